@@ -1,0 +1,1 @@
+"""What both sides of Rythmiq One share, and what the API decides."""

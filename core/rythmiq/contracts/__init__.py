@@ -1,0 +1,1 @@
+"""The words on the wire: frozen pydantic models, no I/O."""

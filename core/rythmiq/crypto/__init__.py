@@ -1,0 +1,1 @@
+"""RQE1 objects and the key ring."""

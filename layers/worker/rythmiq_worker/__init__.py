@@ -1,0 +1,1 @@
+"""The worker: one job, STDIN to STDOUT, everything that touches pixels."""
