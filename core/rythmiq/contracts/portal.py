@@ -1,0 +1,226 @@
+"""A portal's rules: one `SchemaDefinition` a slot, each number with its source.
+
+The flat v1 schema of the hand-off (`target_width, target_height, target_dpi, max_kb, filename_pattern, output_format,
+quality`) is a subset of it. A field that is not listed here is refused: a rule we do not know is a rule we would
+break. KB have two readings; the cap is kb x 1000 and the floor kb x 1024 bytes, so that a file is right in both.
+
+Source: SPEC 9.
+"""
+
+import datetime as dt
+import string
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+KB_CAP_BYTES = 1000
+KB_FLOOR_BYTES = 1024
+MM_PER_INCH = 25.4
+PLACEHOLDERS = frozenset({"job_id", "portal", "slot", "original"})
+
+Kind = Literal["photo", "signature", "thumb", "document", "auto"]
+Confidence = Literal["high", "medium", "low"]
+
+
+def _format_word(value: object) -> object:
+    word = value.lower() if isinstance(value, str) else value
+    return "jpeg" if word == "jpg" else word
+
+
+OutputFormat = Annotated[Literal["jpeg", "png", "pdf"], BeforeValidator(_format_word)]
+EXTENSIONS = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
+
+PositivePx = Annotated[int, Field(ge=1, le=20_000)]
+PositiveMm = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+class Source(BaseModel):
+    """Where a number comes from, so that a receipt can cite it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source_url: str
+    source_kind: Literal["official", "press", "secondary"]
+    checked_on: dt.date
+    confidence: Confidence
+    note: str | None = None
+
+
+class PixelBounds(BaseModel):
+    """The pixel sizes that a portal takes, inclusive; equal ends mean an exact size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_width_px: int
+    max_width_px: int
+    min_height_px: int
+    max_height_px: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether one size only will do."""
+        return self.min_width_px == self.max_width_px and self.min_height_px == self.max_height_px
+
+    def holds(self, width_px: int, height_px: int) -> bool:
+        """Whether a picture of this size is within the bounds."""
+        return (
+            self.min_width_px <= width_px <= self.max_width_px and self.min_height_px <= height_px <= self.max_height_px
+        )
+
+
+class SchemaDefinition(BaseModel):
+    """The rules of one slot. Every rule is optional; what is absent is not checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind = "auto"
+    target_width: PositivePx | None = None
+    target_height: PositivePx | None = None
+    min_width: PositivePx | None = None
+    max_width: PositivePx | None = None
+    min_height: PositivePx | None = None
+    max_height: PositivePx | None = None
+    width_mm: PositiveMm | None = None
+    height_mm: PositiveMm | None = None
+    aspect_min: Ratio | None = Field(default=None, description="width over height, inclusive")
+    aspect_max: Ratio | None = Field(default=None, description="width over height, inclusive")
+    target_dpi: Annotated[int, Field(ge=1, le=2_400)] | None = None
+    min_kb: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    max_kb: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    formats: tuple[OutputFormat, ...] | None = Field(default=None, min_length=1)
+    output_format: OutputFormat = "jpeg"
+    filename_pattern: Annotated[str, Field(min_length=1, max_length=200)] = "{portal}_{slot}_{original}"
+    background: Literal["any", "light", "white"] = "any"
+    face: Literal["required", "prefer", "off"] = "prefer"
+    face_ratio: tuple[Share, Share] | None = Field(default=None, description="head height over picture height")
+    color: Literal["rgb", "gray", "bw"] = "rgb"
+    fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")
+    enhance: Literal["off", "auto"] = "auto"
+    ocr: Literal["off", "auto"] = "auto"
+    quality: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="a cap, in Pillow's scale")
+    max_compression_ratio: Ratio | None = Field(default=None, description="raw RGB bytes over file bytes")
+    name_date_strip: bool = False
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
+    sources: dict[str, Source] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_format_is_the_output(cls, data: object) -> object:
+        if isinstance(data, dict) and "output_format" not in data and data.get("formats"):
+            return {**data, "output_format": data["formats"][0]}
+        return data
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
+        for low, high in (
+            ("min_kb", "max_kb"),
+            ("min_width", "max_width"),
+            ("min_height", "max_height"),
+            ("aspect_min", "aspect_max"),
+            ("valid_from", "valid_to"),
+        ):
+            lower, upper = getattr(self, low), getattr(self, high)
+            if lower is not None and upper is not None and lower > upper:
+                raise ValueError(f"{low} is above {high}")
+        if self.face_ratio is not None and self.face_ratio[0] > self.face_ratio[1]:
+            raise ValueError("face_ratio is [least, most]")
+        if self.formats is not None and self.output_format not in self.formats:
+            raise ValueError("output_format is not among formats")
+        if self.min_bytes is not None and self.max_bytes is not None and self.min_bytes > self.max_bytes:
+            raise ValueError("no file is above min_kb x 1024 and below max_kb x 1000 bytes")
+        self._one_pixel_rule()
+        self._known_placeholders()
+        unknown = set(self.sources) - set(type(self).model_fields)
+        if unknown:
+            raise ValueError(f"sources name no rule: {', '.join(sorted(unknown))}")
+        return self
+
+    def _one_pixel_rule(self) -> None:
+        exact = self.target_width is not None or self.target_height is not None
+        ranged = any(v is not None for v in (self.min_width, self.max_width, self.min_height, self.max_height))
+        physical = self.width_mm is not None or self.height_mm is not None
+        if exact + ranged + physical > 1:
+            raise ValueError("give pixels in one way: exact, as a range, or in millimetres")
+        if exact and (self.target_width is None or self.target_height is None):
+            raise ValueError("target_width and target_height come together")
+        if physical and (self.width_mm is None or self.height_mm is None or self.target_dpi is None):
+            raise ValueError("width_mm, height_mm and target_dpi come together")
+
+    def _known_placeholders(self) -> None:
+        try:
+            parts = list(string.Formatter().parse(self.filename_pattern))
+        except ValueError as error:
+            raise ValueError(f"filename_pattern: {error}") from error
+        for _, name, spec, conversion in parts:
+            if name is not None and (name not in PLACEHOLDERS or spec or conversion):
+                raise ValueError(f"filename_pattern knows {', '.join(sorted(PLACEHOLDERS))} only")
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The cap that holds in both readings of KB, bytes."""
+        return None if self.max_kb is None else int(self.max_kb * KB_CAP_BYTES)
+
+    @property
+    def min_bytes(self) -> int | None:
+        """The floor that holds in both readings of KB, bytes."""
+        return None if self.min_kb is None else -int(-self.min_kb * KB_FLOOR_BYTES // 1)
+
+    @property
+    def pixel_bounds(self) -> PixelBounds | None:
+        """The sizes that this slot takes, or None when the portal names none."""
+        if self.target_width is not None and self.target_height is not None:
+            width, height = self.target_width, self.target_height
+        elif self.width_mm is not None and self.height_mm is not None and self.target_dpi is not None:
+            width = round(self.width_mm / MM_PER_INCH * self.target_dpi)
+            height = round(self.height_mm / MM_PER_INCH * self.target_dpi)
+        elif any(v is not None for v in (self.min_width, self.max_width, self.min_height, self.max_height)):
+            return PixelBounds(
+                min_width_px=self.min_width or 1,
+                max_width_px=self.max_width or 20_000,
+                min_height_px=self.min_height or 1,
+                max_height_px=self.max_height or 20_000,
+            )
+        else:
+            return None
+        return PixelBounds(min_width_px=width, max_width_px=width, min_height_px=height, max_height_px=height)
+
+    @property
+    def extension(self) -> str:
+        """File extension of the output, without the dot."""
+        return EXTENSIONS[self.output_format]
+
+    def source_of(self, *rules: str) -> Source | None:
+        """The source of the first of these rules that has one."""
+        return next((self.sources[rule] for rule in rules if rule in self.sources), None)
+
+
+class Slot(SchemaDefinition):
+    """One file that a portal asks for: its name beside its rules."""
+
+    slot: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+
+    @property
+    def schema_definition(self) -> SchemaDefinition:
+        """The rules alone, as a worker's payload carries them."""
+        return SchemaDefinition.model_validate(self.model_dump(exclude={"slot"}, exclude_defaults=True))
+
+
+class Portal(BaseModel):
+    """One portal of the rule book."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    portal: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    name: str
+    version: str
+    slots: tuple[Slot, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _slots_are_distinct(self) -> Self:
+        names = [slot.slot for slot in self.slots]
+        if len(names) != len(set(names)):
+            raise ValueError("a slot is listed twice")
+        return self

@@ -1,0 +1,86 @@
+"""What the worker prints on STDOUT: exactly one of these two documents.
+
+It never holds recognised text, file names of the user or pixels beyond the receipt's own file name.
+
+Source: SPEC 5, 16.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from rythmiq.contracts.errors import ErrorCode, Stage
+from rythmiq.contracts.payload import Uuid4
+from rythmiq.contracts.receipt import Receipt
+
+MAX_STDOUT_BYTES = 64 * 1024
+WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StageTime(_Wire):
+    """What one stage took; CPU time counts the stage's child processes too."""
+
+    stage: Stage
+    wall_ms: int
+    cpu_ms: int
+
+
+class Metrics(_Wire):
+    """What the job cost. `ocr_confidence` (0..1) is None when no text was looked for or found."""
+
+    ocr_confidence: float | None = None
+    processing_ms: int
+    stages: tuple[StageTime, ...]
+    input_bytes: int | None = None
+    document_bytes: int | None = None
+    encodes: int | None = None
+
+
+class Artifacts(BaseModel):
+    """Storage keys of what the worker wrote; a name that is not listed here is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    master_path: str
+    preview_path: str
+    document_path: str
+    text_path: str | None = None
+
+
+class Success(_Wire):
+    """The job's files are stored and every hard clause holds."""
+
+    status: Literal["success"] = "success"
+    job_id: Uuid4
+    quality_score: Annotated[float, Field(ge=0, le=1)]
+    warnings: Annotated[tuple[WarningText, ...], Field(max_length=50)] = ()
+    artifacts: Artifacts
+    metrics: Metrics
+    receipt: Receipt
+
+
+class ErrorReport(_Wire):
+    """Which failure of the catalogue, where, and whether a repeat may help."""
+
+    code: ErrorCode
+    stage: Stage
+    message: Annotated[str, Field(max_length=500)]
+    retryable: bool
+    detail: dict[str, JsonValue] | None = None
+
+
+class Failure(_Wire):
+    """The job ended without a document. `job_id` is None when it could not be read."""
+
+    status: Literal["failed"] = "failed"
+    job_id: Uuid4 | None
+    error: ErrorReport
+    metrics: Metrics | None = None
+
+
+Result = Annotated[Success | Failure, Field(discriminator="status")]
+RESULT: TypeAdapter[Success | Failure] = TypeAdapter(Result)

@@ -1,0 +1,68 @@
+"""What travels through the seven stages: the job, and the facts that each stage adds to it."""
+
+from dataclasses import dataclass, field
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.payload import Payload
+from rythmiq.contracts.receipt import Operation, Receipt
+from rythmiq.contracts.result import Artifacts
+from rythmiq.settings import WorkerSettings
+
+from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a job is given: its payload and the worker's settings."""
+
+    payload: Payload
+    settings: WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the upload is.
+
+    Attributes:
+        score: 0..1, two decimals.
+        sub_scores: 0..1 by name (sharpness, exposure, contrast, noise, compression, resolution).
+        reasons: what is wrong with it, worst first.
+        measures: the raw figures by name, for the log and for calibration.
+    """
+
+    score: float
+    sub_scores: dict[str, float]
+    reasons: tuple[WarningCode, ...]
+    measures: dict[str, float]
+
+
+@dataclass(slots=True)
+class Frame:
+    """The state of one job between stages; each stage fills in its own part.
+
+    Attributes:
+        upload: FETCH's bytes, opened.
+        pages: DECODE's upright sRGB pictures; ENHANCE may replace them.
+        quality: QUALITY's judgement of the first page as it came.
+        operations: what was done to the pixels, for the receipt.
+        lines: OCR's text lines in reading order; None when no text was looked for.
+        document: SCHEMA's conformed file, with its receipt.
+        artifacts: UPLOAD's storage keys.
+    """
+
+    upload: bytes = b""
+    pages: list[Picture] = field(default_factory=list)
+    quality: Quality | None = None
+    operations: list[Operation] = field(default_factory=list)
+    lines: list[TextLine] | None = None
+    document: bytes = b""
+    receipt: Receipt | None = None
+    encodes: int = 0
+    artifacts: Artifacts | None = None
+    warnings: list[WarningCode] = field(default_factory=list)
+    input_bytes: int | None = None
+
+    def warn(self, *codes: WarningCode) -> None:
+        """Add warnings, each once, in the order of their discovery."""
+        self.warnings.extend(code for code in dict.fromkeys(codes) if code not in self.warnings)
