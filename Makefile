@@ -1,0 +1,66 @@
+# Everything a person runs. Each target sets up and reuses .venv, so that a fresh checkout needs Python >= 3.11 only.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+PACKAGES := core layers infra tests docs
+
+$(READY): tests/requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed; name it with make PYTHON=..." >&2; exit 2; }
+	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: help
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?(.*)/\1\t\2/' | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+.PHONY: setup
+setup: $(READY)  ## set up .venv from the locked requirements
+
+.PHONY: demo
+demo: $(READY)  ## run the main job on real files, on this machine; results in demo-output/
+	$(BIN)/python -m rythmiq_cli.local.demo --output demo-output
+
+.PHONY: test
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+.PHONY: test-rgw
+test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packages, see tests/rig/README.md)
+	bash -c 'eval "$$(tests/rig/rgw-up.sh)" && $(BIN)/python -m pytest tests/contract -m rgw; status=$$?; tests/rig/rgw-down.sh --wipe; exit $$status'
+
+.PHONY: lint
+lint: $(READY)  ## check format, rules, types and the walls between rooms
+	$(BIN)/ruff format --check $(PACKAGES)
+	$(BIN)/ruff check $(PACKAGES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY)  ## write the sources in the house's format
+	$(BIN)/ruff format $(PACKAGES)
+	$(BIN)/ruff check --fix $(PACKAGES)
+
+.PHONY: bench
+bench: $(READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+.PHONY: docs
+docs: $(READY)  ## regenerate the generated pages of docs/
+	$(BIN)/python -m rythmiq_cli.docs_pages
+
+.PHONY: lock
+lock: $(READY)  ## resolve the locked requirements anew
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --extra cli --extra local --group dev --output-file tests/requirements.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --output-file layers/worker/requirements.txt
+
+.PHONY: clean
+clean:  ## remove what make made
+	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
