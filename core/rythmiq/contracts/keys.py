@@ -1,0 +1,239 @@
+"""The one validator of storage keys: a closed grammar, built and parsed here and nowhere else.
+
+::
+
+    raw/{user_id}/{job_id}/{timestamp}_{filename}.enc       raw/{user_id}/{job_id}/dispatch-a{n}.json.enc
+    master/{user_id}/{document_id}/{document_id}.enc
+    output/{user_id}/{job_id}/{name}
+
+The service's own names carry no timestamp and a user's always do, so that no upload can produce one of them.
+
+Source: SPEC 2.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+MAX_KEY_BYTES = 1024
+MAX_FILENAME_CHARS = 128
+
+UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_UUID4 = UUID4_PATTERN.strip("^$")
+_FILENAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+_TIMESTAMP = r"[0-9]{8}T[0-9]{6}Z"
+_ATTEMPT = r"[1-9][0-9]{0,3}"
+
+_RAW = re.compile(
+    rf"raw/(?P<user>{_UUID4})/(?P<job>{_UUID4})/"
+    rf"(?:(?P<at>{_TIMESTAMP})_(?P<filename>{_FILENAME})\.enc|dispatch-a(?P<attempt>{_ATTEMPT})\.json\.enc)"
+)
+_MASTER = re.compile(rf"master/(?P<user>{_UUID4})/(?P<document>{_UUID4})/(?P=document)\.enc")
+_OUTPUT = re.compile(rf"output/(?P<user>{_UUID4})/(?P<job>{_UUID4})/(?P<name>[^/]+)")
+_OUTPUT_NAME = re.compile(
+    rf"(?P<at>{_TIMESTAMP})_(?:output\.zip|document\.(?:jpg|png|pdf)|text\.txt)(?:\.enc)?"
+    rf"|preview\.jpg(?:\.enc)?|result-a{_ATTEMPT}\.json\.enc"
+)
+
+
+class InvalidKeyError(ValueError):
+    """A text is not a storage key, or a part cannot be part of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawKey:
+    """An upload (`at` and `filename`) or the service's dispatch object of one attempt (`attempt`)."""
+
+    kind: ClassVar[Literal["raw"]] = "raw"
+    user_id: str
+    job_id: str
+    at: dt.datetime | None = None
+    filename: str | None = None
+    attempt: int | None = None
+
+    @property
+    def is_dispatch(self) -> bool:
+        """Whether the service wrote it, not a user."""
+        return self.attempt is not None
+
+    def __str__(self) -> str:
+        """The key's text."""
+        if self.attempt is not None:
+            return f"raw/{self.user_id}/{self.job_id}/dispatch-a{self.attempt}.json.enc"
+        stamp = format_timestamp(self.at) if self.at is not None else ""
+        return f"raw/{self.user_id}/{self.job_id}/{stamp}_{self.filename}.enc"
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """The canonical scan of a document."""
+
+    kind: ClassVar[Literal["master"]] = "master"
+    user_id: str
+    document_id: str
+
+    def __str__(self) -> str:
+        """The key's text."""
+        return f"master/{self.user_id}/{self.document_id}/{self.document_id}.enc"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKey:
+    """Something that the worker or the API made of a job."""
+
+    kind: ClassVar[Literal["output"]] = "output"
+    user_id: str
+    job_id: str
+    name: str
+
+    def __str__(self) -> str:
+        """The key's text."""
+        return f"output/{self.user_id}/{self.job_id}/{self.name}"
+
+
+StorageKey = RawKey | MasterKey | OutputKey
+
+
+def format_timestamp(at: dt.datetime) -> str:
+    """Write an instant as `YYYYMMDDTHHMMSSZ`.
+
+    Raises:
+        InvalidKeyError: `at` has no time zone, or a year that four digits do not hold.
+    """
+    if at.tzinfo is None:
+        raise InvalidKeyError("a timestamp needs a time zone")
+    try:
+        utc = at.astimezone(dt.UTC)
+    except OverflowError:
+        raise InvalidKeyError("a timestamp is out of range") from None
+    return f"{utc.year:04d}{utc:%m%dT%H%M%SZ}"
+
+
+def parse_timestamp(text: str) -> dt.datetime:
+    """Read `YYYYMMDDTHHMMSSZ`.
+
+    Raises:
+        InvalidKeyError: it is not an instant of the calendar.
+    """
+    if not re.fullmatch(_TIMESTAMP, text):
+        raise InvalidKeyError("not a timestamp")
+    try:
+        return dt.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise InvalidKeyError("not an instant of the calendar") from None
+
+
+def sanitize_filename(text: str) -> str:
+    """Map anything to a legal file name, never to an empty one; a legal name stays as it is.
+
+    The last path component is kept, accents are folded, everything else illegal becomes `_`, a stem without a letter
+    or digit becomes `file`, and a long stem is cut so that the extension survives.
+    """
+    if re.fullmatch(_FILENAME, text):
+        return text
+    name = re.split(r"[/\\]", text)[-1].lstrip(".")
+    folded = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
+    legal = re.sub(r"[^A-Za-z0-9._-]+", "_", folded)
+    stem, dot, extension = legal.rpartition(".")
+    if not dot or not re.fullmatch(r"[A-Za-z0-9]{1,16}", extension):
+        stem, dot, extension = legal, "", ""
+    if not re.search(r"[A-Za-z0-9]", stem):
+        stem = "file"
+    stem = stem.lstrip(".")
+    return stem[: MAX_FILENAME_CHARS - len(dot + extension)] + dot + extension
+
+
+def _built(text: str) -> str:
+    """Return `text` when it parses to a key; builders can then never produce what the parser refuses."""
+    parse_key(text)
+    return text
+
+
+def raw_key(user_id: str, job_id: str, at: dt.datetime, filename: str) -> str:
+    """The key of an upload; `filename` must be legal already (see `sanitize_filename`).
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
+    return _built(f"raw/{user_id}/{job_id}/{format_timestamp(at)}_{filename}.enc")
+
+
+def dispatch_key(user_id: str, job_id: str, attempt: int) -> str:
+    """The key of the sealed payload of one attempt.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
+    return _built(f"raw/{user_id}/{job_id}/dispatch-a{attempt}.json.enc")
+
+
+def master_key(user_id: str, document_id: str) -> str:
+    """The key of a document's master.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
+    return _built(f"master/{user_id}/{document_id}/{document_id}.enc")
+
+
+def output_key(user_id: str, job_id: str, name: str) -> str:
+    """The key of one of the service's output names.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
+    return _built(f"output/{user_id}/{job_id}/{name}")
+
+
+def result_key(user_id: str, job_id: str, attempt: int) -> str:
+    """The key of the sealed result of one attempt.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
+    return output_key(user_id, job_id, f"result-a{attempt}.json.enc")
+
+
+def document_name(at: dt.datetime, extension: Literal["jpg", "png", "pdf"], *, sealed: bool) -> str:
+    """Output name of the conformed file."""
+    return f"{format_timestamp(at)}_document.{extension}{'.enc' if sealed else ''}"
+
+
+def text_name(at: dt.datetime, *, sealed: bool) -> str:
+    """Output name of the recognised text."""
+    return f"{format_timestamp(at)}_text.txt{'.enc' if sealed else ''}"
+
+
+def zip_name(at: dt.datetime, *, sealed: bool) -> str:
+    """Output name of the ZIP."""
+    return f"{format_timestamp(at)}_output.zip{'.enc' if sealed else ''}"
+
+
+def preview_name(*, sealed: bool) -> str:
+    """Output name of the preview."""
+    return f"preview.jpg{'.enc' if sealed else ''}"
+
+
+def parse_key(text: str) -> StorageKey:
+    """Read a storage key.
+
+    Raises:
+        InvalidKeyError: the text is outside the grammar.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+        raise InvalidKeyError("a storage key is at most 1024 bytes")
+    if match := _RAW.fullmatch(text):
+        if match["attempt"] is not None:
+            return RawKey(match["user"], match["job"], attempt=int(match["attempt"]))
+        return RawKey(match["user"], match["job"], at=parse_timestamp(match["at"]), filename=match["filename"])
+    if match := _MASTER.fullmatch(text):
+        return MasterKey(match["user"], match["document"])
+    if match := _OUTPUT.fullmatch(text):
+        name = _OUTPUT_NAME.fullmatch(match["name"])
+        if name is not None:
+            if name["at"] is not None:
+                parse_timestamp(name["at"])
+            return OutputKey(match["user"], match["job"], match["name"])
+    raise InvalidKeyError("not a storage key")
