@@ -1,15 +1,19 @@
 """What travels through the seven stages: the job, and the facts that each stage adds to it."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.receipt import Operation, Receipt
 from rythmiq.contracts.result import Artifacts
 from rythmiq.settings import WorkerSettings
-
-from rythmiq_worker.engines.text import TextLine
 from rythmiq_worker.picture import Picture
+
+if TYPE_CHECKING:
+    # Naming their engines costs a job nothing that does not use them.
+    from rythmiq_worker.engines.faces import Box
+    from rythmiq_worker.engines.text import TextLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Frame:
     Attributes:
         upload: FETCH's bytes, opened.
         pages: DECODE's upright sRGB pictures; ENHANCE may replace them.
+        faces: QUALITY's find on the first page, in its full-size pixels, largest first; None when nobody looked, which
+            is so for kinds without faces.
+        kind: photo, signature, thumb or document: `auto` resolved once, with the faces.
         quality: QUALITY's judgement of the first page as it came.
         operations: what was done to the pixels, for the receipt.
         lines: OCR's text lines in reading order; None when no text was looked for.
@@ -53,9 +60,11 @@ class Frame:
 
     upload: bytes = b""
     pages: list[Picture] = field(default_factory=list)
+    faces: "tuple[Box, ...] | None" = None
+    kind: "Literal['photo', 'signature', 'thumb', 'document'] | None" = None
     quality: Quality | None = None
     operations: list[Operation] = field(default_factory=list)
-    lines: list[TextLine] | None = None
+    lines: "list[TextLine] | None" = None
     document: bytes = b""
     receipt: Receipt | None = None
     encodes: int = 0

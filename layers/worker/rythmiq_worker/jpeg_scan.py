@@ -1,0 +1,159 @@
+"""A JPEG as its markers tell it: size before decoding, what else the file holds, and the scan without its metadata.
+
+Source: ITU-T T.81 Annex B; JFIF 1.02; libjpeg's rules of colour (`default_decompress_parms`).
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from rythmiq_worker.undecodable import undecodable
+
+_SOI: Final = b"\xff\xd8"
+_EOI: Final = 0xD9
+_SOS: Final = 0xDA
+_APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+_FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_LOSSLESS_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: what every reader knows
+_PROGRESSIVE: Final = 0xC2
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+# A marker inside entropy-coded data: not a stuffed zero, a restart or a fill byte.
+_NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# JFIF 1.01, no density, no thumbnail.
+_JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+# A gain map beside the picture (Ultra HDR, Apple HDR) is part of it, not another picture.
+_GAIN_MAP_MARKS: Final = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap")
+# Each scan of a progressive JPEG costs a pass over all pixels; cameras and encoders write about ten.
+MAX_SCANS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JpegHeader:
+    """What the segments before the first scan say.
+
+    Attributes:
+        components: 1 gray, 3 colour, 4 CMYK or YCCK.
+        stored_as_rgb: whether the three components are RGB themselves, not YCbCr.
+        several_pictures: whether a second picture, no gain map, follows in the file (MPO).
+    """
+
+    frame_marker: int
+    precision_bits: int
+    width_px: int
+    height_px: int
+    components: int
+    stored_as_rgb: bool
+    several_pictures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    marker: int
+    start: int
+    end: int
+
+
+def _segments(data: bytes) -> Iterator[_Segment]:
+    """Walk the segments from SOI to EOI; entropy-coded data lies between an SOS and the next segment.
+
+    Raises:
+        JobError: DECODE_FAILED, `truncated` or `damaged`.
+    """
+    at = 2
+    while True:
+        segment = _segment_at(data, at)
+        yield segment
+        if segment.marker == _EOI:
+            return
+        at = segment.end
+        if segment.marker == _SOS:
+            found = _NEXT_MARKER.search(data, at)
+            if found is None:
+                raise undecodable("truncated")
+            at = found.start()
+
+
+def _segment_at(data: bytes, at: int) -> _Segment:
+    while data[at : at + 2] == b"\xff\xff":  # fill bytes
+        at += 1
+    if at + 2 > len(data):
+        raise undecodable("truncated")
+    if data[at] != 0xFF:  # noqa: PLR2004  every marker begins with it
+        raise undecodable("damaged")
+    marker = data[at + 1]
+    if marker in _STANDALONE or marker == _EOI:
+        return _Segment(marker, at, at + 2)
+    end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
+    if end > len(data):
+        raise undecodable("truncated")
+    return _Segment(marker, at, end)
+
+
+def read_header(data: bytes) -> JpegHeader:
+    """Read what the segments say, without decoding.
+
+    Raises:
+        JobError: DECODE_FAILED, when the file is cut or broken before its first scan, or has too many scans.
+    """
+    frame: bytes | None = None
+    frame_marker, scans, jfif, several = 0, 0, False, False
+    adobe_transform: int | None = None
+    for segment in _segments(data):
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker in _FRAME_MARKERS:
+            frame_marker, frame = segment.marker, body
+        elif segment.marker == _APP0 and body.startswith(b"JFIF\x00"):
+            jfif = True
+        elif segment.marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:  # noqa: PLR2004  its length
+            adobe_transform = body[11]
+        elif segment.marker == _APP2 and body.startswith(b"MPF\x00"):
+            several = True
+        elif segment.marker == _SOS:
+            scans += 1
+            if frame_marker != _PROGRESSIVE:
+                break
+            if scans > MAX_SCANS:
+                raise undecodable("damaged", scans=scans)
+    if frame is None or len(frame) < 6:  # noqa: PLR2004  precision, height, width, components
+        raise undecodable("damaged")
+    precision_bits, height_px, width_px, components = struct.unpack_from(">BHHB", frame)
+    ids = frame[6 : 6 + 3 * components : 3]
+    stored_as_rgb = (
+        components == 3  # noqa: PLR2004
+        and not jfif
+        and (adobe_transform == 0 if adobe_transform is not None else ids == b"RGB")
+    )
+    lower = data.lower() if several else b""
+    return JpegHeader(
+        frame_marker=frame_marker,
+        precision_bits=precision_bits,
+        width_px=width_px,
+        height_px=height_px,
+        components=components,
+        stored_as_rgb=stored_as_rgb,
+        several_pictures=several and not any(mark in lower for mark in _GAIN_MAP_MARKS),
+    )
+
+
+def without_metadata(data: bytes) -> bytes | None:
+    """Keep the scan and what decoding needs, drop every APPn and COM, add a JFIF header; the pixels stay the same.
+
+    None when the scan is not gray or three colours of 8 bits in a process that every reader knows. Anything after the
+    end of the picture (a second picture, a film, a tail) goes too.
+    """
+    header = read_header(data)
+    if header.frame_marker not in _LOSSLESS_FRAMES or header.precision_bits != 8 or header.components not in {1, 3}:  # noqa: PLR2004
+        return None
+    # A JFIF header says YCbCr, so a scan of RGB itself keeps its Adobe segment (or its component names) instead.
+    parts = [_SOI, b"" if header.stored_as_rgb else _JFIF]
+    segments = list(_segments(data))
+    for segment, following in zip(segments, [*segments[1:], segments[-1]], strict=True):
+        if _APP0 <= segment.marker <= _APP15 or segment.marker == _COM:
+            if header.stored_as_rgb and segment.marker == _APP14:
+                parts.append(data[segment.start : segment.end])
+            continue
+        # Entropy-coded data lies between an SOS and what follows it.
+        parts.append(data[segment.start : following.start if segment.marker == _SOS else segment.end])
+    return b"".join(parts)

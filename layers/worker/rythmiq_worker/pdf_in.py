@@ -1,0 +1,179 @@
+"""Pages of a PDF: an embedded scan is unpacked byte for byte, anything else is drawn at 200 to 300 dpi."""
+
+import ctypes
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.raster_in import JpegSource, open_jpeg
+from rythmiq_worker.turn import UPRIGHT, Turn
+from rythmiq_worker.undecodable import require_pixels, undecodable
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+POINTS_PER_INCH: Final = 72
+MIN_DPI: Final = 200
+MAX_DPI: Final = 300
+# Up to A3 is drawn at 300 dpi; larger sheets need not be that fine to be read.
+_COMFORTABLE_PIXELS: Final = 18_000_000
+_COVERED_SHARE: Final = 0.9
+_BLEED_SHARE: Final = 0.02
+_INVISIBLE_TEXT: Final = 3
+_JPEG_COLOURS: Final = frozenset(
+    {
+        pdfium.FPDF_COLORSPACE_DEVICEGRAY,
+        pdfium.FPDF_COLORSPACE_DEVICERGB,
+        pdfium.FPDF_COLORSPACE_CALGRAY,
+        pdfium.FPDF_COLORSPACE_CALRGB,
+        pdfium.FPDF_COLORSPACE_ICCBASED,
+    }
+)
+
+
+@contextmanager
+def _document(data: bytes) -> Iterator[Any]:
+    """Open a PDF with its form fields drawn.
+
+    Raises:
+        JobError: DECODE_FAILED: `pdf_encrypted`, `pdf_no_pages` or `damaged`.
+    """
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise undecodable("pdf_encrypted") from None
+        raise undecodable("damaged") from None
+    try:
+        if len(document) == 0:
+            raise undecodable("pdf_no_pages")
+        if document.get_formtype() == pdfium.FORMTYPE_ACRO_FORM:
+            document.init_forms()
+        yield document
+    finally:
+        document.close()
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSource:
+    """One page of a PDF that has to be drawn, held as the file's bytes."""
+
+    data: bytes
+    page: int
+    dpi: float
+    width_px: int
+    height_px: int
+    source_format: str = "PDF"
+    turn: Turn = UPRIGHT
+    scalable: bool = False
+
+    def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
+        """Say that the page is drawn at full size only."""
+        return 1
+
+    def decode(self, scale: int) -> "Image.Image":  # noqa: ARG002  the port's shape
+        """Draw the page on white."""
+        with _document(self.data) as document:
+            bitmap = document[self.page].render(scale=self.dpi / POINTS_PER_INCH)
+            image: Image.Image = bitmap.to_pil().convert("RGB")
+            return image
+
+    def lossless(self) -> bytes | None:
+        """Return nothing: a drawn page was never a JPEG."""
+        return None
+
+
+def open_pdf(
+    data: bytes, *, max_pixels: int, max_pages: int
+) -> tuple[list[JpegSource | DrawnSource], list[WarningCode]]:
+    """Read a PDF's pages, at most `max_pages`.
+
+    Raises:
+        JobError: DECODE_FAILED.
+    """
+    with _document(data) as document:
+        count = len(document)
+        sources = [_page_source(data, document, index, max_pixels) for index in range(min(count, max_pages))]
+    return sources, [WarningCode.PAGES_DROPPED] if count > max_pages else []
+
+
+def _page_source(data: bytes, document: Any, index: int, max_pixels: int) -> JpegSource | DrawnSource:
+    page = document[index]
+    scan = _embedded_scan(page)
+    if scan is not None:
+        source, _ = open_jpeg(scan, max_pixels, "PDF")
+        return JpegSource(
+            data=scan,
+            source_format="PDF",
+            width_px=source.width_px,
+            height_px=source.height_px,
+            # A PDF's reader ignores EXIF: the page alone says how the scan lies.
+            turn=UPRIGHT.then_clockwise(page.get_rotation()),
+            srgb=source.srgb,
+        )
+    width_pt, height_pt = page.get_size()
+    dpi = _dpi_for(width_pt, height_pt, max_pixels)
+    scale = dpi / POINTS_PER_INCH
+    width_px, height_px = math.ceil(width_pt * scale), math.ceil(height_pt * scale)  # as pypdfium2 rounds
+    require_pixels(width_px, height_px, max_pixels)
+    return DrawnSource(data, index, dpi, width_px, height_px)
+
+
+def _dpi_for(width_pt: float, height_pt: float, max_pixels: int) -> float:
+    """Choose 200 to 300 dpi by the size of the sheet; less only when the budget leaves no choice."""
+    inches = max(width_pt * height_pt, 1e-6) / POINTS_PER_INCH**2
+    comfortable = min(MAX_DPI, max(MIN_DPI, (_COMFORTABLE_PIXELS / inches) ** 0.5))
+    return float(min(comfortable, 0.999 * (max_pixels / inches) ** 0.5))
+
+
+def _embedded_scan(page: Any) -> bytes | None:
+    """Return the JPEG that is all there is on a page, or None."""
+    image = _only_image(page)
+    if image is None or image.get_filters() != ["DCTDecode"]:
+        return None
+    if pdfium.FPDFPageObj_HasTransparency(image) or not _fills(page, image):
+        return None
+    if image.get_metadata().colorspace not in _JPEG_COLOURS:
+        return None
+    size = pdfium.FPDFImageObj_GetImageDataRaw(image, None, 0)
+    buffer = (ctypes.c_ubyte * size)()
+    pdfium.FPDFImageObj_GetImageDataRaw(image, buffer, size)
+    return bytes(buffer)
+
+
+def _only_image(page: Any) -> Any:
+    """Return the page's image when nothing else is drawn; a text layer that is not drawn (OCR) does not count."""
+    if pdfium.FPDFPage_GetAnnotCount(page) > 0:
+        return None
+    image = None
+    for found in page.get_objects(max_depth=1):
+        if found.type == pdfium.FPDF_PAGEOBJ_TEXT and pdfium.FPDFTextObj_GetTextRenderMode(found) == _INVISIBLE_TEXT:
+            continue
+        if found.type != pdfium.FPDF_PAGEOBJ_IMAGE or image is not None:
+            return None
+        image = found
+    return image
+
+
+def _fills(page: Any, image: Any) -> bool:
+    """Whether an image lies straight on its page, fills it, and is not cut by it."""
+    matrix = image.get_matrix()
+    if matrix.a <= 0 or matrix.d <= 0 or abs(matrix.b) > 1e-3 * matrix.a or abs(matrix.c) > 1e-3 * matrix.d:
+        return False
+    left, bottom, right, top = image.get_bounds()
+    page_left, page_bottom, page_right, page_top = page.get_bbox()
+    width, height = page_right - page_left, page_top - page_bottom
+    inside = (
+        left >= page_left - _BLEED_SHARE * width
+        and right <= page_right + _BLEED_SHARE * width
+        and bottom >= page_bottom - _BLEED_SHARE * height
+        and top <= page_top + _BLEED_SHARE * height
+    )
+    covered = (right - left) * (top - bottom)
+    return bool(inside and covered >= _COVERED_SHARE * width * height)

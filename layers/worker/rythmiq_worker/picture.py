@@ -1,0 +1,268 @@
+"""One upright picture that is cheap to hold and decodes on demand, and the door through which uploads become such.
+
+A JPEG decodes at 1/1, 1/2, 1/4 or 1/8 straight from its coefficients, which is what keeps a photo job small: nobody
+holds its full size. At most one decoded picture is kept of an upload: a small one of a JPEG, the last page of others.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol, Self
+
+from PIL import Image
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.turn import UPRIGHT, Turn
+from rythmiq_worker.undecodable import decoder_door, undecodable
+
+# What quality, faces and the check that a file decodes share; see `Picture.glance`.
+GLANCE_PX: Final = 1000
+_KEPT_PIXELS: Final = 4_000_000
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf"})
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_PDF_HEADER_WITHIN_BYTES: Final = 1024
+
+
+class Source(Protocol):
+    """Where the pixels of one page come from; sizes are as stored, before any turn."""
+
+    @property
+    def source_format(self) -> str:
+        """Return the format's name: "JPEG", "PNG", "HEIF", "PDF"..."""
+
+    @property
+    def width_px(self) -> int:
+        """Return the stored width."""
+
+    @property
+    def height_px(self) -> int:
+        """Return the stored height."""
+
+    @property
+    def turn(self) -> Turn:
+        """Return how to bring the stored pixels upright."""
+
+    @property
+    def scalable(self) -> bool:
+        """Return whether decoding again, smaller, is cheap; else the full size is kept."""
+
+    def scale_for(self, min_width_px: int, min_height_px: int) -> int:
+        """Return the largest divisor of the size at which both sides are at least as asked."""
+
+    def decode(self, scale: int) -> Image.Image:
+        """Decode as stored, at 1/scale, to sRGB."""
+
+    def lossless(self) -> bytes | None:
+        """Return the original scan without metadata, if that alone is an upright sRGB JPEG."""
+
+
+@dataclass(slots=True)
+class _Made:
+    """A picture that was computed and exists as pixels only."""
+
+    made: Image.Image
+    source_format: str
+    turn: Turn = UPRIGHT
+    scalable: bool = False
+
+    @property
+    def width_px(self) -> int:
+        return self.made.width
+
+    @property
+    def height_px(self) -> int:
+        return self.made.height
+
+    def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
+        return 1
+
+    def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
+        return self.made
+
+    def lossless(self) -> bytes | None:
+        return None
+
+
+@dataclass(slots=True)
+class _Desk:
+    """The one place for a decoded picture of an upload: laying the next one down clears it."""
+
+    holder: "tuple[Picture, int] | None" = None
+    image: Image.Image | None = None
+
+    def find(self, picture: "Picture", scale: int) -> Image.Image | None:
+        held = self.holder is not None and self.holder[0] is picture and self.holder[1] == scale
+        return self.image if held else None
+
+    def clear(self) -> None:
+        self.holder, self.image = None, None
+
+    def lay(self, picture: "Picture", scale: int, image: Image.Image) -> None:
+        self.holder, self.image = (picture, scale), image
+
+
+class Picture:
+    """One upright page. Do not draw on the images it gives: they may be kept and given again.
+
+    Attributes:
+        width_px: upright, full size.
+        height_px: upright, full size.
+        source_format: what the upload was: "JPEG", "PNG", "HEIF", "PDF"...
+    """
+
+    __slots__ = ("_desk", "_source", "_turn", "height_px", "source_format", "width_px")
+
+    def __init__(self, source: Source, *, turn: Turn | None = None, desk: _Desk | None = None) -> None:
+        self._source = source
+        self._turn = source.turn if turn is None else turn
+        self._desk = desk or _Desk()
+        sides = (source.width_px, source.height_px)
+        self.width_px, self.height_px = sides[::-1] if self._turn.swaps_sides else sides
+        self.source_format = source.source_format
+
+    @classmethod
+    def from_image(cls, image: Image.Image, source_format: str = "RASTER") -> Self:
+        """Wrap a computed picture: RGB, sRGB, upright."""
+        return cls(_Made(image, source_format))
+
+    def image(self, min_width_px: int | None = None, min_height_px: int | None = None) -> Image.Image:
+        """Decode to RGB, sRGB, upright.
+
+        Args:
+            min_width_px: the width that is enough; with either minimum a JPEG is decoded at 1/2, 1/4 or 1/8 when that
+                leaves both sides at least as large as asked. Without: full size.
+            min_height_px: the height that is enough.
+
+        Raises:
+            JobError: DECODE_FAILED.
+        """
+        minima = (min_width_px or 1, min_height_px or 1)
+        if min_width_px is None and min_height_px is None:
+            scale = 1
+        else:
+            scale = self._source.scale_for(*(minima[::-1] if self._turn.swaps_sides else minima))
+        kept = self._desk.find(self, scale)
+        if kept is not None:
+            return kept
+        self._desk.clear()  # before decoding, so that there are never two
+        with decoder_door():
+            image = self._turn.apply(self._source.decode(scale))
+        if not self._source.scalable or image.width * image.height <= _KEPT_PIXELS:
+            self._desk.lay(self, scale, image)
+        return image
+
+    def glance(self) -> Image.Image:
+        """Decode as small as judging needs: a long side of at least GLANCE_PX where the picture has it.
+
+        QUALITY, the search for faces and the check that a file decodes share this one decode.
+
+        Raises:
+            JobError: DECODE_FAILED.
+        """
+        shrink = max(1.0, max(self.width_px, self.height_px) / GLANCE_PX)
+        return self.image(max(1, int(self.width_px / shrink)), max(1, int(self.height_px / shrink)))
+
+    def turned(self, degrees_clockwise: int) -> "Picture":
+        """Turn by a multiple of 90 degrees; nothing is decoded."""
+        if degrees_clockwise % 360 == 0:
+            return self
+        return Picture(self._source, turn=self._turn.then_clockwise(degrees_clockwise))
+
+    def lossless_jpeg(self) -> bytes | None:
+        """Return the original JPEG scan without APPn and COM segments, if nothing else is to be done to it.
+
+        None unless the upload was an upright sRGB JPEG of 8 bits, gray or RGB.
+        """
+        return self._source.lossless() if self._turn.identity else None
+
+    def release(self) -> None:
+        """Forget decoded pixels that can be decoded again."""
+        self._desk.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """An upload as upright pictures, in order."""
+
+    pages: tuple[Picture, ...]
+    warnings: tuple[WarningCode, ...]
+    source_format: str
+
+
+@dataclass(slots=True)
+class _Opened:
+    sources: list[Source] = field(default_factory=list)
+    warnings: list[WarningCode] = field(default_factory=list)
+
+
+def sniff(data: bytes) -> str | None:
+    """Name the format by its content; None when it is none that we read."""
+    for magic, name in (
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"II*\x00", "TIFF"),
+        (b"MM\x00*", "TIFF"),
+        (b"II+\x00", "TIFF"),
+        (b"MM\x00+", "TIFF"),
+        (b"BM", "BMP"),
+    ):
+        if data.startswith(magic):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        box = data[8 : min(int.from_bytes(data[:4]), 256)]
+        brands = {box[:4], *(box[at : at + 4] for at in range(8, len(box), 4))}
+        return "AVIF" if brands & _AVIF_BRANDS else "HEIF" if brands & _HEIF_BRANDS else None
+    return "PDF" if b"%PDF-" in data[:_PDF_HEADER_WITHIN_BYTES] else None
+
+
+def open_pages(data: bytes, *, max_pixels: int, max_pages: int, first_only: bool) -> Pages:
+    """Read an upload into upright pages, and make sure that each decodes.
+
+    The format is told by content, never by name; pixels are counted before anything is decoded.
+
+    Args:
+        data: the upload, opened.
+        max_pixels: the most pixels a page may have.
+        max_pages: how many pages are taken; more warn PAGES_DROPPED.
+        first_only: take one page, for a slot that wants a picture.
+
+    Raises:
+        JobError: DECODE_FAILED, with `detail.reason`.
+    """
+    if not data:
+        raise undecodable("empty")
+    source_format = sniff(data)
+    if source_format is None:
+        raise undecodable("unknown_format")
+    with decoder_door():
+        opened = _open(data, source_format, max_pixels, 1 if first_only else max_pages)
+    desk = _Desk()
+    pages = tuple(Picture(source, desk=desk) for source in opened.sources)
+    for page in reversed(pages):  # so that the first page is the one that stays on the desk
+        page.glance()
+    return Pages(pages, tuple(opened.warnings), source_format)
+
+
+def _open(data: bytes, source_format: str, max_pixels: int, max_pages: int) -> _Opened:
+    from rythmiq_worker import raster_in  # noqa: PLC0415  the adapters know this module's words
+
+    opened = _Opened()
+    if source_format == "PDF":
+        from rythmiq_worker import pdf_in  # noqa: PLC0415  only a PDF needs pypdfium2
+
+        sources, opened.warnings = pdf_in.open_pdf(data, max_pixels=max_pixels, max_pages=max_pages)
+        opened.sources.extend(sources)
+    elif source_format in {"JPEG", "HEIF"}:
+        reader = raster_in.open_jpeg if source_format == "JPEG" else raster_in.open_heif
+        source, several = reader(data, max_pixels)
+        opened.sources.append(source)
+        if several:
+            opened.warnings.append(WarningCode.FRAMES_DROPPED)
+    else:
+        pillow_sources, opened.warnings = raster_in.open_pillow(
+            data, source_format, max_pixels=max_pixels, max_pages=max_pages
+        )
+        opened.sources.extend(pillow_sources)
+    return opened

@@ -1,0 +1,74 @@
+"""The door at which whatever a decoder does to hostile bytes becomes DECODE_FAILED.
+
+Decoders of half a dozen vendors raise SyntaxError, struct.error, KeyError, OverflowError or MemoryError on damaged
+input, and warn about what they could skip. Nothing of that may leave: see `decoder_door`.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
+
+Reason = Literal[
+    "empty",
+    "unknown_format",
+    "truncated",
+    "damaged",
+    "too_many_pixels",
+    "out_of_memory",
+    "pdf_encrypted",
+    "pdf_no_pages",
+]
+
+_SENTENCES: dict[Reason, str] = {
+    "empty": "The upload is empty.",
+    "unknown_format": "The upload is not an image or PDF that we read.",
+    "truncated": "The file ends before its picture does.",
+    "damaged": "The file is damaged and cannot be read.",
+    "too_many_pixels": "The picture has more pixels than we take.",
+    "out_of_memory": "The picture needs more memory than there is.",
+    "pdf_encrypted": "The PDF is protected by a password.",
+    "pdf_no_pages": "The PDF has no pages.",
+}
+
+
+def undecodable(reason: Reason, **facts: DetailValue) -> JobError:
+    """Make the DECODE_FAILED that says why, in a sentence and as `detail.reason`."""
+    return JobError(ErrorCode.DECODE_FAILED, _SENTENCES[reason], detail={"reason": reason, **facts})
+
+
+def require_pixels(width_px: int, height_px: int, max_pixels: int) -> None:
+    """Refuse a picture above the pixel budget, or without pixels, before anything is decoded.
+
+    Raises:
+        JobError: DECODE_FAILED, `too_many_pixels` or `damaged`.
+    """
+    if width_px < 1 or height_px < 1:
+        raise undecodable("damaged")
+    if width_px * height_px > max_pixels:
+        raise undecodable("too_many_pixels", width_px=width_px, height_px=height_px, max_pixels=max_pixels)
+
+
+@contextmanager
+def decoder_door() -> Iterator[None]:
+    """Run a decoder: its warnings are dropped, and its exceptions become DECODE_FAILED.
+
+    Raises:
+        JobError: DECODE_FAILED with `detail.reason`; the vendor's words stay out, because they may quote the file.
+    """
+    try:
+        # Warnings are about metadata that never survives; where they are errors they would change the verdict.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except JobError:
+        raise
+    except MemoryError:
+        raise undecodable("out_of_memory") from None
+    except Exception as error:
+        # A hostile file can make a decoder raise anything, and this is the one door for it. EOFError is what Pillow's
+        # plugins raise when a header or a chunk is cut short.
+        cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        raise undecodable("truncated" if cut else "damaged") from error
