@@ -4,6 +4,7 @@ Source: SPEC 5, 9, 10.
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class WarningCode(StrEnum):
@@ -11,7 +12,7 @@ class WarningCode(StrEnum):
 
     sentence: str
 
-    def __new__(cls, code: str, sentence: str) -> "WarningCode":
+    def __new__(cls, code: str, sentence: str) -> Self:
         """Bind the sentence to the member; the member's value stays the code."""
         member = str.__new__(cls, code)
         member._value_ = code
