@@ -1,0 +1,158 @@
+"""Finds lines of text: the PP-OCR detector's probability map, and oriented boxes around what is probable.
+
+The post-processing is that of Differentiable Binarization (Liao et al., 2020): threshold, contour, smallest rectangle,
+mean probability inside it, then grown by area x ratio / perimeter, because the network is taught shrunken text.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from rythmiq_worker.engines.models import Network
+
+STRIDE_PX = 32
+MIN_SHORT_SIDE_PX = 736  # a smaller picture is enlarged to this, as the network was taught on larger letters
+MAX_TILE_PIXELS = 1280 * 960  # what the first look at a 4:3 photo takes: memory never grows beyond it
+TILE_MARGIN_PX = 48
+PIXEL_THRESHOLD = 0.3
+BOX_THRESHOLD = 0.5
+UNCLIP_RATIO = 1.6
+MIN_SIDE_PX = 3
+MAX_BOXES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What one look found.
+
+    Attributes:
+        quads: N x 4 x 2, float32: corners in pixels of the picture, clockwise from top left.
+        heights_px: N, float32: heights of the text's core in pixels of the detector's input, before growing.
+        scale: pixels of the detector's input per pixel of the picture.
+    """
+
+    quads: "NDArray[np.float32]"
+    heights_px: "NDArray[np.float32]"
+    scale: float
+
+
+def detector_scale(width_px: int, height_px: int, long_side_px: int) -> float:
+    """How much the picture is scaled for the detector: shrunk to the bound, a small one enlarged within it."""
+    return min(long_side_px / max(width_px, height_px), max(1.0, MIN_SHORT_SIDE_PX / min(width_px, height_px)))
+
+
+def on_stride(length_px: float) -> int:
+    """The nearest length that the network takes."""
+    return max(STRIDE_PX, round(length_px / STRIDE_PX) * STRIDE_PX)
+
+
+def tiles(width_px: int, height_px: int) -> "Iterator[tuple[int, int, int, int]]":
+    """Cut a detector input into equal horizontal strips that overlap, each within MAX_TILE_PIXELS.
+
+    Strips, not squares, so that no line of an upright page is cut in two along its length.
+
+    Yields:
+        (first row of the strip, its end, first row of what it answers for, end of that); the latter partition the rows.
+    """
+    count = 1
+    strip_px = height_px
+    while strip_px * width_px > MAX_TILE_PIXELS and strip_px > 4 * TILE_MARGIN_PX:
+        count += 1
+        core_px = math.ceil(height_px / count)
+        strip_px = min(height_px, math.ceil((core_px + 2 * TILE_MARGIN_PX) / STRIDE_PX) * STRIDE_PX)
+    for index in range(count):
+        core_start, core_end = index * height_px // count, (index + 1) * height_px // count
+        start = min(max(core_start - TILE_MARGIN_PX, 0), height_px - strip_px)
+        yield start, start + strip_px, core_start, core_end
+
+
+def probability_map(network: "Network", pixels: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+    """How probable text is at each pixel.
+
+    Args:
+        network: the detector.
+        pixels: H x W x 3, uint8, RGB; both sides multiples of 32.
+
+    Returns:
+        H x W, float32, 0..1.
+    """
+    height_px, width_px = pixels.shape[:2]
+    found = np.empty((height_px, width_px), np.float32)
+    for start, end, core_start, core_end in tiles(width_px, height_px):
+        batch = np.empty((1, 3, end - start, width_px), np.float32)
+        batch[0] = pixels[start:end, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
+        batch *= 2 / 255
+        batch -= 1
+        found[core_start:core_end] = network.run(batch)[0, 0, core_start - start : core_end - start]
+    return found
+
+
+def boxes_of(probability: "NDArray[np.float32]") -> tuple["NDArray[np.float32]", "NDArray[np.float32]"]:
+    """Oriented boxes around what is probably text.
+
+    Args:
+        probability: H x W, float32, 0..1.
+
+    Returns:
+        Corners N x 4 x 2, float32, clockwise from top left, in pixels of the map; and the N heights before growing.
+    """
+    mask = cv2.dilate((probability > PIXEL_THRESHOLD).astype(np.uint8), np.ones((2, 2), np.uint8))
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    quads: list[NDArray[np.float32]] = []
+    heights: list[float] = []
+    for contour in contours[:MAX_BOXES]:
+        centre, (width, height), angle = cv2.minAreaRect(contour)
+        if min(width, height) < MIN_SIDE_PX:
+            continue
+        core = cv2.boxPoints((centre, (width, height), angle)).astype(np.float32)
+        if _mean_inside(probability, core) < BOX_THRESHOLD:
+            continue
+        grown = width * height * UNCLIP_RATIO / (width + height)  # twice the distance: it grows at both ends
+        corners = cv2.boxPoints((centre, (width + grown, height + grown), angle))
+        quads.append(clockwise(corners.astype(np.float32)))
+        heights.append(min(width, height))
+    return np.array(quads, np.float32).reshape(-1, 4, 2), np.array(heights, np.float32)
+
+
+def clockwise(corners: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Order four corners: top left, top right, bottom right, bottom left. Two are left, two are right."""
+    by_x = corners[np.argsort(corners[:, 0], kind="stable")]
+    left = by_x[:2][np.argsort(by_x[:2, 1], kind="stable")]
+    right = by_x[2:][np.argsort(by_x[2:, 1], kind="stable")]
+    return np.array([left[0], right[0], right[1], left[1]], np.float32)
+
+
+def _mean_inside(probability: "NDArray[np.float32]", corners: "NDArray[np.float32]") -> float:
+    height_px, width_px = probability.shape
+    limit = np.array([width_px - 1, height_px - 1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, limit)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, limit)
+    inside = np.zeros((high[1] - low[1] + 1, high[0] - low[0] + 1), np.uint8)
+    cv2.fillPoly(inside, [(corners - low).astype(np.int32)], 1)
+    return cv2.mean(probability[low[1] : high[1] + 1, low[0] : high[0] + 1], inside)[0]
+
+
+def detect(network: "Network", image: "NDArray[np.uint8]", long_side_px: int) -> Detection:
+    """Look for lines of text once.
+
+    Args:
+        network: the detector.
+        image: H x W x 3, uint8, RGB.
+        long_side_px: the bound of the detector's input; a smaller picture is enlarged only to MIN_SHORT_SIDE_PX.
+    """
+    height_px, width_px = image.shape[:2]
+    scale = detector_scale(width_px, height_px, long_side_px)
+    size = on_stride(width_px * scale), on_stride(height_px * scale)
+    shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    quads, heights_px = boxes_of(probability_map(network, shrunk.astype(np.uint8, copy=False)))
+    quads *= np.array([width_px / size[0], height_px / size[1]], np.float32)
+    np.clip(quads, 0, np.array([width_px, height_px], np.float32), out=quads)
+    return Detection(quads, heights_px, scale)

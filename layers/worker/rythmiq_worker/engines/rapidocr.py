@@ -1,0 +1,102 @@
+"""The default text engine: PP-OCR models from the `rapidocr` package, in our own lean loop over ONNX Runtime.
+
+One look at 1280 pixels is enough for a page that fills the frame. A page far away is read badly *and confidently*, so
+the second look hangs on geometry: where the lower quartile of the text is less than 7 detector pixels high, the page is
+searched again at up to 1920, in strips (measured: docs/decisions.md). Low confidence is the second trigger.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from rythmiq_worker.engines.detection import Detection, detect
+from rythmiq_worker.engines.models import ModelFiles, Network, find_models
+from rythmiq_worker.engines.reading_order import reading_order
+from rythmiq_worker.engines.recognition import Reading, Recogniser
+from rythmiq_worker.engines.text import OcrEngine, Quad, TextLine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FIRST_LOOK_PX = 1280
+SMALL_TEXT_LOOK_PX = 1920
+DOUBTFUL_LOOK_PX = 1440
+SMALL_TEXT_PX = 7.0
+SMALL_TEXT_QUANTILE = 0.25
+DOUBT_BELOW = 0.90
+MIN_CONFIDENCE = 0.5  # a line below this is noise, as in RapidOCR's defaults
+
+
+def load() -> OcrEngine:
+    """Make the engine.
+
+    Raises:
+        ModelsMissingError: the models are not installed.
+    """
+    return RapidOcr(find_models())
+
+
+class RapidOcr:
+    """Reads text with a detector and a recogniser of the PP-OCR family."""
+
+    def __init__(self, files: ModelFiles) -> None:
+        cv2.setNumThreads(1)  # its small jobs gain nothing from a second thread but its start
+        self._detector = Network(files.detection)
+        self._recogniser = Recogniser(Network(files.recognition))
+
+    def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:
+        """Read the lines of an upright page in reading order.
+
+        Args:
+            image: H x W x 3, uint8, RGB.
+        """
+        found = detect(self._detector, image, FIRST_LOOK_PX)
+        searched_again = found.scale < 1 and has_small_text(found.heights_px)
+        if searched_again:
+            found = detect(self._detector, image, SMALL_TEXT_LOOK_PX)
+        readings = self._recogniser.read(image, found.quads)
+        if found.scale < 1 and not searched_again and readings and mean_confidence(readings) < DOUBT_BELOW:
+            found, readings = self._doubt(image, found, readings)
+        return lines_of(found.quads, readings)
+
+    def _doubt(
+        self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading]
+    ) -> tuple[Detection, list[Reading]]:
+        """Look closer at what was read with little confidence; keep the reading that says more, more surely."""
+        closer = detect(self._detector, image, DOUBTFUL_LOOK_PX)
+        reread = self._recogniser.read(image, closer.quads)
+        return (closer, reread) if evidence(reread) > evidence(readings) else (found, readings)
+
+
+def has_small_text(heights_px: "NDArray[np.float32]") -> bool:
+    """Whether the detector needs a closer look: it found nothing, or its text is small in its own pixels."""
+    return not len(heights_px) or float(np.quantile(heights_px, SMALL_TEXT_QUANTILE)) < SMALL_TEXT_PX
+
+
+def mean_confidence(readings: Sequence[Reading]) -> float:
+    """The mean confidence of a page, each line weighted by its characters."""
+    weights = [max(1, len(reading.text)) for reading in readings]
+    return sum(reading.confidence * weight for reading, weight in zip(readings, weights, strict=True)) / sum(weights)
+
+
+def evidence(readings: Sequence[Reading]) -> float:
+    """How much was read: characters of the lines that will be kept, weighted by confidence."""
+    return sum(reading.confidence * len(reading.text) for reading in readings if reading.confidence >= MIN_CONFIDENCE)
+
+
+def lines_of(quads: "NDArray[np.float32]", readings: Sequence[Reading]) -> list[TextLine]:
+    """The lines worth keeping, in reading order: not blank, confidence at least MIN_CONFIDENCE."""
+    kept = [
+        index for index, reading in enumerate(readings) if reading.text.strip() and reading.confidence >= MIN_CONFIDENCE
+    ]
+    return [
+        TextLine(readings[index].text.strip(), readings[index].confidence, _corners(quads[index]))
+        for index in (kept[place] for place in reading_order(quads[kept]))
+    ]
+
+
+def _corners(quad: "NDArray[np.float32]") -> Quad:
+    top_left, top_right, bottom_right, bottom_left = ((float(x), float(y)) for x, y in quad)
+    return top_left, top_right, bottom_right, bottom_left

@@ -1,0 +1,164 @@
+"""Reads lines of text: crops 48 pixels high, batched by width, through the PP-OCR recogniser, decoded by CTC.
+
+Nothing is padded to a common 320 pixels as RapidOCR does: on a dense page that is nearly half of the work
+(docs/decisions.md).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rythmiq_worker.engines.models import Network
+
+LINE_HEIGHT_PX = 48
+MIN_LINE_WIDTH_PX = 8
+MAX_LINE_WIDTH_PX = 3200  # about 180 letters; a longer box is squeezed, so that memory has a bound
+WIDTH_STEP_PX = 32
+BATCH_WIDTH_PX = 6 * 320  # columns of one batch, padding included
+TALL_RATIO = 1.5  # higher than wide by this: text that runs upwards or downwards
+PREFILTER_BELOW = 0.75
+BLANK = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of one line: its text and the mean probability of its characters, 0..1."""
+
+    text: str
+    confidence: float
+
+
+def crop_size(quad: "NDArray[np.float32]") -> tuple[int, int, bool]:
+    """Size of a quad in pixels of the picture, and whether it stands on end: (width, height, tall)."""
+    width_px = max(1, int(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
+    height_px = max(1, int(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
+    if height_px >= TALL_RATIO * width_px:
+        return height_px, width_px, True
+    return width_px, height_px, False
+
+
+def line_width(quad: "NDArray[np.float32]") -> int:
+    """Width in pixels of the quad's crop when it is 48 pixels high."""
+    width_px, height_px, _ = crop_size(quad)
+    return min(max(MIN_LINE_WIDTH_PX, math.ceil(LINE_HEIGHT_PX * width_px / height_px)), MAX_LINE_WIDTH_PX)
+
+
+def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]") -> "NDArray[np.uint8]":
+    """Cut one line out of the full-size picture, level and 48 pixels high.
+
+    Where it shrinks, the picture is averaged first (INTER_AREA): a warp alone would skip pixels.
+
+    Args:
+        image: H x W x 3, uint8.
+        quad: 4 x 2, float32, clockwise from top left.
+
+    Returns:
+        48 x W x 3, uint8, channels as given.
+    """
+    _, height_px, tall = crop_size(quad)
+    limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
+    low = np.clip(np.floor(quad.min(axis=0)).astype(int), 0, limit)
+    high = np.clip(np.ceil(quad.max(axis=0)).astype(int), low, limit)
+    patch = image[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    source = (quad - low).astype(np.float32)
+    scale = LINE_HEIGHT_PX / height_px
+    if scale < PREFILTER_BELOW:
+        size = max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale))
+        source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
+        patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if tall:
+        source = np.roll(source, -1, axis=0)  # the top right corner becomes the top left: it reads upwards
+    width_px = line_width(quad)
+    target = np.array([[0, 0], [width_px, 0], [width_px, LINE_HEIGHT_PX], [0, LINE_HEIGHT_PX]], np.float32)
+    matrix = cv2.getPerspectiveTransform(source, target)
+    line = cv2.warpPerspective(
+        patch, matrix, (width_px, LINE_HEIGHT_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return line.astype(np.uint8, copy=False)
+
+
+def batches(widths_px: Sequence[int]) -> list[list[int]]:
+    """Group lines of like width, so that little is padded and no batch is wider than BATCH_WIDTH_PX in all.
+
+    Returns:
+        Indices into `widths_px`; each occurs once. A line that is too wide by itself is alone.
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(widths_px)), key=lambda index: (widths_px[index], index)):
+        width_px = widths_px[index]
+        if groups:
+            narrowest_px = widths_px[groups[-1][0]]
+            alike = width_px <= max(narrowest_px * 1.25, narrowest_px + WIDTH_STEP_PX)
+            if alike and padded_width(width_px) * (len(groups[-1]) + 1) <= BATCH_WIDTH_PX:
+                groups[-1].append(index)
+                continue
+        groups.append([index])
+    return groups
+
+
+def padded_width(width_px: int) -> int:
+    """The next width that the network takes."""
+    return math.ceil(width_px / WIDTH_STEP_PX) * WIDTH_STEP_PX
+
+
+def decode(probabilities: "NDArray[np.float32]", characters: Sequence[str]) -> Reading:
+    """Read one line's probabilities: the best class of each step, repeats merged, blanks dropped.
+
+    Args:
+        probabilities: T x C, float32.
+        characters: C texts; the first is the blank.
+    """
+    best = probabilities.argmax(axis=1)
+    kept = best != BLANK
+    kept[1:] &= best[1:] != best[:-1]
+    steps = np.flatnonzero(kept)
+    if not len(steps):
+        return Reading("", 0.0)
+    confidence = float(probabilities[steps, best[steps]].mean(dtype=np.float64))
+    return Reading("".join(characters[index] for index in best[steps]), min(max(confidence, 0.0), 1.0))
+
+
+class Recogniser:
+    """Reads lines out of a picture.
+
+    Raises:
+        ValueError: the model carries no dictionary.
+    """
+
+    def __init__(self, network: "Network") -> None:
+        dictionary = network.metadata("character")
+        if not dictionary:
+            raise ValueError("the recognition model carries no dictionary")
+        self._network = network
+        self._characters = ("", *dictionary.splitlines(), " ")
+
+    def read(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]") -> list[Reading]:
+        """Read the lines in the given boxes.
+
+        Args:
+            image: H x W x 3, uint8, RGB.
+            quads: N x 4 x 2, float32, clockwise from top left.
+
+        Returns:
+            One reading a box, in the boxes' order.
+        """
+        widths_px = [line_width(quad) for quad in quads]
+        readings: dict[int, Reading] = {}
+        for group in batches(widths_px):
+            batch = np.zeros((len(group), 3, LINE_HEIGHT_PX, padded_width(widths_px[group[-1]])), np.float32)
+            for row, index in enumerate(group):
+                line = crop_line(image, quads[index])
+                pixels = batch[row, :, :, : line.shape[1]]
+                pixels[...] = line[:, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
+                pixels *= 2 / 255
+                pixels -= 1
+            probabilities = self._network.run(batch)
+            readings |= {index: decode(probabilities[row], self._characters) for row, index in enumerate(group)}
+        return [readings[index] for index in range(len(quads))]

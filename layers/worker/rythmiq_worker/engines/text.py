@@ -1,0 +1,44 @@
+"""The port of the text engines: what they are given and what they give back.
+
+Imported by the parent, which must stay light: numpy is named for the types only.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Point = tuple[float, float]
+Quad = tuple[Point, Point, Point, Point]
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of text as it stands on the page.
+
+    Attributes:
+        text: what was read; never empty, no line break.
+        confidence: 0..1, the mean over its characters.
+        quad: its corners (x, y) in pixels of the picture: top left, top right, bottom right, bottom left.
+    """
+
+    text: str
+    confidence: float
+    quad: Quad
+
+
+class OcrEngine(Protocol):
+    """Reads the text of a picture.
+
+    An engine lives in a module of its own with a `load() -> OcrEngine`, which `engines.child.ENGINES` names.
+    """
+
+    def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:
+        """Read the lines of an upright page in reading order: rows from the top, each from left to right.
+
+        Args:
+            image: H x W x 3, uint8, RGB; not written to.
+        """
+        ...
