@@ -37,6 +37,7 @@ class JpegHeader:
         components: 1 gray, 3 colour, 4 CMYK or YCCK.
         stored_as_rgb: whether the three components are RGB themselves, not YCbCr.
         several_pictures: whether a second picture, no gain map, follows in the file (MPO).
+        height_at: offset of the two bytes that say the height.
     """
 
     frame_marker: int
@@ -46,6 +47,7 @@ class JpegHeader:
     components: int
     stored_as_rgb: bool
     several_pictures: bool
+    height_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,12 @@ def read_header(data: bytes) -> JpegHeader:
         JobError: DECODE_FAILED, when the file is cut or broken before its first scan, or has too many scans.
     """
     frame: bytes | None = None
-    frame_marker, scans, jfif, several = 0, 0, False, False
+    frame_marker, height_at, scans, jfif, several = 0, 0, 0, False, False
     adobe_transform: int | None = None
     for segment in _segments(data):
         body = data[segment.start + 4 : segment.end]
         if segment.marker in _FRAME_MARKERS:
-            frame_marker, frame = segment.marker, body
+            frame_marker, frame, height_at = segment.marker, body, segment.start + 5
         elif segment.marker == _APP0 and body.startswith(b"JFIF\x00"):
             jfif = True
         elif segment.marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:  # noqa: PLR2004  its length
@@ -134,7 +136,19 @@ def read_header(data: bytes) -> JpegHeader:
         components=components,
         stored_as_rgb=stored_as_rgb,
         several_pictures=several and not any(mark in lower for mark in _GAIN_MAP_MARKS),
+        height_at=height_at,
     )
+
+
+def first_rows(data: bytes, rows_px: int) -> bytes:
+    """Make a JPEG of the first rows of another, without decoding: its frame header says that there are no more.
+
+    A decoder stops after them and skips the rest of the scan, which saves most of the work. The last row may differ
+    slightly, since its neighbour below is not there for the chroma.
+    """
+    header = read_header(data)
+    at = header.height_at
+    return data[:at] + min(rows_px, header.height_px).to_bytes(2) + data[at + 2 :]
 
 
 def without_metadata(data: bytes) -> bytes | None:

@@ -84,6 +84,9 @@ class DrawnSource:
             image: Image.Image = bitmap.to_pil().convert("RGB")
             return image
 
+    def patch(self, side_px: int) -> None:
+        """Say that no part is drawn alone."""
+
     def lossless(self) -> bytes | None:
         """Return nothing: a drawn page was never a JPEG."""
         return None

@@ -50,6 +50,9 @@ class Source(Protocol):
     def decode(self, scale: int) -> Image.Image:
         """Decode as stored, at 1/scale, to sRGB."""
 
+    def patch(self, side_px: int) -> Image.Image | None:
+        """Return about side x side native pixels as stored, gray, or None when only the whole picture decodes."""
+
     def lossless(self) -> bytes | None:
         """Return the original scan without metadata, if that alone is an upright sRGB JPEG."""
 
@@ -76,6 +79,9 @@ class _Made:
 
     def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
         return self.made
+
+    def patch(self, side_px: int) -> None:
+        pass
 
     def lossless(self) -> bytes | None:
         return None
@@ -159,6 +165,20 @@ class Picture:
         """
         shrink = max(1.0, max(self.width_px, self.height_px) / GLANCE_PX)
         return self.image(max(1, int(self.width_px / shrink)), max(1, int(self.height_px / shrink)))
+
+    def native_patch(self, side_px: int = 1024) -> Image.Image:
+        """Decode about side x side pixels as the upload coded them, gray; which part is the decoder's choice.
+
+        Raises:
+            JobError: DECODE_FAILED.
+        """
+        with decoder_door():
+            patch = self._source.patch(side_px)
+        if patch is not None:
+            return patch
+        whole = self.image()
+        left, top = max(0, (whole.width - side_px) // 2), max(0, (whole.height - side_px) // 2)
+        return whole.crop((left, top, min(whole.width, left + side_px), min(whole.height, top + side_px))).convert("L")
 
     def turned(self, degrees_clockwise: int) -> "Picture":
         """Turn by a multiple of 90 degrees; nothing is decoded."""

@@ -9,7 +9,7 @@ from PIL import Image, JpegImagePlugin
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.colour import is_srgb, to_srgb
-from rythmiq_worker.jpeg_scan import read_header, without_metadata
+from rythmiq_worker.jpeg_scan import first_rows, read_header, without_metadata
 from rythmiq_worker.turn import UPRIGHT, Turn, exif_turn
 from rythmiq_worker.undecodable import require_pixels, undecodable
 
@@ -56,6 +56,13 @@ class JpegSource:
         image.load()
         return to_srgb(image)
 
+    def patch(self, side_px: int) -> Image.Image | None:
+        """Decode about side x side native pixels: the first rows, which is all that a JPEG gives without the rest."""
+        rows_px = side_px // 2
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(first_rows(self.data, rows_px)))
+        left = max(0, (image.width - 2 * side_px) // 2)
+        return image.crop((left, 0, min(image.width, left + 2 * side_px), image.height)).convert("L")
+
     def lossless(self) -> bytes | None:
         """Return the scan without its metadata, if that alone makes it an upright sRGB picture."""
         return without_metadata(self.data) if self.turn.identity and self.srgb else None
@@ -85,6 +92,9 @@ class PillowSource:
         image.load()
         return to_srgb(image)
 
+    def patch(self, side_px: int) -> None:
+        """Say that no part decodes alone."""
+
     def lossless(self) -> bytes | None:
         """Return nothing: a master is a JPEG."""
         return None
@@ -111,6 +121,9 @@ class HeifSource:
 
         image: Image.Image = pi_heif.open_heif(io.BytesIO(self.data), convert_hdr_to_8bit=True).to_pillow()
         return to_srgb(image)
+
+    def patch(self, side_px: int) -> None:
+        """Say that no part decodes alone."""
 
     def lossless(self) -> bytes | None:
         """Return nothing: a master is a JPEG."""

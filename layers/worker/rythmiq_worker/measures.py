@@ -1,0 +1,222 @@
+"""What can be measured on a gray picture: sharpness, light, noise, compression, detail. Numbers only, no verdicts.
+
+Sharpness is measured on a canonical size, because the same picture must measure the same at 1 and at 12 megapixels:
+a raw Laplacian variance differs by a factor of two between sizes and takes noise for sharpness; the edge width does
+neither (docs/decisions.md). All arrays are H x W, uint8, gray, unless a docstring says otherwise, of any size from
+1 x 1.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Gray = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+
+CANONICAL_PX: Final = 512
+FINE_PX: Final = 1000
+_FINE_TOLERANCE: Final = 1.1
+_WINDOW_PX: Final = 9
+# A gradient below one gray level a pixel is no edge but paper, sky or noise.
+_LEAST_GRADIENT: Final = 1.0
+_BLOCK_PX: Final = 8
+# Below this mean difference between neighbours a picture is too flat for a ratio to mean anything.
+_LEAST_DIFFERENCE: Final = 0.3
+_BLUR_WINDOW_PX: Final = 11
+_CLIPPED: Final = (4, 251)
+_BLOWN: Final = 247
+
+
+def canonical_gray(image: Image.Image, long_side_px: int = CANONICAL_PX) -> Gray:
+    """Reduce a picture to gray with a long side of at most `long_side_px`, by area; smaller ones keep their size."""
+    gray = np.asarray(image.convert("L"), dtype=np.uint8)
+    return shrunk(gray, long_side_px)
+
+
+def shrunk(gray: Gray, long_side_px: int) -> Gray:
+    """Reduce a gray picture by area until its long side is at most `long_side_px`; never enlarge."""
+    factor = max(gray.shape) / long_side_px
+    if factor <= 1:
+        return gray
+    height_px, width_px = (max(1, round(side / factor)) for side in gray.shape)
+    return np.asarray(cv2.resize(gray, (width_px, height_px), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def edge_width(gray_512: Gray) -> float:
+    """Measure how many pixels the strongest edges are wide: about 3 to 4 when sharp, above 5 when blurred.
+
+    The median, over the 2 % of pixels with the steepest slope, of the range in a 9 x 9 window over that slope, after a
+    3 x 3 mean that takes the noise out. It hardly depends on size, noise or contrast.
+
+    Args:
+        gray_512: a picture at `canonical_gray`'s default size.
+
+    Returns:
+        Width in canonical pixels; 9, the window's, when there is no edge at all.
+    """
+    plane = _mean(_roomy(gray_512, _WINDOW_PX).astype(np.float32), 3)
+    slope = _slope(plane)
+    steep = max(_quantile(slope, 0.98), _LEAST_GRADIENT)
+    chosen = slope >= steep
+    if not chosen.any():
+        return float(_WINDOW_PX)
+    window = np.ones((_WINDOW_PX, _WINDOW_PX), np.uint8)
+    local_range = cv2.dilate(plane, window) - cv2.erode(plane, window)
+    return _quantile(np.asarray(local_range[chosen] / slope[chosen], dtype=np.float32), 0.5)
+
+
+def blur_effect(gray: Gray) -> float:
+    """Measure how little a picture loses by blurring it: 0 sharp .. 1 blurred (Crete et al. 2007).
+
+    The same figure as scikit-image's function of this name, which costs a second and its import; the worse of the two
+    directions, so that motion blur shows.
+    """
+    plane = _roomy(gray, _BLUR_WINDOW_PX).astype(np.float32) / 255
+    worst = 0.0
+    for dx, dy in ((1, 0), (0, 1)):
+        window = (_BLUR_WINDOW_PX, 1) if dx else (1, _BLUR_WINDOW_PX)
+        again = cv2.blur(plane, window, borderType=cv2.BORDER_REFLECT)
+        sharp = np.abs(cv2.Sobel(plane, cv2.CV_32F, dx, dy, borderType=cv2.BORDER_REFLECT))[2:-1, 2:-1]
+        blurred = np.abs(cv2.Sobel(again, cv2.CV_32F, dx, dy, borderType=cv2.BORDER_REFLECT))[2:-1, 2:-1]
+        total = float(sharp.sum(dtype=np.float64))
+        lost = float(np.maximum(sharp - blurred, 0).sum(dtype=np.float64))
+        worst = max(worst, (total - lost) / total if total > 0 else 1.0)
+    return worst
+
+
+def laplacian_variance(gray: Gray) -> float:
+    """Measure the variance of the Laplacian, as many tools do. Reported only: noise makes a blurred picture win."""
+    return float(cv2.Laplacian(gray, cv2.CV_32F).var(dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How a picture uses the range from black to white; all values are 0..1.
+
+    Attributes:
+        mean: mean luminance.
+        spread: from the 1st to the 99th percentile.
+        deep_spread: from the 0.2nd percentile to the 99th, for a few strokes of ink on much paper.
+        middle_spread: from the 25th to the 75th percentile.
+        bright: the 75th percentile: the paper of a page.
+        blown: share of pixels at or above 247 of 255.
+    """
+
+    mean: float
+    spread: float
+    deep_spread: float
+    middle_spread: float
+    bright: float
+    blown: float
+
+
+def light(gray: Gray) -> Light:
+    """Measure exposure and contrast by the histogram."""
+    counts = np.bincount(gray.ravel(), minlength=256)
+    reached = counts.cumsum() / counts.sum()
+
+    def level(share: float) -> float:
+        return float(np.searchsorted(reached, share)) / 255
+
+    return Light(
+        mean=float(counts @ np.arange(256)) / float(counts.sum()) / 255,
+        spread=level(0.99) - level(0.01),
+        deep_spread=level(0.99) - level(0.002),
+        middle_spread=level(0.75) - level(0.25),
+        bright=level(0.75),
+        blown=float(counts[_BLOWN:].sum() / counts.sum()),
+    )
+
+
+def noise_sigma(gray_fine: Gray) -> float:
+    """Estimate the noise, in gray levels, where the picture is flattest (Immerkaer 1996, on the flattest half).
+
+    Clipped pixels hold no noise and are left out, as long as something remains.
+
+    Args:
+        gray_fine: a picture with a long side of about FINE_PX: noise is judged at the size at which it would show.
+    """
+    plane = _roomy(gray_fine, 3).astype(np.float32)
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    response = np.abs(cv2.filter2D(plane, -1, kernel))
+    busyness = _mean(_slope(_mean(plane, 5)), _WINDOW_PX)
+    inside = (plane > _CLIPPED[0]) & (plane < _CLIPPED[1])
+    if not inside.any():
+        return 0.0
+    flattest = inside & (busyness <= _quantile(busyness[inside], 0.5))
+    return float(np.sqrt(np.pi / 2) / 6 * response[flattest].mean())
+
+
+def blockiness(native: Gray) -> float:
+    """Measure how much the grid of JPEG's 8 x 8 blocks stands out: 0 none, .5 at quality 60, 1 at 25, 3 at 6.
+
+    The mean difference between neighbours across the grid over that inside the blocks, less one. Where the grid lies is
+    found, not assumed, because a picture may have been cropped since it was compressed.
+
+    Args:
+        native: pixels as they were coded; any resizing hides the grid.
+    """
+    plane = native.astype(np.float32)
+    excess = [_grid_excess(np.abs(np.diff(plane, axis=axis)).mean(axis=1 - axis)) for axis in (0, 1)]
+    return float(np.mean(excess))
+
+
+def _grid_excess(profile: NDArray[np.float32]) -> float:
+    if profile.size < 2 * _BLOCK_PX:
+        return 0.0
+    phases = np.array([profile[phase::_BLOCK_PX].mean() for phase in range(_BLOCK_PX)])
+    inside = (phases.sum() - phases.max()) / (_BLOCK_PX - 1)
+    return float((phases.max() - inside) / max(inside, _LEAST_DIFFERENCE))
+
+
+def detail(gray_512: Gray) -> float:
+    """Measure how much of a picture is lost by halving it, over its slopes: .4 and more native, below .2 enlarged.
+
+    Args:
+        gray_512: a picture at `canonical_gray`'s default size.
+    """
+    plane = _roomy(gray_512, 4).astype(np.float32)
+    height_px, width_px = plane.shape
+    half = cv2.resize(plane, (width_px // 2, height_px // 2), interpolation=cv2.INTER_AREA)
+    lost = float(np.abs(plane - cv2.resize(half, (width_px, height_px), interpolation=cv2.INTER_CUBIC)).mean())
+    slope = float(_slope(plane).mean())
+    return lost / slope if slope > 0 else 0.0
+
+
+def fine_gray(image: Image.Image) -> Gray:
+    """Reduce a picture to gray with a long side of about FINE_PX, leaving alone what is near it."""
+    gray = np.asarray(image.convert("L"), dtype=np.uint8)
+    return gray if max(gray.shape) <= FINE_PX * _FINE_TOLERANCE else shrunk(gray, FINE_PX)
+
+
+def _mean(plane: Plane, window_px: int) -> Plane:
+    return np.asarray(cv2.blur(plane, (window_px, window_px)), dtype=np.float32)
+
+
+def _slope(plane: Plane) -> Plane:
+    """Gradient magnitude, gray levels a pixel."""
+    across = cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return np.asarray(cv2.magnitude(across, down), dtype=np.float32)
+
+
+def _roomy(gray: Gray, least_px: int) -> Gray:
+    """Repeat the border of a picture that is smaller than a filter."""
+    missing_height, missing_width = (max(0, least_px - side) for side in gray.shape)
+    if not missing_height and not missing_width:
+        return gray
+    grown = cv2.copyMakeBorder(gray, 0, missing_height, 0, missing_width, cv2.BORDER_REPLICATE)
+    return np.asarray(grown, dtype=np.uint8)
+
+
+def _quantile(values: Plane, share: float) -> float:
+    """The value below which a share of all lies, without interpolation.
+
+    Not numpy's own: its median and percentile import 20 ms of numpy first.
+    """
+    index = min(values.size - 1, int(values.size * share))
+    return float(np.partition(values, index, axis=None)[index])

@@ -1,0 +1,131 @@
+"""From measures to sub-scores, one score and reasons: how good an upload is for its kind.
+
+Each sub-score is a logistic curve that gives .9 at `good` and .1 at `bad`; a reason is given below .5. The score is
+half the geometric mean and half the worst, so that one real defect cannot be averaged away.
+
+Source of the thresholds: a lab of portraits and documents in graded degradation (docs/decisions.md).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.frame import Quality
+
+Kind = Literal["photo", "signature", "thumb", "document"]
+_STEEPNESS: Final = 2 * math.log(9)
+_REASON_BELOW: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Where a measure is good (.9) and where it is bad (.1); either may be the larger."""
+
+    good: float
+    bad: float
+
+    def score(self, value: float) -> float:
+        """Score one measure, 0..1."""
+        exponent = _STEEPNESS * (value - (self.good + self.bad) / 2) / (self.bad - self.good)
+        return 1 / (1 + math.exp(min(60.0, max(-60.0, exponent))))
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The thresholds of one kind."""
+
+    edge_width: Curve
+    blur_effect: Curve
+    mean: Curve
+    spread: Curve
+    noise_sigma: Curve
+    blockiness: Curve
+    detail: Curve
+    long_side_px: Curve
+    subject_mean: Curve
+    subject_blown: Curve
+
+
+_PHOTO: Final = Curves(
+    edge_width=Curve(4.2, 5.2),
+    blur_effect=Curve(0.45, 0.60),
+    mean=Curve(0.26, 0.13),
+    spread=Curve(0.60, 0.36),
+    noise_sigma=Curve(3.0, 8.0),
+    blockiness=Curve(0.2, 1.2),
+    detail=Curve(0.30, 0.15),
+    long_side_px=Curve(350, 150),
+    subject_mean=Curve(0.80, 0.93),
+    subject_blown=Curve(0.10, 0.35),
+)
+_PAGE: Final = Curves(
+    edge_width=Curve(3.4, 4.2),
+    blur_effect=Curve(0.42, 0.57),
+    mean=Curve(0.33, 0.17),
+    spread=Curve(0.45, 0.25),
+    noise_sigma=Curve(3.0, 8.0),
+    blockiness=Curve(0.2, 1.2),
+    detail=Curve(0.30, 0.15),
+    long_side_px=Curve(700, 300),
+    subject_mean=Curve(1.5, 2.0),  # white paper is no over-exposure
+    subject_blown=Curve(0.02, 0.12),
+)
+_INK: Final = Curves(
+    edge_width=_PHOTO.edge_width,
+    blur_effect=Curve(0.50, 0.65),
+    mean=_PAGE.mean,
+    spread=_PAGE.spread,
+    noise_sigma=_PAGE.noise_sigma,
+    blockiness=_PAGE.blockiness,
+    detail=_PAGE.detail,
+    long_side_px=Curve(140, 60),
+    subject_mean=_PAGE.subject_mean,
+    subject_blown=_PAGE.subject_blown,
+)
+CURVES: Final[Mapping[Kind, Curves]] = MappingProxyType(
+    {"photo": _PHOTO, "signature": _INK, "thumb": _INK, "document": _PAGE}
+)
+
+
+def judge(kind: Kind, measures: Mapping[str, float]) -> Quality:
+    """Judge an upload of a kind by its measures.
+
+    Args:
+        kind: the resolved kind.
+        measures: by the names of `Curves`; `subject_*` are of the face or, on a page, of its glare, and may be absent.
+    """
+    curves = CURVES[kind]
+
+    def score(name: str) -> float:
+        curve: Curve = getattr(curves, name)
+        return curve.score(measures[name]) if name in measures else 1.0
+
+    dark, bright = score("mean"), min(score("subject_mean"), score("subject_blown"))
+    sub_scores = {
+        "sharpness": min(score("edge_width"), score("blur_effect")),
+        "exposure": min(dark, bright),
+        "contrast": score("spread"),
+        "noise": score("noise_sigma"),
+        "compression": score("blockiness"),
+        "resolution": min(score("detail"), score("long_side_px")),
+    }
+    codes = {
+        "sharpness": WarningCode.BLURRED,
+        "exposure": WarningCode.TOO_DARK if dark <= bright else WarningCode.TOO_BRIGHT,
+        "contrast": WarningCode.LOW_CONTRAST,
+        "noise": WarningCode.NOISY,
+        "compression": WarningCode.COMPRESSED,
+        "resolution": WarningCode.LOW_RESOLUTION,
+    }
+    values = list(sub_scores.values())
+    geometric = math.prod(values) ** (1 / len(values))
+    worst_first = sorted(sub_scores, key=lambda name: sub_scores[name])
+    return Quality(
+        score=round(0.5 * geometric + 0.5 * min(values), 2),
+        sub_scores={name: round(value, 3) for name, value in sub_scores.items()},
+        reasons=tuple(codes[name] for name in worst_first if sub_scores[name] < _REASON_BELOW),
+        measures=dict(measures),
+    )

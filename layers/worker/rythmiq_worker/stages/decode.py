@@ -1,0 +1,21 @@
+"""DECODE: the upload becomes upright sRGB pictures, each known to decode."""
+
+from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.picture import open_pages
+
+
+def decode(frame: Frame, ctx: Context) -> None:
+    """Fill `frame.pages`: all pages up to MAX_PAGES for a pdf slot, the first one for any other.
+
+    Raises:
+        JobError: DECODE_FAILED, with `detail.reason`.
+    """
+    rules = ctx.payload.portal_schema.schema_definition
+    opened = open_pages(
+        frame.upload,
+        max_pixels=ctx.settings.max_pixels,
+        max_pages=ctx.settings.max_pages,
+        first_only=rules.output_format != "pdf",
+    )
+    frame.pages = list(opened.pages)
+    frame.warn(*opened.warnings)

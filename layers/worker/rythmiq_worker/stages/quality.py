@@ -1,0 +1,76 @@
+"""QUALITY: how good the upload is, measured on the original before anything is done to it.
+
+One decoder-scaled decode serves every measure and the search for faces; blockiness alone needs native pixels, of which
+a patch is decoded.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from rythmiq_worker import measures
+from rythmiq_worker.conform.kind import resolve_kind
+from rythmiq_worker.engines.faces import Box, FaceDetector, HaarFaces
+from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.picture import Picture
+from rythmiq_worker.scoring import judge
+
+# Paper that is this white is a scan or a rendering, on which burnt-out white means nothing.
+_WHITE_PAPER: Final = 0.88
+_KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
+
+
+def quality(frame: Frame, ctx: Context, detector: FaceDetector | None = None) -> None:
+    """Fill `frame.quality`, `frame.kind` and `frame.faces` from the first page, and warn of what is wrong with it.
+
+    Faces are looked for on the picture as its owner wants it turned, and stand in the pixels of that.
+
+    Raises:
+        JobError: DECODE_FAILED.
+    """
+    rules = ctx.payload.portal_schema.schema_definition
+    page = frame.pages[0]
+    glance = page.glance()
+    fine = measures.fine_gray(glance)
+    canonical = measures.shrunk(fine, measures.CANONICAL_PX)
+    turned = page.turned(ctx.payload.options.rotate)
+    upright = np.ascontiguousarray(np.rot90(canonical, -(ctx.payload.options.rotate // 90)))  # rot90 goes anticlockwise
+    found: tuple[Box, ...] = ()
+    if rules.kind in _KINDS_WITH_FACES:
+        found = (detector or HaarFaces()).find(upright)
+        full = turned.width_px / upright.shape[1]
+        frame.faces = tuple(box.scaled(full) for box in found)
+    frame.kind = resolve_kind(rules, frame.faces or (), turned.width_px, turned.height_px)
+    light = measures.light(canonical)
+    figures = _figures(page, fine, canonical) | {
+        "mean": light.mean,
+        "spread": light.deep_spread if frame.kind in {"signature", "thumb"} else light.spread,
+        "histogram_spread": light.middle_spread,
+        "blown": light.blown,
+    }
+    if frame.kind == "photo" and found:
+        figures |= _subject(upright, found[0])
+    elif frame.kind == "document":
+        # Burnt-out white on paper that is not white is the reflection of a lamp.
+        figures["subject_blown"] = light.blown if light.bright < _WHITE_PAPER else 0.0
+    frame.quality = judge(frame.kind, figures)
+    frame.warn(*frame.quality.reasons)
+
+
+def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray) -> dict[str, float]:
+    return {
+        "edge_width": measures.edge_width(canonical),
+        "blur_effect": measures.blur_effect(canonical),
+        "noise_sigma": measures.noise_sigma(fine),
+        "blockiness": measures.blockiness(np.asarray(page.native_patch(), dtype=np.uint8)),
+        "detail": measures.detail(canonical),
+        "long_side_px": float(max(page.width_px, page.height_px)),
+        "laplacian_variance": measures.laplacian_variance(canonical),
+    }
+
+
+def _subject(upright: measures.Gray, face: Box) -> dict[str, float]:
+    """Measure the light on a face; its background may be white by the portal's own rule."""
+    top, left = max(0, int(face.y)), max(0, int(face.x))
+    light = measures.light(np.ascontiguousarray(upright[top : top + int(face.height), left : left + int(face.width)]))
+    return {"subject_mean": light.mean, "subject_blown": light.blown}
