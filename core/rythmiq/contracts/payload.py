@@ -46,8 +46,8 @@ def _key_bytes(length: int) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-DataKey = Annotated[bytes, _key_bytes(32), Field(repr=False)]
-WrappedKey = Annotated[bytes, _key_bytes(40), Field(repr=False)]
+DataKey = Annotated[bytes, _key_bytes(32)]
+WrappedKey = Annotated[bytes, _key_bytes(40)]
 
 
 class _Lenient(BaseModel):
@@ -121,9 +121,9 @@ class Encryption(_Lenient):
     """
 
     kid: Annotated[int, Field(ge=1, le=65_535)]
-    wrapped_key: WrappedKey
-    data_key: DataKey
-    input_data_key: DataKey | None = None
+    wrapped_key: WrappedKey = Field(repr=False)
+    data_key: DataKey = Field(repr=False)
+    input_data_key: DataKey | None = Field(default=None, repr=False)
 
 
 class Payload(_Lenient):

@@ -24,6 +24,7 @@ _FILL = 0.97
 _AIM = 0.988
 _BITS_FOR_FULL_CHROMA = 4.5
 _BITS_FOR_NEAR_LOSSLESS = 3.0
+_NEARLY = 1.7  # near-lossless over budget: halved chroma would leave too much of it unused
 _CHEAP_EXCESS = 0.12  # ln of plain baseline over progressive and optimised, to begin with
 _SLOPE = -0.6  # ln bytes over ln scale, to begin with
 _CHEAP_PROBES = 3
@@ -138,16 +139,20 @@ class _Search:
 
     def run(self, max_bytes: int) -> Encoded:
         bits = max_bytes * 8 / (self._image.width * self._image.height)
+        near = False
         if bits >= _BITS_FOR_NEAR_LOSSLESS:
             data = self.encode(NEAR_LOSSLESS, full_chroma=True)
             if len(data) <= max_bytes:
                 return Encoded(data, NEAR_LOSSLESS, self.encodes)
-        full_chroma = bits >= _BITS_FOR_FULL_CHROMA
+            near = len(data) <= _NEARLY * max_bytes
+        full_chroma = near or bits >= _BITS_FOR_FULL_CHROMA
         goal = math.log(max_bytes * _AIM)
-        at, slope = self._probe(goal, math.log(0.35 if bits < _BITS_FOR_NEAR_LOSSLESS else 0.12), full_chroma)
-        return self._refine(max_bytes, goal, at, slope, full_chroma)
+        at, slope = self._probe(
+            goal, math.log(0.35 if bits < _BITS_FOR_NEAR_LOSSLESS else 0.12), full_chroma=full_chroma
+        )
+        return self._refine(max_bytes, goal, at, slope, full_chroma=full_chroma)
 
-    def _probe(self, goal: float, start: float, full_chroma: bool) -> tuple[float, float]:
+    def _probe(self, goal: float, start: float, *, full_chroma: bool) -> tuple[float, float]:
         """Find, by cheap encodes, about which scale meets the goal, and the slope there."""
         at, slope = start, _SLOPE
         points: list[tuple[float, float]] = []
@@ -164,7 +169,7 @@ class _Search:
             at = following
         return at, slope
 
-    def _refine(self, max_bytes: int, goal: float, at: float, slope: float, full_chroma: bool) -> Encoded:
+    def _refine(self, max_bytes: int, goal: float, at: float, slope: float, *, full_chroma: bool) -> Encoded:
         """Close in on the goal from both sides by progressive encodes."""
         above: tuple[float, float] | None = None
         below: tuple[float, float] | None = None

@@ -5,6 +5,7 @@ bytes after the end, a missing JFIF header, metadata.
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from PIL import Image
 from rythmiq_worker.conform.png import PAD_CHUNK
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_EOI, _COM = 0xD9, 0xFE
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _PNG_METADATA = {b"eXIf": "EXIF", b"iCCP": "ICC", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": "time"}
 _PNG_PAINTED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"pHYs", b"tRNS", b"gAMA", b"sRGB", b"cHRM", b"sBIT"})
@@ -83,34 +85,21 @@ def decoded(data: bytes) -> Image.Image:
 
 
 def _jpeg(data: bytes) -> FileFacts:
-    at, jfif, padded, dpi = 2, False, 0, None
+    jfif, padded, dpi = False, 0, None
     metadata: list[str] = []
     width = height = components = 0
-    while True:
-        if data[at] != 0xFF:  # noqa: PLR2004  every marker begins so
-            raise ValueError("a marker is due where none is")
-        while data[at] == 0xFF:  # noqa: PLR2004  fill bytes are legal
-            at += 1
-        marker, at = data[at], at + 1
-        if marker == 0xD9:  # noqa: PLR2004  EOI
-            break
-        if marker in _STANDALONE:
-            continue
-        length = int.from_bytes(data[at : at + 2], "big")
-        payload = data[at + 2 : at + length]
-        if length < 2 or len(payload) != length - 2:  # noqa: PLR2004  the length counts itself
-            raise ValueError("a segment is cut short")
-        if marker == 0xE0 and payload[:5] == b"JFIF\0" and at == 4:  # noqa: PLR2004  right after SOI
+    end = 2
+    for marker, at, payload in _jpeg_segments(data):
+        if marker == _EOI:
+            end = at
+        elif marker == 0xE0 and payload[:5] == b"JFIF\0" and at == 2:  # noqa: PLR2004  right after SOI
             jfif, dpi = True, _jfif_dpi(payload)
-        elif marker == 0xFE and not payload.strip(b" "):  # noqa: PLR2004  COM
-            padded += length + 2
-        elif 0xE0 <= marker <= 0xEF or marker == 0xFE:  # noqa: PLR2004  APPn, COM
+        elif marker == _COM and not payload.strip(b" "):
+            padded += len(payload) + 4
+        elif 0xE0 <= marker <= 0xEF or marker == _COM:  # noqa: PLR2004  APPn
             metadata.append(_application(marker, payload))
         elif marker in _JPEG_FRAMES:
             height, width, components = int.from_bytes(payload[1:3]), int.from_bytes(payload[3:5]), payload[5]
-        at += length
-        if marker == 0xDA:  # noqa: PLR2004  SOS
-            at = _after_scan(data, at)
     return FileFacts(
         "jpeg",
         "JPEG",
@@ -121,10 +110,39 @@ def _jpeg(data: bytes) -> FileFacts:
         {1: "gray", 3: "rgb"}.get(components, "other"),  # type: ignore[arg-type]  # the values are Colours
         jfif,
         tuple(metadata),
-        len(data) - at,
+        len(data) - end,
         padded,
         fault=None if width and height else "no picture",
     )
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Each segment as marker, offset of its marker and payload; last EOI with the offset behind it.
+
+    Raises:
+        ValueError, IndexError: the file is damaged.
+    """
+    at = 2
+    while True:
+        start = at
+        if data[at] != 0xFF:  # noqa: PLR2004  every marker begins so
+            raise ValueError("a marker is due where none is")
+        while data[at] == 0xFF:  # noqa: PLR2004  fill bytes are legal
+            at += 1
+        marker, at = data[at], at + 1
+        if marker == _EOI:
+            yield marker, at, b""
+            return
+        if marker in _STANDALONE:
+            continue
+        length = int.from_bytes(data[at : at + 2])
+        payload = data[at + 2 : at + length]
+        if length < 2 or len(payload) != length - 2:  # noqa: PLR2004  the length counts itself
+            raise ValueError("a segment is cut short")
+        yield marker, start, payload
+        at += length
+        if marker == 0xDA:  # noqa: PLR2004  SOS
+            at = _after_scan(data, at)
 
 
 def _after_scan(data: bytes, at: int) -> int:
@@ -152,7 +170,7 @@ def _application(marker: int, payload: bytes) -> str:
         return "ICC"
     if payload[:28] == b"http://ns.adobe.com/xap/1.0/":
         return "XMP"
-    return "comment" if marker == 0xFE else f"APP{marker - 0xE0}"  # noqa: PLR2004  COM, APP0
+    return "comment" if marker == _COM else f"APP{marker - 0xE0}"
 
 
 def _png(data: bytes) -> FileFacts:

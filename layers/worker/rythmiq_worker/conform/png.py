@@ -26,7 +26,7 @@ def fit_png(image: Image.Image, *, max_bytes: int | None, min_bytes: int = 0, dp
     smallest = len(data)
     if max_bytes is not None and len(data) > max_bytes and image.mode != "1":
         for colours in _PALETTES:
-            data = _encode(image.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG), dpi)
+            data = _encode(image.quantize(colours, Image.Quantize.FASTOCTREE), dpi)
             encodes, scale, smallest = encodes + 1, 256 / colours, min(smallest, len(data))
             if len(data) <= max_bytes:
                 break
@@ -50,5 +50,5 @@ def pad_png(data: bytes, min_bytes: int) -> bytes:
 
 def _encode(image: Image.Image, dpi: int | None) -> bytes:
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True, **({"dpi": (dpi, dpi)} if dpi else {}))
+    image.save(out, "PNG", optimize=True, icc_profile=None, **({"dpi": (dpi, dpi)} if dpi else {}))
     return out.getvalue()

@@ -6,6 +6,7 @@ portraits, none on 10 documents (docs/decisions.md). It finds upright, frontal f
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -70,7 +71,7 @@ class HaarFaces:
 
 @lru_cache(maxsize=1)
 def _cascade() -> Any:
-    return cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml"))
 
 
 def gray_at(image: Image.Image, side_px: int) -> tuple[NDArray[np.uint8], float]:

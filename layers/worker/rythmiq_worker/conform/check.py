@@ -1,0 +1,52 @@
+"""`check`: would the portal take this file as it is?"""
+
+import hashlib
+
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.receipt import DocumentFacts, Receipt
+from rythmiq_worker.conform.clauses import Sight, clauses_for
+from rythmiq_worker.conform.engine import VERSIONS, Labels, look
+from rythmiq_worker.conform.kind import resolve_kind
+from rythmiq_worker.conform.measure import decoded, measure
+from rythmiq_worker.engines.faces import FaceDetector, HaarFaces, gray_at
+
+_FACE_SIDE_PX = 384
+
+
+def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: FaceDetector | None = None) -> Receipt:
+    """Measure a file against a slot's rules; nothing is changed, and nothing is raised for a damaged file.
+
+    `document.format` of a file that is neither JPEG, PNG nor PDF is the slot's own; its `format` clause fails.
+    """
+    detector = detector or HaarFaces()
+    facts = measure(data)
+    kind = rules.kind if rules.kind != "auto" else "document"
+    sight = Sight(kind)
+    if facts.fault is None and facts.container in {"jpeg", "png"}:
+        try:
+            image = decoded(data).convert("RGB")
+        except (OSError, ValueError) as error:
+            facts = type(facts)("other", facts.name, facts.bytes, fault=f"does not decode ({type(error).__name__})")
+        else:
+            gray, factor = gray_at(image, _FACE_SIDE_PX)
+            faces = tuple(box.scaled(factor) for box in detector.find(gray)) if rules.kind == "auto" else ()
+            sight = look(image, rules, resolve_kind(rules, faces, *image.size), detector, None)
+    clauses = clauses_for(rules, facts, sight, filename=None, ours=False)
+    return Receipt(
+        portal=labels.portal,
+        slot=labels.slot,
+        version=labels.version,
+        conforms=all(clause.verdict != "fail" for clause in clauses),
+        clauses=clauses,
+        document=DocumentFacts(
+            filename=labels.original,
+            sha256=hashlib.sha256(data).hexdigest(),
+            bytes=len(data),
+            width_px=facts.width_px,
+            height_px=facts.height_px,
+            dpi=None if facts.dpi is None else round(facts.dpi, 2),
+            format=rules.output_format if facts.container == "other" else facts.container,
+            pages=facts.pages,
+        ),
+        versions=VERSIONS,
+    )

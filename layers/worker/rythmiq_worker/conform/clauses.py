@@ -1,0 +1,250 @@
+"""From a file's facts and a slot's rules to clauses: the verdicts of a receipt.
+
+Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression) fail a job. Soft ones (background,
+face, sharpness, legibility) leave the file standing and say what to do better.
+
+Source: SPEC 5, 9.
+"""
+
+from dataclasses import dataclass
+
+from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
+from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
+from rythmiq_worker.conform.background import Background
+from rythmiq_worker.conform.kind import ResolvedKind
+from rythmiq_worker.conform.measure import FileFacts
+
+DPI_TOLERANCE = 0.5
+_FACE_TOLERANCE = (0.07, 0.14)
+_EDGE_WIDTH = (5.2, 5.8)
+_LEGIBILITY = (0.85, 0.60)
+_COLOUR_WORDS = {"rgb": "24-bit colour", "gray": "8-bit gray", "bw": "black and white", "other": "another colour space"}
+_MM_PER_INCH = 25.4
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the picture shows, measured on the final pixels; None where nobody looked.
+
+    Attributes:
+        kind: what the slot holds.
+        background: of a portrait's ring.
+        faces: how many were found.
+        head_share: head height over picture height.
+        edge_width: in pixels at 512 px, larger is softer.
+        bilevel: whether the pixels are black and white only.
+        legibility: mean confidence of the text engine, 0..1.
+    """
+
+    kind: ResolvedKind
+    background: Background | None = None
+    faces: int | None = None
+    head_share: float | None = None
+    edge_width: float | None = None
+    bilevel: bool | None = None
+    legibility: float | None = None
+
+
+def clauses_for(
+    rules: SchemaDefinition, facts: FileFacts, sight: Sight, *, filename: str | None, ours: bool
+) -> tuple[Clause, ...]:
+    """Judge a file clause by clause.
+
+    Args:
+        rules: the slot's rules.
+        facts: of the file's bytes.
+        sight: of its pixels.
+        filename: under which it goes to the portal; None when that is not known.
+        ours: whether we made the file. Metadata in somebody else's file is no reason for a portal to refuse it, so
+            there it is advice; in ours it is a failure.
+    """
+    return (*_hard(rules, facts, sight, filename, ours=ours), *_soft(rules, sight))
+
+
+def _hard(rules: SchemaDefinition, facts: FileFacts, sight: Sight, filename: str | None, *, ours: bool) -> list[Clause]:
+    found = [_format(rules, facts, ours=ours), _bytes(rules, facts), _pixels(rules, facts)]
+    if rules.aspect_min is not None or rules.aspect_max is not None:
+        found.append(_aspect(rules, facts))
+    if rules.target_dpi is not None:
+        found.append(_dpi(rules.target_dpi, facts, rules.source_of("target_dpi")))
+    if facts.container != "pdf":
+        found.append(_colour(rules, facts, sight))
+    found.append(_metadata(facts, ours=ours))
+    if rules.max_compression_ratio is not None:
+        found.append(_compression(rules.max_compression_ratio, facts, rules.source_of("max_compression_ratio")))
+    found.append(_filename(rules, filename))
+    return found
+
+
+def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
+    found: list[Clause] = []
+    if rules.background != "any":
+        found.append(_background(rules, sight))
+    if sight.kind == "photo" and rules.face != "off":
+        found.append(_face(rules, sight))
+        if rules.face_ratio is not None:
+            found.append(_face_size(rules.face_ratio, sight, rules.source_of("face_ratio")))
+    if sight.kind in {"photo", "document"}:
+        found.append(_sharpness(sight))
+    if sight.kind == "document" and rules.ocr == "auto":
+        found.append(_legibility(sight))
+    if rules.name_date_strip:
+        strip = "name and date on the photo"
+        found.append(_clause("name_date_strip", strip, None, "not_checked", rules.source_of("name_date_strip")))
+    return found
+
+
+def _clause(  # noqa: PLR0913  the fields of a clause
+    clause: ClauseName,
+    wanted: str,
+    measured: str | None,
+    verdict: Verdict,
+    source: Source | None,
+    *,
+    hard: bool = False,
+) -> Clause:
+    return Clause(clause=clause, wanted=wanted, measured=measured, verdict=verdict, hard=hard, source=source)
+
+
+def _hard_clause(clause: ClauseName, wanted: str, measured: str, source: Source | None, *, holds: bool) -> Clause:
+    return _clause(clause, wanted, measured, "pass" if holds else "fail", source, hard=True)
+
+
+def _format(rules: SchemaDefinition, facts: FileFacts, *, ours: bool) -> Clause:
+    formats = (rules.output_format,) if ours else rules.formats or (rules.output_format,)
+    measured = facts.name if facts.fault is None else f"{facts.name}: {facts.fault}"
+    if facts.container == "jpeg":
+        measured += " (JFIF)" if facts.jfif else " without a JFIF header"
+    wanted = " or ".join(name.upper() for name in formats)
+    holds = facts.container in formats and facts.fault is None and (facts.jfif is not False or not ours)
+    verdict: Verdict = "fail" if not holds else "advice" if facts.jfif is False else "pass"
+    return _clause("format", wanted, measured, verdict, rules.source_of("formats", "output_format"), hard=True)
+
+
+def _bytes(rules: SchemaDefinition, facts: FileFacts) -> Clause:
+    least, most = rules.min_bytes, rules.max_bytes
+    if least and most:
+        wanted = f"{_kb(rules.min_kb)} to {_kb(rules.max_kb)} KB ({least} to {most} bytes)"
+    elif most:
+        wanted = f"at most {_kb(rules.max_kb)} KB ({most} bytes)"
+    elif least:
+        wanted = f"at least {_kb(rules.min_kb)} KB ({least} bytes)"
+    else:
+        wanted = "any size"
+    holds = (least or 0) <= facts.bytes <= (most or facts.bytes)
+    return _hard_clause("bytes", wanted, f"{facts.bytes} bytes", rules.source_of("max_kb", "min_kb"), holds=holds)
+
+
+def _kb(kb: float | None) -> str:
+    return f"{kb:g}" if kb is not None else "any"
+
+
+def _pixels(rules: SchemaDefinition, facts: FileFacts) -> Clause:
+    bounds = rules.pixel_bounds
+    measured = f"{facts.width_px} x {facts.height_px} px"
+    source = rules.source_of("target_width", "min_width", "max_width", "width_mm", "min_height", "max_height")
+    if bounds is None:
+        return _hard_clause("pixels", "any size", measured, source, holds=facts.width_px > 0 or facts.pages > 0)
+    wanted = _bounds_words(bounds)
+    if rules.width_mm is not None and rules.target_dpi is not None:
+        wanted += f" ({rules.width_mm:g} x {rules.height_mm:g} mm at {rules.target_dpi} DPI)"
+    return _hard_clause("pixels", wanted, measured, source, holds=bounds.holds(facts.width_px, facts.height_px))
+
+
+def _bounds_words(bounds: PixelBounds) -> str:
+    if bounds.exact:
+        return f"{bounds.min_width_px} x {bounds.min_height_px} px"
+    return f"{bounds.min_width_px} x {bounds.min_height_px} px to {bounds.max_width_px} x {bounds.max_height_px} px"
+
+
+def _aspect(rules: SchemaDefinition, facts: FileFacts) -> Clause:
+    low, high = rules.aspect_min or 0.0, rules.aspect_max or float("inf")
+    aspect = facts.width_px / facts.height_px if facts.height_px else 0.0
+    wanted = f"width over height {low:g} to {high:g}" if high < float("inf") else f"width over height from {low:g}"
+    source = rules.source_of("aspect_min", "aspect_max")
+    return _hard_clause("aspect", wanted, f"{aspect:.3f}", source, holds=low <= aspect <= high)
+
+
+def _dpi(wanted_dpi: int, facts: FileFacts, source: Source | None) -> Clause:
+    measured = "not stated" if facts.dpi is None else f"{facts.dpi:g} DPI"
+    tolerance = 0.0 if facts.container == "jpeg" else DPI_TOLERANCE
+    holds = facts.dpi is not None and abs(facts.dpi - wanted_dpi) <= tolerance
+    return _hard_clause("dpi", f"{wanted_dpi} DPI", measured, source, holds=holds)
+
+
+def _colour(rules: SchemaDefinition, facts: FileFacts, sight: Sight) -> Clause:
+    colour = facts.colour
+    if rules.color == "bw" and colour == "gray" and sight.bilevel:
+        colour = "bw"
+    words = _COLOUR_WORDS
+    return _hard_clause(
+        "colour", words[rules.color], words[colour], rules.source_of("color"), holds=colour == rules.color
+    )
+
+
+def _metadata(facts: FileFacts, *, ours: bool) -> Clause:
+    found = list(facts.metadata) + ([f"{facts.trailing_bytes} bytes after the end"] if facts.trailing_bytes else [])
+    measured = ", ".join(dict.fromkeys(found)) or "none"
+    verdict: Verdict = "pass" if not found else "fail" if ours or facts.trailing_bytes else "advice"
+    return _clause("metadata", "no EXIF, GPS or ICC, nothing after the end", measured, verdict, None, hard=True)
+
+
+def _compression(most: float, facts: FileFacts, source: Source | None) -> Clause:
+    ratio = facts.width_px * facts.height_px * 3 / facts.bytes if facts.bytes else 0.0
+    return _hard_clause("compression_ratio", f"at most {most:g}:1", f"{ratio:.1f}:1", source, holds=0 < ratio <= most)
+
+
+def _filename(rules: SchemaDefinition, filename: str | None) -> Clause:
+    literal = "{" not in rules.filename_pattern
+    wanted = rules.filename_pattern if literal else "letters, digits, dot, dash and underscore"
+    verdict: Verdict = "pass" if filename is not None else "not_checked"
+    return _clause("filename", wanted, filename, verdict, rules.source_of("filename_pattern"), hard=True)
+
+
+def _background(rules: SchemaDefinition, sight: Sight) -> Clause:
+    wanted = "plain white" if rules.background == "white" else "plain and light"
+    source = rules.source_of("background")
+    if sight.background is None:
+        return _clause("background", wanted, None, "not_checked", source)
+    measured = f"lightness {sight.background.lightness:.0f} of 100, colour {sight.background.chroma:.0f}"
+    holds = sight.background.white if rules.background == "white" else sight.background.light
+    return _clause("background", wanted, measured, "pass" if holds else "fail", source)
+
+
+def _face(rules: SchemaDefinition, sight: Sight) -> Clause:
+    source = rules.source_of("face")
+    if sight.faces is None:
+        return _clause("face", "one face", None, "not_checked", source)
+    verdict: Verdict = "pass" if sight.faces == 1 else "fail" if rules.face == "required" else "advice"
+    measured = {0: "no face found", 1: "one face"}.get(sight.faces, f"{sight.faces} faces")
+    return _clause("face", "one face", measured, verdict, source)
+
+
+def _face_size(wanted: tuple[float, float], sight: Sight, source: Source | None) -> Clause:
+    words = f"head {wanted[0]:.0%} to {wanted[1]:.0%} of the height"
+    if sight.head_share is None:
+        return _clause("face_size", words, None, "not_checked", source)
+    off = max(wanted[0] - sight.head_share, sight.head_share - wanted[1], 0.0)
+    return _clause("face_size", words, f"about {sight.head_share:.0%}", _graded(off, *_FACE_TOLERANCE), source)
+
+
+def _sharpness(sight: Sight) -> Clause:
+    if sight.edge_width is None:
+        return _clause("sharpness", "sharp edges", None, "not_checked", None)
+    words = f"edges {sight.edge_width:.1f} px wide at 512 px"
+    return _clause(
+        "sharpness", f"edges up to {_EDGE_WIDTH[0]} px", words, _graded(sight.edge_width, *_EDGE_WIDTH), None
+    )
+
+
+def _legibility(sight: Sight) -> Clause:
+    wanted = f"text read with confidence {_LEGIBILITY[0]:.0%} or more"
+    if sight.legibility is None:
+        return _clause("legibility", wanted, None, "not_checked", None)
+    lacking = (1 - sight.legibility, 1 - _LEGIBILITY[0], 1 - _LEGIBILITY[1])
+    return _clause("legibility", wanted, f"{sight.legibility:.0%}", _graded(*lacking), None)
+
+
+def _graded(value: float, passes_to: float, fails_from: float) -> Verdict:
+    """Pass up to one bound, fail from another, advice between: what we measure is an estimate there."""
+    return "pass" if value <= passes_to else "fail" if value >= fails_from else "advice"
