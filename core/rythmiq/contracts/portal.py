@@ -28,7 +28,7 @@ def _format_word(value: object) -> object:
 
 
 OutputFormat = Annotated[Literal["jpeg", "png", "pdf"], BeforeValidator(_format_word)]
-EXTENSIONS = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
+EXTENSIONS: dict[str, Literal["jpg", "png", "pdf"]] = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 
 PositivePx = Annotated[int, Field(ge=1, le=20_000)]
 PositiveMm = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
@@ -188,7 +188,7 @@ class SchemaDefinition(BaseModel):
         return PixelBounds(min_width_px=width, max_width_px=width, min_height_px=height, max_height_px=height)
 
     @property
-    def extension(self) -> str:
+    def extension(self) -> Literal["jpg", "png", "pdf"]:
         """File extension of the output, without the dot."""
         return EXTENSIONS[self.output_format]
 

@@ -1,5 +1,6 @@
 """What travels through the seven stages: the job, and the facts that each stage adds to it."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a job is given: its payload and the worker's settings."""
+    """What a job is given: its payload, the worker's settings, and the instant in its artifacts' names."""
 
     payload: Payload
     settings: WorkerSettings
+    dispatched_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from rythmiq_worker.picture import Picture
 
 SEARCH_SIDE_PX = 512
 
-# A Haar alt2 box spans from the middle of the forehead to just below the chin. Head height is crown to chin.
-HEAD_PER_BOX = 1.30
-CROWN_ABOVE_BOX = 0.25
+# A Haar alt2 box spans from the middle of the forehead to just above the chin. A head is crown (with hair) to chin.
+HEAD_PER_BOX = 1.48
+CROWN_ABOVE_BOX = 0.36
 _LEAST_FACE = 0.08
 
 

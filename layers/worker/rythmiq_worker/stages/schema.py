@@ -1,0 +1,38 @@
+"""SCHEMA: make the file that the portal takes, and measure it."""
+
+import datetime as dt
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.conform import Labels, conform
+from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.stages.ocr import confidence_of
+
+
+def schema(frame: Frame, ctx: Context) -> None:
+    """Fill in `document`, `receipt` and `encodes`.
+
+    Raises:
+        JobError: SCHEMA_FAILED or SIZE_EXCEEDED.
+    """
+    portal, payload = ctx.payload.portal_schema, ctx.payload
+    rules = portal.schema_definition
+    if rules.valid_to is not None and rules.valid_to < ctx.dispatched_at.astimezone(dt.UTC).date():
+        frame.warn(WarningCode.PORTAL_RULES_OLD)
+    labels = Labels(
+        portal=portal.portal or portal.name,
+        slot=portal.slot,
+        version=portal.version,
+        job_id=payload.job_id,
+        original=payload.input.original_filename or "document",
+    )
+    made = conform(
+        frame.pages,
+        rules,
+        labels,
+        faces=frame.faces,
+        crop=payload.options.crop,
+        operations=frame.operations,
+        legibility=confidence_of(frame),
+    )
+    frame.document, frame.receipt, frame.encodes = made.document, made.receipt, made.encodes
+    frame.warn(*made.warnings)
