@@ -1,24 +1,15 @@
 """HTTP calls that end by a deadline and stay within a size, whatever the server does.
 
 httpx bounds each phase, not the whole: a server that sends one byte a second is never slow in any single read. So the
-deadline sits under httpx, in the network backend, and shortens every connect, read and write. The same place resolves
-names, so that a policy sees the very address that is connected to.
+deadline sits under httpx, in the network backend, and shortens every connect, handshake, read and write. The same place
+resolves names, so that a policy sees the very address that is connected to.
 
-::
-
-    StoreError                    transient: whether the same call may succeed soon
-    ├── ObjectMissingError        404
-    ├── AccessDeniedError         401, 403
-    ├── PreconditionFailedError   412
-    ├── ObjectTooLargeError       announced or counted above the bound
-    ├── TruncatedObjectError      the body ended before its announced length
-    ├── AddressRefusedError       the policy refuses the resolved address
-    ├── StoreTimeoutError         the deadline passed
-    ├── StoreUnavailableError     5xx, 429, reset: transient; connection refused or unknown host: not
-    └── UnexpectedAnswerError     any other status, redirects among them
+Resolving itself is the system's and bounded by it alone: `getaddrinfo` takes no timeout, and the worker has no threads.
+The errors are drawn in `store_errors`, and importable from here too.
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,60 +17,40 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
+from rythmiq.adapters.store_errors import (
+    AccessDeniedError,
+    AddressRefusedError,
+    ObjectMissingError,
+    ObjectTooLargeError,
+    PreconditionFailedError,
+    StoreError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+    TruncatedObjectError,
+    UnexpectedAnswerError,
+)
+
+__all__ = [
+    "AccessDeniedError",
+    "AddressPolicy",
+    "AddressRefusedError",
+    "Answer",
+    "ObjectMissingError",
+    "ObjectTooLargeError",
+    "PreconditionFailedError",
+    "StoreError",
+    "StoreTimeoutError",
+    "StoreUnavailableError",
+    "TruncatedObjectError",
+    "UnexpectedAnswerError",
+    "call",
+    "fetch_url",
+]
+
 _DEADLINE_PASSED_S = 0.001
 _CHUNK_BYTES = 64 * 1024
 
 AddressPolicy = Callable[[str], bool]
-
-
-class StoreError(Exception):
-    """Something outside did not give what was asked; the message holds no URL, key or credential."""
-
-    transient = False
-
-
-class ObjectMissingError(StoreError):
-    """There is no such object."""
-
-
-class AccessDeniedError(StoreError):
-    """The signature, the expiry or the policy does not allow it."""
-
-
-class PreconditionFailedError(StoreError):
-    """A condition of the request does not hold: the object is there already."""
-
-
-class ObjectTooLargeError(StoreError):
-    """The object is larger than the caller takes."""
-
-
-class TruncatedObjectError(StoreError):
-    """The connection ended before the whole body came."""
-
-    transient = True
-
-
-class AddressRefusedError(StoreError):
-    """The host resolves to an address that must not be reached."""
-
-
-class StoreTimeoutError(StoreError):
-    """The whole call took longer than its deadline."""
-
-    transient = True
-
-
-class StoreUnavailableError(StoreError):
-    """The server is down, overloaded or cut the connection."""
-
-    def __init__(self, message: str, *, transient: bool = True) -> None:
-        super().__init__(message)
-        self.transient = transient
-
-
-class UnexpectedAnswerError(StoreError):
-    """The server answered what the call does not allow for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +62,14 @@ class Answer:
     body: bytes
 
 
-class _Deadline:
+class _Line:
+    """What one call knows of its connection: when it must end, and whether the server hung up."""
+
     def __init__(self, timeout_s: float) -> None:
         self._ends_at = time.monotonic() + timeout_s
+        self.server_closed = False
 
-    def shorten(self, timeout_s: float | None) -> float:
+    def left_s(self, timeout_s: float | None = None) -> float:
         left_s = self._ends_at - time.monotonic()
         if left_s <= _DEADLINE_PASSED_S:
             raise httpcore.ReadTimeout("the deadline passed")
@@ -105,27 +79,38 @@ class _Deadline:
 class _BoundedStream(httpcore.NetworkStream):
     """A connection whose every operation ends by the deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, line: _Line) -> None:
         self._stream = stream
-        self._deadline = deadline
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._line = line
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.shorten(timeout))
+        data = self._stream.read(max_bytes, self._line.left_s(timeout))
+        self._line.server_closed = not data
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # In pieces: the kernel's own send may otherwise wait out each piece of a large body anew.
-        view = memoryview(buffer)
-        for start in range(0, len(view), _CHUNK_BYTES):
-            self._stream.write(bytes(view[start : start + _CHUNK_BYTES]), self._deadline.shorten(timeout))
+        # Not the stream's own write: it grants the whole timeout anew to each piece that the kernel takes.
+        rest = memoryview(buffer)
+        while rest:
+            self._socket.settimeout(self._line.left_s(timeout))
+            try:
+                sent = self._socket.send(rest[:_CHUNK_BYTES])
+            except TimeoutError:
+                raise httpcore.WriteTimeout("the deadline passed") from None
+            except OSError:
+                raise httpcore.WriteError("the connection was reset") from None
+            rest = rest[sent:]
 
     def close(self) -> None:
         self._stream.close()
 
     def start_tls(
-        self, ssl_context: object, server_hostname: str | None = None, timeout: float | None = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        inner = self._stream.start_tls(ssl_context, server_hostname, self._deadline.shorten(timeout))  # type: ignore[arg-type]  # httpcore's own annotation needs ssl imported
-        return _BoundedStream(inner, self._deadline)
+        return _BoundedStream(
+            self._stream.start_tls(ssl_context, server_hostname, self._line.left_s(timeout)), self._line
+        )
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
@@ -134,9 +119,9 @@ class _BoundedStream(httpcore.NetworkStream):
 class _BoundedBackend(httpcore.NetworkBackend):
     """Opens connections that end by the deadline, to addresses that the policy allows."""
 
-    def __init__(self, deadline: _Deadline, allows: AddressPolicy | None) -> None:
+    def __init__(self, line: _Line, allows: AddressPolicy | None) -> None:
         self._backend = httpcore.SyncBackend()
-        self._deadline = deadline
+        self._line = line
         self._allows = allows
 
     def connect_tcp(
@@ -147,22 +132,48 @@ class _BoundedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        address = host if self._allows is None else self._checked_address(host, port)
-        stream = self._backend.connect_tcp(
-            address, port, self._deadline.shorten(timeout), local_address, socket_options
-        )
-        return _BoundedStream(stream, self._deadline)
+        # Each address gets its share of what is left, so that one that swallows packets leaves time for the next.
+        addresses = self._addresses(host, port)
+        options = list(socket_options or ())
+        for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            share_s = self._line.left_s(timeout) / (others + 1)
+            try:
+                return _BoundedStream(
+                    self._backend.connect_tcp(address, port, share_s, local_address, options), self._line
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if not others:
+                    raise
+        raise httpcore.ConnectError("the host has no address")
 
-    def _checked_address(self, host: str, port: int) -> str:
-        """Resolve once, check every answer, and connect to what was checked."""
+    def _addresses(self, host: str, port: int) -> list[str]:
+        """Resolve once and check every answer, so that what is connected to is what was checked."""
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise httpcore.ConnectError("the host has no address") from None
-        addresses = [str(answer[4][0]) for answer in answers]
-        if self._allows is None or not all(self._allows(address) for address in addresses):
+        addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+        if self._allows is not None and not all(self._allows(address) for address in addresses):
             raise AddressRefusedError("the host resolves to an address that must not be reached")
-        return addresses[0]
+        return addresses
+
+
+def fetch_url(
+    url: str,
+    *,
+    max_bytes: int,
+    timeout_s: float,
+    allows: AddressPolicy | None = None,
+    authorities: str | None = None,
+) -> bytes:
+    """Read a URL that somebody else signed or serves, within `max_bytes` and `timeout_s` in all; no redirects.
+
+    Whether the origin may be asked at all is the caller's to decide, before.
+
+    Raises:
+        StoreError: one of its kinds.
+    """
+    return call("GET", url, timeout_s=timeout_s, max_bytes=max_bytes, allows=allows, authorities=authorities).body
 
 
 def call(  # noqa: PLR0913  a request has this many parts
@@ -174,35 +185,35 @@ def call(  # noqa: PLR0913  a request has this many parts
     headers: dict[str, str] | None = None,
     content: bytes | None = None,
     allows: AddressPolicy | None = None,
-    verify: str | bool = True,
+    authorities: str | None = None,
 ) -> Answer:
     """Make one request that ends within `timeout_s` in all, and read at most `max_bytes` of body.
 
     Args:
-        method: the HTTP method.
+        method: the HTTP method; a GET takes 200 only, the others any 2xx.
         url: absolute; redirects are never followed.
         timeout_s: bounds the whole call, name resolution by the system excepted.
         max_bytes: bounds the body, announced or not.
         headers: sent as they are.
         content: the request's body.
         allows: says whether a resolved address may be connected to; None allows all.
-        verify: False, or a file of certificate authorities, instead of the system's.
+        authorities: a file of certificate authorities that stands in for the public ones.
 
     Raises:
         StoreError: one of its kinds.
     """
-    deadline = _Deadline(timeout_s)
-    # Loading the certificate authorities takes 20 ms of CPU; plain http needs none.
-    context = httpx.create_ssl_context(verify=verify, trust_env=False) if url.startswith("https:") else False
-    transport = httpx.HTTPTransport(verify=context, trust_env=False)
-    # httpx has no public way to set the backend of its transport; the pool it built has no connection yet.
-    transport._pool._network_backend = _BoundedBackend(deadline, allows)  # noqa: SLF001
+    line = _Line(timeout_s)
     sent = {"Accept-Encoding": "identity", **(headers or {})}
-    with httpx.Client(transport=transport, timeout=timeout_s, trust_env=False, follow_redirects=False) as client:
+    with httpx.Client(
+        transport=_transport(url, line, allows, authorities),
+        timeout=timeout_s,
+        trust_env=False,
+        follow_redirects=False,
+    ) as client:
         body_began = False
         try:
             with client.stream(method, url, headers=sent, content=content) as response:
-                _raise_for_status(response.status_code)
+                _raise_for_status(method, response.status_code)
                 announced = response.headers.get("content-length", "")
                 if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
                     raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
@@ -216,8 +227,12 @@ def call(  # noqa: PLR0913  a request has this many parts
         except httpx.TimeoutException:
             raise StoreTimeoutError(f"no complete answer within {timeout_s:g} s") from None
         except httpx.ConnectError:
-            raise StoreUnavailableError("the connection was refused or the host is unknown", transient=False) from None
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            raise StoreUnavailableError(
+                "the host is unknown, refused the connection or is not trusted", transient=False
+            ) from None
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+            if isinstance(error, httpx.RemoteProtocolError) and not line.server_closed:
+                raise UnexpectedAnswerError("the server answered what is not HTTP") from None
             if body_began:
                 raise TruncatedObjectError("the connection ended before the whole body came") from None
             raise StoreUnavailableError("the connection was reset") from None
@@ -225,8 +240,20 @@ def call(  # noqa: PLR0913  a request has this many parts
             raise StoreUnavailableError("the request could not be made", transient=False) from None
 
 
-def _raise_for_status(status: int) -> None:
-    if 200 <= status < 300:  # noqa: PLR2004  the class of success
+def _transport(url: str, line: _Line, allows: AddressPolicy | None, authorities: str | None) -> httpx.HTTPTransport:
+    context: ssl.SSLContext | bool = False
+    # Loading the certificate authorities takes 20 ms of CPU; plain http needs none. Whatever is not surely http gets
+    # them: a scheme may be written in capitals, and False would then mean TLS without verification.
+    if not url.startswith("http://"):
+        context = ssl.create_default_context(cafile=authorities) if authorities else httpx.create_ssl_context()
+    transport = httpx.HTTPTransport(verify=context, trust_env=False)
+    # httpx has no public way to set the backend of its transport; the pool it built has no connection yet.
+    transport._pool._network_backend = _BoundedBackend(line, allows)  # noqa: SLF001
+    return transport
+
+
+def _raise_for_status(method: str, status: int) -> None:
+    if status == 200 or (200 <= status < 300 and method != "GET"):  # noqa: PLR2004  a part of an object is not the object
         return
     kinds = {401: AccessDeniedError, 403: AccessDeniedError, 404: ObjectMissingError, 412: PreconditionFailedError}
     if status in kinds:

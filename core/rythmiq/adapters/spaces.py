@@ -4,9 +4,9 @@ Signatures are botocore's (`botocore.auth`), never our own; the four direct call
 them, so that a function that only signs does not pay for it. No boto3 client: that costs about 0.4 s and 27 MB.
 
 URLs are path style (`{endpoint}/{bucket}/{key}`), which Spaces, Ceph RGW and loopback servers all take. Every
-`x-amz-*` header that is sent is signed.
+`x-amz-*` header that is sent is signed. A key outside the grammar of `contracts.keys` is refused before signing.
 
-Source: SPEC 3, 16. The errors are drawn in `bounded_http`.
+Source: SPEC 3, 16. The errors are drawn in `store_errors`.
 """
 
 import datetime as dt
@@ -21,6 +21,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from rythmiq.adapters.store_errors import ObjectMissingError, StoreError, UnexpectedAnswerError
 from rythmiq.contracts.keys import parse_key
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ OUTPUT_EXPIRES_S = 24 * 60 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60
 SEALED_TYPE = "application/octet-stream"
 _MAX_ANSWER_BYTES = 1024 * 1024
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,128}", re.IGNORECASE)
+_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class SpacesStore:
         timeout_s: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if attempts < 1:
+            raise ValueError("a call is tried at least once")
         self.config = config
         self._attempts = attempts
         self._timeout_s = timeout_s
@@ -113,12 +118,17 @@ class SpacesStore:
             min_bytes: the least for a POST; default `size_bytes`.
 
         Raises:
-            ValueError: the expiry is out of range; InvalidKeyError: the key is outside the grammar.
+            ValueError: the expiry, a size or the type is out of range; InvalidKeyError: the key is outside the grammar.
         """
         _check_expiry(expires_s, MAX_UPLOAD_EXPIRES_S)
         parse_key(key)
+        least_bytes = size_bytes if min_bytes is None else min_bytes
+        if not 1 <= least_bytes <= size_bytes:
+            raise ValueError("an upload has at least one byte, and no more than its most")
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            raise ValueError("not a media type")
         if method == "post":
-            return self._presigned_post(key, content_type, (min_bytes or size_bytes, size_bytes), expires_s)
+            return self._presigned_post(key, content_type, (least_bytes, size_bytes), expires_s)
         headers = {"Content-Type": content_type, "Content-Length": str(size_bytes), "x-amz-acl": "private"}
         if self.config.conditional_writes:
             headers["If-None-Match"] = "*"
@@ -131,7 +141,7 @@ class SpacesStore:
         self, key: str, content_type: str, range_bytes: tuple[int, int], expires_s: int
     ) -> PresignedUpload:
         fields = {"key": key, "Content-Type": content_type, "acl": "private", "success_action_status": "204"}
-        expires_at = dt.datetime.now(tz=dt.UTC) + dt.timedelta(seconds=expires_s)
+        expires_at = _now().replace(microsecond=0) + dt.timedelta(seconds=expires_s)
         request = AWSRequest(method="POST", url=f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}")
         request.context["s3-presign-post-fields"] = dict(fields)
         request.context["s3-presign-post-policy"] = {
@@ -144,7 +154,7 @@ class SpacesStore:
         }
         S3SigV4PostAuth(self._credentials, "s3", self.config.region).add_auth(request)
         signed = {str(name): str(value) for name, value in request.context["s3-presign-post-fields"].items()}
-        return PresignedUpload("POST", str(request.url), {}, signed, _expiry(request, expires_s))
+        return PresignedUpload("POST", str(request.url), {}, signed, expires_at)
 
     def generate_download_url(self, key: str, *, expires_s: int = DOWNLOAD_EXPIRES_S) -> str:
         """Sign the download of one object.
@@ -191,13 +201,14 @@ class SpacesStore:
         Raises:
             StoreError: one of its kinds.
         """
-        from rythmiq.adapters.bounded_http import ObjectMissingError  # noqa: PLC0415  see the module docstring
-
         try:
             answer = self._call("HEAD", key)
         except ObjectMissingError:
             return None
-        return int(answer.headers.get("content-length", "0"))
+        size = answer.headers.get("content-length", "")
+        if not size.isdigit():
+            raise UnexpectedAnswerError("the store does not say how large the object is")
+        return int(size)
 
     def delete_object(self, key: str) -> None:
         """Delete one object; one that is not there is deleted already.
@@ -205,8 +216,6 @@ class SpacesStore:
         Raises:
             StoreError: one of its kinds.
         """
-        from rythmiq.adapters.bounded_http import ObjectMissingError  # noqa: PLC0415  see the module docstring
-
         try:
             self._call("DELETE", key)
         except ObjectMissingError:
@@ -222,7 +231,7 @@ class SpacesStore:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> "Answer":
-        from rythmiq.adapters.bounded_http import StoreError, call  # noqa: PLC0415  see the module docstring
+        from rythmiq.adapters.bounded_http import call  # noqa: PLC0415  see the module docstring
 
         parse_key(key)
         for attempt in range(1, self._attempts + 1):
@@ -232,11 +241,11 @@ class SpacesStore:
                 return call(
                     method,
                     str(request.url),
-                    timeout_s=timeout_s or self._timeout_s,
+                    timeout_s=self._timeout_s if timeout_s is None else timeout_s,
                     max_bytes=max_bytes,
                     headers={str(name): str(value) for name, value in request.headers.items()},
                     content=content,
-                    verify=self.config.authorities or True,
+                    authorities=self.config.authorities,
                 )
             except StoreError as error:
                 if not error.transient or attempt == self._attempts:
@@ -249,9 +258,17 @@ class SpacesStore:
 
 
 def content_disposition(filename: str) -> str:
-    """An `attachment` header for any file name (RFC 6266): an ASCII fallback, and the name itself in UTF-8."""
-    fallback = re.sub(r"[^A-Za-z0-9._ -]", "_", filename) or "file"
+    """An `attachment` header for any file name (RFC 6266): an ASCII fallback, and the name itself in UTF-8.
+
+    Separators, control characters and those that turn the direction of text become `_`: a name shows what it is.
+    """
+    filename = _HIDDEN.sub("_", filename) or "file"
+    fallback = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(tz=dt.UTC)
 
 
 def _check_expiry(expires_s: int, most_s: int) -> None:
