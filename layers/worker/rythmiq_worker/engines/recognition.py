@@ -7,6 +7,7 @@ Nothing is padded to a common 320 pixels as RapidOCR does: on a dense page that 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import cv2
@@ -22,9 +23,18 @@ MIN_LINE_WIDTH_PX = 8
 MAX_LINE_WIDTH_PX = 3200  # about 180 letters; a longer box is squeezed, so that memory has a bound
 WIDTH_STEP_PX = 32
 BATCH_WIDTH_PX = 6 * 320  # columns of one batch, padding included
-TALL_RATIO = 1.5  # higher than wide by this: text that runs upwards or downwards
+TALL_RATIO = 1.5  # higher than wide by this: text that runs downwards or upwards, or a lone letter
+LONE_LETTER_RATIO = 3.0  # higher than wide by this: no letter stands like that
 PREFILTER_BELOW = 0.75
 BLANK = 0
+
+
+class Turn(IntEnum):
+    """How text stands in its box; the value is the corner, clockwise from top left, at which its first line begins."""
+
+    LEVEL = 0
+    DOWNWARDS = 1
+    UPWARDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +45,31 @@ class Reading:
     confidence: float
 
 
-def crop_size(quad: "NDArray[np.float32]") -> tuple[int, int, bool]:
-    """Size of a quad in pixels of the picture, and whether it stands on end: (width, height, tall)."""
-    width_px = max(1, int(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
-    height_px = max(1, int(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
-    if height_px >= TALL_RATIO * width_px:
-        return height_px, width_px, True
-    return width_px, height_px, False
+def box_size(quad: "NDArray[np.float32]") -> tuple[int, int]:
+    """Width and height of a box in pixels of the picture, at least 1."""
+    width_px = max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))
+    height_px = max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))
+    return max(1, int(width_px)), max(1, int(height_px))
 
 
-def line_width(quad: "NDArray[np.float32]") -> int:
-    """Width in pixels of the quad's crop when it is 48 pixels high."""
-    width_px, height_px, _ = crop_size(quad)
-    return min(max(MIN_LINE_WIDTH_PX, math.ceil(LINE_HEIGHT_PX * width_px / height_px)), MAX_LINE_WIDTH_PX)
+def turns_of(quad: "NDArray[np.float32]") -> tuple[Turn, ...]:
+    """How the text in a box may stand: a box on end is read both ways, and upright too if it may be a lone letter."""
+    width_px, height_px = box_size(quad)
+    if height_px < TALL_RATIO * width_px:
+        return (Turn.LEVEL,)
+    if height_px < LONE_LETTER_RATIO * width_px:
+        return Turn.LEVEL, Turn.DOWNWARDS, Turn.UPWARDS
+    return Turn.DOWNWARDS, Turn.UPWARDS
 
 
-def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]") -> "NDArray[np.uint8]":
+def line_width(quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> int:
+    """Width in pixels of a box's crop when it is 48 pixels high."""
+    width_px, height_px = box_size(quad)
+    ratio = width_px / height_px if turn is Turn.LEVEL else height_px / width_px
+    return min(max(MIN_LINE_WIDTH_PX, math.ceil(LINE_HEIGHT_PX * ratio)), MAX_LINE_WIDTH_PX)
+
+
+def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> "NDArray[np.uint8]":
     """Cut one line out of the full-size picture, level and 48 pixels high.
 
     Where it shrinks, the picture is averaged first (INTER_AREA): a warp alone would skip pixels.
@@ -58,26 +77,24 @@ def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]") -> "NDArr
     Args:
         image: H x W x 3, uint8.
         quad: 4 x 2, float32, clockwise from top left.
+        turn: how the text stands in it.
 
     Returns:
         48 x W x 3, uint8, channels as given.
     """
-    _, height_px, tall = crop_size(quad)
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
     low = np.clip(np.floor(quad.min(axis=0)).astype(int), 0, limit)
     high = np.clip(np.ceil(quad.max(axis=0)).astype(int), low, limit)
     patch = image[low[1] : high[1] + 1, low[0] : high[0] + 1]
     source = (quad - low).astype(np.float32)
-    scale = LINE_HEIGHT_PX / height_px
+    scale = LINE_HEIGHT_PX / box_size(quad)[1 if turn is Turn.LEVEL else 0]
     if scale < PREFILTER_BELOW:
         size = max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale))
         source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
         patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    if tall:
-        source = np.roll(source, -1, axis=0)  # the top right corner becomes the top left: it reads upwards
-    width_px = line_width(quad)
+    width_px = line_width(quad, turn)
     target = np.array([[0, 0], [width_px, 0], [width_px, LINE_HEIGHT_PX], [0, LINE_HEIGHT_PX]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, target)
+    matrix = cv2.getPerspectiveTransform(np.roll(source, -turn, axis=0), target)
     line = cv2.warpPerspective(
         patch, matrix, (width_px, LINE_HEIGHT_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
@@ -149,16 +166,23 @@ class Recogniser:
         Returns:
             One reading a box, in the boxes' order.
         """
-        widths_px = [line_width(quad) for quad in quads]
-        readings: dict[int, Reading] = {}
+        tries = [(box, turn) for box, quad in enumerate(quads) for turn in turns_of(quad)]
+        widths_px = [line_width(quads[box], turn) for box, turn in tries]
+        best: dict[int, tuple[float, int, Reading]] = {}
         for group in batches(widths_px):
             batch = np.zeros((len(group), 3, LINE_HEIGHT_PX, padded_width(widths_px[group[-1]])), np.float32)
             for row, index in enumerate(group):
-                line = crop_line(image, quads[index])
+                box, turn = tries[index]
+                line = crop_line(image, quads[box], turn)
                 pixels = batch[row, :, :, : line.shape[1]]
                 pixels[...] = line[:, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
                 pixels *= 2 / 255
                 pixels -= 1
             probabilities = self._network.run(batch)
-            readings |= {index: decode(probabilities[row], self._characters) for row, index in enumerate(group)}
-        return [readings[index] for index in range(len(quads))]
+            for row, index in enumerate(group):
+                box, turn = tries[index]
+                reading = decode(probabilities[row], self._characters)
+                claim = (reading.confidence, -turn, reading)
+                if box not in best or claim[:2] > best[box][:2]:
+                    best[box] = claim
+        return [best[box][2] for box in range(len(quads))]

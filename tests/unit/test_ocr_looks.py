@@ -1,0 +1,98 @@
+"""When the engine looks a second time, which reading it keeps, and which lines it gives."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rythmiq_worker.engines import rapidocr
+from rythmiq_worker.engines.detection import Detection
+from rythmiq_worker.engines.rapidocr import RapidOcr, evidence, has_small_text, lines_of, mean_confidence
+from rythmiq_worker.engines.recognition import Reading
+
+PAGE = np.zeros((30, 40, 3), np.uint8)
+
+
+class Script:
+    """Plays detector and recogniser: what each look finds is written down before."""
+
+    def __init__(self, looks: dict[int, tuple[Sequence[float], float, Sequence[Reading]]]) -> None:
+        self.looks = looks
+        self.looked: list[int] = []
+
+    def detect(self, _network: object, _image: object, long_side_px: int) -> Detection:
+        self.looked.append(long_side_px)
+        heights, scale, _ = self.looks[long_side_px]
+        tops = np.arange(len(heights), dtype=np.float32) * 50
+        quads = np.array([[[0, top], [9, top], [9, top + 9], [0, top + 9]] for top in tops], np.float32)
+        return Detection(quads.reshape(-1, 4, 2), np.array(heights, np.float32), scale)
+
+    def read(self, _image: object, _quads: NDArray[np.float32]) -> list[Reading]:
+        return list(self.looks[self.looked[-1]][2])
+
+
+def play(script: Script, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(rapidocr, "detect", script.detect)
+    engine = RapidOcr.__new__(RapidOcr)
+    monkeypatch.setattr(engine, "_detector", None, raising=False)
+    monkeypatch.setattr(engine, "_recogniser", script, raising=False)
+    return [line.text for line in engine.read(PAGE)]
+
+
+def test_a_page_that_reads_well_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({1280: ([20, 20], 0.3, [Reading("one", 0.99), Reading("two", 0.98)])})
+    assert play(script, monkeypatch) == ["one", "two"]
+    assert script.looked == [1280]
+
+
+def test_small_text_is_looked_at_closer_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({1280: ([6, 6, 30], 0.3, [Reading("no", 1.0)] * 3), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
+    assert play(script, monkeypatch) == ["yes"]
+    assert script.looked == [1280, 1920]
+
+
+def test_a_page_on_which_nothing_is_found_is_looked_at_closer(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({1280: ([], 0.3, []), 1920: ([], 0.48, [])})
+    assert play(script, monkeypatch) == []
+    assert script.looked == [1280, 1920]
+
+
+@pytest.mark.parametrize(("closer", "kept"), [(0.95, "closer"), (0.55, "first!")])
+def test_a_doubtful_page_is_read_again_and_the_better_reading_kept(
+    closer: float, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script({1280: ([20], 0.3, [Reading("first!", 0.8)]), 1440: ([20], 0.36, [Reading("closer", closer)])})
+    assert play(script, monkeypatch) == [kept]
+    assert script.looked == [1280, 1440]
+
+
+@pytest.mark.parametrize("heights", [[], [5.0]])
+def test_a_picture_that_was_not_shrunk_has_no_closer_look(
+    heights: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script({1280: (heights, 1.0, [Reading("dim", 0.6)] * len(heights))})
+    assert play(script, monkeypatch) == ["dim"] * len(heights)
+    assert script.looked == [1280]
+
+
+def test_a_quarter_of_small_lines_makes_a_page_small() -> None:
+    assert has_small_text(np.array([6, 6, 20, 20], np.float32))
+    assert not has_small_text(np.array([6, 20, 20, 20, 20, 20], np.float32))
+
+
+def test_a_long_line_weighs_more_than_a_short_one() -> None:
+    assert mean_confidence([Reading("abc", 1.0), Reading("d", 0.6)]) == pytest.approx(0.9)
+
+
+def test_what_will_be_dropped_is_no_evidence() -> None:
+    assert evidence([Reading("abcd", 0.5), Reading("noise", 0.4)]) == 2.0
+
+
+def test_noise_and_blank_lines_are_dropped_and_the_rest_is_in_order() -> None:
+    quads = np.array([[[0, top], [90, top], [90, top + 20], [0, top + 20]] for top in (90, 60, 30, 0)], np.float32)
+    readings = [Reading("last ", 0.5), Reading("noise", 0.49), Reading("  ", 0.9), Reading(" first", 1.0)]
+    lines = lines_of(quads, readings)
+    assert [line.text for line in lines] == ["first", "last"]
+    assert lines[0].quad == ((0.0, 0.0), (90.0, 0.0), (90.0, 20.0), (0.0, 20.0))
+    assert lines[0].confidence == 1.0

@@ -1,0 +1,30 @@
+"""The models are found without importing the package that carries them, and their absence is told."""
+
+from pathlib import Path
+
+import pytest
+
+from rythmiq_worker.engines.models import DETECTION, RECOGNITION, ModelsMissingError, find_models, models_in
+
+
+def test_the_installed_package_carries_both_models() -> None:
+    found = find_models()
+    assert found.detection.stat().st_size > 1_000_000
+    assert found.recognition.stat().st_size > 1_000_000
+
+
+def test_a_missing_package_is_told_with_what_to_install() -> None:
+    with pytest.raises(ModelsMissingError, match=r"rythmiq_no_such_package is not installed: install .*rapidocr 3\.10"):
+        find_models("rythmiq_no_such_package")
+
+
+def test_a_plain_module_is_no_package() -> None:
+    with pytest.raises(ModelsMissingError, match="csv is not installed"):
+        find_models("csv")
+
+
+def test_a_missing_model_is_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / DETECTION).write_bytes(b"onnx")
+    with pytest.raises(ModelsMissingError, match=RECOGNITION) as caught:
+        models_in(tmp_path)
+    assert DETECTION not in str(caught.value)
