@@ -15,6 +15,7 @@ from PIL import Image
 from rythmiq_worker.undecodable import undecodable
 
 _WIDE_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
+_ROWS_AT_ONCE: Final = 256
 _WHITE: Final = (255, 255, 255)
 
 # Primaries of sRGB, adapted to the D50 of a profile (IEC 61966-2-1, ICC.1 Annex E).
@@ -37,8 +38,10 @@ def to_srgb(image: Image.Image) -> Image.Image:
     image = _eight_bit(image)
     image = _with_profile(image, profile) if isinstance(profile, bytes) and profile else image
     image = _plain(image)
-    image.info = {}
-    return image
+    # A plain picture over the same pixels: the file's own class keeps its EXIF. Every public way copies the pixels.
+    bare = image._new(image.im)  # noqa: SLF001
+    bare.info = {}
+    return bare
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -66,7 +69,11 @@ def _scaled_to_eight_bit(image: Image.Image) -> Image.Image:
     import numpy as np  # noqa: PLC0415  only a 16-bit picture needs it
 
     wide = np.asarray(image)
-    return Image.fromarray(((wide.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    narrow = np.empty(wide.shape, np.uint8)
+    for top in range(0, wide.shape[0], _ROWS_AT_ONCE):  # in strips, because the intermediate takes twice the space
+        strip = wide[top : top + _ROWS_AT_ONCE].astype(np.uint32)
+        narrow[top : top + _ROWS_AT_ONCE] = (strip * 255 + 32767) // 65535
+    return Image.fromarray(narrow)
 
 
 def _plain(image: Image.Image) -> Image.Image:

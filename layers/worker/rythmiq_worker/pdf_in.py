@@ -25,6 +25,9 @@ MAX_DPI: Final = 300
 _COMFORTABLE_PIXELS: Final = 18_000_000
 _COVERED_SHARE: Final = 0.9
 _BLEED_SHARE: Final = 0.02
+# Where a PDF that is not cut short says so (ISO 32000-1, 7.5.5).
+_END_OF_FILE: Final = b"%%EOF"
+_TAIL_BYTES: Final = 1024
 _INVISIBLE_TEXT: Final = 3
 _JPEG_COLOURS: Final = frozenset(
     {
@@ -49,7 +52,7 @@ def _document(data: bytes) -> Iterator[Any]:
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise undecodable("pdf_encrypted") from None
-        raise undecodable("damaged") from None
+        raise undecodable("damaged" if _END_OF_FILE in data[-_TAIL_BYTES:] else "truncated") from None
     try:
         if len(document) == 0:
             raise undecodable("pdf_no_pages")

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.colour import is_srgb, to_srgb
 from rythmiq_worker.jpeg_scan import first_rows, read_header, without_metadata
 from rythmiq_worker.turn import UPRIGHT, Turn, exif_turn
-from rythmiq_worker.undecodable import require_pixels, undecodable
+from rythmiq_worker.undecodable import require_pixels, silenced_stderr, undecodable
 
 # The budget is ours alone and is checked on the header (`require_pixels`); Pillow's own would warn at half of it.
 Image.MAX_IMAGE_PIXELS = None
@@ -86,10 +87,11 @@ class PillowSource:
 
     def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
         """Decode as stored, to sRGB."""
-        image = _opened(self.data, self.source_format)
-        if self.frame:
-            image.seek(self.frame)
-        image.load()
+        with silenced_stderr() if self.source_format == "TIFF" else nullcontext():
+            image = _opened(self.data, self.source_format)
+            if self.frame:
+                image.seek(self.frame)
+            image.load()
         return to_srgb(image)
 
     def patch(self, side_px: int) -> None:
@@ -182,7 +184,8 @@ def open_pillow(
                 warnings.append(WarningCode.PAGES_DROPPED)
                 break
             require_pixels(*image.size, max_pixels)
-            sources.append(PillowSource(data, source_format, index, *image.size, exif_turn(image)))
+            # Pillow turns a TIFF upright itself, and reports its size so.
+            sources.append(PillowSource(data, source_format, index, *image.size, UPRIGHT))
         index += 1
         try:
             image.seek(index)

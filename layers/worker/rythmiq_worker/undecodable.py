@@ -4,6 +4,8 @@ Decoders of half a dozen vendors raise SyntaxError, struct.error, KeyError, Over
 input, and warn about what they could skip. Nothing of that may leave: see `decoder_door`.
 """
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,3 +74,21 @@ def decoder_door() -> Iterator[None]:
         # plugins raise when a header or a chunk is cut short.
         cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
         raise undecodable("truncated" if cut else "damaged") from error
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Send what native code prints on file descriptor 2 to nowhere: libtiff writes its complaints there.
+
+    STDERR is the log, one JSON line an event, and the complaints quote the file.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
