@@ -1,0 +1,93 @@
+"""A real portrait as a 12 MP phone photo: NASA's public-domain picture of Eileen Collins, which scikit-image carries."""
+
+import importlib.util
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms
+
+PHONE_SIZE_PX = (3000, 4000)
+_EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_GPS = 0x0112, 0x010F, 0x8825
+
+
+@lru_cache(maxsize=1)
+def astronaut() -> Image.Image:
+    """The portrait, 512 x 512 px, RGB. scikit-image's code is not imported."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("scikit-image is not installed; it carries the portrait")
+    with Image.open(Path(spec.submodule_search_locations[0]) / "data" / "astronaut.png") as image:
+        return Image.fromarray(np.asarray(image.convert("RGB")))
+
+
+def phone_photo(size_px: tuple[int, int] = PHONE_SIZE_PX, *, seed: int = 1, noise: float = 3.0) -> Image.Image:
+    """The portrait at phone size: enlarged, framed upright, with a sensor's noise.
+
+    Args:
+        size_px: width and height; the picture is covered and cut, not stretched.
+        seed: of the noise.
+        noise: standard deviation in gray levels.
+
+    Returns:
+        RGB.
+    """
+    base = astronaut()
+    width, height = size_px
+    scale = max(width / base.width, height / base.height)
+    box_width, box_height = width / scale, height / scale
+    left = min(max(0.0, 222 - box_width / 2), base.width - box_width)
+    image = base.resize(size_px, Image.Resampling.LANCZOS, box=(left, 0, left + box_width, box_height))
+    return with_noise(image, noise, seed)
+
+
+def with_noise(image: Image.Image, sigma: float, seed: int) -> Image.Image:
+    """Add a sensor's noise: Gaussian, equal in all channels and a little coloured."""
+    pixels = np.array(image, dtype=np.int16)
+    state = np.random.default_rng(seed)
+    tile = state.normal(0, sigma, (512, 512, 3)) + state.normal(0, sigma / 2, (512, 512, 1))
+    rows, columns = -(-pixels.shape[0] // 512), -(-pixels.shape[1] // 512)
+    grain = np.tile(np.round(tile).astype(np.int16), (rows, columns, 1))[: pixels.shape[0], : pixels.shape[1]]
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
+def as_phone_jpeg(image: Image.Image, *, quality: int = 92, orientation: int = 1) -> bytes:
+    """Save as a phone does: EXIF with maker, orientation and a place, an sRGB profile, no density.
+
+    Args:
+        image: upright, RGB.
+        quality: of the JPEG.
+        orientation: EXIF's 1..8; the stored pixels are turned so that a reader who obeys it sees `image`.
+    """
+    stored = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    turn = stored[orientation]
+    exif = Image.Exif()
+    exif[_EXIF_MAKE] = "Specimen Phone"
+    exif[_EXIF_ORIENTATION] = orientation
+    exif.get_ifd(_EXIF_GPS).update({1: "N", 2: (28.0, 36.0, 50.0), 3: "E", 4: (77.0, 12.0, 32.0)})
+    out = io.BytesIO()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    (image if turn is None else image.transpose(turn)).save(
+        out, "JPEG", quality=quality, exif=exif, icc_profile=profile
+    )
+    return out.getvalue()
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """The portrait cut out and set before a plain white wall, by GrabCut around the middle."""
+    small = image.copy()
+    small.thumbnail((512, 512), Image.Resampling.BOX)
+    rgb = np.asarray(small)
+    width, height = small.size
+    mask = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
+    mask[int(height * 0.06) :, int(width * 0.12) : int(width * 0.88)] = cv2.GC_PR_FGD
+    mask[int(height * 0.2) : int(height * 0.9), int(width * 0.32) : int(width * 0.58)] = cv2.GC_FGD
+    mask[: int(height * 0.03)] = cv2.GC_BGD
+    cv2.setRNGSeed(1)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(rgb[..., ::-1].copy(), mask, (0, 0, width, height), *models, 3, cv2.GC_INIT_WITH_MASK)
+    person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    soft = cv2.resize(cv2.GaussianBlur(person, (0, 0), 2), image.size, interpolation=cv2.INTER_LINEAR)[..., None]
+    return Image.fromarray(np.clip(np.asarray(image) * soft + 250 * (1 - soft), 0, 255).astype(np.uint8))
