@@ -191,8 +191,10 @@ class SigV4Guard:
         _, form, files = parse_form_data({**environ, "wsgi.input": io.BytesIO(body)})
         environ["wsgi.input"] = io.BytesIO(body)
         fields = {name.lower(): value for name, value in form.items()}
-        upload = files.get("file")
-        if upload is None or "policy" not in fields:
+        sizes = {name: len(part.read()) for name, part in files.items()}
+        for part in files.values():
+            part.close()
+        if "file" not in sizes or "policy" not in fields:
             raise _DeniedError(403, "AccessDenied", "no file or no policy")
         signer, date = self._signer(fields.get("x-amz-credential", ""))
         request = AWSRequest(method="POST", url="http://store/")
@@ -209,7 +211,7 @@ class SigV4Guard:
             raise _DeniedError(400, "InvalidPolicyDocument") from None
         if self.now() > expires_at:
             raise _DeniedError(403, "AccessDenied", "the policy has expired")
-        _check_conditions(fields, conditions, len(upload.read()))
+        _check_conditions(fields, conditions, sizes["file"])
 
 
 def _target(environ: Environ) -> tuple[str, dict[str, str]]:
