@@ -1,4 +1,4 @@
-"""A real portrait as a 12 MP phone photo: NASA's public-domain picture of Eileen Collins, which scikit-image carries."""
+"""A real portrait as a 12 MP phone photo: NASA's public-domain picture of Eileen Collins, from scikit-image."""
 
 import importlib.util
 import io

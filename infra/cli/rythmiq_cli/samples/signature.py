@@ -40,7 +40,7 @@ def signature_photo(size_px: tuple[int, int] = (2400, 1200), *, seed: int = 3) -
             start = (round(origin[0] + x0 * unit), round(origin[1] + y0 * unit))
             end = (round(origin[0] + x1 * unit), round(origin[1] + y1 * unit))
             cv2.line(ink, start, end, 1.0, pen, cv2.LINE_AA)
-    ink = cv2.GaussianBlur(ink, (0, 0), width / 1600)
+    ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), width / 1600), dtype=np.float32)
     paper = np.empty((height, width, 3), np.float32)
     paper[:] = (238, 235, 226)
     colour = np.array((24, 32, 96), np.float32)

@@ -1,0 +1,131 @@
+"""The receipt as one HTML page that needs nothing else: no network, no script, pictures inline.
+
+It is deterministic, prints on one or two sheets, fits a phone, follows the reader's light or dark scheme, and says each
+verdict in words and by shape, not by colour alone.
+"""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+
+from rythmiq.contracts.receipt import Clause, Operation, Receipt
+
+_WORDS = {"pass": "fits", "fail": "does not fit", "advice": "look again", "not_checked": "not checked"}
+_MARKS = {"pass": "✓", "fail": "✕", "advice": "!", "not_checked": "–"}
+_NAMES = {
+    "bytes": "File size",
+    "pixels": "Pixels",
+    "dpi": "DPI",
+    "format": "Format",
+    "colour": "Colour",
+    "metadata": "Hidden data",
+    "aspect": "Shape",
+    "compression_ratio": "Compression",
+    "filename": "File name",
+    "background": "Background",
+    "face": "Face",
+    "face_size": "Size of the face",
+    "sharpness": "Sharpness",
+    "legibility": "Legibility",
+    "name_date_strip": "Name and date",
+}
+
+
+def receipt_page(
+    receipt: Receipt, *, before: bytes | None = None, after: bytes | None = None, warnings: Sequence[str] = ()
+) -> str:
+    """Write the page.
+
+    Args:
+        receipt: what was measured.
+        before: a small JPEG of the upload.
+        after: a small JPEG of the document.
+        warnings: `"CODE: sentence"` each.
+    """
+    document = receipt.document
+    slot = f" {receipt.slot}" if receipt.slot else ""
+    title = f"{receipt.portal}{slot}"
+    verdict, mark = ("This file fits", "✓") if receipt.conforms else ("This file does not fit in every point", "!")
+    facts = " · ".join(
+        [
+            f"{document.width_px} × {document.height_px} px" if document.width_px else f"{document.pages} page(s)",
+            f"{document.bytes:,} bytes".replace(",", "\u202f"),
+            document.format.upper(),
+            *([f"{document.dpi:g} DPI"] if document.dpi else []),
+        ]
+    )
+    return _PAGE.format(
+        title=escape(title),
+        css=_CSS,
+        state="yes" if receipt.conforms else "no",
+        mark=mark,
+        verdict=verdict,
+        portal=escape(title),
+        version=escape(receipt.version),
+        filename=escape(document.filename),
+        facts=escape(facts),
+        pictures=_pictures(before, after),
+        warnings=_warnings(warnings),
+        rows="".join(_row(clause) for clause in receipt.clauses),
+        operations=_operations(receipt.operations),
+        padding=f"<p>{receipt.padded_bytes} of the bytes are padding.</p>" if receipt.padded_bytes else "",
+        sha256=document.sha256,
+        versions=escape(", ".join(f"{name} {version}" for name, version in receipt.versions.items())),
+    )
+
+
+def _pictures(before: bytes | None, after: bytes | None) -> str:
+    shown = [
+        f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(data).decode()}" alt="{alt}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+        for data, alt, caption in (
+            (before, "The picture as it was uploaded", "Before"),
+            (after, "The file for the portal", "After"),
+        )
+        if data is not None
+    ]
+    return f'<section class="pictures" aria-label="Before and after">{"".join(shown)}</section>' if shown else ""
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(text.partition(': ')[2] or text)}</li>" for text in warnings)
+    return f'<section class="advice"><h2>What would make it better</h2><ul>{items}</ul></section>'
+
+
+def _row(clause: Clause) -> str:
+    source = clause.source
+    cited = "measured by us"
+    if source is not None:
+        place = source.source_url
+        name = place.partition("://")[2].strip("/") or place
+        link = f'<a href="{escape(place)}" rel="noreferrer">{escape(name)}</a>' if "://" in place else escape(name)
+        note = f"<br><small>{escape(source.note)}</small>" if source.note else ""
+        cited = (
+            f"{link}<br><small>{source.source_kind}, confidence {source.confidence}, "
+            f"checked {source.checked_on.isoformat()}</small>{note}"
+        )
+    return (
+        f'<tr class="{clause.verdict}"><th scope="row">{_NAMES[clause.clause]}'
+        f"{'' if clause.hard else '<small>advisory</small>'}</th>"
+        f'<td data-label="The portal wants">{escape(clause.wanted)}</td>'
+        f'<td data-label="The file has">{escape(clause.measured or "–")}</td>'
+        f'<td data-label="Verdict"><span class="verdict"><b aria-hidden="true">{_MARKS[clause.verdict]}</b> '
+        f"{_WORDS[clause.verdict]}</span></td>"
+        f'<td data-label="Source" class="source">{cited}</td></tr>'
+    )
+
+
+def _operations(operations: Sequence[Operation]) -> str:
+    items = "".join(
+        f"<li><b>{escape(operation.op)}</b> "
+        f"{escape(', '.join(f'{name} {value}' for name, value in operation.parameters.items()))}</li>"
+        for operation in operations
+    )
+    return f"<ol>{items}</ol>" if items else "<p>Nothing.</p>"
+
+
+_CSS = resources.files("rythmiq.services").joinpath("receipt_page.css").read_text(encoding="utf-8")
+_PAGE = resources.files("rythmiq.services").joinpath("receipt_page.html").read_text(encoding="utf-8")
