@@ -114,12 +114,13 @@ class Picture:
         source_format: what the upload was: "JPEG", "PNG", "HEIF", "PDF"...
     """
 
-    __slots__ = ("_desk", "_source", "_turn", "height_px", "source_format", "width_px")
+    __slots__ = ("_desk", "_glance", "_source", "_turn", "height_px", "source_format", "width_px")
 
     def __init__(self, source: Source, *, turn: Turn | None = None, desk: _Desk | None = None) -> None:
         self._source = source
         self._turn = source.turn if turn is None else turn
         self._desk = desk or _Desk()
+        self._glance: Image.Image | None = None  # only where it is not what the decoder gives
         sides = (source.width_px, source.height_px)
         self.width_px, self.height_px = sides[::-1] if self._turn.swaps_sides else sides
         self.source_format = source.source_format
@@ -156,15 +157,21 @@ class Picture:
         return image
 
     def glance(self) -> Image.Image:
-        """Decode as small as judging needs: a long side of at least GLANCE_PX where the picture has it.
+        """Decode as small as judging needs: a long side from GLANCE_PX to twice that, where the picture has it.
 
         QUALITY, the search for faces and the check that a file decodes share this one decode.
 
         Raises:
             JobError: DECODE_FAILED.
         """
+        if self._glance is not None:
+            return self._glance
         shrink = max(1.0, max(self.width_px, self.height_px) / GLANCE_PX)
-        return self.image(max(1, int(self.width_px / shrink)), max(1, int(self.height_px / shrink)))
+        image = self.image(max(1, int(self.width_px / shrink)), max(1, int(self.height_px / shrink)))
+        further = max(image.size) // GLANCE_PX
+        if further > 1:
+            image = self._glance = image.reduce(further)
+        return image
 
     def native_patch(self, side_px: int = 1024) -> Image.Image:
         """Decode about side x side pixels as the upload coded them, gray; which part is the decoder's choice.
