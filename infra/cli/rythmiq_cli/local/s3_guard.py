@@ -93,6 +93,8 @@ class SigV4Guard:
             self._check_header(environ, path, query, authorization)
         elif environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
             self._check_post(environ, path)
+        elif authorization:
+            raise _DeniedError(400, "InvalidArgument", "not a SigV4 authorization")
         else:
             raise _DeniedError(403, "AccessDenied", "anonymous")
         _check_md5(environ)
@@ -119,6 +121,8 @@ class SigV4Guard:
 
     def _check_header(self, environ: Environ, path: str, query: dict[str, str], authorization: str) -> None:
         fields = dict(part.strip().partition("=")[::2] for part in authorization[17:].split(","))
+        if not fields.keys() >= {"Credential", "SignedHeaders", "Signature"}:
+            raise _DeniedError(400, "InvalidArgument", "half an authorization")
         timestamp = environ.get("HTTP_X_AMZ_DATE", "")
         if abs((self.now() - _instant(timestamp)).total_seconds()) > MAX_SKEW_S:
             raise _DeniedError(403, "RequestTimeTooSkewed")
@@ -178,9 +182,11 @@ class SigV4Guard:
             raise _DeniedError(403, "SignatureDoesNotMatch")
 
     def _signer(self, credential: str) -> tuple[S3SigV4Auth, str]:
+        if not credential:
+            raise _DeniedError(403, "AccessDenied", "no credential")
         parts = credential.split("/")
         if len(parts) != 5 or parts[3:] != ["s3", "aws4_request"]:  # noqa: PLR2004  key/date/region/s3/aws4_request
-            raise _DeniedError(403, "AccessDenied", "malformed credential")
+            raise _DeniedError(400, "AuthorizationQueryParametersError", "malformed credential")
         access_key, date, region = parts[:3]
         if access_key not in self._keys:
             raise _DeniedError(403, "InvalidAccessKeyId")
@@ -237,7 +243,11 @@ def _instant(text: str) -> dt.datetime:
 
 def _body(environ: Environ) -> bytes:
     """Read the body once and put it back for whoever reads next."""
-    length = environ.get("CONTENT_LENGTH") or ""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    if length and not (length.isascii() and length.isdigit()):
+        raise _DeniedError(400, "InvalidArgument", "Content-Length")
+    if length and int(length) > MAX_BODY_BYTES:
+        raise _DeniedError(400, "EntityTooLarge")
     if not length and not environ.get("HTTP_TRANSFER_ENCODING"):
         if environ["REQUEST_METHOD"] in {"PUT", "POST"}:
             raise _DeniedError(411, "MissingContentLength")
