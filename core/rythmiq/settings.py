@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from rythmiq.contracts.errors import SettingsError
 
@@ -21,14 +21,20 @@ def _origins(value: object) -> object:
 
 
 def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
+    """Take scheme://host[:port] in lower case; a slash at its end does not matter."""
+    try:
+        parts = urlsplit(value.removesuffix("/"))
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its own words quote the value
+        usable = False
+    if not usable or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("is not scheme://host[:port]")
-    return value.lower()
+    return parts.geturl().lower()
 
 
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
-Origin = Annotated[str, BeforeValidator(_origin)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
 
 
 class EnvironmentSettings(BaseModel):
@@ -65,9 +71,9 @@ class EnvironmentSettings(BaseModel):
 class WorkerSettings(EnvironmentSettings):
     """What the worker reads (SPEC 12, 16)."""
 
-    spaces_endpoint: str
+    spaces_endpoint: Origin
     spaces_region: str
-    spaces_bucket: str
+    spaces_bucket: Bucket
     spaces_key: str
     spaces_secret: SecretStr
     service_env: Literal["dev", "staging", "prod"] = "dev"
@@ -79,13 +85,6 @@ class WorkerSettings(EnvironmentSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20 * 1024 * 1024
     max_pixels: Annotated[int, Field(ge=1)] = 80_000_000
     max_pages: Annotated[int, Field(ge=1, le=100)] = 10
-
-    @model_validator(mode="after")
-    def _endpoint_is_usable(self) -> Self:
-        parts = urlsplit(self.spaces_endpoint)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("SPACES_ENDPOINT is not an http(s) URL")
-        return self
 
     @property
     def store_is_on_loopback(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rythmiq.contracts.keys import UUID4_PATTERN, parse_key
+from rythmiq.contracts.keys import UUID4_PATTERN, format_timestamp, parse_key
 from rythmiq.contracts.portal import SchemaDefinition
 
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
@@ -143,8 +143,8 @@ class Payload(_Lenient):
 
     @model_validator(mode="after")
     def _input_is_the_owners(self) -> Self:
-        if self.dispatched_at is not None and self.dispatched_at.tzinfo is None:
-            raise ValueError("dispatched_at needs a time zone")
+        if self.dispatched_at is not None:
+            format_timestamp(self.dispatched_at)  # it becomes part of file names
         if self.input.raw_path is not None:
             require_owned(self.input.raw_path, self.user_id, self.job_id)
         return self
@@ -161,5 +161,5 @@ def require_owned(key_text: str, user_id: str, job_id: str) -> None:
         raise ValueError("the key belongs to another user")
     if key.kind == "master":
         return
-    if key.kind != "raw" or key.job_id != job_id:
+    if key.kind != "raw" or key.job_id != job_id or key.is_dispatch:
         raise ValueError("the key is not an upload of this job")

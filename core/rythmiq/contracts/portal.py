@@ -109,8 +109,9 @@ class SchemaDefinition(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _first_format_is_the_output(cls, data: object) -> object:
-        if isinstance(data, dict) and "output_format" not in data and data.get("formats"):
-            return {**data, "output_format": data["formats"][0]}
+        formats = data.get("formats") if isinstance(data, dict) and "output_format" not in data else None
+        if isinstance(data, dict) and isinstance(formats, list | tuple) and formats:
+            return {**data, "output_format": formats[0]}
         return data
 
     @model_validator(mode="after")

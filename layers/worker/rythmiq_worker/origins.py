@@ -2,23 +2,33 @@
 
 An `artifact_url` comes from a client, so it is where somebody would point the worker at what it should not reach. The
 origin is compared as scheme, host and port after normalising; the address that it resolves to is checked where the
-connection is made (`rythmiq.adapters.bounded_http`), so that a name cannot change between check and use.
+connection is made (`rythmiq.adapters.bounded_http`), so that a name cannot change between check and use; and what is
+fetched is put together again from the parts that were checked, so that two readings of one URL cannot differ.
 
 Source: SPEC 3, 16.
 """
 
+import functools
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from rythmiq.contracts.keys import InvalidKeyError, parse_key
 from rythmiq.settings import WorkerSettings
 
+Origin = tuple[str, str, int]
+AddressPolicy = Callable[[str], bool]
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# Where clouds answer a machine's questions about itself; not all of them are link-local.
+_METADATA_ADDRESSES = frozenset(
+    ipaddress.ip_address(text)
+    for text in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
+)
 
 
 class OriginRefusedError(ValueError):
-    """The URL is not one that the worker fetches."""
+    """The URL is not one that the worker fetches; the message holds no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +36,13 @@ class Permitted:
     """A URL that may be fetched.
 
     Attributes:
-        storage_key: the object's key when the URL points into our own bucket.
-        any_address: whether a private address will do: for the store's own origin and for listed ones.
+        url: as it is to be asked for; the query, which may hold a signature, as it came.
+        allows: says of a resolved address whether it may be connected to; None for the store's own origin, which the
+            operator configured.
     """
 
-    storage_key: str | None
-    any_address: bool
+    url: str = field(repr=False)
+    allows: AddressPolicy | None
 
 
 def permitted(url: str, settings: WorkerSettings) -> Permitted:
@@ -44,33 +55,71 @@ def permitted(url: str, settings: WorkerSettings) -> Permitted:
     origin = _origin(parts)
     if settings.service_env == "prod" and parts.scheme != "https":
         raise OriginRefusedError("an artifact_url must be https here")
-    own = _origin(_split(settings.spaces_endpoint))
-    bucket = settings.spaces_bucket
-    if origin == own:
-        prefix = f"/{bucket}/"
-        if not parts.path.startswith(prefix):
-            raise OriginRefusedError("the URL points at another bucket")
-        return Permitted(_key(parts.path[len(prefix) :]), any_address=True)
-    if origin == (own[0], f"{bucket.lower()}.{own[1]}", own[2]):
-        return Permitted(_key(parts.path[1:]), any_address=True)
-    listed = {_origin(_split(entry)) for entry in settings.artifact_url_allowed_origins}
-    if origin in listed:
-        return Permitted(None, any_address=True)
+    again = _joined(origin, parts)
+    if _below_own_bucket(parts, settings) is not None:
+        return Permitted(again, allows=None)
+    if origin in {_origin(_split(entry)) for entry in settings.artifact_url_allowed_origins}:
+        return Permitted(again, allows=functools.partial(is_reachable, listed_host=origin[1]))
     raise OriginRefusedError("the origin of the URL is not allowed")
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet."""
+def own_key(url: str, settings: WorkerSettings) -> str | None:
+    """What a URL into our own bucket names there, not yet validated; None for any other URL.
+
+    Raises:
+        OriginRefusedError: it is not a URL that anybody may have fetched.
+    """
+    return _below_own_bucket(_split(url), settings)
+
+
+def store_origin(endpoint: str) -> Origin:
+    """Scheme, host and port of a storage endpoint, normalised.
+
+    Raises:
+        OriginRefusedError: it is not the plain origin of a store.
+    """
+    parts = _split(endpoint)
+    if parts.path.strip("/") or parts.query:
+        raise OriginRefusedError("an endpoint has no path")
+    return _origin(parts)
+
+
+def is_reachable(address: str, *, listed_host: str = "") -> bool:
+    """Whether a listed origin may resolve to this address.
+
+    The operator vouches for the name, so it may stand for a private network's server; never for what no upload comes
+    from, unless the operator listed that very address: link-local and metadata services, multicast, nothing at all.
+    """
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_global and not (mapped or parsed).is_multicast
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found
+    if str(found) == listed_host:
+        return True
+    return not (
+        plain.is_link_local
+        or plain.is_multicast
+        or plain.is_unspecified
+        or (plain.is_reserved and not plain.is_loopback)
+        or plain in _METADATA_ADDRESSES
+    )
+
+
+def _below_own_bucket(parts: SplitResult, settings: WorkerSettings) -> str | None:
+    own, bucket = store_origin(settings.spaces_endpoint), settings.spaces_bucket
+    origin = _origin(parts)
+    if origin == own and parts.path.startswith(f"/{bucket}/"):
+        return parts.path[len(bucket) + 2 :]
+    if origin == (own[0], f"{bucket.lower()}.{own[1]}", own[2]):
+        return parts.path[1:]
+    return None
 
 
 def _split(url: str) -> SplitResult:
-    if any(ord(char) <= 0x20 or ord(char) == 0x7F or char == "\\" for char in url):  # noqa: PLR2004  controls, DEL
+    # urlsplit drops some of these without a word, and others are read differently by the next parser.
+    if any(not "!" <= char <= "~" or char == "\\" for char in url):
         raise OriginRefusedError("the URL holds characters that no URL has")
     try:
         parts = urlsplit(url)
@@ -79,20 +128,29 @@ def _split(url: str) -> SplitResult:
         raise OriginRefusedError("this is not a URL") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc or port == 0:
         raise OriginRefusedError("only plain http and https URLs are fetched")
-    if not parts.hostname.isascii() or "%" in parts.netloc:
-        raise OriginRefusedError("the host must be plain ASCII")
-    if {"..", "."} & set(parts.path.split("/")):
+    if "%" in parts.netloc:
+        raise OriginRefusedError("the host must be plain")
+    steps = parts.path.lower().replace("%2e", ".").replace("%2f", "/").split("/")
+    if ".." in steps or "." in steps:
         raise OriginRefusedError("the path must not climb")
     return parts
 
 
-def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    host = (parts.hostname or "").rstrip(".").lower()
+def _origin(parts: SplitResult) -> Origin:
+    host = (parts.hostname or "").lower().removesuffix(".")
+    if ":" in host:
+        try:
+            host = str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise OriginRefusedError("the host is not an IPv6 address") from None
+    if not host:
+        raise OriginRefusedError("the URL has no host")
     return parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
-def _key(text: str) -> str:
-    try:
-        return str(parse_key(text))
-    except InvalidKeyError:
-        raise OriginRefusedError("the URL does not name an object of ours") from None
+def _joined(origin: Origin, parts: SplitResult) -> str:
+    scheme, host, port = origin
+    place = f"[{host}]" if ":" in host else host
+    netloc = place if port == _DEFAULT_PORTS[scheme] else f"{place}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{netloc}{parts.path or '/'}{query}"

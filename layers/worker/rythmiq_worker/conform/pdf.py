@@ -51,18 +51,19 @@ def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0,
             encodes, scale = encodes + fitted.encodes, max(scale, fitted.scale)
         if left is not None:
             left -= len(parts[-1])
-    data = _bind(parts, dpi)
+    data = bind_pdf(parts, dpi)
     padded = 0
     if len(data) < min_bytes:
         padded = min_bytes - len(data)
         parts[-1] = pad_jpeg(parts[-1], len(parts[-1]) + padded)
-        data = _bind(parts, dpi)
+        data = bind_pdf(parts, dpi)
     if max_bytes is not None and len(data) > max_bytes:
         raise TooLargeError(len(data))
     return Encoded(data, scale, encodes, padded)
 
 
-def _bind(parts: Sequence[bytes], dpi: int | None) -> bytes:
+def bind_pdf(parts: Sequence[bytes], dpi: int | None) -> bytes:
+    """Bind JPEGs into a PDF, byte for byte and the same each time: one a page, at `dpi` or 200."""
     layout = img2pdf.get_fixed_dpi_layout_fun((dpi or DEFAULT_DPI, dpi or DEFAULT_DPI))
     bound: bytes = img2pdf.convert(
         list(parts),

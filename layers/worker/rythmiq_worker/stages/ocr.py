@@ -5,11 +5,18 @@ Nothing of a text engine is imported for a slot that reads no text.
 Source: SPEC 10, 16.
 """
 
-import os
+import math
 import time
+from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.frame import Context, Frame
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from rythmiq.contracts.payload import Crop
+    from rythmiq_worker.picture import Picture
 
 _UNCLEAR = 0.80
 
@@ -26,20 +33,33 @@ def ocr(frame: Frame, ctx: Context) -> None:
         return
     from rythmiq_worker.engines.child import OcrTimeoutError, read_text, write_frame  # noqa: PLC0415  only documents
 
-    frame.lines = []
+    lines = []
     timeout_s = ctx.settings.ocr_timeout_s
     ends_at = time.monotonic() + timeout_s
     for page in frame.pages:
         left_s = ends_at - time.monotonic()
-        if left_s <= 0:
-            raise OcrTimeoutError(timeout_s)
-        with write_frame(page.image()) as pixels:
+        with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
-            frame.lines += read_text(pixels, timeout_s=left_s, engine=ctx.settings.ocr_engine, environ=dict(os.environ))
-    if not frame.lines:
+            try:
+                lines += read_text(pixels, timeout_s=max(0.0, left_s), engine=ctx.settings.ocr_engine)
+            except OcrTimeoutError:
+                raise OcrTimeoutError(timeout_s) from None  # in words of the whole limit, not of what was left of it
+    frame.lines = lines
+    if not lines:
         frame.warn(WarningCode.NO_TEXT)
     elif (confidence_of(frame) or 0) < _UNCLEAR:
         frame.warn(WarningCode.TEXT_UNCLEAR)
+
+
+def _seen(page: "Picture", crop: "Crop | None") -> "Image.Image":
+    """The page at full size, and of it what its owner chose: what they cut off is not read either."""
+    image = page.image()
+    if crop is None:
+        return image
+    from rythmiq_worker.conform.geometry import chosen_region  # noqa: PLC0415  few jobs have a crop
+
+    region = chosen_region(image.width, image.height, crop)
+    return image.crop((int(region.left), int(region.top), math.ceil(region.right), math.ceil(region.bottom)))
 
 
 def confidence_of(frame: Frame) -> float | None:

@@ -1,11 +1,19 @@
-"""SCHEMA: make the file that the portal takes, and measure it."""
+"""SCHEMA: make the file that the portal takes, and measure it.
+
+Source: SPEC 5, 9, 10.
+"""
 
 import datetime as dt
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import ErrorCode, JobError
+from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.stages.ocr import confidence_of
+
+# What the rest of the result may need beside the receipt.
+_RESULT_ROOM_BYTES = 16 * 1024
 
 
 def schema(frame: Frame, ctx: Context) -> None:
@@ -34,5 +42,8 @@ def schema(frame: Frame, ctx: Context) -> None:
         operations=frame.operations,
         legibility=confidence_of(frame),
     )
+    if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
+        # Before anything is stored: sources of any length travel with the rules, and the result is bounded.
+        raise JobError(ErrorCode.SCHEMA_FAILED, "the receipt is too long: shorten the notes of the rules' sources")
     frame.document, frame.receipt, frame.encodes = made.document, made.receipt, made.encodes
     frame.warn(*made.warnings)

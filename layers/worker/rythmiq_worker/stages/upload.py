@@ -8,8 +8,8 @@ from typing import Literal
 
 from PIL import Image
 
-from rythmiq.adapters.bounded_http import StoreError
 from rythmiq.adapters.spaces import SEALED_TYPE
+from rythmiq.adapters.store_errors import StoreError
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import document_name, master_key, output_key, preview_name, text_name
 from rythmiq.contracts.result import Artifacts
@@ -20,7 +20,7 @@ from rythmiq_worker.stages.fetch import store_of
 PREVIEW_SIDE_PX = 480
 _PREVIEW_QUALITY = 80
 _MASTER_QUALITY = 95
-_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf"}
+_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
 
 
 def upload(frame: Frame, ctx: Context) -> None:
@@ -43,10 +43,10 @@ def upload(frame: Frame, ctx: Context) -> None:
         master_path=master_key(payload.user_id, payload.document_id or payload.job_id),
     )
     _put(ctx, artifacts.document_path, frame.document, _TYPES[extension])
-    _put(ctx, artifacts.preview_path, preview_of(frame.document), "image/jpeg")
+    _put(ctx, artifacts.preview_path, preview_of(frame.document, _side_px(frame)), _TYPES["jpg"])
     if artifacts.text_path is not None:
-        _put(ctx, artifacts.text_path, text, "text/plain; charset=utf-8")
-    _put(ctx, artifacts.master_path, master_of(frame), "application/octet-stream")
+        _put(ctx, artifacts.text_path, text, _TYPES["txt"])
+    _put(ctx, artifacts.master_path, master_of(frame), _TYPES["jpg" if len(frame.pages) == 1 else "pdf"])
     frame.artifacts = artifacts
 
 
@@ -55,29 +55,48 @@ def text_of(frame: Frame) -> bytes:
     return "".join(f"{' '.join(line.text.split())}\n" for line in frame.lines or () if line.text.strip()).encode()
 
 
-def preview_of(document: bytes) -> bytes:
-    """A small JPEG of the document (of a PDF's first page): long side at most 480 px, never enlarged."""
-    image = _first_page(document) if document[:5] == b"%PDF-" else Image.open(io.BytesIO(document))
-    small = image.convert("RGB")
-    small.thumbnail((PREVIEW_SIDE_PX, PREVIEW_SIDE_PX), Image.Resampling.LANCZOS)
+def preview_of(document: bytes, side_px: int) -> bytes:
+    """A small JPEG of the document, of a PDF's first page.
+
+    Args:
+        document: the conformed file.
+        side_px: the long side wanted; what has less is not enlarged.
+    """
+    image = _first_page(document, side_px) if document.startswith(b"%PDF-") else Image.open(io.BytesIO(document))
+    small = image.convert("L" if image.mode in {"1", "L"} else "RGB")
+    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     return _jpeg(small, _PREVIEW_QUALITY, "4:2:0")
 
 
 def master_of(frame: Frame) -> bytes:
     """The canonical scan: the original without metadata when nothing was changed, else the pixels at quality 95.
 
-    A PDF's or TIFF's further pages are in the document; the master is the first.
+    Of several pages it is a PDF that holds each in this way.
     """
-    page = frame.pages[0]
-    return page.lossless_jpeg() or _jpeg(page.image(), _MASTER_QUALITY, "4:4:4")
+    scans = []
+    for page in frame.pages:
+        scans.append(page.lossless_jpeg() or _jpeg(page.image(), _MASTER_QUALITY, "4:4:4"))
+        page.release()
+    if len(scans) == 1:
+        return scans[0]
+    from rythmiq_worker.conform.pdf import bind_pdf  # noqa: PLC0415  few jobs have several pages
+
+    return bind_pdf(scans, None)
 
 
-def _first_page(document: bytes) -> Image.Image:
+def _side_px(frame: Frame) -> int:
+    """The preview's long side: the document's own when that is smaller."""
+    if frame.receipt is None:
+        raise AssertionError("SCHEMA left no receipt")
+    return min(PREVIEW_SIDE_PX, max(frame.receipt.document.width_px, frame.receipt.document.height_px))
+
+
+def _first_page(document: bytes, side_px: int) -> Image.Image:
     import pypdfium2  # noqa: PLC0415  only a PDF needs it
 
     with pypdfium2.PdfDocument(document) as pdf:
         page = pdf[0]
-        scale = PREVIEW_SIDE_PX / max(page.get_width(), page.get_height())
+        scale = side_px / max(page.get_width(), page.get_height())
         image: Image.Image = page.render(scale=scale).to_pil()
         return image
 
@@ -102,4 +121,5 @@ def _put(ctx: Context, key: str, content: bytes, content_type: str) -> None:
     try:
         store_of(ctx.settings).upload_object(key, content, content_type=content_type)
     except StoreError as error:
-        raise JobError(ErrorCode.UPLOAD_FAILED, f"a result could not be stored: {error}") from None
+        message = f"a result could not be stored: {error}"
+        raise JobError(ErrorCode.UPLOAD_FAILED, message, detail={"transient": error.transient}) from None
