@@ -127,16 +127,14 @@ def _with_margin(bounds: tuple[int, int, int, int], shape: tuple[int, ...]) -> t
 
 
 def ink_on_white(picture: Picture, ink: Ink, *, crop: bool) -> Picture:
-    """Divide by the paper, and cut to the ink if asked; at full size."""
-    image = picture.image()
-    left, top, right, bottom = ink.box if crop else (0, 0, 1, 1)
-    box = (
-        round(left * image.width),
-        round(top * image.height),
-        max(round(left * image.width) + 1, round(right * image.width)),
-        max(round(top * image.height) + 1, round(bottom * image.height)),
-    )
+    """Divide by the paper, and cut to the ink if asked; at full size, when it is asked for."""
+    shares = ink.box if crop else _ALL
+    left, top = round(shares[0] * picture.width_px), round(shares[1] * picture.height_px)
+    right = max(left + 1, round(shares[2] * picture.width_px))
+    bottom = max(top + 1, round(shares[3] * picture.height_px))
     white = 255 * ink.whitening
     field = np.full((1, 1, 3), 255, np.uint8) if ink.on_white else ink.paper.field
     target = (255.0, 255.0, 255.0) if ink.on_white else (white, white, white)
-    return Picture.from_image(divide(image, field, target, box), picture.source_format)
+    return picture.derived(
+        lambda image: divide(image, field, target, (left, top, right, bottom)), right - left, bottom - top
+    )

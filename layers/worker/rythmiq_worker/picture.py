@@ -4,6 +4,8 @@ A JPEG decodes at 1/1, 1/2, 1/4 or 1/8 straight from its coefficients, which is 
 holds its full size. At most one decoded picture is kept of an upload: a small one of a JPEG, the last page of others.
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
@@ -57,28 +59,22 @@ class Source(Protocol):
         """Return the original scan without metadata, if that alone is an upright sRGB JPEG."""
 
 
-@dataclass(slots=True)
-class _Made:
-    """A picture that was computed and exists as pixels only."""
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """Pixels that are computed when they are asked for."""
 
-    made: Image.Image
+    compute: Callable[[], Image.Image]
+    width_px: int
+    height_px: int
     source_format: str
     turn: Turn = UPRIGHT
     scalable: bool = False
-
-    @property
-    def width_px(self) -> int:
-        return self.made.width
-
-    @property
-    def height_px(self) -> int:
-        return self.made.height
 
     def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
         return 1
 
     def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
-        return self.made
+        return self.compute()
 
     def patch(self, side_px: int) -> None:
         pass
@@ -128,7 +124,20 @@ class Picture:
     @classmethod
     def from_image(cls, image: Image.Image, source_format: str = "RASTER") -> Self:
         """Wrap a computed picture: RGB, sRGB, upright."""
-        return cls(_Made(image, source_format))
+        return cls(_Computed(lambda: image, image.width, image.height, source_format))
+
+    def derived(self, compute: Callable[[Image.Image], Image.Image], width_px: int, height_px: int) -> "Picture":
+        """Make a picture that is computed from this one at full size, whenever it is asked for and not at hand.
+
+        So a document of many large pages is never there twice, nor all at once.
+
+        Args:
+            compute: RGB of this picture's size to RGB of the size that follows.
+            width_px: of the result.
+            height_px: of the result.
+        """
+        made = _Computed(lambda: compute(self.image()), width_px, height_px, self.source_format)
+        return Picture(made, desk=self._desk)
 
     def image(self, min_width_px: int | None = None, min_height_px: int | None = None) -> Image.Image:
         """Decode to RGB, sRGB, upright.
@@ -150,7 +159,8 @@ class Picture:
         if kept is not None:
             return kept
         self._desk.clear()  # before decoding, so that there are never two
-        with decoder_door():
+        # What we compute may fail by our own fault, which is no DECODE_FAILED.
+        with nullcontext() if isinstance(self._source, _Computed) else decoder_door():
             image = self._turn.apply(self._source.decode(scale))
         if not self._source.scalable or image.width * image.height <= _KEPT_PIXELS:
             self._desk.lay(self, scale, image)
@@ -191,7 +201,7 @@ class Picture:
         """Turn by a multiple of 90 degrees; nothing is decoded."""
         if degrees_clockwise % 360 == 0:
             return self
-        return Picture(self._source, turn=self._turn.then_clockwise(degrees_clockwise))
+        return Picture(self._source, turn=self._turn.then_clockwise(degrees_clockwise), desk=self._desk)
 
     def lossless_jpeg(self) -> bytes | None:
         """Return the original JPEG scan without APPn and COM segments, if nothing else is to be done to it.

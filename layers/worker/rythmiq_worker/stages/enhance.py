@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.shading import find_shadow, without_shadow
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from rythmiq_worker.picture import Picture
 
 
 def enhance(frame: Frame, ctx: Context) -> None:
@@ -39,7 +40,7 @@ def enhance(frame: Frame, ctx: Context) -> None:
             frame.pages[index] = _page(frame, page, index)
 
 
-def _ink(frame: Frame, page: Picture, kind: Literal["signature", "thumb"], *, crop: bool, gray: bool) -> Picture:
+def _ink(frame: Frame, page: "Picture", kind: Literal["signature", "thumb"], *, crop: bool, gray: bool) -> "Picture":
     ink = find_ink(page.glance(), kind)
     if ink is not None:
         crop = crop and not ink.tight
@@ -58,11 +59,11 @@ def _ink(frame: Frame, page: Picture, kind: Literal["signature", "thumb"], *, cr
             page = ink_on_white(page, ink, crop=crop)
     if gray:
         frame.operations.append(Operation(op="gray"))
-        page = Picture.from_image(page.image().convert("L").convert("RGB"), page.source_format)
+        page = page.derived(lambda image: image.convert("L").convert("RGB"), page.width_px, page.height_px)
     return page
 
 
-def _page(frame: Frame, page: Picture, index: int) -> Picture:
+def _page(frame: Frame, page: "Picture", index: int) -> "Picture":
     shadow = find_shadow(page.glance())
     if shadow is None:
         return page
@@ -72,4 +73,4 @@ def _page(frame: Frame, page: Picture, index: int) -> Picture:
         "paper_range": round(shadow.range, 3),
     }
     frame.operations.append(Operation(op="shadow_division", parameters=facts))
-    return Picture.from_image(without_shadow(page.image(), shadow), page.source_format)
+    return page.derived(lambda image: without_shadow(image, shadow), page.width_px, page.height_px)
