@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
+from rythmiq.contracts.portal import Source
 from rythmiq.contracts.receipt import Clause, Operation, Receipt
 
 _WORDS = {"pass": "fits", "fail": "does not fit", "advice": "look again", "not_checked": "not checked"}
@@ -44,6 +45,7 @@ def receipt_page(
         warnings: `"CODE: sentence"` each.
     """
     document = receipt.document
+    sources = list(dict.fromkeys(clause.source for clause in receipt.clauses if clause.source is not None))
     slot = f" {receipt.slot}" if receipt.slot else ""
     title = f"{receipt.portal}{slot}"
     verdict, mark = ("This file fits", "✓") if receipt.conforms else ("This file does not fit in every point", "!")
@@ -67,7 +69,8 @@ def receipt_page(
         facts=escape(facts),
         pictures=_pictures(before, after),
         warnings=_warnings(warnings),
-        rows="".join(_row(clause) for clause in receipt.clauses),
+        rows="".join(_row(clause, sources) for clause in receipt.clauses),
+        sources=_sources(sources),
         operations=_operations(receipt.operations),
         padding=f"<p>{receipt.padded_bytes} of the bytes are padding.</p>" if receipt.padded_bytes else "",
         sha256=document.sha256,
@@ -95,18 +98,11 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<section class="advice"><h2>What would make it better</h2><ul>{items}</ul></section>'
 
 
-def _row(clause: Clause) -> str:
-    source = clause.source
-    cited = "measured by us"
-    if source is not None:
-        place = source.source_url
-        name = place.partition("://")[2].strip("/") or place
-        link = f'<a href="{escape(place)}" rel="noreferrer">{escape(name)}</a>' if "://" in place else escape(name)
-        note = f"<br><small>{escape(source.note)}</small>" if source.note else ""
-        cited = (
-            f"{link}<br><small>{source.source_kind}, confidence {source.confidence}, "
-            f"checked {source.checked_on.isoformat()}</small>{note}"
-        )
+def _row(clause: Clause, sources: Sequence[Source]) -> str:
+    cited = ""
+    if clause.source is not None:
+        number = sources.index(clause.source) + 1
+        cited = f'<a href="#source-{number}">source {number}</a> <small>confidence {clause.source.confidence}</small>'
     return (
         f'<tr class="{clause.verdict}"><th scope="row">{_NAMES[clause.clause]}'
         f"{'' if clause.hard else '<small>advisory</small>'}</th>"
@@ -114,8 +110,23 @@ def _row(clause: Clause) -> str:
         f'<td data-label="The file has">{escape(clause.measured or "–")}</td>'
         f'<td data-label="Verdict"><span class="verdict"><b aria-hidden="true">{_MARKS[clause.verdict]}</b> '
         f"{_WORDS[clause.verdict]}</span></td>"
-        f'<td data-label="Source" class="source">{cited}</td></tr>'
+        f'<td data-label="Source" class="source">{cited or "our own rule"}</td></tr>'
     )
+
+
+def _sources(sources: Sequence[Source]) -> str:
+    items = "".join(
+        f'<li id="source-{number}">{_place(source.source_url)} <small>{source.source_kind}, confidence '
+        f"{source.confidence}, checked {source.checked_on.isoformat()}"
+        f"{'; ' + escape(source.note) if source.note else ''}</small></li>"
+        for number, source in enumerate(sources, start=1)
+    )
+    return f'<section class="sources"><h2>Where the numbers come from</h2><ol>{items}</ol></section>' if items else ""
+
+
+def _place(url: str) -> str:
+    name = escape(url.partition("://")[2].strip("/") or url)
+    return f'<a href="{escape(url)}" rel="noreferrer">{name}</a>' if url.startswith("https://") else name
 
 
 def _operations(operations: Sequence[Operation]) -> str:

@@ -1,8 +1,8 @@
 """How plain and light the background of a portrait is, on the ring where no person stands.
 
-The ring is the top 6 % of the picture and the outer 8 % of its upper 45 %. It is white when its L* has a tenth
-percentile above 88 and its chroma a ninetieth below 8; light when the tenth percentile is above 70 and the chroma
-below 14 (docs/decisions.md).
+The ring is the top 6 % of the picture and the outer 8 % of its upper 45 %, less an ellipse around the head: on a close
+portrait hair reaches into it. It is white when its L* has a lower quartile above 88 and its chroma an upper quartile
+below 8; light when L* is above 70 and chroma below 14 (docs/decisions.md).
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,17 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from rythmiq_worker.engines.faces import Box
+
 _TOP, _SIDE, _UPPER = 0.06, 0.08, 0.45
+_HEAD_ACROSS, _HEAD_DOWN, _LEAST_RING = 0.50, 0.60, 0.10
 _WHITE = (88.0, 8.0)
 _LIGHT = (70.0, 14.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """CIE L* (tenth percentile, 0..100) and chroma (ninetieth percentile) of the ring."""
+    """CIE L* (lower quartile, 0..100) and chroma (upper quartile) of the ring."""
 
     lightness: float
     chroma: float
@@ -34,16 +37,32 @@ class Background:
         return self.lightness > _LIGHT[0] and self.chroma < _LIGHT[1]
 
 
-def background_of(image: Image.Image) -> Background:
-    """Measure the ring of an RGB picture."""
+def background_of(image: Image.Image, head: Box | None = None) -> Background | None:
+    """Measure the ring of an RGB picture.
+
+    Args:
+        image: the whole picture.
+        head: the face's box in its pixels; the head around it is left out.
+
+    Returns:
+        None when the head leaves next to nothing of the ring.
+    """
     small = image.convert("RGB")
     small.thumbnail((256, 256), Image.Resampling.BOX)
     rgb = np.asarray(small, dtype=np.float32) / 255
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB))
     height, width = lab.shape[:2]
-    top, side, upper = max(1, round(height * _TOP)), max(1, round(width * _SIDE)), max(1, round(height * _UPPER))
-    ring = np.concatenate(
-        [lab[:top].reshape(-1, 3), lab[top:upper, :side].reshape(-1, 3), lab[top:upper, -side:].reshape(-1, 3)]
-    )
-    chroma = np.hypot(ring[:, 1], ring[:, 2])
-    return Background(float(np.percentile(ring[:, 0], 10)), float(np.percentile(chroma, 90)))
+    rows, columns = np.mgrid[0:height, 0:width]
+    sides = (columns < width * _SIDE) | (columns >= width * (1 - _SIDE))
+    ring = (rows < height * _TOP) | (sides & (rows < height * _UPPER))
+    whole = int(ring.sum())
+    if head is not None:
+        box = head.scaled(small.width / image.width)
+        middle = (box.x + box.width / 2, box.crown_y + box.head_height_px / 2)
+        across = (columns - middle[0]) / (_HEAD_ACROSS * box.head_height_px)
+        down = (rows - middle[1]) / (_HEAD_DOWN * box.head_height_px)
+        ring &= across**2 + down**2 > 1
+    if ring.sum() < _LEAST_RING * whole:
+        return None
+    chroma = np.hypot(lab[ring][:, 1], lab[ring][:, 2])
+    return Background(float(np.percentile(lab[ring][:, 0], 25)), float(np.percentile(chroma, 75)))

@@ -231,7 +231,7 @@ def _face_size(wanted: tuple[float, float], sight: Sight, source: Source | None)
 def _sharpness(sight: Sight) -> Clause:
     if sight.edge_width is None:
         return _clause("sharpness", "sharp edges", None, "not_checked", None)
-    words = f"edges {sight.edge_width:.1f} px wide at 512 px"
+    words = f"edges {sight.edge_width:.2f} px wide at 512 px"
     return _clause(
         "sharpness", f"edges up to {_EDGE_WIDTH[0]} px", words, _graded(sight.edge_width, *_EDGE_WIDTH), None
     )

@@ -249,7 +249,7 @@ def look(
     rivals = [box for box in found if box.height >= _RIVAL * found[0].height]
     return Sight(
         kind,
-        background=background_of(image) if rules.background != "any" else None,
+        background=background_of(image, found[0] if found else None) if rules.background != "any" else None,
         faces=len(rivals) if kind == "photo" and rules.face != "off" else None,
         head_share=found[0].head_height_px / image.height if found else None,
         edge_width=edge_width(gray_at(image, _SHARPNESS_SIDE_PX)[0]) if kind in {"photo", "document"} else None,
