@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pypdfium2.raw as pdfium
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.raster_in import JpegSource, open_jpeg
 from rythmiq_worker.turn import UPRIGHT, Turn
-from rythmiq_worker.undecodable import require_pixels, undecodable
+from rythmiq_worker.undecodable import Reason, require_pixels, undecodable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,6 +29,7 @@ _BLEED_SHARE: Final = 0.02
 # Where a PDF that is not cut short says so (ISO 32000-1, 7.5.5).
 _END_OF_FILE: Final = b"%%EOF"
 _TAIL_BYTES: Final = 1024
+_NO_PAGES: Final = re.compile(rb"/Count\s+0\b")
 _INVISIBLE_TEXT: Final = 3
 _JPEG_COLOURS: Final = frozenset(
     {
@@ -50,9 +52,7 @@ def _document(data: bytes) -> Iterator[Any]:
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise undecodable("pdf_encrypted") from None
-        raise undecodable("damaged" if _END_OF_FILE in data[-_TAIL_BYTES:] else "truncated") from None
+        raise undecodable(_why_closed(data, error.err_code)) from None
     try:
         if len(document) == 0:
             raise undecodable("pdf_no_pages")
@@ -61,6 +61,18 @@ def _document(data: bytes) -> Iterator[Any]:
         yield document
     finally:
         document.close()
+
+
+def _why_closed(data: bytes, error_code: int) -> Reason:
+    """Say why PDFium does not open a file.
+
+    A document without pages leaves PDFium's last error as it was before, so the code alone would tell of another file.
+    """
+    if error_code == pdfium.FPDF_ERR_PASSWORD and b"/Encrypt" in data:
+        return "pdf_encrypted"
+    if _END_OF_FILE not in data[-_TAIL_BYTES:]:
+        return "truncated"
+    return "pdf_no_pages" if error_code == pdfium.FPDF_ERR_SUCCESS or _NO_PAGES.search(data) else "damaged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Source(Protocol):
         """Return about side x side native pixels as stored, gray, or None when only the whole picture decodes."""
 
     def lossless(self) -> bytes | None:
-        """Return the original scan without metadata, if that alone is an upright sRGB JPEG."""
+        """Return the original scan without metadata, if that alone is an sRGB JPEG."""
 
 
 @dataclass(frozen=True, slots=True)

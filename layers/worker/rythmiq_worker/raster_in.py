@@ -65,8 +65,8 @@ class JpegSource:
         return image.crop((left, 0, min(image.width, left + 2 * side_px), image.height)).convert("L")
 
     def lossless(self) -> bytes | None:
-        """Return the scan without its metadata, if that alone makes it an upright sRGB picture."""
-        return without_metadata(self.data) if self.turn.identity and self.srgb else None
+        """Return the scan without its metadata, if that alone makes it an sRGB picture, as stored."""
+        return without_metadata(self.data) if self.srgb else None
 
 
 @dataclass(frozen=True, slots=True)
