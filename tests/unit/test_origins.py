@@ -1,0 +1,223 @@
+"""The policy of URLs: what a client may have the worker fetch."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rythmiq.settings import WorkerSettings
+from rythmiq_worker.origins import OriginRefusedError, is_reachable, own_key, permitted, store_origin
+
+KEY = "raw/5f2b7c1e-9d34-4a6b-8c1d-0e2f3a4b5c6d/1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d/20260102T030405Z_me.jpg.enc"
+
+
+def settings(**changes: str) -> WorkerSettings:
+    """A worker's settings; `changes` are environment variables."""
+    return WorkerSettings.from_environ(
+        {
+            "SPACES_ENDPOINT": "https://sgp1.example.com",
+            "SPACES_REGION": "sgp1",
+            "SPACES_BUCKET": "rythmiq",
+            "SPACES_KEY": "key",
+            "SPACES_SECRET": "secret",
+            **changes,
+        }
+    )
+
+
+LISTED = settings(
+    ARTIFACT_URL_ALLOWED_ORIGINS="https://files.example.org,http://10.0.0.7:8080,http://[2001:db8::1], http://localhost:9/"
+)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://sgp1.example.com/rythmiq/{KEY}?X-Amz-Signature=00",
+        f"https://SGP1.Example.COM/rythmiq/{KEY}",
+        f"HTTPS://sgp1.example.com:443/rythmiq/{KEY}",
+        f"https://sgp1.example.com./rythmiq/{KEY}",
+        f"https://rythmiq.sgp1.example.com/{KEY}",
+        f"https://RYTHMIQ.sgp1.example.com/{KEY}#part",
+    ],
+)
+def test_a_url_into_our_own_bucket_is_fetched_and_names_its_storage_key(url: str) -> None:
+    """Path style or host style, however it is written."""
+    assert permitted(url, settings()).allows is None
+    assert own_key(url, settings()) == KEY
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example.org/a.jpg",
+        "https://files.example.org:443/a%20b.jpg?x=%2F",
+        "https://FILES.example.org./a",
+        "http://10.0.0.7:8080/a",
+        "http://[2001:DB8:0::1]:80/a",
+        "http://localhost:9",
+    ],
+)
+def test_a_listed_origin_is_fetched_and_has_no_storage_key(url: str) -> None:
+    """The operator vouches for it."""
+    assert permitted(url, LISTED).allows is not None
+    assert own_key(url, LISTED) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://sgp1.example.com/other-bucket/{KEY}",
+        f"https://sgp1.example.com//rythmiq/{KEY}",
+        f"https://sgp1.example.com/%72ythmiq/{KEY}",
+        f"https://sgp1.example.com/rythmiq-too/{KEY}",
+        "https://sgp1.example.com/rythmiq",
+        f"http://sgp1.example.com/rythmiq/{KEY}",
+        f"https://sgp1.example.com:8443/rythmiq/{KEY}",
+        f"https://evil.sgp1.example.com/{KEY}",
+        f"https://rythmiq.sgp1.example.com.evil.example/{KEY}",
+        f"https://sgp1.example.com@evil.example/rythmiq/{KEY}",
+        f"https://user:pass@sgp1.example.com/rythmiq/{KEY}",
+        f"https://evil.example\\@sgp1.example.com/rythmiq/{KEY}",
+        f"https://sgp1.example.com\\.evil.example/rythmiq/{KEY}",
+        f"https://sgp1.example.com/rythmiq/../other/{KEY}",
+        f"https://sgp1.example.com/rythmiq/%2e%2E/other/{KEY}",
+        f"https://sgp1.example.com/rythmiq/..%2fother/{KEY}",
+        f"https://sgp1%2eexample.com/rythmiq/{KEY}",
+        f"https://sgp1.example.com:0/rythmiq/{KEY}",
+        f"https://sgp1.example.com:99999/rythmiq/{KEY}",
+        f"https://sgp1.example.com:port/rythmiq/{KEY}",
+        f" https://sgp1.example.com/rythmiq/{KEY}",
+        f"https://sgp1.example.com/rythmiq/{KEY}\n",
+        f"https://sgp1.exam\tple.com/rythmiq/{KEY}",
+        f"https://sgp1.example.com/rythmiq/\x00{KEY}",
+        "https://sgp1.example.com\uff0frythmiq/a",
+        "https://\u24e2gp1.example.com/rythmiq/a",
+        "http://files.example.org/a",
+        "https://files.example.org:8443/a",
+        "https://files.example.org.evil.example/a",
+        "https://xfiles.example.org/a",
+        "http://10.0.0.7/a",
+        "http://127.0.0.1:8080/a",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::ffff:10.0.0.7]:8080/a",
+        "http://0x0a000007:8080/a",
+        "http://167772167:8080/a",
+        "http://[::1/a",
+        "http://[v1:x]/a",
+        "http://[fe80::1%25eth0]/a",
+        "file:///etc/passwd",
+        "ftp://files.example.org/a",
+        "gopher://files.example.org/a",
+        "data:image/png;base64,AAAA",
+        "//files.example.org/a",
+        "files.example.org/a",
+        "https:files.example.org",
+        "https://",
+        "https://./a",
+        "",
+    ],
+)
+def test_any_other_url_is_refused_and_the_message_quotes_nothing_of_it(url: str) -> None:
+    """Other buckets, ports, schemes and hosts; user info; and every way to write one host so that it reads as two."""
+    with pytest.raises(OriginRefusedError) as refused:
+        permitted(url, LISTED)
+    assert not any(part in str(refused.value) for part in ("evil", "sgp1", "files", KEY, "10.0.0.7"))
+
+
+def test_in_production_only_https_is_fetched() -> None:
+    """Even from a listed origin."""
+    prod = settings(SERVICE_ENV="prod", ARTIFACT_URL_ALLOWED_ORIGINS="http://files.example.org,https://cdn.example.org")
+    with pytest.raises(OriginRefusedError, match="https"):
+        permitted("http://files.example.org/a", prod)
+    assert permitted("https://cdn.example.org/a", prod).url == "https://cdn.example.org/a"
+
+
+def test_another_bucket_of_our_store_is_fetched_when_the_store_itself_is_listed() -> None:
+    """The list is the operator's word."""
+    listed = settings(ARTIFACT_URL_ALLOWED_ORIGINS="https://sgp1.example.com")
+    assert permitted("https://sgp1.example.com/other/a.jpg", listed).url == "https://sgp1.example.com/other/a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("HTTPS://Files.Example.org:443", "https://files.example.org/"),
+        ("https://files.example.org/A%2fb?x=%2F&y=a+b#fragment", "https://files.example.org/A%2fb?x=%2F&y=a+b"),
+        ("http://[2001:0db8::1]/a", "http://[2001:db8::1]/a"),
+        ("http://10.0.0.7:8080/a", "http://10.0.0.7:8080/a"),
+    ],
+)
+def test_what_is_fetched_is_put_together_from_what_was_checked(url: str, asked: str) -> None:
+    """Scheme and host are normalised; path and query, which a signature covers, are as they came."""
+    assert permitted(url, LISTED).url == asked
+
+
+@given(st.text(max_size=40), st.sampled_from(["https://", "http://", "https://sgp1.example.com", ""]))
+def test_no_text_makes_the_policy_raise_anything_but_its_own_refusal(text: str, prefix: str) -> None:
+    """A client sends what it likes."""
+    try:
+        allowed = permitted(prefix + text, LISTED)
+    except OriginRefusedError:
+        return
+    assert store_origin(allowed.url.split("/", 3)[0] + "//" + allowed.url.split("/", 3)[2]) in {
+        ("https", "files.example.org", 443),
+        ("https", "sgp1.example.com", 443),
+    }
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "10.1.2.3", "192.168.0.9", "127.0.0.1", "::1"]
+)
+def test_a_listed_name_may_stand_for_a_public_or_private_server(address: str) -> None:
+    """The operator named it."""
+    assert is_reachable(address, listed_host="files.example.org")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.1.1",
+        "::ffff:169.254.169.254",
+        "fe80::1",
+        "fe80::1%eth0",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "0.0.0.0",  # noqa: S104  an address to refuse
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "not an address",
+    ],
+)
+def test_a_listed_name_never_stands_for_a_metadata_service_or_nobody(address: str) -> None:
+    """Whoever controls the name's DNS must not reach the machine's own credentials."""
+    assert not is_reachable(address, listed_host="files.example.org")
+
+
+def test_a_link_local_address_is_reached_when_that_very_address_is_listed() -> None:
+    """The operator's word again."""
+    assert is_reachable("169.254.7.7", listed_host="169.254.7.7")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://sgp1.example.com",
+        "https://sgp1.example.com/",
+        "https://SGP1.example.com:443",
+        "https://sgp1.example.com.",
+    ],
+)
+def test_endpoints_are_compared_by_what_they_mean(endpoint: str) -> None:
+    """Case, default port, a slash or a dot at the end make no difference."""
+    assert store_origin(endpoint) == ("https", "sgp1.example.com", 443)
+
+
+@pytest.mark.parametrize("endpoint", ["https://sgp1.example.com/bucket", "https://sgp1.example.com?x", "sgp1", ""])
+def test_what_has_a_path_is_no_endpoint(endpoint: str) -> None:
+    """An endpoint is an origin."""
+    with pytest.raises(OriginRefusedError):
+        store_origin(endpoint)

@@ -1,0 +1,113 @@
+"""What the worker prints: two shapes, closed where keys are concerned."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.result import RESULT, Failure, Success
+
+JOB = "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+
+
+def success(**changes: object) -> dict[str, Any]:
+    """A success as SPEC 5 writes it."""
+    whole: dict[str, Any] = {
+        "status": "success",
+        "job_id": JOB,
+        "quality_score": 0.87,
+        "warnings": [str(WarningCode.UPSCALED)],
+        "artifacts": {"master_path": "m", "preview_path": "p", "document_path": "d"},
+        "metrics": {
+            "ocr_confidence": None,
+            "processing_ms": 700,
+            "stages": [{"stage": "fetch", "wall_ms": 10, "cpu_ms": 2}],
+            "input_bytes": 1,
+            "document_bytes": 2,
+            "encodes": 3,
+        },
+        "receipt": {
+            "portal": "neet-2026",
+            "slot": "photo",
+            "version": "1",
+            "conforms": True,
+            "clauses": [{"clause": "bytes", "wanted": "w", "measured": "m", "verdict": "pass", "hard": True}],
+            "document": {
+                "filename": "a.jpg",
+                "sha256": "0" * 64,
+                "bytes": 2,
+                "width_px": 1,
+                "height_px": 1,
+                "dpi": 200.0,
+                "format": "jpeg",
+            },
+        },
+    }
+    return whole | changes
+
+
+def failure(**changes: object) -> dict[str, Any]:
+    """A failure as SPEC 5 writes it."""
+    error = {
+        "code": "FETCH_FAILED",
+        "stage": "fetch",
+        "message": "m",
+        "retryable": False,
+        "detail": {"transient": True},
+    }
+    return {"status": "failed", "job_id": JOB, "error": error, "metrics": None} | changes
+
+
+def test_status_tells_the_two_documents_apart() -> None:
+    """One adapter reads both."""
+    assert isinstance(RESULT.validate_python(success()), Success)
+    assert isinstance(RESULT.validate_python(failure(job_id=None)), Failure)
+
+
+@pytest.mark.parametrize("document", [success(), failure()])
+def test_a_result_survives_json(document: dict[str, Any]) -> None:
+    """Worker and webhook share the model."""
+    read = RESULT.validate_python(document)
+    assert RESULT.validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"status": "done"},
+        success(job_id=None),
+        success(job_id="JOB"),
+        success(quality_score=1.01),
+        success(warnings=["no code"]),
+        success(warnings=[str(WarningCode.UPSCALED)] * 51),
+        success(artifacts={"master_path": "m", "preview_path": "p", "document_path": "d", "output_path": "o"}),
+        success(artifacts={"master_path": "m"}),
+        failure(error={"code": "OOPS", "stage": "fetch", "message": "m", "retryable": False}),
+        failure(error={"code": "FETCH_FAILED", "stage": "fetch", "message": "m" * 501, "retryable": False}),
+        failure(error={"code": "FETCH_FAILED", "stage": "loading", "message": "m", "retryable": False}),
+        failure(job_id="1"),
+    ],
+    ids=lambda document: json.dumps(document)[:60],
+)
+def test_a_document_that_breaks_a_bound_is_no_result(document: dict[str, Any]) -> None:
+    """A launcher replaces it, a webhook answers 422."""
+    with pytest.raises(ValidationError):
+        RESULT.validate_python(document)
+
+
+def test_a_receipt_that_disagrees_with_its_clauses_is_no_receipt() -> None:
+    """`conforms` is what the clauses say."""
+    lying = success()
+    lying["receipt"]["clauses"][0]["verdict"] = "fail"
+    with pytest.raises(ValidationError, match="disagrees"):
+        RESULT.validate_python(lying)
+
+
+@pytest.mark.parametrize("code", WarningCode)
+def test_every_warning_is_a_code_and_a_sentence(code: WarningCode) -> None:
+    """And fits the result's bounds."""
+    assert str(code) == f"{code.value}: {code.sentence}"
+    assert code.sentence.endswith(".")
+    assert isinstance(RESULT.validate_python(success(warnings=[str(code)])), Success)
