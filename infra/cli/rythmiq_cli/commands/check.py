@@ -1,0 +1,34 @@
+"""`rythmiq check`: would the portal take this file as it is?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
+from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.rules import read_file, rules_for
+from rythmiq_cli.terminal import print_receipt
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="The file that would be uploaded.", show_default=False)],
+    portal: Annotated[str | None, typer.Option("--portal", help="A portal of the rule book.")] = None,
+    slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", help="A schema_definition as JSON, instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
+) -> None:
+    """Measure FILE against a portal's rules, clause by clause; exit 1 when a hard one fails. Nothing is changed."""
+    rules = rules_for(portal, slot, schema)
+    content = read_file(file, MAX_INPUT_BYTES)
+    from rythmiq_worker.conform import Labels  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_worker.conform import check as measured
+
+    labels = Labels(rules.portal, rules.slot, rules.version, "", file.name)
+    receipt = measured(content, rules.definition, labels)
+    if as_json:
+        print(receipt.model_dump_json())
+    else:
+        print_receipt(receipt, [])
+    fails = any(clause.hard and clause.verdict == "fail" for clause in receipt.clauses)
+    raise typer.Exit(ExitCode.DOES_NOT_CONFORM if fails else ExitCode.OK)

@@ -1,0 +1,120 @@
+"""`rythmiq conform`: make the file that a portal takes, here, without a server."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from rythmiq.contracts.errors import JobError
+from rythmiq.contracts.payload import Crop, Options
+from rythmiq.contracts.receipt import Receipt
+from rythmiq_cli.exits import ExitCode, job_failed, usage
+from rythmiq_cli.rules import Rules, read_file, rules_for
+from rythmiq_cli.terminal import print_receipt, stage_progress
+
+MAX_INPUT_BYTES = 20 * 1024 * 1024
+
+
+def conform(  # noqa: PLR0913, PLR0917  the command's options
+    file: Annotated[Path, typer.Argument(help="The photo, scan or PDF.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")],
+    portal: Annotated[str | None, typer.Option("--portal", help="A portal of the rule book.")] = None,
+    slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", help="A schema_definition as JSON, instead.")] = None,
+    crop: Annotated[str | None, typer.Option("--crop", help="x,y,width,height in shares of the picture.")] = None,
+    rotate: Annotated[int, typer.Option("--rotate", help="0, 90, 180 or 270 degrees clockwise, before all.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
+) -> None:
+    """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
+    rules = rules_for(portal, slot, schema)
+    options = _options(crop, rotate)
+    content = read_file(file, MAX_INPUT_BYTES)
+    with _output_folder(output):
+        try:
+            receipt, warnings, files = _made(content, file, rules, options)
+        except JobError as error:
+            job_failed(error, as_json=as_json)
+        target = output / receipt.document.filename
+        if target.exists() and target.samefile(file):
+            usage(f"{target} is the input itself; choose another folder with -o")
+        for name, data in files.items():
+            _write(output / name, data)
+    if as_json:
+        found = {"receipt": receipt.model_dump(mode="json"), "warnings": warnings, "files": sorted(files)}
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print_receipt(receipt, warnings)
+        print(f"{target}")
+    raise typer.Exit(ExitCode.OK if receipt.conforms else ExitCode.DOES_NOT_CONFORM)
+
+
+def _made(content: bytes, file: Path, rules: Rules, options: Options) -> tuple[Receipt, list[str], dict[str, bytes]]:
+    """Run the job; the results by file name."""
+    from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
+    from rythmiq_cli.thumbnail import thumbnail  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.upload import PREVIEW_SIDE_PX, preview_of, text_of  # noqa: PLC0415  ditto
+
+    with stage_progress(STAGES) as on_stage:
+        frame = run_local(content, file.name, rules, options, on_stage)
+    if frame.receipt is None:
+        raise AssertionError("SCHEMA left no receipt")
+    warnings = [str(code) for code in frame.warnings]
+    page = receipt_page(
+        frame.receipt,
+        before=thumbnail(content),
+        after=preview_of(frame.document, PREVIEW_SIDE_PX),
+        warnings=warnings,
+    )
+    files = {
+        frame.receipt.document.filename: frame.document,
+        "receipt.json": frame.receipt.model_dump_json(indent=2).encode(),
+        "receipt.html": page.encode(),
+    }
+    text = text_of(frame)
+    if text:
+        files["text.txt"] = text
+    return frame.receipt, warnings, files
+
+
+def _options(crop: str | None, rotate: int) -> Options:
+    if rotate not in {0, 90, 180, 270}:
+        usage("--rotate is 0, 90, 180 or 270")
+    if crop is None:
+        return Options.model_validate({"rotate": rotate})
+    try:
+        x, y, width, height = (float(part) for part in crop.split(","))
+        return Options(rotate=rotate, crop=Crop(x=x, y=y, width=width, height=height))
+    except (ValueError, ValidationError):
+        usage("--crop is x,y,width,height, each a share 0..1 of the picture, and stays inside it")
+
+
+@contextlib.contextmanager
+def _output_folder(output: Path) -> Iterator[None]:
+    """Make the folder; translate what the file system says."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        usage(f"{output}: {error.strerror}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the whole file or none of it."""
+    handle, temporary = tempfile.mkstemp(prefix=".rythmiq-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

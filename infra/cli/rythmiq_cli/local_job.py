@@ -1,0 +1,84 @@
+"""One job without a server: the worker's own stages, between FETCH and UPLOAD, on bytes at hand.
+
+The job's id is made from the file's and the rules' bytes, so that the same command gives the same result.
+"""
+
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import Callable
+
+from rythmiq.contracts.errors import ErrorCode, JobError
+from rythmiq.contracts.keys import raw_key, sanitize_filename
+from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
+from rythmiq.settings import WorkerSettings
+from rythmiq_cli.rules import Rules
+from rythmiq_worker.frame import Context, Frame
+
+STAGES = ("decode", "quality", "enhance", "ocr", "schema")
+_NO_ONE = "00000000-0000-4000-8000-000000000000"
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+def run_local(
+    content: bytes, filename: str, rules: Rules, options: Options, on_stage: Callable[[str], object]
+) -> Frame:
+    """Run the stages; the frame then holds document, receipt, text and warnings.
+
+    Raises:
+        JobError: a stage fails with a code of the catalogue.
+    """
+    frame = Frame(upload=content, input_bytes=len(content))
+    ctx = _context(content, filename, rules, options)
+    for stage, verb in _verbs():
+        on_stage(stage)
+        try:
+            verb(frame, ctx)
+        except (JobError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            message = f"something unexpected went wrong in {stage} ({type(error).__name__})"
+            raise JobError(ErrorCode.INTERNAL_ERROR, message) from error
+    return frame
+
+
+def _verbs() -> list[tuple[str, Callable[[Frame, Context], None]]]:
+    from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  heavy, and `--help` needs none
+    from rythmiq_worker.stages.enhance import enhance  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.quality import quality  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.schema import schema  # noqa: PLC0415  ditto
+
+    return list(zip(STAGES, (decode, quality, enhance, ocr, schema), strict=True))
+
+
+def _context(content: bytes, filename: str, rules: Rules, options: Options) -> Context:
+    digest = hashlib.sha256(content + rules.definition.model_dump_json().encode()).digest()
+    job_id = str(uuid.UUID(bytes=digest[:16], version=4))
+    payload = Payload(
+        job_id=job_id,
+        user_id=_NO_ONE,
+        portal_schema=PortalSchema(
+            id=f"{rules.portal}/{rules.slot}",
+            name=rules.name[:200],
+            version=rules.version,
+            portal=rules.portal[:64],
+            slot=rules.slot,
+            schema_definition=rules.definition,
+        ),
+        input=InputReference(
+            raw_path=raw_key(_NO_ONE, job_id, _EPOCH, sanitize_filename(filename)), original_filename=filename[:1000]
+        ),
+        storage=StorageReference(bucket="local", region="local", endpoint="http://127.0.0.1"),
+        options=options,
+    )
+    settings = WorkerSettings.from_environ(
+        {
+            "SPACES_ENDPOINT": "http://127.0.0.1",
+            "SPACES_REGION": "local",
+            "SPACES_BUCKET": "local",
+            "SPACES_KEY": "none",
+            "SPACES_SECRET": "none",
+        }
+    )
+    return Context(payload, settings, dt.datetime.now(tz=dt.UTC))
