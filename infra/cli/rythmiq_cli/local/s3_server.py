@@ -1,7 +1,8 @@
 """An S3 store on this machine: moto's server behind the guard, on loopback.
 
 As a context manager it serves from a thread of this process; `python -m rythmiq_cli.local.s3_server` serves until it is
-told to stop, and prints one JSON line when it is ready.
+told to stop, and prints one JSON line when it is ready. With a data directory its objects and keys outlive restarts
+and kills.
 """
 
 import argparse
@@ -13,12 +14,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server import werkzeug_app as moto_server
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.local.s3_guard import SigV4Guard
+from rythmiq_cli.local.s3_guard import SigV4Guard, WsgiApp
+from rythmiq_cli.local.s3_journal import Journal
+
+# moto would allow every origin everywhere; a browser is to meet the bucket's own CORS rules, as on a real store.
+vars(moto_server)["DISABLE_GLOBAL_CORS"] = True
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -38,21 +45,49 @@ class LocalStore:
 
 
 @contextlib.contextmanager
-def local_store(*, port: int = 0, bucket: str = "rythmiq", region: str = "sgp1") -> Iterator[LocalStore]:
-    """Serve an empty bucket on 127.0.0.1 while the context lasts; port 0 picks a free one."""
-    access_key, secret_key = "LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
-    guard = SigV4Guard(DomainDispatcherApplication(create_backend_app), {access_key: secret_key})
+def local_store(
+    *, port: int = 0, bucket: str = "rythmiq", region: str = "sgp1", data_dir: Path | None = None
+) -> Iterator[LocalStore]:
+    """Serve a bucket on 127.0.0.1 while the context lasts.
+
+    Args:
+        port: 0 picks a free one.
+        bucket: made if it is missing.
+        region: what clients are told; the guard takes any, as Ceph does.
+        data_dir: where objects and keys outlive the process; without it both are new and lost again.
+    """
+    app: WsgiApp = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)
+    if data_dir is not None:
+        app = Journal(app, data_dir / "objects")
+        app.replay()
+    access_key, secret_key = _keys(data_dir)
+    guard = SigV4Guard(app, {access_key: secret_key})
     server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, name="s3", daemon=True)
     thread.start()
     config = StoreConfig(f"http://127.0.0.1:{server.server_port}", region, bucket, access_key, secret_key)
     try:
-        make_bucket(config)
+        Client(app).put(f"/{bucket}")  # behind the guard, in this process: no boto3 client to pay for
         yield LocalStore(config, guard, server)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _keys(data_dir: Path | None) -> tuple[str, str]:
+    """The keys of this data directory, made the first time."""
+    made = ("LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
+    if data_dir is None:
+        return made
+    file = data_dir / "keys.json"
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(made))
+        partial.replace(file)
+    access_key, secret_key = json.loads(file.read_text())
+    return str(access_key), str(secret_key)
 
 
 def make_bucket(config: StoreConfig) -> None:
@@ -87,9 +122,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--bucket", default="rythmiq")
     parser.add_argument("--region", default="sgp1")
+    parser.add_argument("--data-dir", type=Path, help="keep objects and keys there over restarts")
     arguments = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    with local_store(port=arguments.port, bucket=arguments.bucket, region=arguments.region) as store:
+    with local_store(
+        port=arguments.port, bucket=arguments.bucket, region=arguments.region, data_dir=arguments.data_dir
+    ) as store:
         ready = {
             "endpoint": store.config.endpoint,
             "region": store.config.region,
