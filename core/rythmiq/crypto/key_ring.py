@@ -6,7 +6,6 @@ Source: SPEC 6.
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +72,7 @@ class KeyRing:
             kid, colon, encoded = entry.strip().partition(":")
             try:
                 key = base64.b64decode(encoded, validate=True)
-            except binascii.Error:
+            except ValueError:  # not base64, or not ASCII
                 key = b""
             if not colon or not kid.isascii() or not kid.isdigit() or len(key) != KEY_BYTES:
                 raise ValueError(f"entry {position} of the key ring is not kid:base64 of 32 bytes")

@@ -21,11 +21,10 @@ def check(
     """Measure FILE against a portal's rules, clause by clause; exit 1 when a hard one fails. Nothing is changed."""
     rules = rules_for(portal, slot, schema)
     content = read_file(file, MAX_INPUT_BYTES)
-    from rythmiq_worker.conform import Labels  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq_worker.conform import check as measured
+    from rythmiq_worker import conform as engine  # noqa: PLC0415  `--help` needs none of it
 
-    labels = Labels(rules.portal, rules.slot, rules.version, "", file.name)
-    receipt = measured(content, rules.definition, labels)
+    labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
+    receipt = engine.check(content, rules.definition, labels)
     if as_json:
         print(receipt.model_dump_json())
     else:

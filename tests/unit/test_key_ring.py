@@ -1,0 +1,137 @@
+"""The key ring: wraps data keys, opens service objects, survives a rotation, never shows a key."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, parse_header, seal
+
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
+RING = KeyRing({2: NEW, 1: OLD})
+
+
+def _entry(kid: int, key: bytes) -> str:
+    return f"{kid}:{base64.b64encode(key).decode()}"
+
+
+def test_the_first_entry_is_current() -> None:
+    ring = KeyRing.parse(f"{_entry(2, NEW)}, {_entry(1, OLD)}")
+    assert ring.current_kid == 2
+    assert ring.mint().kid == 2
+
+
+def test_a_minted_key_unwraps_to_itself() -> None:
+    minted = RING.mint()
+    assert RING.unwrap(minted.kid, minted.wrapped_key) == minted.data_key
+
+
+def test_a_fresh_entry_is_one_that_parses() -> None:
+    assert KeyRing.parse(KeyRing.new_entry(65_535)).current_kid == 65_535
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "1:",
+        "1:xyz",
+        _entry(1, b"short"),
+        f"0:{base64.b64encode(OLD).decode()}",
+        _entry(65_536, OLD),
+        f"x{_entry(1, OLD)}",
+    ],
+)
+def test_a_bad_ring_is_refused_by_position(text: str) -> None:
+    with pytest.raises(ValueError, match="entry 1 of the key ring"):
+        KeyRing.parse(text)
+
+
+def test_a_kid_must_not_stand_twice() -> None:
+    with pytest.raises(ValueError, match="entry 2 of the key ring repeats a kid"):
+        KeyRing.parse(f"{_entry(1, OLD)},{_entry(1, NEW)}")
+
+
+@given(entry=st.text(max_size=60))
+def test_a_refusal_never_quotes_the_entry(entry: str) -> None:
+    secret = f"SECRET{entry}"
+    with pytest.raises(ValueError, match="key ring") as refused:
+        KeyRing.parse(f"{_entry(1, OLD)},{secret.replace(',', '')}")
+    assert "SECRET" not in str(refused.value)
+
+
+def test_an_empty_mapping_is_no_ring() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        KeyRing({})
+
+
+@pytest.mark.parametrize("kid", [0, 65_536])
+def test_a_fresh_entry_needs_a_legal_kid(kid: int) -> None:
+    with pytest.raises(ValueError, match=r"1\.\.65535"):
+        KeyRing.new_entry(kid)
+
+
+def test_an_unknown_kid_is_named_as_such() -> None:
+    with pytest.raises(DecryptionError) as refused:
+        RING.unwrap(9, bytes(40))
+    assert refused.value.reason == "unknown_kid"
+
+
+@pytest.mark.parametrize("wrapped_key", [bytes(40), b"", bytes(41)])
+def test_a_wrapped_key_of_another_ring_is_a_wrong_key(wrapped_key: bytes) -> None:
+    with pytest.raises(DecryptionError) as refused:
+        RING.unwrap(1, wrapped_key)
+    assert refused.value.reason == "wrong_key"
+
+
+def test_a_service_object_opens_with_the_ring_alone() -> None:
+    data = RING.seal_service(b"dispatch", storage_key="raw/x")
+    assert parse_header(data).service
+    assert RING.open_service(data, storage_key="raw/x") == b"dispatch"
+
+
+def test_a_users_object_is_refused_where_a_service_object_is_due() -> None:
+    key = RING.mint()
+    data = seal(b"forged", storage_key="raw/x", data_key=key.data_key, kid=key.kid, wrapped_key=key.wrapped_key)
+    with pytest.raises(DecryptionError) as refused:
+        RING.open_service(data, storage_key="raw/x")
+    assert refused.value.reason == "malformed"
+
+
+def test_a_client_that_sets_the_service_flag_on_its_own_data_key_gains_nothing() -> None:
+    key = RING.mint()
+    forged = seal(
+        b"forged", storage_key="raw/x", data_key=key.data_key, kid=key.kid, wrapped_key=key.wrapped_key, service=True
+    )
+    with pytest.raises(DecryptionError) as refused:
+        RING.open_service(forged, storage_key="raw/x")
+    assert refused.value.reason == "wrong_key"
+
+
+@pytest.mark.parametrize("service", [False, True])
+def test_a_rotation_rewrites_the_header_only(*, service: bool) -> None:
+    old = KeyRing({1: OLD})
+    if service:
+        data = old.seal_service(b"content", storage_key="k")
+        assert KeyRing({2: NEW}).open_service(RING.rewrap(data), storage_key="k") == b"content"
+    else:
+        key = old.mint()
+        data = seal(b"content", storage_key="k", data_key=key.data_key, kid=key.kid, wrapped_key=key.wrapped_key)
+        header = parse_header(RING.rewrap(data))
+        data_key = KeyRing({2: NEW}).unwrap(header.kid, header.wrapped_key)
+        assert open_sealed(RING.rewrap(data), storage_key="k", data_key=data_key) == b"content"
+    renewed = RING.rewrap(data)
+    assert renewed[:6] == data[:6]
+    assert renewed[48:] == data[48:]
+    assert parse_header(renewed).kid == 2
+
+
+def test_nothing_that_holds_a_key_shows_it() -> None:
+    minted = RING.mint()
+    shown = repr(RING) + repr(minted)
+    for secret in (OLD, NEW, minted.data_key, minted.wrapped_key):
+        assert repr(secret)[2:-1] not in shown
+        assert secret.hex() not in shown

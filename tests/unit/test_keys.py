@@ -1,0 +1,204 @@
+"""Storage keys: a closed grammar whose builders and parser are inverse."""
+
+import datetime as dt
+import string
+import uuid
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rythmiq.contracts.keys import (
+    InvalidKeyError,
+    MasterKey,
+    OutputKey,
+    RawKey,
+    dispatch_key,
+    document_name,
+    format_timestamp,
+    master_key,
+    output_key,
+    parse_key,
+    parse_timestamp,
+    preview_name,
+    raw_key,
+    result_key,
+    sanitize_filename,
+    text_name,
+    zip_name,
+)
+
+USER, JOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-9222-222222222222"
+AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+IDS = st.uuids(version=4).map(str)
+INSTANTS = st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30)).map(  # noqa: DTZ001  zone follows
+    lambda at: at.replace(tzinfo=dt.UTC, microsecond=0)
+)
+NAME_CHARS = string.ascii_letters + string.digits + "._-"
+FILENAMES = st.text(NAME_CHARS, min_size=1, max_size=128).filter(
+    lambda name: not name.startswith(".") and ".." not in f"{name}.enc"
+)
+ATTEMPTS = st.integers(1, 9999)
+OUTPUT_NAMES = st.one_of(
+    st.builds(document_name, INSTANTS, st.sampled_from(["jpg", "png", "pdf"]), sealed=st.booleans()),
+    st.builds(text_name, INSTANTS, sealed=st.booleans()),
+    st.builds(zip_name, INSTANTS, sealed=st.booleans()),
+    st.builds(preview_name, sealed=st.booleans()),
+)
+
+
+@given(user=IDS, job=IDS, at=INSTANTS, filename=FILENAMES)
+def test_an_upload_key_parses_to_its_parts(user: str, job: str, at: dt.datetime, filename: str) -> None:
+    key = raw_key(user, job, at, filename)
+    assert parse_key(key) == RawKey(user, job, at=at, filename=filename)
+    assert str(parse_key(key)) == key
+
+
+@given(user=IDS, job=IDS, attempt=ATTEMPTS)
+def test_a_dispatch_key_parses_to_its_parts(user: str, job: str, attempt: int) -> None:
+    key = dispatch_key(user, job, attempt)
+    parsed = parse_key(key)
+    assert isinstance(parsed, RawKey)
+    assert parsed.is_dispatch
+    assert (parsed.attempt, str(parsed)) == (attempt, key)
+
+
+@given(user=IDS, document=IDS)
+def test_a_master_key_parses_to_its_parts(user: str, document: str) -> None:
+    key = master_key(user, document)
+    assert parse_key(key) == MasterKey(user, document)
+    assert str(parse_key(key)) == key
+
+
+@given(user=IDS, job=IDS, name=OUTPUT_NAMES)
+def test_an_output_key_parses_to_its_parts(user: str, job: str, name: str) -> None:
+    key = output_key(user, job, name)
+    assert parse_key(key) == OutputKey(user, job, name)
+    assert str(parse_key(key)) == key
+
+
+@given(user=IDS, job=IDS, attempt=ATTEMPTS)
+def test_a_result_key_is_an_output_key(user: str, job: str, attempt: int) -> None:
+    assert parse_key(result_key(user, job, attempt)) == OutputKey(user, job, f"result-a{attempt}.json.enc")
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_refused_or_parses_to_itself(text: str) -> None:
+    try:
+        key = parse_key(text)
+    except InvalidKeyError:
+        return
+    assert str(key) == text
+
+
+@given(
+    base=st.sampled_from([raw_key(USER, JOB, AT, "photo.jpg"), master_key(USER, JOB), result_key(USER, JOB, 1)]),
+    at=st.integers(0, 200),
+    put=st.text(max_size=3),
+)
+def test_a_changed_key_is_refused_or_parses_to_itself(base: str, at: int, put: str) -> None:
+    text = base[:at] + put + base[at + 1 :]
+    try:
+        key = parse_key(text)
+    except InvalidKeyError:
+        return
+    assert str(key) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/" + raw_key(USER, JOB, AT, "a.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg") + "\n",
+        raw_key(USER, JOB, AT, "a.jpg").replace(JOB, ".."),
+        raw_key(USER, JOB, AT, "a.jpg").replace("/", "//", 1),
+        raw_key(USER, JOB, AT, "a.jpg").replace("/", "\\", 1),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a%2ejpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a\0.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", ".hidden"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "x" * 129),
+        raw_key(USER, JOB, AT, "a.jpg").replace("20260102", "20260230"),
+        raw_key(USER, JOB, AT, "a.jpg").removesuffix(".enc"),
+        f"raw/{USER}/{JOB}/dispatch-a0.json.enc",
+        f"raw/{USER}/{JOB}/dispatch-a01.json.enc",
+        f"raw/{USER}/{JOB}/dispatch-a1.json",
+        f"master/{USER}/{JOB}/{USER}.enc",
+        f"output/{USER}/{JOB}/20260102T030405Z_other.zip",
+        f"output/{USER}/{JOB}/20260102T250405Z_output.zip",
+        f"output/{USER}/{JOB}/preview.png",
+        f"other/{USER}/{JOB}/preview.jpg",
+        f"raw/{USER.upper().replace('1', 'A')}/{JOB}/20260102T030405Z_a.jpg.enc",
+        f"raw/{uuid.uuid1()}/{JOB}/20260102T030405Z_a.jpg.enc",
+        f"raw/11111111-1111-4111-c111-111111111111/{JOB}/20260102T030405Z_a.jpg.enc",
+        "raw/" + "x" * 1100,
+        "\ud800",
+    ],
+)
+def test_what_is_outside_the_grammar_is_refused(text: str) -> None:
+    with pytest.raises(InvalidKeyError):
+        parse_key(text)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: raw_key("nobody", JOB, AT, "a.jpg"),
+        lambda: raw_key(USER, JOB, AT, "a b.jpg"),
+        lambda: raw_key(USER, JOB, AT, ""),
+        lambda: raw_key(USER, JOB, AT.replace(tzinfo=None), "a.jpg"),
+        lambda: raw_key(USER, JOB, dt.datetime.max.replace(tzinfo=dt.timezone(-dt.timedelta(hours=1))), "a.jpg"),
+        lambda: dispatch_key(USER, JOB, 0),
+        lambda: master_key(USER, "../x"),
+        lambda: output_key(USER, JOB, "anything.exe"),
+        lambda: result_key(USER, JOB, -1),
+    ],
+)
+def test_a_builder_refuses_what_the_parser_would(build: Callable[[], str]) -> None:
+    with pytest.raises(InvalidKeyError):
+        build()
+
+
+@given(at=INSTANTS)
+def test_a_timestamp_reads_back(at: dt.datetime) -> None:
+    assert parse_timestamp(format_timestamp(at)) == at
+
+
+def test_a_timestamp_is_utc() -> None:
+    india = dt.timezone(dt.timedelta(hours=5, minutes=30))
+    assert format_timestamp(dt.datetime(2026, 1, 1, 5, 30, tzinfo=india)) == "20260101T000000Z"
+
+
+@given(text=st.text(max_size=300))
+def test_a_sanitized_name_is_legal_and_stays(text: str) -> None:
+    name = sanitize_filename(text)
+    parsed = parse_key(raw_key(USER, JOB, AT, name))
+    assert isinstance(parsed, RawKey)
+    assert parsed.filename == name
+    assert not parsed.is_dispatch
+    assert sanitize_filename(name) == name
+
+
+@given(name=FILENAMES)
+def test_a_legal_name_is_kept(name: str) -> None:
+    assert sanitize_filename(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("", "file"),
+        ("..", "file"),
+        ("फोटो.jpg", "file.jpg"),
+        ("😀", "file"),
+        ("Zoë's photo (1).JPG", "Zoe_s_photo_1_.JPG"),
+        ("C:\\Users\\me\\a.png", "a.png"),
+        ("../../etc/passwd", "passwd"),
+        (".hidden.pdf", "hidden.pdf"),
+        ("x" * 300 + ".jpeg", "x" * 123 + ".jpeg"),
+        ("dispatch-a1.json", "dispatch-a1.json"),
+    ],
+)
+def test_a_name_keeps_what_it_can(text: str, name: str) -> None:
+    assert sanitize_filename(text) == name

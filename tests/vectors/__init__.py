@@ -1,0 +1,1 @@
+"""Test vectors that other implementations open and make."""
