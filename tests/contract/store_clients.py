@@ -75,26 +75,31 @@ class AdapterClient:
         return self.store.generate_output_download_url(key, filename=filename)
 
 
-class Boto3Client:
+def operator(config: StoreConfig) -> "S3Client":
     """boto3, as an operator would configure it against Ceph."""
+    return boto3.client(
+        "s3",
+        endpoint_url=config.endpoint,
+        region_name=config.region,
+        aws_access_key_id=config.access_key,
+        aws_secret_access_key=config.secret_key,
+        verify=config.authorities,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"total_max_attempts": 1},
+        ),
+    )
+
+
+class Boto3Client:
+    """The second opinion."""
 
     def __init__(self, config: StoreConfig) -> None:
         self._bucket = config.bucket
-        self._s3: S3Client = boto3.client(
-            "s3",
-            endpoint_url=config.endpoint,
-            region_name=config.region,
-            aws_access_key_id=config.access_key,
-            aws_secret_access_key=config.secret_key,
-            verify=config.authorities,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"total_max_attempts": 1},
-            ),
-        )
+        self._s3 = operator(config)
 
     def put(self, key: str, data: bytes) -> None:
         with _Translated():

@@ -12,10 +12,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
-from botocore.config import Config
 from werkzeug.wrappers import Response
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
@@ -23,6 +21,7 @@ from rythmiq.adapters.store_errors import AccessDeniedError
 from rythmiq.contracts.keys import output_key, raw_key
 from rythmiq_cli.local.s3_guard import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.s3_server import local_store
+from tests.contract.store_clients import operator
 
 USER = str(uuid.UUID(int=1, version=4))
 
@@ -159,18 +158,6 @@ def test_a_body_beyond_what_the_store_takes_is_refused_unread() -> None:
     body = Response(b"".join(guard(environ, lambda status, _: statuses.append(status)))).get_data(as_text=True)
     assert statuses == ["400 Bad Request"]
     assert "EntityTooLarge" in body
-
-
-def operator(config: StoreConfig):  # type: ignore[no-untyped-def]  # noqa: ANN201  boto3's type is made by its stubs
-    """boto3, as the operator's commands use it."""
-    return boto3.client(
-        "s3",
-        endpoint_url=config.endpoint,
-        region_name=config.region,
-        aws_access_key_id=config.access_key,
-        aws_secret_access_key=config.secret_key,
-        config=Config(request_checksum_calculation="when_required", response_checksum_validation="when_required"),
-    )
 
 
 def allow_origin(config: StoreConfig, origin: str) -> None:
