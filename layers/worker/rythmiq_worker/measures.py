@@ -24,11 +24,18 @@ _WINDOW_PX: Final = 9
 # A gradient below one gray level a pixel is no edge but paper, sky or noise.
 _LEAST_GRADIENT: Final = 1.0
 _BLOCK_PX: Final = 8
-# Below this mean difference between neighbours a picture is too flat for a ratio to mean anything.
-_LEAST_DIFFERENCE: Final = 0.3
+# Below this mean difference between neighbours, in gray levels, a grid is not seen, however it stands out.
+_LEAST_DIFFERENCE: Final = 1.0
 _BLUR_WINDOW_PX: Final = 11
 _CLIPPED: Final = (4, 251)
 _BLOWN: Final = 247
+# Mean slope, gray levels a pixel, above which a place holds texture or text.
+_BUSY: Final = 5.0
+_LEAST_SHARE: Final = 0.02
+_MOST_GLARE: Final = 1 / 3
+_PRINT_PX: Final = 15
+_PRINT_BELOW: Final = 180
+_LEAST_PRINT: Final = 0.005
 
 
 def canonical_gray(image: Image.Image, long_side_px: int = CANONICAL_PX) -> Gray:
@@ -102,7 +109,6 @@ class Light:
         spread: from the 1st to the 99th percentile.
         deep_spread: from the 0.2nd percentile to the 99th, for a few strokes of ink on much paper.
         middle_spread: from the 25th to the 75th percentile.
-        bright: the 75th percentile: the paper of a page.
         blown: share of pixels at or above 247 of 255.
     """
 
@@ -110,7 +116,6 @@ class Light:
     spread: float
     deep_spread: float
     middle_spread: float
-    bright: float
     blown: float
 
 
@@ -127,15 +132,29 @@ def light(gray: Gray) -> Light:
         spread=level(0.99) - level(0.01),
         deep_spread=level(0.99) - level(0.002),
         middle_spread=level(0.75) - level(0.25),
-        bright=level(0.75),
         blown=float(counts[_BLOWN:].sum() / counts.sum()),
     )
+
+
+def glare(gray_512: Gray) -> float:
+    """Measure the share of a page that a reflection has burnt out: white that swallows the print.
+
+    White paper is told from it by the print that it holds, and by being most of the picture.
+    """
+    blown = gray_512 >= _BLOWN
+    share = float(blown.mean())
+    if share > _MOST_GLARE:
+        return 0.0
+    window = np.ones((_PRINT_PX, _PRINT_PX), np.uint8)
+    around = cv2.morphologyEx(blown.astype(np.uint8), cv2.MORPH_CLOSE, window) > 0
+    printed = float((gray_512[around] < _PRINT_BELOW).mean()) if around.any() else 0.0
+    return share if printed < _LEAST_PRINT else 0.0
 
 
 def noise_sigma(gray_fine: Gray) -> float:
     """Estimate the noise, in gray levels, where the picture is flattest (Immerkaer 1996, on the flattest half).
 
-    Clipped pixels hold no noise and are left out, as long as something remains.
+    Clipped pixels hold no noise and text is not flat: where little else remains, nothing can be said, and that is 0.
 
     Args:
         gray_fine: a picture with a long side of about FINE_PX: noise is judged at the size at which it would show.
@@ -145,7 +164,8 @@ def noise_sigma(gray_fine: Gray) -> float:
     response = np.abs(cv2.filter2D(plane, -1, kernel))
     busyness = _mean(_slope(_mean(plane, 5)), _WINDOW_PX)
     inside = (plane > _CLIPPED[0]) & (plane < _CLIPPED[1])
-    if not inside.any():
+    inside &= busyness <= _BUSY
+    if inside.mean() < _LEAST_SHARE:
         return 0.0
     flattest = inside & (busyness <= _quantile(busyness[inside], 0.5))
     return float(np.sqrt(np.pi / 2) / 6 * response[flattest].mean())

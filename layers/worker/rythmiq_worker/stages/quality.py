@@ -15,8 +15,8 @@ from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.scoring import judge
 
-# Paper that is this white is a scan or a rendering, on which burnt-out white means nothing.
-_WHITE_PAPER: Final = 0.88
+# Without a face the subject of a photo is taken to be its middle.
+_MIDDLE: Final = 0.5
 _KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
 
 
@@ -48,11 +48,10 @@ def quality(frame: Frame, ctx: Context, detector: FaceDetector | None = None) ->
         "histogram_spread": light.middle_spread,
         "blown": light.blown,
     }
-    if frame.kind == "photo" and found:
-        figures |= _subject(upright, found[0])
+    if frame.kind == "photo":
+        figures |= _subject(upright, found[0] if found else _middle(upright))
     elif frame.kind == "document":
-        # Burnt-out white on paper that is not white is the reflection of a lamp.
-        figures["subject_blown"] = light.blown if light.bright < _WHITE_PAPER else 0.0
+        figures["subject_blown"] = measures.glare(canonical)
     frame.quality = judge(frame.kind, figures)
     frame.warn(*frame.quality.reasons)
 
@@ -69,8 +68,15 @@ def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray) -> di
     }
 
 
-def _subject(upright: measures.Gray, face: Box) -> dict[str, float]:
+def _middle(upright: measures.Gray) -> Box:
+    height, width = upright.shape
+    margin = (1 - _MIDDLE) / 2
+    return Box(margin * width, margin * height, max(1.0, _MIDDLE * width), max(1.0, _MIDDLE * height))
+
+
+def _subject(upright: measures.Gray, subject: Box) -> dict[str, float]:
     """Measure the light on a face; its background may be white by the portal's own rule."""
-    top, left = max(0, int(face.y)), max(0, int(face.x))
-    light = measures.light(np.ascontiguousarray(upright[top : top + int(face.height), left : left + int(face.width)]))
+    top, left = max(0, int(subject.y)), max(0, int(subject.x))
+    part = upright[top : top + max(1, int(subject.height)), left : left + max(1, int(subject.width))]
+    light = measures.light(np.ascontiguousarray(part))
     return {"subject_mean": light.mean, "subject_blown": light.blown}
