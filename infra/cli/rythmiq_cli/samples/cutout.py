@@ -56,7 +56,8 @@ def matte() -> NDArray[np.float32]:
     cv2.grabCut(rgb[..., ::-1].copy(), mask, (0, 0, 1, 1), *models, 2, cv2.GC_INIT_WITH_MASK)
     decided = np.where(np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)), 255, 0).astype(np.uint8)
     sitter = np.asarray(cv2.medianBlur(decided, 5).astype(np.float32) / np.float32(255), np.float32)
-    soft = _guided(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255, sitter, radius_px=3, softness=4e-3)
+    gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
+    soft = _guided(gray, sitter, radius_px=3, softness=4e-3)
     soft = np.clip((soft - 0.12) / 0.80, 0, 1)
     soft[inner > 0], soft[outer == 0] = 1.0, 0.0
     return np.asarray(cv2.GaussianBlur(soft, (0, 0), 0.6), np.float32)

@@ -1,0 +1,162 @@
+"""Photographed pages with exact truth: for conformance, for reading, and one dense page for the memory bar.
+
+The list is in docs/test-pictures.md. Everything is drawn by code, with fictional names; pictures are made when asked
+for, once a process.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
+from itertools import product
+
+from PIL import Image
+
+from rythmiq_cli.samples.camera import Shot, as_jpeg, photograph
+from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
+
+MAX_OCR_PAGES = 48
+_LARGE, _SMALL = (4000, 3000), (1600, 1200)
+
+
+@dataclass(frozen=True)
+class PagePhoto:
+    """One photographed page.
+
+    Attributes:
+        name: short, unique, fit for a file name.
+        what: what is on it and what went wrong with it, in a few words.
+        size_px: width and height.
+    """
+
+    name: str
+    what: str
+    size_px: tuple[int, int]
+    _draw: Callable[[], Page] = field(repr=False)
+    _take: Callable[[Image.Image], bytes] = field(repr=False)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The file, as a person uploads it."""
+        return self._take(self._draw().image)
+
+    @property
+    def jpeg(self) -> bytes:
+        """The file; all of them are JPEG."""
+        return self.data
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Everything that is written on the page, one string a text line, in reading order."""
+        return tuple(self._draw().lines)
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.size_px[0] * self.size_px[1]
+
+    @property
+    def image(self) -> Image.Image:
+        """Decode: RGB, full size; a new picture at each call."""
+        with Image.open(io.BytesIO(self.data)) as opened:
+            return opened.convert("RGB")
+
+
+@cache
+def page_photos() -> tuple[PagePhoto, ...]:
+    """Pages for conformance: what people send to a document slot."""
+    card, admit, sheet, prose = (
+        partial(id_card, 31),
+        partial(admit_card, 32),
+        partial(marksheet, 33),
+        partial(letter, 34),
+    )
+    tall, small_tall = (3000, 4000), (1200, 1600)
+    return (
+        _photo("card", "ID card on a desk, 12 MP", card, Shot(size_px=_LARGE, fills=0.8), 31),
+        _photo("marksheet", "marksheet in a shadow, 12 MP", sheet, Shot(size_px=tall, shadow=0.5, fills=0.93), 32),
+        _photo("admit-card", "admit card at an angle", admit, Shot(size_px=_SMALL, tilt=0.14, turn_deg=-4), 33),
+        _photo("letter", "a page of prose", prose, Shot(size_px=small_tall, fills=0.96), 34),
+        _photo("dark", "marksheet in bad light", sheet, Shot(size_px=small_tall, gain=0.42, noise=9), 35),
+        _photo("blurred", "admit card out of focus", admit, Shot(size_px=_SMALL, blur_px=2.2), 36),
+        _photo("small-card", "ID card from afar", card, Shot(size_px=_SMALL, fills=0.4), 37),
+        _photo("forwarded", "marksheet squeezed by a messenger", sheet, Shot(size_px=(960, 1280), quality=35), 38),
+        PagePhoto("scan", "prose from a flatbed, 200 dpi, gray", (1654, 2339), partial(letter, 35), _scanned),
+        _photo("dense", "a page of small print, 12 MP", _small_print, _DENSE, 39),
+    )
+
+
+@cache
+def ocr_pages(count: int = 40) -> tuple[PagePhoto, ...]:
+    """Pages for reading, the same at each call; any first few are mixed, and the first two are a card and a dense page.
+
+    Args:
+        count: how many, at most 48.
+
+    Raises:
+        ValueError: More are asked for than there are.
+    """
+    if not 1 <= count <= MAX_OCR_PAGES:
+        raise ValueError(f"there are 1 to {MAX_OCR_PAGES} pages, not {count}")
+    return _all_ocr_pages()[:count]
+
+
+def dense_page() -> PagePhoto:
+    """A page of small print that fills a 12 MP picture: the most that a reader must hold."""
+    return ocr_pages(2)[1]
+
+
+_DENSE = Shot(size_px=(3000, 4000), fills=0.97, tilt=0.02, turn_deg=0.4, shadow=0.1, blur_px=0.6, noise=2)
+_DRAWINGS: tuple[tuple[str, Callable[[int], Page]], ...] = (
+    ("card", id_card),
+    ("marksheet", marksheet),
+    ("admit-card", admit_card),
+    ("letter", letter),
+)
+_FAULTS: tuple[tuple[str, str, Shot], ...] = (
+    ("near", "fills the frame", Shot(fills=0.95, tilt=0.02)),
+    ("angled", "strong perspective", Shot(fills=0.85, tilt=0.16, turn_deg=3)),
+    ("shadow", "a shadow across it", Shot(shadow=0.6)),
+    ("far", "takes half of the frame", Shot(fills=0.5, turn_deg=-2)),
+    ("defocus", "out of focus", Shot(blur_px=2.4)),
+    ("dim", "little light, a lot of noise", Shot(gain=0.4, noise=9, shadow=0.3)),
+    ("squeezed", "JPEG quality 25", Shot(quality=25)),
+    ("shaken", "smeared by a moving hand, turned 6 degrees", Shot(motion_px=7, turn_deg=6)),
+)
+
+
+@cache
+def _all_ocr_pages() -> tuple[PagePhoto, ...]:
+    return (
+        _photo("card-plain-12mp", "ID card, an easy picture, 12 MP", partial(id_card, 1), Shot(), 1),
+        _photo("dense-12mp", "small print that fills 12 MP", _small_print, _DENSE, 2),
+        *_mixed(),
+    )[:MAX_OCR_PAGES]
+
+
+def _mixed() -> Iterator[PagePhoto]:
+    """Every fault on every drawing at one size, then half of them again at the other."""
+    for number, (round_of, (fault, why, shot), (drawing, draw)) in enumerate(product((0, 1), _FAULTS, _DRAWINGS)):
+        large = (number + number // 4 + round_of) % 2 == 0
+        across = drawing in {"card", "admit-card"}
+        size = _LARGE if large else _SMALL
+        taken = replace(shot, size_px=size if across else (size[1], size[0]))
+        if not large:  # the same smear and blur on a picture 2.5 times smaller
+            taken = replace(taken, blur_px=shot.blur_px * 0.6, motion_px=round(shot.motion_px * 0.6))
+        seed = 100 + number
+        name = f"{drawing}-{fault}-{'12mp' if large else '2mp'}"
+        yield _photo(name, f"{drawing.replace('-', ' ')}: {why}", partial(draw, seed), taken, seed)
+
+
+def _small_print() -> Page:
+    return letter(77, width_px=2400, rows=62, size_px=25)
+
+
+def _photo(name: str, what: str, draw: Callable[[], Page], shot: Shot, seed: int) -> PagePhoto:
+    return PagePhoto(name, what, shot.size_px, draw, lambda page: as_jpeg(photograph(page, shot, seed=seed), shot))
+
+
+def _scanned(page: Image.Image) -> bytes:
+    out = io.BytesIO()
+    page.convert("L").save(out, "JPEG", quality=90, dpi=(200, 200))
+    return out.getvalue()
