@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -22,6 +23,9 @@ from rythmiq.contracts.keys import output_key, raw_key
 from rythmiq_cli.local.s3_guard import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.s3_server import local_store
 from tests.contract.store_clients import operator
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CORSRuleTypeDef
 
 USER = str(uuid.UUID(int=1, version=4))
 
@@ -162,7 +166,7 @@ def test_a_body_beyond_what_the_store_takes_is_refused_unread() -> None:
 
 def allow_origin(config: StoreConfig, origin: str) -> None:
     """Set the bucket's CORS rules."""
-    rule = {"AllowedOrigins": [origin], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}
+    rule: CORSRuleTypeDef = {"AllowedOrigins": [origin], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}
     operator(config).put_bucket_cors(Bucket=config.bucket, CORSConfiguration={"CORSRules": [rule]})
 
 
