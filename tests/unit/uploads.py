@@ -1,5 +1,6 @@
 """Uploads for the tests of decoding and judging: pictures as the bytes of a file."""
 
+import datetime as dt
 import io
 import struct
 from functools import cache
@@ -10,6 +11,9 @@ import numpy as np
 from PIL import Image
 from skimage import data as skimage_data
 
+from rythmiq.contracts.payload import Payload
+from rythmiq.settings import WorkerSettings
+from rythmiq_worker.frame import Context
 from rythmiq_worker.picture import Pages, Picture, open_pages
 
 MAX_PIXELS = 80_000_000
@@ -103,3 +107,31 @@ def matrix_profile(
     header[68:80] = struct.pack(">3i", 63190, 65536, 54061)
     header[0:4] = struct.pack(">I", 128 + len(directory) + len(body))
     return bytes(header) + directory + body
+
+
+def context(
+    *, rotate: int = 0, crop: dict[str, float] | None = None, max_pixels: int = MAX_PIXELS, **rules: Any
+) -> Context:
+    """A job for one slot with these rules."""
+    job, user = "3f2b8a52-6d1c-4c3e-9b57-1f0a6e2d4c11", "9a1d2c3b-4e5f-4a6b-8c7d-0e1f2a3b4c5d"
+    payload = Payload.model_validate(
+        {
+            "job_id": job,
+            "user_id": user,
+            "portal_schema": {"id": "test", "name": "Test", "version": "1", "schema_definition": rules},
+            "input": {"raw_path": f"raw/{user}/{job}/20260101T000000Z_photo.jpg.enc"},
+            "storage": {"bucket": "bucket", "region": "region", "endpoint": "http://127.0.0.1:1"},
+            "options": {"rotate": rotate, "crop": crop},
+        }
+    )
+    settings = WorkerSettings.from_environ(
+        {
+            "SPACES_ENDPOINT": "http://127.0.0.1:1",
+            "SPACES_REGION": "region",
+            "SPACES_BUCKET": "bucket",
+            "SPACES_KEY": "k",
+            "SPACES_SECRET": "s",
+            "MAX_PIXELS": str(max_pixels),
+        }
+    )
+    return Context(payload, settings, dispatched_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))

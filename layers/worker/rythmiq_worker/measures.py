@@ -35,7 +35,7 @@ _LEAST_SHARE: Final = 0.02
 _MOST_GLARE: Final = 1 / 3
 _PRINT_PX: Final = 15
 _PRINT_BELOW: Final = 180
-_LEAST_PRINT: Final = 0.005
+_LEAST_PRINT: Final = 0.01
 
 
 def canonical_gray(image: Image.Image, long_side_px: int = CANONICAL_PX) -> Gray:
