@@ -64,7 +64,8 @@ class Ink:
 def find_ink(glance: Image.Image, kind: InkKind) -> Ink | None:
     """Find the ink of a signature or thumb; None when the picture does not look like ink on paper.
 
-    Where ink cannot be told from what reaches in over the border, the box is the whole picture.
+    Where a signature cannot be told from what reaches in over the border, as on ruled paper, the box is the whole
+    picture.
 
     Args:
         glance: RGB, small.
@@ -85,6 +86,8 @@ def find_ink(glance: Image.Image, kind: InkKind) -> Ink | None:
     blank = darkness[~mask].astype(np.float32)
     grain = float(np.clip(blank.mean() - 2.5 * blank.std(), threshold, 255))
     bounds = _bounds(mask)
+    if bounds is None and kind == "thumb":
+        return None
     return Ink(paper, 255 / grain, _ALL if bounds is None else _with_margin(bounds, mask.shape))
 
 

@@ -1,0 +1,415 @@
+"""ENHANCE: a photo keeps its tones, ink is freed of its paper, a page loses a shadow only when that cannot hurt."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from skimage import color as skimage_color
+
+from rythmiq_worker import paper as paper_module
+from rythmiq_worker.frame import Frame
+from rythmiq_worker.ink import MARGIN
+from rythmiq_worker.picture import Picture
+from rythmiq_worker.shading import RANGE_THAT_IS_A_DEFECT
+from rythmiq_worker.stages.decode import decode
+from rythmiq_worker.stages.enhance import enhance
+from rythmiq_worker.stages.quality import quality
+from tests.unit.uploads import context, difference, encode, portrait
+
+INK = (28, 36, 110)
+PAPER = (226, 220, 206)
+LINE = "statement of marks obtained in the examination held in march"
+
+
+def enhanced(  # noqa: PLR0913  each is one wish of a slot or an owner
+    image: Image.Image,
+    kind: str,
+    *,
+    rotate: int = 0,
+    crop: dict[str, float] | None = None,
+    enhance_rule: str = "auto",
+    color: str = "rgb",
+) -> tuple[Image.Image, list[str]]:
+    """What ENHANCE makes of a picture, and the names of its operations."""
+    frame = Frame(pages=[Picture.from_image(image)])
+    ctx = context(kind=kind, rotate=rotate, crop=crop, enhance=enhance_rule, color=color)
+    quality(frame, ctx)
+    enhance(frame, ctx)
+    return frame.pages[0].image(), [operation.op for operation in frame.operations]
+
+
+def stroke(width_px: int, height_px: int) -> list[tuple[float, float]]:
+    """The points of a signature in the middle of a sheet."""
+    t = np.linspace(0, 1, 400)
+    across = width_px * (0.3 + 0.4 * t + 0.03 * np.sin(40 * t))
+    down = height_px * (0.5 + 0.08 * np.sin(23 * t) * np.cos(7 * t) + 0.03 * np.sin(60 * t))
+    return list(zip(across.tolist(), down.tolist(), strict=True))
+
+
+def shaded(image: Image.Image, depth: float, *, softness: float = 8, noise: float = 2) -> Image.Image:
+    """In the shadow of a hand that falls over one side, with a sensor's noise."""
+    across = np.linspace(0, 1, image.width, dtype=np.float32)[None, :, None]
+    down = np.linspace(0, 1, image.height, dtype=np.float32)[:, None, None]
+    light = 1 - depth / (1 + np.exp(-softness * (across + 0.4 * down - 0.8)))
+    grain = np.random.default_rng(4).normal(0, noise, (image.height, image.width, 1))
+    return Image.fromarray(np.clip(np.asarray(image) * light + grain, 0, 255).astype(np.uint8))
+
+
+def signature(
+    width_px: int = 1200,
+    height_px: int = 800,
+    *,
+    sheet: tuple[int, int, int] = PAPER,
+    depth: float = 0.0,
+    noise: float = 2,
+) -> Image.Image:
+    """A signature photographed on paper."""
+    image = Image.new("RGB", (width_px, height_px), sheet)
+    ImageDraw.Draw(image).line(stroke(width_px, height_px), fill=INK, width=max(3, width_px // 200), joint="curve")
+    return shaded(image, depth, noise=noise)
+
+
+def page(width_px: int = 1000, height_px: int = 1400, sheet: tuple[int, int, int] = (244, 242, 236)) -> Image.Image:
+    """A printed page that fills the picture."""
+    image = Image.new("RGB", (width_px, height_px), sheet)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(26)
+    for top in range(100, height_px - 100, 42):
+        draw.text((80 + top % 37, top), LINE, font=font, fill=(28, 28, 32))
+    return image
+
+
+def print_error(image: Image.Image, truth: NDArray[np.bool_]) -> float:
+    """The share of pixels that one global threshold (Otsu's) takes for the wrong one of print and paper.
+
+    The soft rims of the glyphs are neither.
+    """
+    gray = np.asarray(image.convert("L"))
+    level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    wrong = (gray <= level) != truth
+    rim = cv2.morphologyEx(truth.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    return float(wrong[~rim].mean())
+
+
+def test_a_clean_portrait_goes_through_untouched() -> None:
+    """Portals match a photo with a live one: mean dE00 below 1 from upload to SCHEMA, the loss of the JPEG included."""
+    frame = Frame(upload=encode(portrait(800, 800), "JPEG", quality=95, subsampling=0))
+    ctx = context(kind="photo")
+    decode(frame, ctx)
+    before = frame.pages[0].image()
+    quality(frame, ctx)
+    enhance(frame, ctx)
+    after = frame.pages[0].image()
+    assert difference(before, after) == 0
+    assert frame.operations == []
+    assert frame.pages[0].lossless_jpeg() is not None
+    assert _mean_delta_e(portrait(800, 800), after) < 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda image: image.point(lambda level: level // 3),
+        lambda image: image.filter(ImageFilter.GaussianBlur(4)),
+        lambda image: shaded(image, 0.5, noise=20),
+    ],
+    ids=["dark", "blurred", "shaded and noisy"],
+)
+def test_a_bad_portrait_gets_nothing_tonal_either(spoil) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  lambdas
+    """It gets advice, not make-up."""
+    image = spoil(portrait(600, 600))
+    after, operations = enhanced(image, "photo")
+    assert difference(image, after) == 0
+    assert operations == []
+
+
+@pytest.mark.parametrize("kind", ["photo", "document", "signature", "thumb"])
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_the_owners_turn_is_made_and_said(kind: str, degrees: int) -> None:
+    """Clockwise, for every kind, also when the slot wants no enhancement."""
+    image = portrait(300, 200)
+    after, operations = enhanced(image, kind, rotate=degrees, enhance_rule="off")
+    assert difference(after, image.rotate(-degrees, expand=True)) == 0
+    assert operations == ["turn"]
+
+
+@pytest.mark.parametrize("kind", ["signature", "thumb", "document"])
+def test_enhance_off_leaves_the_pixels_alone(kind: str) -> None:
+    """A slot may forbid it."""
+    image = signature(depth=0.5)
+    after, operations = enhanced(image, kind, enhance_rule="off")
+    assert difference(image, after) == 0
+    assert operations == []
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.3, 0.5])
+@pytest.mark.parametrize("sheet", [PAPER, (240, 236, 160), (190, 200, 215)], ids=["cream", "yellow", "blue"])
+def test_ink_comes_out_on_pure_white(depth: float, sheet: tuple[int, int, int]) -> None:
+    """Shadow, tint and grain of the paper go; what is left beside the ink is white."""
+    after, operations = enhanced(signature(sheet=sheet, depth=depth), "signature")
+    assert operations == ["background_division", "crop_to_ink"]
+    darkest = np.asarray(after).min(axis=2)
+    blank = cv2.erode((darkest > 200).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert float((darkest[blank] >= 250).mean()) > 0.98
+    assert float(blank.mean()) > 0.5
+
+
+def test_ink_keeps_its_colour() -> None:
+    """Blue ink stays blue; only a slot that wants gray gets gray."""
+    after, _ = enhanced(signature(depth=0.4), "signature")
+    pixels = np.asarray(after).reshape(-1, 3)
+    ink = pixels[pixels.min(axis=1) < 80].mean(axis=0)
+    assert ink[2] > ink[0] + 40
+    assert np.abs(ink - INK).max() < 45
+    gray, operations = enhanced(signature(depth=0.4), "signature", color="gray")
+    assert operations[-1] == "gray"
+    assert np.ptp(np.asarray(gray), axis=2).max() == 0
+
+
+@pytest.mark.parametrize("size", [(1200, 800), (2100, 1400), (400, 260)])
+def test_the_crop_is_the_ink_and_eight_percent(size: tuple[int, int]) -> None:
+    """Nothing of a stroke is lost, and the margin is as promised."""
+    image = signature(*size)
+    after, _ = enhanced(image, "signature")
+    points = np.array(stroke(*size))
+    wide, high = np.ptp(points, axis=0) + max(3, size[0] // 200)
+    assert after.width == pytest.approx(wide * (1 + 2 * MARGIN), rel=0.06)
+    assert after.height == pytest.approx(high * (1 + 2 * MARGIN), rel=0.15)
+    lost = np.count_nonzero(np.asarray(image).min(axis=2) < 80) - np.count_nonzero(np.asarray(after).min(axis=2) < 80)
+    assert lost < 0.02 * np.count_nonzero(np.asarray(image).min(axis=2) < 80)
+
+
+def test_ink_at_the_border_gets_a_white_margin() -> None:
+    """The margin reaches beyond the picture, and is white there."""
+    tight = signature(noise=0).crop((350, 280, 860, 520))
+    points = np.array(stroke(1200, 800)) - (350, 280)
+    left = int(points[:, 0].min())
+    cut = tight.crop((left - 2, 0, tight.width, tight.height))
+    after, operations = enhanced(cut, "signature")
+    assert "crop_to_ink" in operations
+    assert np.asarray(after)[:, :8].min() == 255
+
+
+def test_a_second_run_finds_nothing_to_do() -> None:
+    """The result is white, cut, and stays as it is."""
+    once, _ = enhanced(signature(depth=0.4), "signature")
+    twice, operations = enhanced(once, "signature")
+    assert operations == []
+    assert difference(once, twice) == 0
+
+
+def test_white_paper_is_not_divided() -> None:
+    """A signature drawn on a tablet has no paper to take away: its pixels stay, only the empty sheet is cut."""
+    drawn = signature(sheet=(255, 255, 255), noise=0)
+    after, operations = enhanced(drawn, "signature")
+    assert operations == ["crop_to_ink"]
+    assert set(map(tuple, np.asarray(after).reshape(-1, 3))) <= set(map(tuple, np.asarray(drawn).reshape(-1, 3)))
+
+
+def test_the_owners_crop_wins() -> None:
+    """It is drawn on the picture that they saw, so the picture keeps its frame."""
+    image = signature(depth=0.4)
+    after, operations = enhanced(image, "signature", crop={"x": 0.2, "y": 0.2, "width": 0.6, "height": 0.6})
+    assert operations == ["background_division"]
+    assert after.size == image.size
+
+
+def test_a_desk_beside_the_paper_does_not_pull_the_crop() -> None:
+    """Something dark that reaches in over the border is no ink."""
+    image = signature()
+    image.paste((92, 62, 41), (0, 0, 90, 800))
+    after, operations = enhanced(image, "signature")
+    assert operations == ["background_division", "crop_to_ink"]
+    assert after.width < 0.55 * image.width
+
+
+def test_a_speck_does_not_pull_the_crop() -> None:
+    """Dust far from the signature is left outside."""
+    clean, _ = enhanced(signature(), "signature")
+    dusty = signature()
+    dusty.paste((60, 60, 60), (60, 60, 64, 64))
+    assert enhanced(dusty, "signature")[0].size == clean.size
+
+
+@pytest.mark.parametrize(
+    "image",
+    [portrait(500, 500), Image.new("RGB", (300, 200), "white"), Image.new("RGB", (300, 200), "black")],
+    ids=["a face", "blank", "black"],
+)
+@pytest.mark.parametrize("kind", ["signature", "thumb"])
+def test_what_is_no_ink_on_paper_is_left_alone(image: Image.Image, kind: str) -> None:
+    """A photo in the signature's slot, an empty sheet: nothing is guessed."""
+    after, operations = enhanced(image, kind)
+    assert operations == []
+    assert difference(image, after) == 0
+
+
+def test_a_thumbs_ridges_are_not_smoothed() -> None:
+    """Division lifts the paper between the ridges and leaves every ridge where it was."""
+    side = 600
+    down, across = np.mgrid[0:side, 0:side].astype(np.float32)
+    distance = np.hypot((across - 300) / 0.8, down - 300)
+    ridges = 0.5 + 0.5 * np.sin(distance / 2.2)
+    inside = distance < 200
+    sheet = np.full((side, side, 3), PAPER, np.float32)
+    sheet[inside] *= (1 - 0.75 * ridges)[inside][:, None]
+    print_of_thumb = shaded(Image.fromarray(sheet.astype(np.uint8)), 0.35)
+    frame = Frame(pages=[Picture.from_image(print_of_thumb)])
+    ctx = context(kind="thumb")
+    quality(frame, ctx)
+    enhance(frame, ctx)
+    after = frame.pages[0].image()
+    assert [operation.op for operation in frame.operations] == ["background_division", "crop_to_ink"]
+    truth = np.asarray(Image.fromarray((ridges * inside * 255).astype(np.uint8)))
+    box = frame.operations[1].parameters
+    top, left = (round(float(str(box[name])) * side) for name in ("top", "left"))
+    part = truth[top : top + after.height, left : left + after.width]
+    agreement = np.corrcoef(part.ravel(), 255 - np.asarray(after.convert("L")).ravel())[0, 1]
+    assert agreement > 0.9
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 3)])
+@pytest.mark.parametrize("kind", ["signature", "thumb", "document"])
+def test_tiny_and_thin_pictures_pass(size: tuple[int, int], kind: str) -> None:
+    """Nothing to find in them, and nothing breaks."""
+    after, operations = enhanced(Image.new("RGB", size, (200, 200, 200)), kind)
+    assert (after.size, operations) == (size, [])
+
+
+@pytest.mark.parametrize("depth", [0.35, 0.5, 0.6, 0.75])
+@pytest.mark.parametrize("sheet", [(244, 242, 236), (240, 232, 180)], ids=["white", "yellow"])
+def test_a_shadow_over_a_page_is_taken_off(depth: float, sheet: tuple[int, int, int]) -> None:
+    """One threshold then reads the print as on the page without the shadow, where it failed before."""
+    bare = page(sheet=sheet)
+    truth = np.asarray(bare.convert("L")) < 130
+    dark = shaded(bare, depth)
+    after, operations = enhanced(dark, "document")
+    assert operations == ["shadow_division"]
+    assert print_error(after, truth) < 0.002
+    assert after.size == bare.size
+    if depth >= 0.5:
+        assert print_error(dark, truth) > 0.1
+
+
+def _desk(depth: float = 0.0) -> Image.Image:
+    image = Image.new("RGB", (1400, 1800), (95, 65, 45))
+    image.paste(page(), (180, 200))
+    return shaded(image, depth)
+
+
+def _with_photo() -> Image.Image:
+    image = page()
+    image.paste(portrait(320, 320), (600, 150))
+    return image
+
+
+def _with_head() -> Image.Image:
+    image = page()
+    image.paste((60, 110, 190), (0, 0, 1000, 400))
+    return image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        page(),
+        shaded(page(), 0.2),
+        _with_photo(),
+        shaded(_with_photo(), 0.5),
+        _with_head(),
+        _desk(),
+        _desk(0.5),
+        shaded(page(), 0.9),
+        shaded(page(), 0.5, softness=80),
+        portrait(700, 700),
+        page().point(lambda level: level // 4),
+    ],
+    ids=[
+        "clean",
+        "faint shadow",
+        "photo on it",
+        "photo and shadow",
+        "coloured head",
+        "on a desk",
+        "on a desk in shadow",
+        "too deep",
+        "hard edge",
+        "a face",
+        "too dark",
+    ],
+)
+def test_what_may_be_no_shadow_is_left_alone(image: Image.Image) -> None:
+    """Never worse: where division could hurt, or there is no defect, not a pixel changes."""
+    after, operations = enhanced(image, "document")
+    assert operations == []
+    assert difference(image, after) == 0
+
+
+@pytest.mark.parametrize("depth", np.linspace(0, 0.95, 12).round(2).tolist())
+def test_shadow_division_is_never_worse(depth: float) -> None:
+    """Over the whole range of shadows the print is separable at least as well as before."""
+    truth = np.asarray(page().convert("L")) < 130
+    dark = shaded(page(), depth)
+    after, _ = enhanced(dark, "document")
+    assert print_error(after, truth) <= print_error(dark, truth) + 0.002
+
+
+def test_colours_on_a_shaded_page_keep_their_hue() -> None:
+    """A red stamp stays red when its shadow goes."""
+    stamped = page()
+    ImageDraw.Draw(stamped).line((700, 700, 900, 700), fill=(200, 30, 40), width=12)
+    after, operations = enhanced(shaded(stamped, 0.5), "document")
+    assert operations == ["shadow_division"]
+    red, green, blue = np.asarray(after)[700, 750:850].mean(axis=0)
+    assert red > 150
+    assert max(green, blue) < 0.35 * red
+
+
+def test_the_gate_is_the_measured_range() -> None:
+    """The operation stands in the receipt with what was measured."""
+    frame = Frame(pages=[Picture.from_image(shaded(page(), 0.5)), Picture.from_image(page())])
+    ctx = context(kind="document", output_format="pdf")
+    quality(frame, ctx)
+    enhance(frame, ctx)
+    (operation,) = frame.operations
+    assert operation.op == "shadow_division"
+    assert operation.parameters["page"] == 1
+    measured = operation.parameters["paper_range"]
+    assert isinstance(measured, float)
+    assert RANGE_THAT_IS_A_DEFECT < measured < 0.55
+
+
+def test_a_large_picture_is_divided_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the strips fall, the result is the same."""
+    image = signature(depth=0.4)
+    whole, _ = enhanced(image, "signature")
+    monkeypatch.setattr(paper_module, "_STRIP_ROWS", 37)
+    strips, _ = enhanced(image, "signature")
+    assert np.abs(np.asarray(whole, dtype=int) - np.asarray(strips)).max() <= 1
+
+
+def test_enhancing_is_deterministic() -> None:
+    """The same picture gives the same pixels."""
+    for kind, image in (("signature", signature(depth=0.4)), ("document", shaded(page(), 0.5))):
+        assert difference(enhanced(image, kind)[0], enhanced(image, kind)[0]) == 0
+
+
+def test_many_enhanced_pages_are_not_held_at_once() -> None:
+    """Each is computed when it is asked for; asking for the next lets go of the last."""
+    upload = encode(shaded(page(), 0.5), "TIFF", save_all=True, append_images=[shaded(page(), 0.5)])
+    frame = Frame(upload=upload)
+    ctx = context(kind="document", output_format="pdf")
+    decode(frame, ctx)
+    quality(frame, ctx)
+    enhance(frame, ctx)
+    first, second = frame.pages
+    kept = first.image()
+    assert first.image() is kept
+    second.image()
+    assert first.image() is not kept
+    assert difference(first.image(), kept) == 0
+
+
+def _mean_delta_e(one: Image.Image, other: Image.Image) -> float:
+    labs = [skimage_color.rgb2lab(np.asarray(image)) for image in (one, other)]
+    return float(skimage_color.deltaE_ciede2000(*labs).mean())  # type: ignore[no-untyped-call]
