@@ -1,15 +1,19 @@
 """Storage keys: a closed grammar whose builders and parser are inverse."""
 
 import datetime as dt
+import re
 import string
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.keys import (
+    Artifact,
     InvalidKeyError,
     MasterKey,
     OutputKey,
@@ -48,6 +52,23 @@ OUTPUT_NAMES = st.one_of(
 )
 
 
+def test_each_builder_writes_the_documented_key() -> None:
+    assert raw_key(USER, JOB, AT, "me.jpg") == f"raw/{USER}/{JOB}/20260102T030405Z_me.jpg.enc"
+    assert dispatch_key(USER, JOB, 2) == f"raw/{USER}/{JOB}/dispatch-a2.json.enc"
+    assert master_key(USER, JOB) == f"master/{USER}/{JOB}/{JOB}.enc"
+    assert output_key(USER, JOB, "preview.jpg") == f"output/{USER}/{JOB}/preview.jpg"
+    assert result_key(USER, JOB, 3) == f"output/{USER}/{JOB}/result-a3.json.enc"
+
+
+def test_an_output_name_ends_in_enc_exactly_when_sealed() -> None:
+    assert zip_name(AT, sealed=True) == "20260102T030405Z_output.zip.enc"
+    assert document_name(AT, "pdf", sealed=False) == "20260102T030405Z_document.pdf"
+    assert document_name(AT, "png", sealed=True) == "20260102T030405Z_document.png.enc"
+    assert text_name(AT, sealed=False) == "20260102T030405Z_text.txt"
+    assert preview_name(sealed=True) == "preview.jpg.enc"
+    assert preview_name(sealed=False) == "preview.jpg"
+
+
 @given(user=IDS, job=IDS, at=INSTANTS, filename=FILENAMES)
 def test_an_upload_key_parses_to_its_parts(user: str, job: str, at: dt.datetime, filename: str) -> None:
     key = raw_key(user, job, at, filename)
@@ -83,6 +104,24 @@ def test_a_result_key_is_an_output_key(user: str, job: str, attempt: int) -> Non
     assert parse_key(result_key(user, job, attempt)) == OutputKey(user, job, f"result-a{attempt}.json.enc")
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("20260102T030405Z_output.zip.enc", ("zip", AT, None, True)),
+        ("20260102T030405Z_document.jpg", ("document", AT, None, False)),
+        ("20260102T030405Z_text.txt.enc", ("text", AT, None, True)),
+        ("preview.jpg", ("preview", None, None, False)),
+        ("result-a12.json.enc", ("result", None, 12, True)),
+    ],
+)
+def test_an_output_key_says_what_stands_there(
+    name: str, says: tuple[Artifact, dt.datetime | None, int | None, bool]
+) -> None:
+    key = parse_key(f"output/{USER}/{JOB}/{name}")
+    assert isinstance(key, OutputKey)
+    assert (key.artifact, key.at, key.attempt, key.sealed) == says
+
+
 @given(text=st.text(max_size=200))
 def test_any_text_is_refused_or_parses_to_itself(text: str) -> None:
     try:
@@ -104,6 +143,7 @@ def test_a_changed_key_is_refused_or_parses_to_itself(base: str, at: int, put: s
     except InvalidKeyError:
         return
     assert str(key) == text
+    assert re.fullmatch(r"(raw|master|output)(/[A-Za-z0-9_-][A-Za-z0-9._-]*){3}", text)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +161,34 @@ def test_a_changed_key_is_refused_or_parses_to_itself(base: str, at: int, put: s
         raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "x" * 129),
         raw_key(USER, JOB, AT, "a.jpg").replace("20260102", "20260230"),
         raw_key(USER, JOB, AT, "a.jpg").removesuffix(".enc"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "../a.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a\\b.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a b.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "\N{DEVANAGARI DIGIT ONE}.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a\x7f.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("_a.jpg", "_"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("20260102", "00000102"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("030405", "030460"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("20260102", "\N{DEVANAGARI DIGIT TWO}0260102"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("20260102T030405Z_", ""),
+        raw_key(USER, JOB, AT, "a.jpg").replace(".enc", ".ENC"),
+        raw_key(USER, JOB, AT, "a.jpg").replace(USER, USER.replace("-", "")),
+        raw_key(USER, JOB, AT, "a.jpg") + "/",
+        f"raw/{USER}/{JOB}/",
+        f"raw/{USER}/{JOB}/result-a1.json.enc",
+        f"raw/{USER}/{JOB}/dispatch-a10000.json.enc",
         f"raw/{USER}/{JOB}/dispatch-a0.json.enc",
         f"raw/{USER}/{JOB}/dispatch-a01.json.enc",
         f"raw/{USER}/{JOB}/dispatch-a1.json",
         f"master/{USER}/{JOB}/{USER}.enc",
         f"output/{USER}/{JOB}/20260102T030405Z_other.zip",
         f"output/{USER}/{JOB}/20260102T250405Z_output.zip",
+        f"output/{USER}/{JOB}/20260102T030405Z_document.jpg.enc.enc",
+        f"output/{USER}/{JOB}/20260102T030405Z_preview.jpg",
+        f"output/{USER}/{JOB}/20260102T030405Z_document.gif",
+        f"output/{USER}/{JOB}/output.zip",
+        f"output/{USER}/{JOB}/result-a1.json",
+        f"output/{USER}/{JOB}/x/preview.jpg",
         f"output/{USER}/{JOB}/preview.png",
         f"other/{USER}/{JOB}/preview.jpg",
         f"raw/{USER.upper().replace('1', 'A')}/{JOB}/20260102T030405Z_a.jpg.enc",
@@ -141,9 +203,32 @@ def test_what_is_outside_the_grammar_is_refused(text: str) -> None:
         parse_key(text)
 
 
+def test_a_key_over_1024_bytes_is_refused_by_its_size() -> None:
+    with pytest.raises(InvalidKeyError, match="1024 bytes"):
+        parse_key("é" * 513)
+
+
+class Nowhere(dt.tzinfo):
+    """A zone that does not know its offset, which makes its times naive."""
+
+    def utcoffset(self, _when: dt.datetime | None) -> None:
+        """Say that it is unknown."""
+
+    dst = tzname = utcoffset
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        lambda: raw_key(USER, JOB, AT.replace(tzinfo=Nowhere()), "a.jpg"),
+        lambda: raw_key(USER, f"{JOB}/{JOB}", AT, "a.jpg"),
+        lambda: raw_key(USER, JOB, AT, "a/b"),
+        lambda: raw_key(USER, JOB, AT, "..jpg"),
+        lambda: raw_key(USER, JOB, AT, "x" * 129),
+        lambda: master_key("", JOB),
+        lambda: output_key(USER, "", "preview.jpg"),
+        lambda: output_key(USER, JOB, "../preview.jpg"),
+        lambda: dispatch_key(USER, JOB, 10_000),
         lambda: raw_key("nobody", JOB, AT, "a.jpg"),
         lambda: raw_key(USER, JOB, AT, "a b.jpg"),
         lambda: raw_key(USER, JOB, AT, ""),
@@ -160,9 +245,35 @@ def test_a_builder_refuses_what_the_parser_would(build: Callable[[], str]) -> No
         build()
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: RawKey(USER, JOB),
+        lambda: RawKey(USER, JOB, at=AT),
+        lambda: RawKey(USER, JOB, filename="me.jpg"),
+        lambda: RawKey(USER, JOB, at=AT, filename="me.jpg", attempt=1),
+        lambda: RawKey(USER, JOB, at=AT, filename="../me.jpg"),
+        lambda: RawKey(USER, JOB, at=AT.replace(microsecond=1), filename="me.jpg"),
+        lambda: RawKey(USER, "x", attempt=1),
+        lambda: MasterKey(USER, ".."),
+        lambda: OutputKey(USER, "", "preview.jpg"),
+        lambda: OutputKey(USER, JOB, "preview.exe"),
+        lambda: OutputKey(USER, JOB, "20260230T030405Z_output.zip"),
+    ],
+)
+def test_whoever_holds_a_key_object_holds_a_legal_key(build: Callable[[], object]) -> None:
+    with pytest.raises(InvalidKeyError):
+        build()
+
+
 @given(at=INSTANTS)
 def test_a_timestamp_reads_back(at: dt.datetime) -> None:
     assert parse_timestamp(format_timestamp(at)) == at
+
+
+def test_a_timestamp_of_another_shape_is_refused() -> None:
+    with pytest.raises(InvalidKeyError):
+        parse_timestamp("2026-01-02T03:04:05Z")
 
 
 def test_a_timestamp_is_utc() -> None:
@@ -170,7 +281,11 @@ def test_a_timestamp_is_utc() -> None:
     assert format_timestamp(dt.datetime(2026, 1, 1, 5, 30, tzinfo=india)) == "20260101T000000Z"
 
 
-@given(text=st.text(max_size=300))
+@given(text=st.text(max_size=300) | st.text(string.ascii_letters + "./\\_- %\0", max_size=200))
+@example("a" * 124 + ".....jpeg")
+@example("\N{HORIZONTAL ELLIPSIS}.\N{HORIZONTAL ELLIPSIS}jpg")
+@example("\N{ACCOUNT OF}\N{FULLWIDTH SOLIDUS}\N{TWO DOT LEADER}")
+@example("\ud800.jpg")
 def test_a_sanitized_name_is_legal_and_stays(text: str) -> None:
     name = sanitize_filename(text)
     parsed = parse_key(raw_key(USER, JOB, AT, name))
@@ -198,7 +313,35 @@ def test_a_legal_name_is_kept(name: str) -> None:
         (".hidden.pdf", "hidden.pdf"),
         ("x" * 300 + ".jpeg", "x" * 123 + ".jpeg"),
         ("dispatch-a1.json", "dispatch-a1.json"),
+        ("uploads/", "file"),
+        (" .jpg", "file.jpg"),
+        ("आधार Aadhaar.pdf", "_Aadhaar.pdf"),
+        ("Résumé final.pdf", "Resume_final.pdf"),
+        ("a%2e%2e%2fb.jpg", "a_2e_2e_2fb.jpg"),
+        ("me.jpg\0.exe", "me.jpg_.exe"),
+        ("line\r\nbreak.jpg", "line_break.jpg"),
+        ("x" * 300, "x" * 128),
     ],
 )
 def test_a_name_keeps_what_it_can(text: str, name: str) -> None:
     assert sanitize_filename(text) == name
+
+
+@pytest.mark.parametrize(
+    "filename",
+    ["dispatch-a1.json", "dispatch-a1.json.enc", "result-a1.json", "preview.jpg", "20260102T030405Z_output.zip"],
+)
+def test_no_upload_can_produce_a_name_of_the_service(filename: str) -> None:
+    key = parse_key(raw_key(USER, JOB, AT, sanitize_filename(filename)))
+    assert isinstance(key, RawKey)
+    assert not key.is_dispatch
+    assert key.filename == filename
+
+
+def test_the_validator_brings_in_nothing_but_the_standard_library() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import rythmiq.contracts.keys;"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["rythmiq"]

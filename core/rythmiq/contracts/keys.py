@@ -15,7 +15,7 @@ import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 MAX_KEY_BYTES = 1024
 MAX_FILENAME_CHARS = 128
@@ -24,6 +24,7 @@ UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 _UUID4 = UUID4_PATTERN.strip("^$")
 _FILENAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 _TIMESTAMP = r"[0-9]{8}T[0-9]{6}Z"
+_TIMESTAMP_FIELDS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
 _ATTEMPT = r"[1-9][0-9]{0,3}"
 
 _RAW = re.compile(
@@ -33,9 +34,12 @@ _RAW = re.compile(
 _MASTER = re.compile(rf"master/(?P<user>{_UUID4})/(?P<document>{_UUID4})/(?P=document)\.enc")
 _OUTPUT = re.compile(rf"output/(?P<user>{_UUID4})/(?P<job>{_UUID4})/(?P<name>[^/]+)")
 _OUTPUT_NAME = re.compile(
-    rf"(?P<at>{_TIMESTAMP})_(?:output\.zip|document\.(?:jpg|png|pdf)|text\.txt)(?:\.enc)?"
-    rf"|preview\.jpg(?:\.enc)?|result-a{_ATTEMPT}\.json\.enc"
+    rf"(?:(?P<at>{_TIMESTAMP})_(?P<stamped>output\.zip|document\.(?:jpg|png|pdf)|text\.txt)|preview\.jpg)"
+    rf"(?:\.enc)?|result-a(?P<attempt>{_ATTEMPT})\.json\.enc"
 )
+
+Artifact = Literal["zip", "document", "text", "preview", "result"]
+_STAMPED_ARTIFACTS: Final[dict[str, Artifact]] = {"output": "zip", "document": "document", "text": "text"}
 
 
 class InvalidKeyError(ValueError):
@@ -44,7 +48,11 @@ class InvalidKeyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RawKey:
-    """An upload (`at` and `filename`) or the service's dispatch object of one attempt (`attempt`)."""
+    """An upload (`at` and `filename`) or the service's dispatch object of one attempt (`attempt`).
+
+    Raises:
+        InvalidKeyError: a part is not legal, or it is neither an upload nor a dispatch object, or both.
+    """
 
     kind: ClassVar[Literal["raw"]] = "raw"
     user_id: str
@@ -52,6 +60,12 @@ class RawKey:
     at: dt.datetime | None = None
     filename: str | None = None
     attempt: int | None = None
+
+    def __post_init__(self) -> None:
+        if {self.at is None, self.filename is None} != {self.attempt is not None}:
+            raise InvalidKeyError("a raw/ key is an upload's or a dispatch object's")
+        if not _RAW.fullmatch(str(self)) or (self.at is not None and self.at.microsecond):
+            raise InvalidKeyError("not the parts of a raw/ key")
 
     @property
     def is_dispatch(self) -> bool:
@@ -68,11 +82,19 @@ class RawKey:
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """The canonical scan of a document."""
+    """The canonical scan of a document.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
 
     kind: ClassVar[Literal["master"]] = "master"
     user_id: str
     document_id: str
+
+    def __post_init__(self) -> None:
+        if not _MASTER.fullmatch(str(self)):
+            raise InvalidKeyError("not the parts of a master/ key")
 
     def __str__(self) -> str:
         """The key's text."""
@@ -81,12 +103,52 @@ class MasterKey:
 
 @dataclass(frozen=True, slots=True)
 class OutputKey:
-    """Something that the worker or the API made of a job."""
+    """Something that the worker or the API made of a job.
+
+    Raises:
+        InvalidKeyError: a part is not legal.
+    """
 
     kind: ClassVar[Literal["output"]] = "output"
     user_id: str
     job_id: str
     name: str
+
+    def __post_init__(self) -> None:
+        if not _OUTPUT.fullmatch(str(self)):
+            raise InvalidKeyError("not the parts of an output/ key")
+        if (stamp := self._part("at")) is not None:
+            parse_timestamp(stamp)
+
+    @property
+    def artifact(self) -> Artifact:
+        """What stands there."""
+        if (stamped := self._part("stamped")) is not None:
+            return _STAMPED_ARTIFACTS[stamped.partition(".")[0]]
+        return "preview" if self.attempt is None else "result"
+
+    @property
+    def at(self) -> dt.datetime | None:
+        """The instant in the name of a ZIP, document or text."""
+        stamp = self._part("at")
+        return None if stamp is None else parse_timestamp(stamp)
+
+    @property
+    def attempt(self) -> int | None:
+        """The attempt whose result it is."""
+        attempt = self._part("attempt")
+        return None if attempt is None else int(attempt)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the name says that the object is encrypted."""
+        return self.name.endswith(".enc")
+
+    def _part(self, group: str) -> str | None:
+        match = _OUTPUT_NAME.fullmatch(self.name)
+        if match is None:
+            raise InvalidKeyError("not the name of an output")
+        return match[group]
 
     def __str__(self) -> str:
         """The key's text."""
@@ -102,7 +164,7 @@ def format_timestamp(at: dt.datetime) -> str:
     Raises:
         InvalidKeyError: `at` has no time zone, or a year that four digits do not hold.
     """
-    if at.tzinfo is None:
+    if at.utcoffset() is None:
         raise InvalidKeyError("a timestamp needs a time zone")
     try:
         utc = at.astimezone(dt.UTC)
@@ -119,8 +181,9 @@ def parse_timestamp(text: str) -> dt.datetime:
     """
     if not re.fullmatch(_TIMESTAMP, text):
         raise InvalidKeyError("not a timestamp")
-    try:
-        return dt.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    year, month, day, hour, minute, second = (int(text[a:b]) for a, b in _TIMESTAMP_FIELDS)
+    try:  # not strptime: its module costs a cold start more than this one
+        return dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError:
         raise InvalidKeyError("not an instant of the calendar") from None
 
@@ -231,9 +294,5 @@ def parse_key(text: str) -> StorageKey:
     if match := _MASTER.fullmatch(text):
         return MasterKey(match["user"], match["document"])
     if match := _OUTPUT.fullmatch(text):
-        name = _OUTPUT_NAME.fullmatch(match["name"])
-        if name is not None:
-            if name["at"] is not None:
-                parse_timestamp(name["at"])
-            return OutputKey(match["user"], match["job"], match["name"])
+        return OutputKey(match["user"], match["job"], match["name"])
     raise InvalidKeyError("not a storage key")
