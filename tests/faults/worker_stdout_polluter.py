@@ -19,6 +19,8 @@ def polluting(frame: Frame, ctx: Context) -> None:
     sys.stdout.write("buffered, never flushed")
     print('{"status":"success"}', flush=True)  # noqa: T201  that is the fault
     ctypes.CDLL(None).puts(b"from C")
+    ctypes.CDLL(None).fflush(None)
+    ctypes.CDLL(None).puts(b"in the buffer of C, never flushed")
     os.write(1, b"\x00\xff\n")
     subprocess.run(["/bin/echo", "from a child"], check=True)
     decode(frame, ctx)

@@ -7,7 +7,6 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import img2pdf
 from PIL import Image
 
 from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg, pad_jpeg
@@ -64,6 +63,8 @@ def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0,
 
 def bind_pdf(parts: Sequence[bytes], dpi: int | None) -> bytes:
     """Bind JPEGs into a PDF, byte for byte and the same each time: one a page, at `dpi` or 200."""
+    import img2pdf  # noqa: PLC0415  20 ms that a photo need not pay
+
     layout = img2pdf.get_fixed_dpi_layout_fun((dpi or DEFAULT_DPI, dpi or DEFAULT_DPI))
     bound: bytes = img2pdf.convert(
         list(parts),
