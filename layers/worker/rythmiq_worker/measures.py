@@ -25,7 +25,7 @@ _WINDOW_PX: Final = 9
 _LEAST_GRADIENT: Final = 1.0
 _BLOCK_PX: Final = 8
 # Below this mean difference between neighbours, in gray levels, a grid is not seen, however it stands out.
-_LEAST_DIFFERENCE: Final = 1.0
+_LEAST_DIFFERENCE: Final = 2.0
 _BLUR_WINDOW_PX: Final = 11
 _CLIPPED: Final = (4, 251)
 _BLOWN: Final = 247
