@@ -1,7 +1,7 @@
 """Odd and hostile uploads as bytes, each with what must become of it.
 
-The list is in docs/test-pictures.md. Everything is made here, but the HEIC, which nothing at hand can write: that one is
-a kept file (tests/unit/heif).
+The list is in docs/test-pictures.md. Everything is made here, but the HEIC, which nothing at hand can write: that one
+is a kept file (tests/unit/heif).
 """
 
 import io
