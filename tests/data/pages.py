@@ -113,15 +113,16 @@ _DRAWINGS: tuple[tuple[str, Callable[[int], Page]], ...] = (
     ("admit-card", admit_card),
     ("letter", letter),
 )
-_FAULTS: tuple[tuple[str, str, Shot], ...] = (
-    ("near", "fills the frame", Shot(fills=0.95, tilt=0.02)),
-    ("angled", "strong perspective", Shot(fills=0.85, tilt=0.16, turn_deg=3)),
-    ("shadow", "a shadow across it", Shot(shadow=0.6)),
-    ("far", "takes half of the frame", Shot(fills=0.5, turn_deg=-2)),
-    ("defocus", "out of focus", Shot(blur_px=2.4)),
-    ("dim", "little light, a lot of noise", Shot(gain=0.4, noise=9, shadow=0.3)),
-    ("squeezed", "JPEG quality 25", Shot(quality=25)),
-    ("shaken", "smeared by a moving hand, turned 6 degrees", Shot(motion_px=7, turn_deg=6)),
+# A fault, what it is, and how it looks when it is mild and when it is bad.
+_FAULTS: tuple[tuple[str, str, Shot, Shot], ...] = (
+    ("near", "fills the frame", Shot(fills=0.95, tilt=0.02), Shot(fills=0.97, tilt=0.06, turn_deg=-1)),
+    ("angled", "strong perspective", Shot(fills=0.85, tilt=0.16, turn_deg=3), Shot(fills=0.8, tilt=0.3, turn_deg=-9)),
+    ("shadow", "a shadow across it", Shot(shadow=0.6), Shot(shadow=0.85)),
+    ("far", "takes a part of the frame", Shot(fills=0.5, turn_deg=-2), Shot(fills=0.36, turn_deg=3)),
+    ("defocus", "out of focus", Shot(blur_px=2.4), Shot(blur_px=3.6)),
+    ("dim", "little light, much noise", Shot(gain=0.4, noise=9, shadow=0.3), Shot(gain=0.22, noise=11, shadow=0.4)),
+    ("squeezed", "compressed hard", Shot(quality=25), Shot(quality=11)),
+    ("shaken", "smeared by a moving hand", Shot(motion_px=7, turn_deg=6), Shot(motion_px=13, turn_deg=-3)),
 )
 
 
@@ -135,16 +136,20 @@ def _all_ocr_pages() -> tuple[PagePhoto, ...]:
 
 
 def _mixed() -> Iterator[PagePhoto]:
-    """Every fault on every drawing at one size, then half of them again at the other."""
-    for number, (round_of, (fault, why, shot), (drawing, draw)) in enumerate(product((0, 1), _FAULTS, _DRAWINGS)):
-        large = (number + number // 4 + round_of) % 2 == 0
-        across = drawing in {"card", "admit-card"}
-        size = _LARGE if large else _SMALL
-        taken = replace(shot, size_px=size if across else (size[1], size[0]))
+    """Every fault on every drawing; then again at the other size, bad where it was mild and mild where it was bad."""
+    order = product((0, 1), enumerate(_FAULTS), enumerate(_DRAWINGS))
+    for seed, (again, (fault_at, (fault, why, mild, bad)), (drawing_at, (drawing, draw))) in enumerate(
+        order, start=100
+    ):
+        large = (drawing_at + fault_at + again) % 2 == 0
+        worse = (drawing_at // 2 + fault_at + again) % 2 == 1
+        shot = bad if worse else mild
         if not large:  # the same smear and blur on a picture 2.5 times smaller
-            taken = replace(taken, blur_px=shot.blur_px * 0.6, motion_px=round(shot.motion_px * 0.6))
-        seed = 100 + number
-        name = f"{drawing}-{fault}-{'12mp' if large else '2mp'}"
+            shot = replace(shot, blur_px=shot.blur_px * 0.6, motion_px=round(shot.motion_px * 0.6))
+        size = _LARGE if large else _SMALL
+        across = drawing in {"card", "admit-card"}
+        taken = replace(shot, size_px=size if across else (size[1], size[0]))
+        name = f"{drawing}-{fault}-{'bad' if worse else 'mild'}-{'12mp' if large else '2mp'}"
         yield _photo(name, f"{drawing.replace('-', ' ')}: {why}", partial(draw, seed), taken, seed)
 
 
