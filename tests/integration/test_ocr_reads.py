@@ -85,9 +85,11 @@ def test_two_columns_are_read_row_by_row(engine: OcrEngine) -> None:
 def test_a_page_far_away_is_read_by_the_closer_look(engine: OcrEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
 
-    def noting(network: Network, image: NDArray[np.uint8], long_side_px: int) -> Detection:
+    def noting(
+        network: Network, image: NDArray[np.uint8], long_side_px: int, near: NDArray[np.float32] | None = None
+    ) -> Detection:
         looked.append(long_side_px)
-        return detect(network, image, long_side_px)
+        return detect(network, image, long_side_px, near)
 
     monkeypatch.setattr(rapidocr, "detect", noting)
     image = np.full((2700, 3600, 3), 110, np.uint8)

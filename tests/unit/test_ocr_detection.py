@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rythmiq_worker.engines.detection import (
+    MAX_BOXES,
     MAX_TILE_PIXELS,
     MIN_SHORT_SIDE_PX,
     TILE_MARGIN_PX,
@@ -84,6 +85,29 @@ def test_the_map_of_strips_is_the_map_of_the_whole() -> None:
     found = probability_map(cast("Network", red), pixels)
     assert len(red.shapes) > 1
     np.testing.assert_allclose(found, pixels[:, :, 0] / 255, atol=1e-6)
+
+
+def test_a_strip_without_text_in_an_earlier_look_is_not_looked_at_again() -> None:
+    """The network sees text everywhere on plain paper, so it is not asked about it."""
+    image = np.full((1440, 1920, 3), 255, np.uint8)
+    red = RedChannel()
+    near = np.array([[[100, 40], [300, 40], [300, 60], [100, 60]]], np.float32)
+    found = detect(cast("Network", red), image, 1920, near)
+    assert len(red.shapes) == 1
+    assert found.quads[:, :, 1].max() < 900  # a third of the height, grown
+
+
+def test_text_is_kept_however_many_dots_there_are() -> None:
+    """Dirt below a line of text comes first in the search for contours."""
+    probability = np.zeros((640, 960), np.float32)
+    probability[200:640:6, ::6] = 1
+    probability[200:640:6, 1::6] = 1
+    probability[201:640:6, ::6] = 1
+    probability[201:640:6, 1::6] = 1
+    probability[100:120, 100:500] = 1
+    quads, _ = boxes_of(probability)
+    assert len(quads) <= MAX_BOXES
+    np.testing.assert_allclose(quads[0].mean(axis=0), (300, 110), atol=2)
 
 
 @pytest.mark.parametrize(

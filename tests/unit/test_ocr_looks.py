@@ -20,9 +20,11 @@ class Script:
     def __init__(self, looks: dict[int, tuple[Sequence[float], float, Sequence[Reading]]]) -> None:
         self.looks = looks
         self.looked: list[int] = []
+        self.near: list[bool] = []
 
-    def detect(self, _network: object, _image: object, long_side_px: int) -> Detection:
+    def detect(self, _network: object, _image: object, long_side_px: int, near: object = None) -> Detection:
         self.looked.append(long_side_px)
+        self.near.append(near is not None)
         heights, scale, _ = self.looks[long_side_px]
         tops = np.arange(len(heights), dtype=np.float32) * 50
         quads = np.array([[[0, top], [9, top], [9, top + 9], [0, top + 9]] for top in tops], np.float32)
@@ -41,29 +43,35 @@ def play(script: Script, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_page_that_reads_well_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script({1280: ([20, 20], 0.3, [Reading("one", 0.99), Reading("two", 0.98)])})
-    assert play(script, monkeypatch) == ["one", "two"]
+    script = Script({1280: ([20] * 4, 0.3, [Reading(text, 0.98) for text in "abcd"])})
+    assert play(script, monkeypatch) == ["a", "b", "c", "d"]
     assert script.looked == [1280]
 
 
 def test_small_text_is_looked_at_closer_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script({1280: ([6, 6, 30], 0.3, [Reading("no", 1.0)] * 3), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
+    script = Script({1280: ([6, 6, 30, 30], 0.3, []), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
     assert play(script, monkeypatch) == ["yes"]
     assert script.looked == [1280, 1920]
+    assert script.near == [False, True]
 
 
-def test_a_page_on_which_nothing_is_found_is_looked_at_closer(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script({1280: ([], 0.3, []), 1920: ([], 0.48, [])})
+@pytest.mark.parametrize("lines", [0, 3])
+def test_a_page_on_which_hardly_anything_is_found_is_looked_at_closer_all_over(
+    lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script({1280: ([200.0] * lines, 0.3, []), 1920: ([], 0.48, [])})
     assert play(script, monkeypatch) == []
     assert script.looked == [1280, 1920]
+    assert script.near == [False, False]
 
 
 @pytest.mark.parametrize(("closer", "kept"), [(0.95, "closer"), (0.55, "first!")])
 def test_a_doubtful_page_is_read_again_and_the_better_reading_kept(
     closer: float, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = Script({1280: ([20], 0.3, [Reading("first!", 0.8)]), 1440: ([20], 0.36, [Reading("closer", closer)])})
-    assert play(script, monkeypatch) == [kept]
+    first, second = [Reading("first!", 0.8)] * 4, [Reading("closer", closer)] * 4
+    script = Script({1280: ([20] * 4, 0.3, first), 1440: ([20] * 4, 0.36, second)})
+    assert play(script, monkeypatch) == [kept] * 4
     assert script.looked == [1280, 1440]
 
 
@@ -77,7 +85,7 @@ def test_a_picture_that_was_not_shrunk_has_no_closer_look(
 
 
 def test_a_quarter_of_small_lines_makes_a_page_small() -> None:
-    assert has_small_text(np.array([6, 6, 20, 20], np.float32))
+    assert has_small_text(np.array([7, 7, 20, 20], np.float32))
     assert not has_small_text(np.array([6, 20, 20, 20, 20, 20], np.float32))
 
 

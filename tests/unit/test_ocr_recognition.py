@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from rythmiq_worker.engines.recognition import (
     BATCH_WIDTH_PX,
     LINE_HEIGHT_PX,
+    LONG_LINE_PX,
     MAX_LINE_WIDTH_PX,
     MIN_LINE_WIDTH_PX,
+    Reading,
     Recogniser,
     Turn,
     batches,
@@ -22,6 +24,8 @@ from rythmiq_worker.engines.recognition import (
     decode,
     line_width,
     padded_width,
+    pilots_of,
+    squeeze_of,
     turns_of,
 )
 
@@ -153,7 +157,7 @@ def test_readings_come_in_the_order_of_the_boxes_whatever_the_batches() -> None:
     readings = Recogniser(cast("Network", reader)).read(image, quads)
     assert [reading.text for reading in readings] == ["c", "a", "b"]
     assert [reading.confidence for reading in readings] == [0.75] * 3
-    assert [shape[3] for shape in reader.shapes] == [128, 416, 800]
+    assert sorted(shape[3] for shape in reader.shapes) == [128, 416, 800]
 
 
 @pytest.mark.parametrize(
@@ -191,3 +195,55 @@ def test_no_boxes_no_readings() -> None:
 def test_a_model_without_a_dictionary_is_refused() -> None:
     with pytest.raises(ValueError, match="no dictionary"):
         Recogniser(cast("Network", BrightnessReader("")))
+
+
+@pytest.mark.parametrize(
+    ("second", "squeeze"),
+    [
+        pytest.param(Reading("a" * 40, 1.0), 0.85, id="wide letters"),
+        pytest.param(Reading("a" * 70, 1.0), 0.91, id="middling letters"),
+        pytest.param(Reading("a" * 90, 1.0), 1.0, id="narrow letters"),
+        pytest.param(Reading("a" * 40, 0.9), 1.0, id="read with doubt"),
+    ],
+)
+def test_a_page_is_squeezed_as_far_as_its_narrowest_letters_and_its_surety_allow(
+    second: Reading, squeeze: float
+) -> None:
+    assert squeeze_of([1600, 1000], [Reading("a" * 80, 1.0), second]) == pytest.approx(squeeze)
+
+
+def test_without_pilots_nothing_is_squeezed() -> None:
+    assert squeeze_of([], []) == 1.0
+
+
+@given(st.lists(st.integers(8, 3200), max_size=50))
+def test_pilots_are_at_most_three_long_lines_and_the_widest_is_one(widths_px: list[int]) -> None:
+    pilots = pilots_of(widths_px)
+    long_lines = [width_px for width_px in widths_px if width_px > LONG_LINE_PX]
+    assert len(pilots) <= 3
+    assert bool(pilots) == bool(long_lines)
+    assert not pilots or max(widths_px[index] for index in pilots) == max(long_lines)
+
+
+class FussyReader(BrightnessReader):
+    """A network that is unsure of dark lines narrower than 950 pixels, and sure of all else."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = np.minimum(super().run(batch) * 4, 1)
+        for row, line in enumerate(batch):
+            if batch.shape[3] < 950 and line[0, 0, 0] < -0.5:
+                answer[row] *= 0.6
+        return answer
+
+
+def test_long_lines_are_squeezed_and_the_doubtful_ones_read_again_as_they_are() -> None:
+    """Eight long lines: three pilots as they are, five squeezed, and the one dark line of those once more as it is."""
+    image = np.full((500, 1000, 3), 250, np.uint8)
+    quads = np.array([quad_of(0, 60 * row, 1000, 48) for row in range(8)])
+    image[:40] = 0
+    reader = FussyReader()
+    readings = Recogniser(cast("Network", reader)).read(image, quads)
+    widths = [shape[3] for shape in reader.shapes for _ in range(shape[0])]
+    assert sorted(widths) == [864] * 5 + [1024] * 4
+    assert [reading.text for reading in readings] == ["a"] + ["c"] * 7
+    assert min(reading.confidence for reading in readings) == 1.0

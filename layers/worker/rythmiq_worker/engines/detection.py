@@ -14,6 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cv2.typing import MatLike
     from numpy.typing import NDArray
 
     from rythmiq_worker.engines.models import Network
@@ -74,19 +75,25 @@ def tiles(width_px: int, height_px: int) -> "Iterator[tuple[int, int, int, int]]
         yield start, start + strip_px, core_start, core_end
 
 
-def probability_map(network: "Network", pixels: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+def probability_map(
+    network: "Network", pixels: "NDArray[np.uint8]", rows: "NDArray[np.bool] | None" = None
+) -> "NDArray[np.float32]":
     """How probable text is at each pixel.
 
     Args:
         network: the detector.
         pixels: H x W x 3, uint8, RGB; both sides multiples of 32.
+        rows: H, bool: where text is expected. A strip without any is left blank: on plain paper the network, whose
+            layers look at all that it is given, sees text everywhere. None: look at all of it.
 
     Returns:
         H x W, float32, 0..1.
     """
     height_px, width_px = pixels.shape[:2]
-    found = np.empty((height_px, width_px), np.float32)
+    found = np.zeros((height_px, width_px), np.float32)
     for start, end, core_start, core_end in tiles(width_px, height_px):
+        if rows is not None and not rows[core_start:core_end].any():
+            continue
         batch = np.empty((1, 3, end - start, width_px), np.float32)
         batch[0] = pixels[start:end, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
         batch *= 2 / 255
@@ -108,7 +115,8 @@ def boxes_of(probability: "NDArray[np.float32]") -> tuple["NDArray[np.float32]",
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     quads: list[NDArray[np.float32]] = []
     heights: list[float] = []
-    for contour in contours[:MAX_BOXES]:
+    long_enough = [contour for contour in contours if max(cv2.boundingRect(contour)[2:]) >= MIN_SIDE_PX]
+    for contour in sorted(long_enough, key=_extent, reverse=True)[:MAX_BOXES]:
         centre, (width, height), angle = cv2.minAreaRect(contour)
         if min(width, height) < MIN_SIDE_PX:
             continue
@@ -130,6 +138,12 @@ def clockwise(corners: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.array([left[0], right[0], right[1], left[1]], np.float32)
 
 
+def _extent(contour: "MatLike") -> int:
+    """Half the girth of what surrounds it: of too many, the large ones are text and the small ones dots."""
+    _, _, width_px, height_px = cv2.boundingRect(contour)
+    return width_px + height_px
+
+
 def _mean_inside(probability: "NDArray[np.float32]", corners: "NDArray[np.float32]") -> float:
     height_px, width_px = probability.shape
     limit = np.array([width_px - 1, height_px - 1])
@@ -140,19 +154,31 @@ def _mean_inside(probability: "NDArray[np.float32]", corners: "NDArray[np.float3
     return cv2.mean(probability[low[1] : high[1] + 1, low[0] : high[0] + 1], inside)[0]
 
 
-def detect(network: "Network", image: "NDArray[np.uint8]", long_side_px: int) -> Detection:
+def detect(
+    network: "Network", image: "NDArray[np.uint8]", long_side_px: int, near: "NDArray[np.float32] | None" = None
+) -> Detection:
     """Look for lines of text once.
 
     Args:
         network: the detector.
         image: H x W x 3, uint8, RGB.
         long_side_px: the bound of the detector's input; a smaller picture is enlarged only to MIN_SHORT_SIDE_PX.
+        near: N x 4 x 2: boxes of an earlier look; strips of the picture without any are not looked at again.
     """
     height_px, width_px = image.shape[:2]
     scale = detector_scale(width_px, height_px, long_side_px)
     size = on_stride(width_px * scale), on_stride(height_px * scale)
     shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    quads, heights_px = boxes_of(probability_map(network, shrunk.astype(np.uint8, copy=False)))
+    rows = None if near is None else _rows_of(near * (size[1] / height_px), size[1])
+    quads, heights_px = boxes_of(probability_map(network, shrunk.astype(np.uint8, copy=False), rows))
     quads *= np.array([width_px / size[0], height_px / size[1]], np.float32)
     np.clip(quads, 0, np.array([width_px, height_px], np.float32), out=quads)
     return Detection(quads, heights_px, scale)
+
+
+def _rows_of(quads: "NDArray[np.float32]", height_px: int) -> "NDArray[np.bool]":
+    """The rows of a detector input that boxes of an earlier look reach, with a margin for what that look missed."""
+    rows = np.zeros(height_px, np.bool)
+    for top, bottom in zip(quads[:, :, 1].min(axis=1), quads[:, :, 1].max(axis=1), strict=True):
+        rows[max(0, int(top) - TILE_MARGIN_PX) : int(bottom) + TILE_MARGIN_PX] = True
+    return rows

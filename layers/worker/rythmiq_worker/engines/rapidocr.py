@@ -1,8 +1,9 @@
 """The default text engine: PP-OCR models from the `rapidocr` package, in our own lean loop over ONNX Runtime.
 
 One look at 1280 pixels is enough for a page that fills the frame. A page far away is read badly *and confidently*, so
-the second look hangs on geometry: where the lower quartile of the text is less than 7 detector pixels high, the page is
-searched again at up to 1920, in strips (measured: docs/decisions.md). Low confidence is the second trigger.
+the second look hangs on geometry: where hardly a line was found, or the lower quartile of the text is at most 7
+detector pixels high, the page is searched again at up to 1920, in strips (measured: docs/decisions.md). Low confidence
+is the second trigger.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ SMALL_TEXT_LOOK_PX = 1920
 DOUBTFUL_LOOK_PX = 1440
 SMALL_TEXT_PX = 7.0
 SMALL_TEXT_QUANTILE = 0.25
+FEW_LINES = 3  # at most so many: a page so far away that most of it was missed
 DOUBT_BELOW = 0.90
 MIN_CONFIDENCE = 0.5  # a line below this is noise, as in RapidOCR's defaults
 
@@ -53,9 +55,10 @@ class RapidOcr:
             image: H x W x 3, uint8, RGB.
         """
         found = detect(self._detector, image, FIRST_LOOK_PX)
-        searched_again = found.scale < 1 and has_small_text(found.heights_px)
+        searched_again = found.scale < 1 and (len(found.quads) <= FEW_LINES or has_small_text(found.heights_px))
         if searched_again:
-            found = detect(self._detector, image, SMALL_TEXT_LOOK_PX)
+            near = found.quads if len(found.quads) > FEW_LINES else None
+            found = detect(self._detector, image, SMALL_TEXT_LOOK_PX, near)
         readings = self._recogniser.read(image, found.quads)
         if found.scale < 1 and not searched_again and readings and mean_confidence(readings) < DOUBT_BELOW:
             found, readings = self._doubt(image, found, readings)
@@ -71,8 +74,8 @@ class RapidOcr:
 
 
 def has_small_text(heights_px: "NDArray[np.float32]") -> bool:
-    """Whether the detector needs a closer look: it found nothing, or its text is small in its own pixels."""
-    return not len(heights_px) or float(np.quantile(heights_px, SMALL_TEXT_QUANTILE)) < SMALL_TEXT_PX
+    """Whether the detector needs a closer look, because the lower quartile of text is small in its own pixels."""
+    return float(np.quantile(heights_px, SMALL_TEXT_QUANTILE)) <= SMALL_TEXT_PX
 
 
 def mean_confidence(readings: Sequence[Reading]) -> float:

@@ -5,8 +5,8 @@ Nothing is padded to a common 320 pixels as RapidOCR does: on a dense page that 
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,13 @@ TALL_RATIO = 1.5  # higher than wide by this: text that runs downwards or upward
 LONE_LETTER_RATIO = 3.0  # higher than wide by this: no letter stands like that
 PREFILTER_BELOW = 0.75
 BLANK = 0
+# How far long lines are squeezed: until a letter has 13 pixels, on average. Measured on five typefaces: nothing is lost
+# down to 14, 0.04 % of the letters at 13, 0.3 % at 11, 5 % at 9. Short lines are not worth it.
+LETTER_WIDTH_PX = 13.0
+MIN_SQUEEZE = 0.85
+LONG_LINE_PX = 640
+PILOTS = 3
+SURE = 0.95
 
 
 class Turn(IntEnum):
@@ -69,7 +76,9 @@ def line_width(quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> int:
     return min(max(MIN_LINE_WIDTH_PX, math.ceil(LINE_HEIGHT_PX * ratio)), MAX_LINE_WIDTH_PX)
 
 
-def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> "NDArray[np.uint8]":
+def crop_line(
+    image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL, width_px: int | None = None
+) -> "NDArray[np.uint8]":
     """Cut one line out of the full-size picture, level and 48 pixels high.
 
     Where it shrinks, the picture is averaged first (INTER_AREA): a warp alone would skip pixels.
@@ -78,6 +87,7 @@ def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Tur
         image: H x W x 3, uint8.
         quad: 4 x 2, float32, clockwise from top left.
         turn: how the text stands in it.
+        width_px: how wide to make it; `line_width` by default, which keeps its shape.
 
     Returns:
         48 x W x 3, uint8, channels as given.
@@ -92,7 +102,7 @@ def crop_line(image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Tur
         size = max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale))
         source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
         patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    width_px = line_width(quad, turn)
+    width_px = line_width(quad, turn) if width_px is None else width_px
     target = np.array([[0, 0], [width_px, 0], [width_px, LINE_HEIGHT_PX], [0, LINE_HEIGHT_PX]], np.float32)
     matrix = cv2.getPerspectiveTransform(np.roll(source, -turn, axis=0), target)
     line = cv2.warpPerspective(
@@ -142,8 +152,38 @@ def decode(probabilities: "NDArray[np.float32]", characters: Sequence[str]) -> R
     return Reading("".join(characters[index] for index in best[steps]), min(max(confidence, 0.0), 1.0))
 
 
+def pilots_of(widths_px: Sequence[int]) -> list[int]:
+    """The long lines that are read first, to learn how wide the page's letters are: widest to median."""
+    order = sorted(
+        (index for index, width_px in enumerate(widths_px) if width_px > LONG_LINE_PX),
+        key=lambda index: (widths_px[index], index),
+    )
+    last = len(order) - 1
+    return sorted({order[last - last * step // (2 * (PILOTS - 1))] for step in range(PILOTS)}) if order else []
+
+
+def squeeze_of(widths_px: Sequence[int], readings: Sequence[Reading]) -> float:
+    """How far the other long lines may be squeezed, judged by the pilots; 1 where one of those was read with doubt."""
+    if not readings or any(reading.confidence < SURE for reading in readings):
+        return 1.0
+    narrowest_px = min(width_px / len(reading.text) for width_px, reading in zip(widths_px, readings, strict=True))
+    return min(1.0, max(MIN_SQUEEZE, LETTER_WIDTH_PX / narrowest_px))
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One way to read one box."""
+
+    box: int
+    turn: Turn
+    width_px: int
+
+
 class Recogniser:
     """Reads lines out of a picture.
+
+    The network's work goes by columns. So on a page of long lines a few are read as they are, the others are squeezed
+    as far as those allow, and one that is then read with doubt is read again as it is.
 
     Raises:
         ValueError: the model carries no dictionary.
@@ -166,23 +206,41 @@ class Recogniser:
         Returns:
             One reading a box, in the boxes' order.
         """
-        tries = [(box, turn) for box, quad in enumerate(quads) for turn in turns_of(quad)]
-        widths_px = [line_width(quads[box], turn) for box, turn in tries]
-        best: dict[int, tuple[float, int, Reading]] = {}
-        for group in batches(widths_px):
-            batch = np.zeros((len(group), 3, LINE_HEIGHT_PX, padded_width(widths_px[group[-1]])), np.float32)
-            for row, index in enumerate(group):
-                box, turn = tries[index]
-                line = crop_line(image, quads[box], turn)
-                pixels = batch[row, :, :, : line.shape[1]]
+        tries = [_Try(box, turn, line_width(quad, turn)) for box, quad in enumerate(quads) for turn in turns_of(quad)]
+        pilots = pilots_of([one.width_px for one in tries])
+        readings = self._read(image, quads, {index: tries[index] for index in pilots})
+        squeeze = squeeze_of([tries[index].width_px for index in pilots], [readings[index] for index in pilots])
+        squeezed = {
+            index: replace(one, width_px=math.ceil(one.width_px * squeeze)) if one.width_px > LONG_LINE_PX else one
+            for index, one in enumerate(tries)
+            if index not in readings
+        }
+        readings |= self._read(image, quads, squeezed)
+        changed = [index for index, one in squeezed.items() if one != tries[index]]
+        doubtful = [index for index in changed if readings[index].confidence < SURE]
+        readings |= self._read(image, quads, {index: tries[index] for index in doubtful})
+        best: dict[int, Reading] = {}
+        for index, one in enumerate(tries):
+            if one.box not in best or readings[index].confidence > best[one.box].confidence:
+                best[one.box] = readings[index]
+        return [best[box] for box in range(len(quads))]
+
+    def _read(
+        self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", tries: Mapping[int, _Try]
+    ) -> dict[int, Reading]:
+        keys = list(tries)
+        readings: dict[int, Reading] = {}
+        for group in batches([tries[key].width_px for key in keys]):
+            batch_keys = [keys[place] for place in group]
+            widest_px = tries[batch_keys[-1]].width_px
+            batch = np.zeros((len(group), 3, LINE_HEIGHT_PX, padded_width(widest_px)), np.float32)
+            for row, key in enumerate(batch_keys):
+                one = tries[key]
+                line = crop_line(image, quads[one.box], one.turn, one.width_px)
+                pixels = batch[row, :, :, : one.width_px]
                 pixels[...] = line[:, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
                 pixels *= 2 / 255
                 pixels -= 1
             probabilities = self._network.run(batch)
-            for row, index in enumerate(group):
-                box, turn = tries[index]
-                reading = decode(probabilities[row], self._characters)
-                claim = (reading.confidence, -turn, reading)
-                if box not in best or claim[:2] > best[box][:2]:
-                    best[box] = claim
-        return [best[box][2] for box in range(len(quads))]
+            readings |= {key: decode(probabilities[row], self._characters) for row, key in enumerate(batch_keys)}
+        return readings
