@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import img2pdf
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational
 
-from rythmiq_cli.samples.portrait import astronaut
+from rythmiq_cli.samples.portrait import astronaut, srgb_profile
 
 OPENS: Final = "opens"
 SIZE_PX: Final = (240, 320)
@@ -113,7 +113,9 @@ def _opening() -> Iterator[Upload]:
 
     yield odd("cmyk", "CMYK JPEG without a profile", _cmyk)
     yield odd(
-        "cmyk-with-rgb-profile", "CMYK JPEG with a profile that is not for CMYK", lambda: _cmyk(icc_profile=_srgb())
+        "cmyk-with-rgb-profile",
+        "CMYK JPEG with a profile that is not for CMYK",
+        lambda: _cmyk(icc_profile=srgb_profile()),
     )
     yield odd("png-16-bit", "PNG, 16 bits of gray", lambda: _encoded(_sixteen_bits(), "PNG"))
     yield odd("tiff-16-bit", "TIFF, 16 bits of gray", lambda: _encoded(_sixteen_bits(), "TIFF"))
@@ -159,10 +161,6 @@ def _cmyk(**options: Any) -> bytes:
     return _encoded(upright().convert("CMYK"), "JPEG", **options)
 
 
-def _srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
 def _sixteen_bits() -> Image.Image:
     return Image.fromarray(np.asarray(upright().convert("L"), np.uint16) * np.uint16(257))
 
@@ -200,7 +198,7 @@ def _gps() -> bytes:
 
 def _display_p3() -> bytes:
     """The sRGB profile with the primaries of Display P3 written over its own; its name stays."""
-    profile = bytearray(_srgb())
+    profile = bytearray(srgb_profile())
     (count,) = struct.unpack_from(">I", profile, 128)
     for number in range(count):
         name, offset, _ = struct.unpack_from(">4sII", profile, 132 + 12 * number)

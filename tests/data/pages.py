@@ -27,18 +27,23 @@ class PagePhoto:
         name: short, unique, fit for a file name.
         what: what is on it and what went wrong with it, in a few words.
         size_px: width and height.
+        draw: draws it anew.
+        shot: how it was photographed; None: scanned, gray, 200 dpi.
+        seed: of the photo.
     """
 
     name: str
     what: str
     size_px: tuple[int, int]
-    _draw: Callable[[], Page] = field(repr=False)
-    _take: Callable[[Image.Image], bytes] = field(repr=False)
+    draw: Callable[[], Page] = field(repr=False)
+    shot: Shot | None
+    seed: int
 
     @cached_property
     def data(self) -> bytes:
         """The file, as a person uploads it."""
-        return self._take(self._draw().image)
+        page = self.draw().image
+        return _scanned(page) if self.shot is None else as_jpeg(photograph(page, self.shot, seed=self.seed), self.shot)
 
     @property
     def jpeg(self) -> bytes:
@@ -48,7 +53,7 @@ class PagePhoto:
     @cached_property
     def lines(self) -> tuple[str, ...]:
         """Everything that is written on the page, one string a text line, in reading order."""
-        return tuple(self._draw().lines)
+        return tuple(self.draw().lines)
 
     @property
     def pixels(self) -> int:
@@ -81,7 +86,7 @@ def page_photos() -> tuple[PagePhoto, ...]:
         _photo("blurred", "admit card out of focus", admit, Shot(size_px=_SMALL, blur_px=2.2), 36),
         _photo("small-card", "ID card from afar", card, Shot(size_px=_SMALL, fills=0.4), 37),
         _photo("forwarded", "marksheet squeezed by a messenger", sheet, Shot(size_px=(960, 1280), quality=35), 38),
-        PagePhoto("scan", "prose from a flatbed, 200 dpi, gray", (1654, 2339), partial(letter, 35), _scanned),
+        PagePhoto("scan", "prose from a flatbed, 200 dpi, gray", (1654, 2339), partial(letter, 35), None, 0),
         _photo("dense", "a page of small print, 12 MP", _small_print, _DENSE, 39),
     )
 
@@ -158,7 +163,7 @@ def _small_print() -> Page:
 
 
 def _photo(name: str, what: str, draw: Callable[[], Page], shot: Shot, seed: int) -> PagePhoto:
-    return PagePhoto(name, what, shot.size_px, draw, lambda page: as_jpeg(photograph(page, shot, seed=seed), shot))
+    return PagePhoto(name, what, shot.size_px, draw, shot, seed)
 
 
 def _scanned(page: Image.Image) -> bytes:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import struct
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,11 +69,18 @@ def as_phone_jpeg(image: Image.Image, *, quality: int = 92, orientation: int = 1
     exif[_EXIF_ORIENTATION] = orientation
     exif.get_ifd(_EXIF_GPS).update({1: "N", 2: (28.0, 36.0, 50.0), 3: "E", 4: (77.0, 12.0, 32.0)})
     out = io.BytesIO()
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (image if turn is None else image.transpose(turn)).save(
-        out, "JPEG", quality=quality, exif=exif, icc_profile=profile
+        out, "JPEG", quality=quality, exif=exif, icc_profile=srgb_profile()
     )
     return out.getvalue()
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB that Pillow makes, without the time at which it was made."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
+    return bytes(profile)
 
 
 def on_white(image: Image.Image) -> Image.Image:
