@@ -34,8 +34,9 @@ from rythmiq.services.receipt_page import receipt_page
 from rythmiq_cli.local.gallery import Entry, gallery_page
 from rythmiq_cli.local.s3_server import local_store
 from rythmiq_cli.samples.camera import Shot, as_jpeg, photograph
+from rythmiq_cli.samples.cutout import wall_photo
 from rythmiq_cli.samples.pages import id_card, marksheet
-from rythmiq_cli.samples.portrait import as_phone_jpeg, on_white, phone_photo
+from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_cli.samples.signature import signature_photo
 from rythmiq_cli.thumbnail import thumbnail
 
@@ -110,12 +111,11 @@ def _clear(output: Path) -> None:
 
 
 def _errands() -> Iterator[Errand]:
-    portrait = phone_photo()
-    white_wall = as_phone_jpeg(on_white(portrait), orientation=6)
+    white_wall = as_phone_jpeg(wall_photo(), orientation=6)
     yield Errand("IMG_2042.jpg", white_wall, "neet-2026", "photo")
     yield Errand("IMG_2042.jpg", white_wall, "passport-india", "photo")
     yield Errand("IMG_2042.jpg", white_wall, "ibps", "photo")
-    yield Errand("in the office.jpg", as_phone_jpeg(portrait), "jee-main-2026", "photo")
+    yield Errand("in the office.jpg", as_phone_jpeg(phone_photo()), "jee-main-2026", "photo")
     signature = as_phone_jpeg(signature_photo())
     yield Errand("sign.jpg", signature, "neet-2026", "signature")
     yield Errand("sign.jpg", signature, "college-generic", "signature")

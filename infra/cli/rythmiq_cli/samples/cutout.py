@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_cli.samples.portrait import astronaut
+from rythmiq_cli.samples.portrait import astronaut, with_noise
 
 # The outline of the sitter in the 512 x 512 picture, clockwise from the left ear, traced by hand to about 2 px.
 _OUTLINE = (
@@ -104,6 +104,12 @@ def before_wall(
         level = np.maximum(placed(pure[..., channel] * alpha), 0)
         painted[..., channel] = np.clip(level + wall[channel] * light * (1 - seen) + 0.5, 0, 255)
     return Image.fromarray(painted), (scale, left, top)
+
+
+def wall_photo(*, seed: int = 1, noise: float = 2.5) -> Image.Image:
+    """The portrait as a 12 MP phone photo before a plain white wall: RGB, 3000 x 4000."""
+    image, _ = before_wall(WHITE, room=1.08, long_side_px=4000)
+    return with_noise(image, noise, seed)
 
 
 def _sitter_alone(alpha: NDArray[np.float32]) -> NDArray[np.float32]:

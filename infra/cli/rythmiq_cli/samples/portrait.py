@@ -6,7 +6,6 @@ import struct
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -81,21 +80,3 @@ def srgb_profile() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
     return bytes(profile)
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """The portrait cut out and set before a plain white wall, by GrabCut around the middle."""
-    small = image.copy()
-    small.thumbnail((512, 512), Image.Resampling.BOX)
-    rgb = np.asarray(small)
-    width, height = small.size
-    mask = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-    mask[int(height * 0.06) :, int(width * 0.12) : int(width * 0.88)] = cv2.GC_PR_FGD
-    mask[int(height * 0.2) : int(height * 0.9), int(width * 0.32) : int(width * 0.58)] = cv2.GC_FGD
-    mask[: int(height * 0.03)] = cv2.GC_BGD
-    cv2.setRNGSeed(1)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(rgb[..., ::-1].copy(), mask, (0, 0, width, height), *models, 3, cv2.GC_INIT_WITH_MASK)
-    person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    soft = cv2.resize(cv2.GaussianBlur(person, (0, 0), 2), image.size, interpolation=cv2.INTER_LINEAR)[..., None]
-    return Image.fromarray(np.clip(np.asarray(image) * soft + 250 * (1 - soft), 0, 255).astype(np.uint8))
