@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_cli.samples.portrait import astronaut, with_noise
+from rythmiq_cli.samples.portrait import astronaut, crisp, with_noise
 
 # The outline of the sitter in the 512 x 512 picture, clockwise from the left ear, traced by hand to about 2 px.
 _OUTLINE = (
@@ -93,7 +93,7 @@ def before_wall(
     move = np.array(((scale, 0, left + (scale - 1) / 2), (0, scale, top + (scale - 1) / 2)), np.float32)
 
     def placed(layer: NDArray[np.float32]) -> NDArray[np.float32]:
-        moved = cv2.warpAffine(layer, move, (width, height), flags=cv2.INTER_CUBIC, borderValue=0)
+        moved = cv2.warpAffine(layer, move, (width, height), flags=cv2.INTER_LANCZOS4, borderValue=0)
         return np.asarray(moved, np.float32)
 
     seen = np.clip(placed(alpha), 0, 1)
@@ -114,7 +114,7 @@ def wall_photo(*, seed: int = 1, noise: float = 2.5) -> Image.Image:
 
 def _sitter_alone(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     """The sitter's own colours, carried outwards over the edge so that nothing of the old room shines through."""
-    rgb = np.asarray(astronaut(), np.float32)
+    rgb = np.asarray(crisp(), np.float32)
     sure = (alpha > 0.97).astype(np.float32)[..., None]  # noqa: PLR2004  nearly opaque
     near = cv2.GaussianBlur(rgb * sure, (0, 0), 2.5)
     weight = cv2.GaussianBlur(sure, (0, 0), 2.5)[..., None]

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFilter
 
 PHONE_SIZE_PX = (3000, 4000)
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_GPS = 0x0112, 0x010F, 0x8825
@@ -23,6 +23,12 @@ def astronaut() -> Image.Image:
         return Image.fromarray(np.asarray(image.convert("RGB")))
 
 
+@lru_cache(maxsize=1)
+def crisp() -> Image.Image:
+    """The portrait sharpened as phones do it, so that enlarging it leaves edges of a camera's width."""
+    return astronaut().filter(ImageFilter.UnsharpMask(radius=1, percent=80, threshold=1))
+
+
 def phone_photo(size_px: tuple[int, int] = PHONE_SIZE_PX, *, seed: int = 1, noise: float = 3.0) -> Image.Image:
     """The portrait at phone size: enlarged, framed upright, with a sensor's noise.
 
@@ -34,7 +40,7 @@ def phone_photo(size_px: tuple[int, int] = PHONE_SIZE_PX, *, seed: int = 1, nois
     Returns:
         RGB.
     """
-    base = astronaut()
+    base = crisp()
     width, height = size_px
     scale = max(width / base.width, height / base.height)
     box_width, box_height = width / scale, height / scale
