@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, markshe
 from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_cli.samples.signature import signature_photo
 from rythmiq_worker.engines.faces import Box, HaarFaces, gray_at
+from tests.data import hostile
 from tests.data.pages import MAX_OCR_PAGES, PagePhoto, dense_page, ocr_pages, page_photos
 from tests.data.portraits import Sample, portrait, portraits
 
@@ -235,3 +237,21 @@ def test_the_dense_page_is_twelve_megapixels_of_small_print() -> None:
     assert dense_page().pixels == 12_000_000
     assert len(dense_page().lines) > 60
     assert sum(map(len, dense_page().lines)) > 5000
+
+
+# --- the list ----------------------------------------------------------------
+
+
+def test_the_docs_list_every_picture_with_its_size() -> None:
+    listed = (Path(__file__).parents[2] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
+    for each in (*portraits(), *page_photos()):
+        assert f"| `{each.name}` | {each.size_px[0]} x {each.size_px[1]} |" in listed
+    assert ", ".join(f"`{page.name}`" for page in ocr_pages(MAX_OCR_PAGES)) in listed
+
+
+def test_the_docs_list_every_hostile_upload_and_what_becomes_of_it() -> None:
+    listed = (Path(__file__).parents[2] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
+    for each in hostile.uploads():
+        refused = f"refused: {each.outcome}"
+        opens = f"{each.pages} page{'s' * (each.pages > 1)}{', with a warning' * each.dropped}"
+        assert f"| `{each.name}` | {each.what} | {opens if each.outcome == hostile.OPENS else refused} |" in listed
