@@ -34,7 +34,7 @@ test: $(READY)  ## run every test
 
 .PHONY: test-rgw
 test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packages, see tests/rig/README.md)
-	bash -c 'eval "$$(tests/rig/rgw-up.sh)" && $(BIN)/python -m pytest tests/contract -m rgw; status=$$?; tests/rig/rgw-down.sh --wipe; exit $$status'
+	rig=$$(tests/rig/rgw-up.sh) && eval "$$rig" && { $(BIN)/python -m pytest tests/contract -m rgw; status=$$?; tests/rig/rgw-down.sh --wipe; exit $$status; }
 
 .PHONY: lint
 lint: $(READY)  ## check format, rules, types and the walls between rooms

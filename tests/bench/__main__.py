@@ -23,9 +23,7 @@ PACKAGES = ("pillow", "numpy", "opencv-python-headless", "onnxruntime", "rapidoc
 def rows_of(bench: str) -> list[dict[str, object]]:
     """Run one benchmark; its progress goes to STDERR, its rows come back."""
     print(f"bench: {bench} ...", file=sys.stderr)
-    done = subprocess.run(  # noqa: S603  our own module, by name
-        [sys.executable, "-m", f"tests.bench.{bench}"], cwd=ROOT, check=True, stdout=subprocess.PIPE
-    )
+    done = subprocess.run([sys.executable, "-m", f"tests.bench.{bench}"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     rows: list[dict[str, object]] = json.loads(done.stdout)
     return rows
 
@@ -53,18 +51,17 @@ def page(results: dict[str, list[dict[str, object]]], on: dt.date) -> str:
         "",
         f"Machine: {machine()}.",
         "",
-        "Method: CPU time (user and system, children too) as ratios within one run, the smallest of several interleaved",
-        "runs; memory as the kernel's peak; picture quality against a full decode with LANCZOS. The pictures are listed",
-        "in [test-pictures.md](test-pictures.md).",
+        "Method: CPU time (user and system, children too) as ratios within one run, the least of several interleaved",
+        "runs; memory as the kernel's peak; picture quality against a full decode with LANCZOS. The pictures are in",
+        "[test-pictures.md](test-pictures.md).",
     ]
     for bench, rows in results.items():
         lines += ["", f"## {bench}", "", "| what | measured | bar | holds | note |", "|---|---|---|---|---|"]
         for row in rows:
             holds = {True: "yes", False: "**no**", None: ""}[row.get("holds")]  # type: ignore[index]  # JSON's own three
             unit = f" {row['unit']}" if row.get("unit") else ""
-            lines.append(
-                f"| {row['what']} | {row['measured']}{unit} | {row.get('bar') or ''} | {holds} | {row.get('note') or ''} |"
-            )
+            cells = (row["what"], f"{row['measured']}{unit}", row.get("bar") or "", holds, row.get("note") or "")
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

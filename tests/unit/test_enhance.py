@@ -412,4 +412,4 @@ def test_many_enhanced_pages_are_not_held_at_once() -> None:
 
 def _mean_delta_e(one: Image.Image, other: Image.Image) -> float:
     labs = [skimage_color.rgb2lab(np.asarray(image)) for image in (one, other)]
-    return float(skimage_color.deltaE_ciede2000(*labs).mean())  # type: ignore[no-untyped-call]
+    return float(skimage_color.deltaE_ciede2000(*labs).mean())

@@ -43,11 +43,30 @@ def test_a_fresh_entry_is_one_that_parses() -> None:
         f"0:{base64.b64encode(OLD).decode()}",
         _entry(65_536, OLD),
         f"x{_entry(1, OLD)}",
+        _entry(-1, OLD),
+        f"0{_entry(1, OLD)}",
+        f"{'9' * 5000}{_entry(1, OLD)}",
+        f"\N{DEVANAGARI DIGIT ONE}:{base64.b64encode(OLD).decode()}",
+        f"1:é{base64.b64encode(OLD).decode()[1:]}",
+        f"{_entry(1, OLD)[:-1]}",
+        f"{_entry(1, OLD)}=",
+        f"1:{base64.b64encode(OLD).decode()}\n1",
+        _entry(1, OLD + b"x"),
     ],
 )
 def test_a_bad_ring_is_refused_by_position(text: str) -> None:
     with pytest.raises(ValueError, match="entry 1 of the key ring"):
         KeyRing.parse(text)
+
+
+def test_a_trailing_comma_is_an_entry_that_is_missing() -> None:
+    with pytest.raises(ValueError, match="entry 2 of the key ring"):
+        KeyRing.parse(f"{_entry(1, OLD)},")
+
+
+def test_an_older_entry_that_is_bad_is_named_by_its_own_position() -> None:
+    with pytest.raises(ValueError, match="entry 3 of the key ring"):
+        KeyRing.parse(f"{_entry(3, NEW)},{_entry(2, OLD)},{_entry(65_536, OLD)}")
 
 
 def test_a_kid_must_not_stand_twice() -> None:
@@ -74,6 +93,11 @@ def test_a_fresh_entry_needs_a_legal_kid(kid: int) -> None:
         KeyRing.new_entry(kid)
 
 
+def test_every_fresh_entry_and_every_minted_key_is_another() -> None:
+    assert KeyRing.new_entry(1) != KeyRing.new_entry(1)
+    assert RING.mint().data_key != RING.mint().data_key
+
+
 def test_an_unknown_kid_is_named_as_such() -> None:
     with pytest.raises(DecryptionError) as refused:
         RING.unwrap(9, bytes(40))
@@ -91,6 +115,45 @@ def test_a_service_object_opens_with_the_ring_alone() -> None:
     data = RING.seal_service(b"dispatch", storage_key="raw/x")
     assert parse_header(data).service
     assert RING.open_service(data, storage_key="raw/x") == b"dispatch"
+
+
+def test_a_service_objects_data_key_is_not_one_that_the_ring_hands_out() -> None:
+    header = parse_header(RING.seal_service(b"dispatch", storage_key="raw/x"))
+    with pytest.raises(DecryptionError) as refused:
+        RING.unwrap(header.kid, header.wrapped_key)
+    assert refused.value.reason == "wrong_key"
+
+
+def test_each_service_object_has_a_data_key_of_its_own() -> None:
+    one, two = (RING.seal_service(b"dispatch", storage_key="raw/x") for _ in range(2))
+    assert parse_header(one).wrapped_key != parse_header(two).wrapped_key
+
+
+def test_a_service_object_of_a_lost_key_is_of_an_unknown_kid() -> None:
+    data = KeyRing({9: OLD}).seal_service(b"dispatch", storage_key="raw/x")
+    with pytest.raises(DecryptionError) as not_opened:
+        RING.open_service(data, storage_key="raw/x")
+    with pytest.raises(DecryptionError) as not_rewrapped:
+        RING.rewrap(data)
+    assert not_opened.value.reason == not_rewrapped.value.reason == "unknown_kid"
+
+
+def test_what_is_no_object_cannot_be_rewrapped() -> None:
+    with pytest.raises(DecryptionError) as refused:
+        RING.rewrap(b"\xff\xd8\xff")
+    assert refused.value.reason == "not_encrypted"
+
+
+def test_an_object_under_another_ring_is_not_rewrapped() -> None:
+    data = KeyRing({1: NEW}).seal_service(b"dispatch", storage_key="raw/x")
+    with pytest.raises(DecryptionError) as refused:
+        RING.rewrap(data)
+    assert refused.value.reason == "wrong_key"
+
+
+def test_rewrapping_under_the_same_key_changes_nothing() -> None:
+    data = RING.seal_service(b"dispatch", storage_key="raw/x")
+    assert RING.rewrap(data) == data
 
 
 def test_a_users_object_is_refused_where_a_service_object_is_due() -> None:

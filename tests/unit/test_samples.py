@@ -244,8 +244,11 @@ def test_the_dense_page_is_twelve_megapixels_of_small_print() -> None:
 
 def test_the_docs_list_every_picture_with_its_size() -> None:
     listed = (Path(__file__).parents[2] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
-    for each in (*portraits(), *page_photos()):
-        assert f"| `{each.name}` | {each.size_px[0]} x {each.size_px[1]} |" in listed
+    pictures = [(each.name, each.size_px) for each in portraits()] + [
+        (each.name, each.size_px) for each in page_photos()
+    ]
+    for name, (width_px, height_px) in pictures:
+        assert f"| `{name}` | {width_px} x {height_px} |" in listed
     assert ", ".join(f"`{page.name}`" for page in ocr_pages(MAX_OCR_PAGES)) in listed
 
 

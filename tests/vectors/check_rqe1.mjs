@@ -1,26 +1,71 @@
-// Opens every vector with WebCrypto, makes objects that Python opens, and prints them as one JSON document.
+// Node's side of the vectors. Reads `rqe1.json`, opens and refuses its objects by WebCrypto, seals objects of its own, and
+// prints one JSON document for tests/integration/test_rqe1_node.py to judge. Run: node tests/vectors/check_rqe1.mjs
 import { readFile } from "node:fs/promises";
-import { open, seal, unwrapKey } from "./rqe1.mjs";
+import { DecryptionError, open, parseHeader, seal } from "./rqe1.mjs";
 
+const { subtle } = crypto;
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const base64 = (data) => Buffer.from(data).toString("base64");
 const vectors = JSON.parse(await readFile(new URL("rqe1.json", import.meta.url), "utf8"));
-const dataKey = await unwrapKey(bytes(vectors.kek), bytes(vectors.wrapped_key));
-const opened = [], refused = [], made = [];
+const ring = new Map(vectors.key_ring.map(({ kid, kek }) => [kid, bytes(kek)]));
+const [currentKid] = ring.keys();
+
+// --- the service's side: the ring, by AES-KW ---
+async function wrappingKey(kek, service) {
+  let key = kek;
+  if (service) {
+    const material = await subtle.importKey("raw", kek, "HKDF", false, ["deriveBits"]);
+    const info = new TextEncoder().encode("rythmiq dispatch v1");
+    const algorithm = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info };
+    key = await subtle.deriveBits(algorithm, material, 256);
+  }
+  return subtle.importKey("raw", key, "AES-KW", false, ["wrapKey", "unwrapKey"]);
+}
+
+async function unwrap(kid, wrappedKey, service) {
+  if (!ring.has(kid)) throw new DecryptionError("unknown_kid");
+  const kek = await wrappingKey(ring.get(kid), service);
+  try {
+    const key = await subtle.unwrapKey("raw", wrappedKey, kek, "AES-KW", "AES-GCM", true, ["encrypt"]);
+    return new Uint8Array(await subtle.exportKey("raw", key));
+  } catch {
+    throw new DecryptionError("wrong_key");
+  }
+}
+
+async function mint(service) {
+  const key = await subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]);
+  const kek = await wrappingKey(ring.get(currentKid), service);
+  const wrappedKey = new Uint8Array(await subtle.wrapKey("raw", key, kek, "AES-KW"));
+  return { dataKey: new Uint8Array(await subtle.exportKey("raw", key)), kid: currentKid, wrappedKey };
+}
+
+async function openVector({ storage_key: storageKey, service, data_key: given, object }) {
+  const data = bytes(object);
+  if (given !== null) return open(data, { storageKey, service, dataKey: bytes(given) });
+  const header = parseHeader(data);
+  if (header.service !== service) throw new DecryptionError("malformed");
+  return open(data, { storageKey, service, dataKey: await unwrap(header.kid, header.wrappedKey, service) });
+}
+
+// --- the vectors ---
+const opened = [], refused = [], remade = [], fresh = [];
 for (const vector of vectors.opens) {
-  const { storage_key: storageKey, service } = vector;
-  opened.push({ name: vector.name, plaintext: base64(await open(bytes(vector.object), { storageKey, dataKey, service })) });
-  const options = { storageKey, dataKey, service, kid: vectors.kid, wrappedKey: bytes(vectors.wrapped_key) };
-  const fixed = { ...options, salt: bytes(vectors.salt), nonce: bytes(vectors.nonce) };
-  made.push({
-    name: vector.name, storage_key: storageKey, service, plaintext: vector.plaintext,
-    object: base64(await seal(bytes(vector.plaintext), options)),
-    fixed: base64(await seal(bytes(vector.plaintext), fixed)),
-  });
+  const { name, storage_key: storageKey, service } = vector;
+  const plaintext = bytes(vector.plaintext);
+  opened.push({ name, plaintext: base64(await openVector(vector)) });
+
+  const { kid, wrappedKey } = parseHeader(bytes(vector.object));
+  const dataKey = await unwrap(kid, wrappedKey, service);
+  const fixed = { storageKey, dataKey, kid, wrappedKey, service, salt: bytes(vectors.salt), nonce: bytes(vectors.nonce) };
+  remade.push({ name, data_key: base64(dataKey), object: base64(await seal(plaintext, fixed)) });
+
+  const minted = await mint(service);
+  const object = base64(await seal(plaintext, { storageKey, service, ...minted }));
+  fresh.push({ name, storage_key: storageKey, service, plaintext: vector.plaintext, data_key: base64(minted.dataKey), object });
 }
 for (const vector of vectors.refused) {
-  const options = { storageKey: vector.storage_key, dataKey: bytes(vector.data_key), service: vector.service };
-  const reason = await open(bytes(vector.object), options).then(() => "opened", (error) => error.reason ?? String(error));
+  const reason = await openVector(vector).then(() => "opened", (error) => error.reason ?? String(error));
   refused.push({ name: vector.name, reason });
 }
-process.stdout.write(JSON.stringify({ data_key: base64(dataKey), opened, refused, made }));
+process.stdout.write(JSON.stringify({ opened, refused, remade, fresh }));

@@ -1,20 +1,25 @@
 """Makes `rqe1.json`: objects that every implementation of RQE1 must open, or refuse for the reason given.
 
 Keys, salts and nonces are counted, not drawn: these vectors protect nothing. Run `python -m tests.vectors.make_rqe1`.
+
+The file holds the key ring (the first KEK is current), the one data key, and objects in two lists. An object is opened
+with its `data_key`, as a client does, or, when that is null, by its own header and the ring, as the service does.
 """
 
 import base64
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from rythmiq.crypto.rqe1 import seal
+from rythmiq.crypto.rqe1 import Reason, seal
 
 VECTORS = Path(__file__).with_name("rqe1.json")
-KID = 7
-KEK = bytes(range(32))
+KID, OLD_KID, LOST_KID = 0x0102, 7, 9
+KEKS = {KID: bytes(range(32)), OLD_KID: bytes(range(64, 96))}
+LOST_KEK = bytes(range(200, 232))
 DATA_KEY = bytes(range(100, 132))
 OTHER_KEY = bytes(range(150, 182))
 SALT = bytes(range(200, 216))
@@ -25,17 +30,27 @@ ELSEWHERE = f"raw/{USER}/{JOB}/20260102T030405Z_other.jpg.enc"
 DISPATCH = f"raw/{USER}/{JOB}/dispatch-a1.json.enc"
 
 
+def service_kek(kek: bytes) -> bytes:
+    """The key that wraps a service object's data key: HKDF-SHA256 written out, a second opinion on the library's."""
+    prk = hmac.digest(bytes(32), kek, "sha256")
+    return hmac.digest(prk, b"rythmiq dispatch v1\x01", "sha256")
+
+
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _object(plaintext: bytes, storage_key: str = KEY, *, service: bool = False) -> bytes:
+def _object(
+    plaintext: bytes, storage_key: str = KEY, *, service: bool = False, kid: int = KID, kek: bytes | None = None
+) -> bytes:
+    if kek is None:
+        kek = service_kek(KEKS[kid]) if service else KEKS[kid]
     return seal(
         plaintext,
         storage_key=storage_key,
         data_key=DATA_KEY,
-        kid=KID,
-        wrapped_key=aes_key_wrap(KEK, DATA_KEY),
+        kid=kid,
+        wrapped_key=aes_key_wrap(kek, DATA_KEY),
         service=service,
         salt=SALT,
         nonce=NONCE,
@@ -46,54 +61,80 @@ def _changed(data: bytes, offset: int) -> bytes:
     return data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1 :]
 
 
+def _vector(name: str, data: bytes, key: str = KEY, *, service: bool = False, data_key: bytes | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "storage_key": key,
+        "service": service,
+        "data_key": None if data_key is None else _b64(data_key),
+        "object": _b64(data),
+    }
+
+
+def _opens() -> list[dict[str, Any]]:
+    text, kib, order = "नमस्ते, RQE1".encode(), bytes(range(256)) * 4, b'{"v":1}'
+    old = _object(text, kid=OLD_KID)
+    return [
+        _vector("text", _object(text), data_key=DATA_KEY) | {"plaintext": _b64(text)},
+        _vector("empty", _object(b""), data_key=DATA_KEY) | {"plaintext": ""},
+        _vector("1 KiB", _object(kib), data_key=DATA_KEY) | {"plaintext": _b64(kib)},
+        _vector("by its header", _object(text), data_key=None) | {"plaintext": _b64(text)},
+        _vector("under an older key of the ring", old, data_key=None) | {"plaintext": _b64(text)},
+        _vector("service object", _object(order, DISPATCH, service=True), DISPATCH, service=True, data_key=None)
+        | {"plaintext": _b64(order)},
+    ]
+
+
+def _refused() -> list[dict[str, Any]]:
+    whole, order = _object(b"secret"), _object(b"{}", DISPATCH, service=True)
+    forged = _object(b"{}", DISPATCH, service=True, kek=KEKS[KID])
+    lost = _object(b"secret", kid=LOST_KID, kek=LOST_KEK)
+
+    def client(name: str, data: bytes, reason: Reason, key: str = KEY, data_key: bytes = DATA_KEY) -> dict[str, Any]:
+        return _vector(name, data, key, data_key=data_key) | {"reason": reason}
+
+    def by_header(name: str, data: bytes, reason: Reason, key: str = KEY, *, service: bool = False) -> dict[str, Any]:
+        return _vector(name, data, key, service=service, data_key=None) | {"reason": reason}
+
+    return [
+        client("nothing", b"", "not_encrypted"),
+        client("not an object", b"\xff\xd8\xff\xe0 a JPEG" + bytes(200), "not_encrypted"),
+        client("another magic", _changed(whole, 3), "not_encrypted"),
+        client("magic alone", whole[:4], "malformed"),
+        client("cut short", whole[:123], "malformed"),
+        client("another suite", whole[:4] + b"\x02" + whole[5:], "malformed"),
+        client("unknown flag", whole[:5] + b"\x02" + whole[6:], "malformed"),
+        client("unknown flag beside a known one", whole[:5] + b"\x81" + whole[6:], "malformed"),
+        client("kid 0", whole[:6] + b"\x00\x00" + whole[8:], "malformed"),
+        client("a service object where a user's is due", order, "malformed", DISPATCH),
+        by_header("a user's object where a service object is due", whole, "malformed", service=True),
+        by_header("a kid that the ring does not hold", lost, "unknown_kid"),
+        by_header("another kid of the ring", whole[:6] + b"\x00\x07" + whole[8:], "wrong_key"),
+        by_header("changed wrapped key", _changed(whole, 8), "wrong_key"),
+        by_header("a service object under a key that a client has seen", forged, "wrong_key", DISPATCH, service=True),
+        client("another data key", whole, "wrong_key", data_key=OTHER_KEY),
+        client("copied to another place", whole, "wrong_key", ELSEWHERE),
+        by_header("service object copied to another place", order, "wrong_key", f"{DISPATCH}x", service=True),
+        client("changed salt", _changed(whole, 48), "wrong_key"),
+        client("changed commitment", _changed(whole, 107), "wrong_key"),
+        client("changed nonce", _changed(whole, 64), "tampered"),
+        client("changed ciphertext", _changed(whole, 108), "tampered"),
+        client("changed tag", _changed(whole, len(whole) - 1), "tampered"),
+        client("a byte cut off", whole[:-1], "tampered"),
+        client("a byte added", whole + b"\x00", "tampered"),
+        client("user flag on a service object", order[:5] + b"\x00" + order[6:], "tampered", DISPATCH),
+    ]
+
+
 def vectors() -> dict[str, Any]:
     """The file's content."""
-    whole = _object("नमस्ते, RQE1".encode())
-    opens = [
-        ("text", whole, KEY, False, "नमस्ते, RQE1".encode()),
-        ("empty", _object(b""), KEY, False, b""),
-        ("64 KiB", _object(bytes(range(256)) * 256), KEY, False, bytes(range(256)) * 256),
-        ("service object", _object(b'{"v":1}', DISPATCH, service=True), DISPATCH, True, b'{"v":1}'),
-    ]
-    refused = [
-        ("not an object", b"\xff\xd8\xff\xe0 a JPEG" + bytes(200), KEY, False, DATA_KEY, "not_encrypted"),
-        ("cut short", whole[:100], KEY, False, DATA_KEY, "malformed"),
-        ("another suite", whole[:4] + b"\x02" + whole[5:], KEY, False, DATA_KEY, "malformed"),
-        ("unknown flag", whole[:5] + b"\x02" + whole[6:], KEY, False, DATA_KEY, "malformed"),
-        ("kid 0", whole[:6] + b"\x00\x00" + whole[8:], KEY, False, DATA_KEY, "malformed"),
-        ("a user's object where a service object is due", whole, KEY, True, DATA_KEY, "malformed"),
-        ("a service object where a user's is due", opens[3][1], DISPATCH, False, DATA_KEY, "malformed"),
-        ("another key", whole, KEY, False, OTHER_KEY, "wrong_key"),
-        ("copied to another place", whole, ELSEWHERE, False, DATA_KEY, "wrong_key"),
-        ("changed salt", _changed(whole, 50), KEY, False, DATA_KEY, "wrong_key"),
-        ("changed commitment", _changed(whole, 80), KEY, False, DATA_KEY, "wrong_key"),
-        ("changed nonce", _changed(whole, 70), KEY, False, DATA_KEY, "tampered"),
-        ("changed ciphertext", _changed(whole, 108), KEY, False, DATA_KEY, "tampered"),
-        ("changed tag", _changed(whole, len(whole) - 1), KEY, False, DATA_KEY, "tampered"),
-        ("a byte cut off", whole[:-1], KEY, False, DATA_KEY, "tampered"),
-    ]
     return {
-        "kek": _b64(KEK),
-        "kid": KID,
+        "key_ring": [{"kid": kid, "kek": _b64(kek)} for kid, kek in KEKS.items()],
         "data_key": _b64(DATA_KEY),
-        "wrapped_key": _b64(aes_key_wrap(KEK, DATA_KEY)),
         "salt": _b64(SALT),
         "nonce": _b64(NONCE),
-        "opens": [
-            {"name": name, "storage_key": key, "service": service, "plaintext": _b64(plain), "object": _b64(data)}
-            for name, data, key, service, plain in opens
-        ],
-        "refused": [
-            {
-                "name": name,
-                "storage_key": key,
-                "service": service,
-                "data_key": _b64(data_key),
-                "object": _b64(data),
-                "reason": reason,
-            }
-            for name, data, key, service, data_key, reason in refused
-        ],
+        "opens": _opens(),
+        "refused": _refused(),
     }
 
 

@@ -7,6 +7,7 @@ Source: SPEC 6.
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -26,6 +27,7 @@ from rythmiq.crypto.rqe1 import (
 )
 
 _SERVICE_INFO = b"rythmiq dispatch v1"
+_ENTRY = re.compile(r"(?P<kid>[1-9][0-9]{0,4}):(?P<key>[A-Za-z0-9+/]{43}=)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,13 @@ class KeyRing:
         """
         keys: dict[int, bytes] = {}
         for position, entry in enumerate(text.split(","), start=1):
-            kid, colon, encoded = entry.strip().partition(":")
-            try:
-                key = base64.b64decode(encoded, validate=True)
-            except ValueError:  # not base64, or not ASCII
-                key = b""
-            if not colon or not kid.isascii() or not kid.isdigit() or len(key) != KEY_BYTES:
+            match = _ENTRY.fullmatch(entry.strip())
+            if match is None:
                 raise ValueError(f"entry {position} of the key ring is not kid:base64 of 32 bytes")
-            if int(kid) in keys:
+            kid = int(match["kid"])
+            if kid in keys:
                 raise ValueError(f"entry {position} of the key ring repeats a kid")
-            keys[int(kid)] = key
+            keys[kid] = base64.b64decode(match["key"])
         return cls(keys)
 
     @staticmethod

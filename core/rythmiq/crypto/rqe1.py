@@ -146,7 +146,7 @@ def open_sealed(data: bytes, *, storage_key: str, data_key: bytes, service: bool
     if not hmac.compare_digest(commitment, header.commitment):
         raise DecryptionError("wrong_key", "the object was sealed under another key, or for another place")
     try:
-        return AESGCM(key).decrypt(header.nonce, data[HEADER_BYTES:], _associated_data(data, storage_key))
+        return AESGCM(key).decrypt(header.nonce, memoryview(data)[HEADER_BYTES:], _associated_data(data, storage_key))
     except InvalidTag:
         raise DecryptionError("tampered", "the object was changed after it was sealed") from None
 

@@ -4,8 +4,8 @@ moto checks nothing on presigned requests: expired, tampered and anonymous ones 
 (header and query), signed headers, expiry, clock skew, POST policies and Content-MD5, refuses anonymous requests, and
 refuses every `x-amz-*` header that arrives unsigned, as patched stores do (CVE-2026-54330; Debian's RGW 16.2 does not).
 
-The canonical request and the signature are botocore's, computed from the request as it arrived, so that a fault of our
-adapter and a fault of the guard cannot hide each other: the adapter signs before sending, the guard after receiving.
+The string to sign and the signature are botocore's; the canonical request is made here from the request as it arrived,
+so that a fault of our adapter and a fault of the guard cannot hide each other.
 
 Source: SPEC 3; status codes as measured on Ceph RGW 16.2.
 """

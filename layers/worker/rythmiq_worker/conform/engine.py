@@ -28,12 +28,19 @@ from rythmiq_worker.conform.measure import FileFacts, decoded, measure
 from rythmiq_worker.conform.pdf import Page, fit_pdf
 from rythmiq_worker.conform.png import fit_png
 from rythmiq_worker.conform.render import is_bilevel, render
-from rythmiq_worker.engines.faces import Box, FaceDetector, HaarFaces, find_faces, gray_at
+from rythmiq_worker.engines.faces import (
+    LEAST_PORTRAIT_FACE,
+    Box,
+    FaceDetector,
+    HaarFaces,
+    find_faces,
+    gray_at,
+)
 from rythmiq_worker.measures import edge_width
 from rythmiq_worker.picture import Picture
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
-_FACE_SIDE_PX = 384
+_FACE_SIDE_PX = 256
 _SHARPNESS_SIDE_PX = 512
 _RIVAL = 0.6
 
@@ -96,15 +103,19 @@ def conform(  # noqa: PLR0913  what a document depends on
     Raises:
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
     """
-    detector = detector or HaarFaces()
     first = pages[0]
     if faces is None:
-        faces = find_faces(first, detector) if rules.kind in {"photo", "auto"} and rules.face != "off" else ()
+        faces = (
+            find_faces(first, detector or HaarFaces())
+            if rules.kind in {"photo", "auto"} and rules.face != "off"
+            else ()
+        )
     kind = resolve_kind(rules, faces, first.width_px, first.height_px)
     framed = _face_to_frame(faces, crop, first) if kind == "photo" else None
     made, layout, shrink = _made(pages, rules, kind, crop, framed)
     facts = measure(made.data)
-    sight = _sight(made.data, rules, kind, facts, faces, detector, legibility)
+    watcher = detector or HaarFaces(LEAST_PORTRAIT_FACE)
+    sight = _sight(made.data, rules, kind, facts, faces, watcher, legibility)
     filename = _filename(rules, labels)
     clauses = clauses_for(rules, facts, sight, filename=filename, ours=True)
     _refuse_hard_failures(clauses)

@@ -14,6 +14,8 @@ from rythmiq_worker.engines.faces import Box
 # A slot that names no pixels: as many as its kind makes use of and its kilobytes can carry.
 _NATURAL_SIDE_PX: dict[ResolvedKind, int] = {"photo": 1600, "signature": 1000, "thumb": 1000, "document": 2339}
 _NATURAL_BITS_PER_PIXEL: dict[ResolvedKind, float] = {"photo": 1.5, "signature": 1.5, "thumb": 1.5, "document": 0.7}
+_NO_BOUNDS = PixelBounds(min_width_px=1, max_width_px=20_000, min_height_px=1, max_height_px=20_000)
+_ROUNDING_STEPS = 200
 _PASSPORT_ASPECT = 35 / 45
 _DEFAULT_HEAD_SHARE = 0.62
 _HEADROOM = 0.42  # of the space that the head leaves, how much is above it
@@ -131,21 +133,20 @@ def _size(rules: SchemaDefinition, kind: ResolvedKind, taken: Region, aspect: fl
             pixels = rules.max_bytes * 8 / _NATURAL_BITS_PER_PIXEL[kind]
             height = min(height, (pixels / aspect) ** 0.5)
     height *= shrink
-    if bounds is None:
-        return max(1, round(height * aspect)), max(1, round(height))
-    return _clamped(bounds, height, aspect, rules)
+    return _whole_pixels(bounds or _NO_BOUNDS, height, aspect, rules)
 
 
-def _clamped(bounds: PixelBounds, height: float, aspect: float, rules: SchemaDefinition) -> tuple[int, int]:
-    """The size nearest to `height` within the bounds and the aspect rule."""
+def _whole_pixels(bounds: PixelBounds, height: float, aspect: float, rules: SchemaDefinition) -> tuple[int, int]:
+    """The size nearest to `height` within the bounds and the aspect rule; rounding alone can break either."""
     least = max(bounds.min_height_px, bounds.min_width_px / aspect)
     most = min(bounds.max_height_px, bounds.max_width_px / aspect)
     rows = round(min(max(height, least), most))
     low, high = rules.aspect_min or 0.0, rules.aspect_max or float("inf")
-    for candidate in (rows, rows + 1, rows - 1):
-        columns = min(max(round(candidate * aspect), bounds.min_width_px), bounds.max_width_px)
-        if bounds.holds(columns, candidate) and low <= columns / candidate <= high:
-            return columns, candidate
+    for step in range(_ROUNDING_STEPS):
+        for candidate in (rows - step, rows + step):
+            columns = min(max(round(candidate * aspect), bounds.min_width_px), bounds.max_width_px)
+            if bounds.holds(columns, candidate) and low <= columns / candidate <= high:
+                return columns, candidate
     return min(max(round(rows * aspect), bounds.min_width_px), bounds.max_width_px), rows
 
 

@@ -24,11 +24,13 @@ _FILL = 0.97
 _AIM = 0.988
 _BITS_FOR_FULL_CHROMA = 4.5
 _BITS_FOR_NEAR_LOSSLESS = 3.0
-_NEARLY = 1.7  # near-lossless over budget: halved chroma would leave too much of it unused
+_NEARLY = 0.53  # ln of how far near-lossless may be over the budget: halved chroma would leave too much of it
 _CHEAP_EXCESS = 0.12  # ln of plain baseline over progressive and optimised, to begin with
 _SLOPE = -0.6  # ln bytes over ln scale, to begin with
 _CHEAP_PROBES = 3
+_USUAL_SCALE, _FINE_SCALE = 0.35, 0.12  # where a search begins
 _CLOSE = 0.02
+_ROUNDING_SPREAD = 0.6
 _MAX_SEGMENT_PAYLOAD = 65_533
 _PAD_BYTE = b" "
 
@@ -123,13 +125,13 @@ class _Search:
 
     def encode(self, scale: float, *, full_chroma: bool, cheap: bool = False) -> bytes:
         self.encodes += 1
-        table = [min(255, max(1, round(entry * scale))) for entry in _MIX]
+        luma, chroma = _table(scale, 0.0), _table(scale, 0.5)
         out = io.BytesIO()
         with _room_for(self._image):
             self._image.save(
                 out,
                 "JPEG",
-                qtables=[table] if self._image.mode == "L" else [table, table],
+                qtables=[luma] if self._image.mode == "L" else [luma, chroma],
                 subsampling=0 if full_chroma else 2,
                 progressive=not cheap,
                 optimize=not cheap,
@@ -138,25 +140,30 @@ class _Search:
         return out.getvalue()
 
     def run(self, max_bytes: int) -> Encoded:
-        bits = max_bytes * 8 / (self._image.width * self._image.height)
-        near = False
-        if bits >= _BITS_FOR_NEAR_LOSSLESS:
-            data = self.encode(NEAR_LOSSLESS, full_chroma=True)
-            if len(data) <= max_bytes:
-                return Encoded(data, NEAR_LOSSLESS, self.encodes)
-            near = len(data) <= _NEARLY * max_bytes
-        full_chroma = near or bits >= _BITS_FOR_FULL_CHROMA
         goal = math.log(max_bytes * _AIM)
-        at, slope = self._probe(
-            goal, math.log(0.35 if bits < _BITS_FOR_NEAR_LOSSLESS else 0.12), full_chroma=full_chroma
-        )
+        bits = max_bytes * 8 / (self._image.width * self._image.height)
+        full_chroma, at, slope = False, math.log(NEAR_LOSSLESS), _SLOPE
+        if bits < _BITS_FOR_NEAR_LOSSLESS:
+            at, slope = self._probe(goal, [], math.log(_USUAL_SCALE), full_chroma=False)
+        if at <= math.log(NEAR_LOSSLESS):
+            # A loose budget or an easy picture: spend it on whole chroma, near-lossless if that fits.
+            size = math.log(len(self.encode(NEAR_LOSSLESS, full_chroma=True, cheap=True)))
+            at = math.log(NEAR_LOSSLESS)
+            if size - _CHEAP_EXCESS > goal + _NEARLY and bits < _BITS_FOR_FULL_CHROMA:
+                at, slope = self._probe(goal, [], math.log(_FINE_SCALE), full_chroma=False)
+            else:
+                full_chroma = True
+                if size - _CHEAP_EXCESS > goal:
+                    following = _clamp(at + (goal + _CHEAP_EXCESS - size) / slope)
+                    at, slope = self._probe(goal, [(at, size)], following, full_chroma=True)
         return self._refine(max_bytes, goal, at, slope, full_chroma=full_chroma)
 
-    def _probe(self, goal: float, start: float, *, full_chroma: bool) -> tuple[float, float]:
+    def _probe(
+        self, goal: float, points: list[tuple[float, float]], at: float, *, full_chroma: bool
+    ) -> tuple[float, float]:
         """Find, by cheap encodes, about which scale meets the goal, and the slope there."""
-        at, slope = start, _SLOPE
-        points: list[tuple[float, float]] = []
-        for _ in range(_CHEAP_PROBES):
+        slope = _SLOPE
+        while len(points) < _CHEAP_PROBES:
             size = math.log(len(self.encode(math.exp(at), full_chroma=full_chroma, cheap=True)))
             points.append((at, size))
             if len(points) > 1:
@@ -174,7 +181,7 @@ class _Search:
         above: tuple[float, float] | None = None
         below: tuple[float, float] | None = None
         best: Encoded | None = None
-        smallest = 0
+        smallest, stride = 0, 1.0
         while self.encodes < MAX_ENCODES:
             data = self.encode(math.exp(at), full_chroma=full_chroma)
             size = math.log(len(data))
@@ -189,13 +196,22 @@ class _Search:
                 above = (at, size) if above is None or at > above[0] else above
                 if at >= math.log(COARSEST):
                     break
-            following = _between(above, below, goal) if above and below else _clamp(at + (goal - size) / slope)
+            following = _between(above, below, goal) if above and below else _clamp(at + stride * (goal - size) / slope)
+            # Still over the cap: the steps grow, so that one of the last encodes is sure to be under it.
+            stride *= 1.6
             if abs(following - at) < 1e-4:  # noqa: PLR2004  the same table again
                 break
             at = following
         if best is None:
             raise TooLargeError(smallest)
         return Encoded(best.data, best.scale, self.encodes)
+
+
+def _table(scale: float, phase: float) -> list[int]:
+    """The table at a scale. Each entry rounds at a point of its own, or the size would jump as many step together."""
+    golden = 0.6180339887
+    spread = (0.5 + _ROUNDING_SPREAD * ((index * golden + phase) % 1 - 0.5) for index in range(64))
+    return [min(255, max(1, int(entry * scale + at))) for entry, at in zip(_MIX, spread, strict=True)]
 
 
 def _between(above: tuple[float, float], below: tuple[float, float], goal: float) -> float:

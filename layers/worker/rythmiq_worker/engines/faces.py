@@ -21,7 +21,8 @@ SEARCH_SIDE_PX = 512
 # A Haar alt2 box spans from the middle of the forehead to just above the chin. A head is crown (with hair) to chin.
 HEAD_PER_BOX = 1.48
 CROWN_ABOVE_BOX = 0.36
-_LEAST_FACE = 0.08
+LEAST_FACE = 0.08
+LEAST_PORTRAIT_FACE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,18 @@ class FaceDetector(Protocol):
 
 
 class HaarFaces:
-    """OpenCV's Haar cascade `alt2`."""
+    """OpenCV's Haar cascade `alt2`.
+
+    Args:
+        least_share: the smallest face that is looked for, of the picture's shorter side; a large one is quick.
+    """
+
+    def __init__(self, least_share: float = LEAST_FACE) -> None:
+        self._least_share = least_share
 
     def find(self, gray: NDArray[np.uint8]) -> tuple[Box, ...]:
         """Find upright faces in an H x W, uint8 picture; the largest first, in its pixels."""
-        least = max(20, round(min(gray.shape) * _LEAST_FACE))
+        least = max(20, round(min(gray.shape) * self._least_share))
         if min(gray.shape) < least:
             return ()
         found = _cascade().detectMultiScale(gray, scaleFactor=1.1, minNeighbors=4, minSize=(least, least))
