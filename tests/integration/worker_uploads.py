@@ -21,7 +21,7 @@ def portrait() -> bytes:
 
     exif = Image.Exif()
     exif[0x010F] = "Maker"
-    pixels = astronaut()  # type: ignore[no-untyped-call]  # scikit-image types little
+    pixels = astronaut()
     picture = Image.fromarray(pixels).crop((60, 0, 444, 512)).resize((900, 1200), Image.Resampling.BICUBIC)
     return encoded(picture, quality=92, exif=exif)
 

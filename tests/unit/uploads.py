@@ -23,7 +23,7 @@ SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
 def _astronaut() -> Any:
-    return skimage_data.astronaut()  # type: ignore[no-untyped-call]  # scikit-image ships no types
+    return skimage_data.astronaut()
 
 
 @cache
