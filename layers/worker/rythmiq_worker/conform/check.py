@@ -1,7 +1,9 @@
 """`check`: would the portal take this file as it is?"""
 
 import hashlib
+from dataclasses import replace
 
+from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq_worker.conform.clauses import Sight, clauses_for
@@ -9,12 +11,18 @@ from rythmiq_worker.conform.engine import VERSIONS, Labels, look
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
 from rythmiq_worker.engines.faces import FaceDetector, HaarFaces, gray_at
+from rythmiq_worker.undecodable import decoder_door, require_pixels
+
+MOST_PIXELS = 80_000_000
 
 _FACE_SIDE_PX = 384
 
 
 def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: FaceDetector | None = None) -> Receipt:
     """Measure a file against a slot's rules; nothing is changed, and nothing is raised for a damaged file.
+
+    A picture that is damaged behind its headers, or has more than `MOST_PIXELS`, is not looked at: its `format` clause
+    fails and says so.
 
     `document.format` of a file that is neither JPEG, PNG nor PDF is the slot's own; its `format` clause fails.
     """
@@ -24,9 +32,11 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: Fac
     sight = Sight(kind)
     if facts.fault is None and facts.container in {"jpeg", "png"}:
         try:
-            image = decoded(data).convert("RGB")
-        except (OSError, ValueError) as error:
-            facts = type(facts)("other", facts.name, facts.bytes, fault=f"does not decode ({type(error).__name__})")
+            require_pixels(facts.width_px, facts.height_px, MOST_PIXELS)
+            with decoder_door():
+                image = decoded(data).convert("RGB")
+        except JobError as error:
+            facts = replace(facts, container="other", fault=error.message)
         else:
             gray, factor = gray_at(image, _FACE_SIDE_PX)
             faces = tuple(box.scaled(factor) for box in detector.find(gray)) if rules.kind == "auto" else ()
