@@ -23,6 +23,8 @@ HEAD_PER_BOX = 1.48
 CROWN_ABOVE_BOX = 0.36
 LEAST_FACE = 0.08
 LEAST_PORTRAIT_FACE = 0.2
+_LARGE_FACE = 0.16
+_LEAST_FACE_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ class FaceDetector(Protocol):
 
 
 class HaarFaces:
-    """OpenCV's Haar cascade `alt2`.
+    """OpenCV's Haar cascade `alt2`, large faces first: the small ones take three times as long to rule out.
 
     Args:
-        least_share: the smallest face that is looked for, of the picture's shorter side; a large one is quick.
+        least_share: the smallest face that is looked for where no large one is, of the picture's shorter side.
     """
 
     def __init__(self, least_share: float = LEAST_FACE) -> None:
@@ -69,12 +71,25 @@ class HaarFaces:
 
     def find(self, gray: NDArray[np.uint8]) -> tuple[Box, ...]:
         """Find upright faces in an H x W, uint8 picture; the largest first, in its pixels."""
-        least = max(20, round(min(gray.shape) * self._least_share))
-        if min(gray.shape) < least:
-            return ()
-        found = _cascade().detectMultiScale(gray, scaleFactor=1.1, minNeighbors=4, minSize=(least, least))
-        boxes = [Box(float(x), float(y), float(w), float(h)) for x, y, w, h in found]
-        return tuple(sorted(boxes, key=lambda box: (-box.height, box.x, box.y)))
+        side = min(gray.shape)
+        large = _side_px(side * max(self._least_share, _LARGE_FACE))
+        found = _search(gray, large, side)
+        if not found and self._least_share < _LARGE_FACE:
+            found = _search(gray, _side_px(side * self._least_share), large)
+        return tuple(sorted(found, key=lambda box: (-box.height, box.x, box.y)))
+
+
+def _side_px(share: float) -> int:
+    return max(_LEAST_FACE_PX, round(share))
+
+
+def _search(gray: NDArray[np.uint8], least_px: int, most_px: int) -> list[Box]:
+    if least_px > most_px:
+        return []
+    found = _cascade().detectMultiScale(
+        gray, scaleFactor=1.1, minNeighbors=4, minSize=(least_px, least_px), maxSize=(most_px, most_px)
+    )
+    return [Box(float(x), float(y), float(w), float(h)) for x, y, w, h in found]
 
 
 @lru_cache(maxsize=1)
