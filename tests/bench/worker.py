@@ -46,7 +46,7 @@ def main() -> None:
         job = Job(SpacesStore(running.config), rules=rules)
         job.upload(upload)
         payload = json.dumps(job.payload).encode()
-        environ = {"PATH": os.environ["PATH"], **environ_for(running.config)}
+        environ = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1", **environ_for(running.config)}
         for _ in range(ROUNDS):
             floors.append(run_process([sys.executable, "-c", FLOOR], stdin=upload, environ=environ))
             jobs.append(run_process([sys.executable, "-m", "rythmiq_worker"], stdin=payload, environ=environ))

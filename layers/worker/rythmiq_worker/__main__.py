@@ -8,6 +8,8 @@ import os
 # Before numpy is imported: a pool of BLAS threads costs 100 ms and is never used.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# Before pydantic is imported: it would look through every installed package for plugins, which takes 30 ms.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from typing import NoReturn  # noqa: E402  the lines above come first
 
