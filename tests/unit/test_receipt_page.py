@@ -118,7 +118,19 @@ def test_a_source_that_is_no_https_address_is_no_link() -> None:
         receipt_page(receipt(versions={EVIL: EVIL})),
         receipt_page(receipt(), warnings=[f"CODE: {EVIL}"]),
     ],
-    ids="filename portal slot version wanted measured url note operation versions warning".split(),
+    ids=[
+        "filename",
+        "portal",
+        "slot",
+        "version",
+        "wanted",
+        "measured",
+        "url",
+        "note",
+        "operation",
+        "versions",
+        "warning",
+    ],
 )
 def test_markup_in_what_is_shown_is_text(page: str) -> None:
     elements = Elements(page)
