@@ -1,6 +1,9 @@
-"""What every test shares: a deterministic hypothesis profile."""
+"""What every test shares: a deterministic hypothesis profile, and an ONNX Runtime that tells its maker nothing."""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

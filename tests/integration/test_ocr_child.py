@@ -212,6 +212,17 @@ def test_the_child_knows_no_secret(frame: FrameFile) -> None:
     assert names <= {*child.ENVIRONMENT, *child.FIXED_ENVIRONMENT, "LC_CTYPE"}
 
 
+def test_the_engine_s_runtime_keeps_no_identity_and_no_events_for_its_maker(tmp_path: Path) -> None:
+    """ONNX Runtime's official builds note a device's identity and send events, unless told not to before they start."""
+    program = (
+        "import numpy; from rythmiq_worker.engines import rapidocr;"
+        "rapidocr.load().read(numpy.zeros((64, 64, 3), numpy.uint8))"
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **child.FIXED_ENVIRONMENT}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environ)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_a_frame_is_rgb() -> None:
     with pytest.raises(ValueError, match="not L"):
         write_frame(Image.new("L", (4, 4)))
