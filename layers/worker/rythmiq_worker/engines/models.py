@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_worker.engines.onnx_head import Headless, without_head
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PACKAGE = "rapidocr"
@@ -19,6 +21,8 @@ INSTALL = "install the worker's locked requirements (layers/worker/requirements.
 DETECTION = "PP-OCRv6_det_small.onnx"
 RECOGNITION = "PP-OCRv6_rec_small.onnx"
 THREADS = 2
+DICTIONARY = "character"
+KEPT_BELOW = 0x2E80  # where Unicode's East Asian scripts begin; all others, and signs of money and measure, are below
 
 
 class ModelsMissingError(RythmiqError):
@@ -64,7 +68,7 @@ class Network:
     stays on: without it the CPU rises, and memory is bounded by the size of what is fed in.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, model: Path | bytes) -> None:
         import onnxruntime as ort  # noqa: PLC0415  a quarter of a second that only the child pays
 
         options = ort.SessionOptions()
@@ -72,7 +76,8 @@ class Network:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = model if isinstance(model, bytes) else str(model)
+        self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -82,3 +87,42 @@ class Network:
     def metadata(self, key: str) -> str:
         """A text that the model carries; empty when it has none by that name."""
         return cast("str", self._session.get_modelmeta().custom_metadata_map.get(key, ""))
+
+
+class LetterNetwork(Network):
+    """A recogniser that computes only the characters up to KEPT_BELOW: what is left out is Chinese, Japanese, Korean.
+
+    Probabilities are shares of what is kept.
+
+    Raises:
+        ValueError: the dictionary is not that of the last layer.
+    """
+
+    def __init__(self, cut: Headless) -> None:
+        super().__init__(cut.model)
+        characters = super().metadata(DICTIONARY).splitlines()
+        if len(characters) + 2 != len(cut.bias):
+            raise ValueError(f"{len(characters)} characters, a blank and a space are not {len(cut.bias)} classes")
+        letters = [index for index, text in enumerate(characters) if all(ord(letter) < KEPT_BELOW for letter in text)]
+        classes = [0, *(index + 1 for index in letters), len(characters) + 1]  # a blank first, a space last
+        self._characters = "\n".join(characters[index] for index in letters)
+        self._weights, self._bias = cut.weights[:, classes], cut.bias[classes]
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Probabilities for a batch of N x 3 x H x W, float32: N x T x C, of the characters that `metadata` names."""
+        scores = super().run(batch) @ self._weights
+        scores += self._bias
+        scores -= scores.max(axis=2, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=2, keepdims=True)
+        return scores
+
+    def metadata(self, key: str) -> str:
+        """A text that the model carries; its dictionary without what is left out."""
+        return self._characters if key == DICTIONARY else super().metadata(key)
+
+
+def open_recogniser(path: Path) -> Network:
+    """Open a recogniser without the characters that no document here holds; a model that we cannot cut, whole."""
+    cut = without_head(path.read_bytes())
+    return Network(path) if cut is None else LetterNetwork(cut)
