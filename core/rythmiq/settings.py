@@ -6,6 +6,7 @@ start (facts: docs/decisions.md).
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -82,6 +83,7 @@ class WorkerSettings(EnvironmentSettings):
     fetch_timeout_s: Seconds = 30.0
     ocr_timeout_s: Seconds = 60.0
     ocr_engine: Literal["rapidocr", "paddleocr"] = "rapidocr"
+    ocr_models_dir: Path | None = None
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20 * 1024 * 1024
     max_pixels: Annotated[int, Field(ge=1)] = 80_000_000
     max_pages: Annotated[int, Field(ge=1, le=100)] = 10

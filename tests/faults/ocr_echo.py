@@ -24,4 +24,5 @@ class Echo:
         return [TextLine(text, 1.0, CORNERS) for text in texts]
 
 
-load = Echo
+def load(_choice: object) -> Echo:
+    return Echo()

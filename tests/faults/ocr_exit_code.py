@@ -11,4 +11,5 @@ class Leaving:
         os._exit(3)
 
 
-load = Leaving
+def load(_choice: object) -> Leaving:
+    return Leaving()

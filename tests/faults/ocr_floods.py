@@ -15,4 +15,5 @@ class Flooding:
         return list(repeat(TextLine("flood " * 170_000, 1.0, CORNERS), 200))
 
 
-load = Flooding
+def load(_choice: object) -> Flooding:
+    return Flooding()

@@ -15,4 +15,5 @@ class Scribbler:
         os._exit(0)
 
 
-load = Scribbler
+def load(_choice: object) -> Scribbler:
+    return Scribbler()

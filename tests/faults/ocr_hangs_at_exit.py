@@ -15,4 +15,5 @@ class HangingAtExit(Hanging):
         super().read(image)
 
 
-load = HangingAtExit
+def load(_choice: object) -> HangingAtExit:
+    return HangingAtExit()

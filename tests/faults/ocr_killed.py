@@ -12,4 +12,5 @@ class Dying:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-load = Dying
+def load(_choice: object) -> Dying:
+    return Dying()

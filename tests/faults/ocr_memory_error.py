@@ -9,4 +9,5 @@ class Greedy:
         bytearray(1 << 60)
 
 
-load = Greedy
+def load(_choice: object) -> Greedy:
+    return Greedy()

@@ -3,6 +3,6 @@
 from rythmiq_worker.engines.models import find_models
 
 
-def load() -> None:
+def load(_choice: object) -> None:
     """Look for the models in a package that no one has."""
-    find_models("rythmiq_no_such_package")
+    find_models(package="rythmiq_no_such_package")

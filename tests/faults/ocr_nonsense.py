@@ -13,4 +13,5 @@ class Nonsense:
         return [TextLine("sure", 7.0, CORNERS)]
 
 
-load = Nonsense
+def load(_choice: object) -> Nonsense:
+    return Nonsense()

@@ -9,4 +9,5 @@ class Quoting:
         raise RuntimeError("cannot encode 'AADHAAR 1234 5678 9012'")
 
 
-load = Quoting
+def load(_choice: object) -> Quoting:
+    return Quoting()

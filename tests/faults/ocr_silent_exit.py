@@ -11,4 +11,5 @@ class Leaving:
         os._exit(0)
 
 
-load = Leaving
+def load(_choice: object) -> Leaving:
+    return Leaving()

@@ -186,8 +186,8 @@ def test_an_unknown_engine_is_refused_by_name_before_anything_starts(
     frame: FrameFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess, "Popen", None)
-    with pytest.raises(OcrEngineError, match=r"OCR_ENGINE=paddleocr .* known: rapidocr") as caught:
-        read_text(frame, timeout_s=AMPLE_S, engine="paddleocr")
+    with pytest.raises(OcrEngineError, match=r"OCR_ENGINE=tesseract .* known: paddleocr, rapidocr") as caught:
+        read_text(frame, timeout_s=AMPLE_S, engine="tesseract")
     assert caught.value.detail == {"reason": "unknown_engine"}
 
 

@@ -28,6 +28,7 @@ def test_the_five_names_of_the_hand_off_are_enough() -> None:
     assert (settings.max_upload_bytes, settings.max_pixels, settings.max_pages) == (20 * 2**20, 80_000_000, 10)
     assert (settings.service_env, settings.ocr_engine, settings.allow_plaintext) == ("dev", "rapidocr", "no")
     assert settings.artifact_url_allowed_origins == ()
+    assert settings.ocr_models_dir is None
 
 
 @pytest.mark.parametrize("unset", ["-", ""])

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rythmiq.contracts.keys import UUID4_PATTERN, format_timestamp, parse_key
-from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.portal import OcrLanguage, SchemaDefinition
 
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 
@@ -108,10 +108,14 @@ class Crop(BaseModel):
 
 
 class Options(_Lenient):
-    """What the owner chose: a turn clockwise (applied first), then a crop of the turned picture."""
+    """What the owner chose: a turn clockwise (applied first), then a crop of the turned picture, and a language.
+
+    The language is that of the text, and goes before the slot's own.
+    """
 
     crop: Crop | None = None
     rotate: Literal[0, 90, 180, 270] = 0
+    ocr_language: OcrLanguage | None = None
 
 
 class Encryption(_Lenient):

@@ -20,6 +20,8 @@ PLACEHOLDERS = frozenset({"job_id", "portal", "slot", "original"})
 
 Kind = Literal["photo", "signature", "thumb", "document", "auto"]
 Confidence = Literal["high", "medium", "low"]
+OcrLanguage = Literal["en", "hi"]
+"""Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
 
 
 def _format_word(value: object) -> object:
@@ -99,6 +101,7 @@ class SchemaDefinition(BaseModel):
     fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")
     enhance: Literal["off", "auto"] = "auto"
     ocr: Literal["off", "auto"] = "auto"
+    ocr_language: OcrLanguage | None = Field(default=None, description="of the text; default: en")
     quality: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="a cap, in Pillow's scale")
     max_compression_ratio: Ratio | None = Field(default=None, description="raw RGB bytes over file bytes")
     name_date_strip: bool = False

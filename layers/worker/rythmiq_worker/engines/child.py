@@ -26,12 +26,14 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
-from rythmiq_worker.engines.text import Quad, TextLine
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice, Quad, TextLine
 
 if TYPE_CHECKING:
     import PIL.Image
 
-ENGINES: Mapping[str, str] = MappingProxyType({"rapidocr": "rythmiq_worker.engines.rapidocr"})
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {"rapidocr": "rythmiq_worker.engines.rapidocr", "paddleocr": "rythmiq_worker.engines.paddle"}
+)
 """Engines by the name that OCR_ENGINE takes, and the module whose `load()` makes each."""
 
 # What an engine may know of the environment: how to start Python and find its libraries, and no secret.
@@ -133,11 +135,12 @@ def write_frame(image: "PIL.Image.Image") -> FrameFile:
     return FrameFile(fd, width_px, height_px)
 
 
-def read_text(
+def read_text(  # noqa: PLR0913  two of them are for tests
     frame: FrameFile,
     *,
     timeout_s: float,
     engine: str = "rapidocr",
+    models: ModelChoice = BUNDLED,
     environ: Mapping[str, str] | None = None,
     engines: Mapping[str, str] = ENGINES,
 ) -> list[TextLine]:
@@ -147,6 +150,7 @@ def read_text(
         frame: the picture.
         timeout_s: limit for everything, the child's start included.
         engine: a name of `engines`.
+        models: which ones it loads.
         environ: the environment to choose the child's few variables from; this process's own by default.
         engines: module by name; another book than ENGINES is for tests.
 
@@ -163,7 +167,7 @@ def read_text(
         raise OcrEngineError("unknown_engine", f"OCR_ENGINE={engine} is not an engine of this worker; known: {known}.")
     read_fd, write_fd = os.pipe()
     try:
-        child = _start(engines[engine], frame, write_fd, os.environ if environ is None else environ)
+        child = _start(engines[engine], models, frame, write_fd, os.environ if environ is None else environ)
     except OSError as error:
         os.close(read_fd)
         raise OcrEngineError("start", "The text engine's process could not be started.") from error
@@ -193,8 +197,11 @@ def _write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _start(module: str, frame: FrameFile, result_fd: int, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    arguments = (module, frame.fd, frame.width_px, frame.height_px, result_fd, os.getpid())
+def _start(
+    module: str, models: ModelChoice, frame: FrameFile, result_fd: int, environ: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    which = (module, models.language, models.folder or "")
+    arguments = (*which, frame.fd, frame.width_px, frame.height_px, result_fd, os.getpid())
     return subprocess.Popen(  # noqa: S603  our own module, by name
         [sys.executable, "-m", "rythmiq_worker.engines.child_main", *map(str, arguments)],
         stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """The child's side: load one engine, read one picture, answer with one JSON document on a pipe of its own.
 
 Run by `engines.child`, never by hand:
-`python -m rythmiq_worker.engines.child_main MODULE FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
+`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
 
 The document is `{"lines": [[text, confidence, [[x, y], ...]], ...]}` or
 `{"error": {"reason", "type", "where", "message"}}`.
@@ -16,14 +16,17 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_worker.engines.text import ModelChoice
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.engines.text import OcrEngine, TextLine
 
 PR_SET_PDEATHSIG = 1
@@ -33,8 +36,8 @@ CHANNELS = 3
 class EngineModule(Protocol):
     """What a module of an engine offers."""
 
-    def load(self) -> "OcrEngine":
-        """Make the engine."""
+    def load(self, choice: ModelChoice) -> "OcrEngine":
+        """Make the engine with these models."""
         ...
 
 
@@ -75,10 +78,10 @@ def failure_of(error: BaseException) -> bytes:
     return json.dumps({"error": failure}).encode()
 
 
-def answer(module: str, frame_fd: int, width_px: int, height_px: int) -> bytes:
+def answer(module: str, choice: ModelChoice, frame_fd: int, width_px: int, height_px: int) -> bytes:
     """Read the picture; whatever an engine raises becomes a document."""
     try:
-        engine = cast("EngineModule", importlib.import_module(module)).load()
+        engine = cast("EngineModule", importlib.import_module(module)).load(choice)
         return document_of(engine.read(map_frame(frame_fd, width_px, height_px)))
     except BaseException as error:  # noqa: BLE001  this is the wall: SystemExit of an engine is a failure too
         return failure_of(error)
@@ -86,12 +89,13 @@ def answer(module: str, frame_fd: int, width_px: int, height_px: int) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Answer, then leave without teardown: that would cost a tenth of a second for nothing."""
-    module = arguments[0]
-    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[1:])
+    module, language, folder = arguments[:3]
+    choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None)
+    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[3:])
     die_with_parent(parent)
     for fd in (frame_fd, result_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  its only form: nothing that an engine starts keeps the pipe open
-    document = memoryview(answer(module, frame_fd, width_px, height_px))
+    document = memoryview(answer(module, choice, frame_fd, width_px, height_px))
     while document:
         document = document[os.write(result_fd, document) :]
     os._exit(0)

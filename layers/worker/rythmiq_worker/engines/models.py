@@ -1,25 +1,36 @@
-"""The PP-OCR models that the `rapidocr` package carries: where they lie, and how ONNX Runtime opens them.
+"""The PP-OCR models of the default engine: where they lie, and how ONNX Runtime opens them.
+
+The `rapidocr` package carries a detector, which finds lines in any script, and the recogniser of Latin script. That of
+Devanagari it only names; an operator puts the file into OCR_MODELS_DIR. Nothing is ever fetched.
 
 The package's code is never imported: that costs 1.4 s of CPU and brings shapely and pyclipper (docs/decisions.md).
 """
 
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_worker.engines.onnx_head import Headless, without_head
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rythmiq.contracts.portal import OcrLanguage
+
 PACKAGE = "rapidocr"
 INSTALL = "install the worker's locked requirements (layers/worker/requirements.txt), which hold rapidocr 3.10"
 DETECTION = "PP-OCRv6_det_small.onnx"
-RECOGNITION = "PP-OCRv6_rec_small.onnx"
+RECOGNITION: Mapping["OcrLanguage", str] = MappingProxyType(
+    {"en": "PP-OCRv6_rec_small.onnx", "hi": "devanagari_PP-OCRv5_rec_mobile.onnx"}
+)
+"""Recognisers by the language of the text, as RapidOCR 3.10 names them; the package carries the first."""
 THREADS = 2
 DICTIONARY = "character"
 KEPT_BELOW = 0x2E80  # where Unicode's East Asian scripts begin; all others, and signs of money and measure, are below
@@ -37,28 +48,44 @@ class ModelFiles:
     recognition: Path
 
 
-def find_models(package: str = PACKAGE) -> ModelFiles:
-    """Find the model files of an installed package without importing it.
+def find_models(choice: ModelChoice = BUNDLED, package: str = PACKAGE) -> ModelFiles:
+    """Find the model files of a language: in an installed package, without importing it, or in the operator's folder.
 
     Raises:
-        ModelsMissingError: the package, or a model in it, is not there.
+        ModelsMissingError: the package, or a model, is not there.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModelsMissingError(f"The package {package} is not installed: {INSTALL}.")
-    return models_in(Path(spec.submodule_search_locations[0]) / "models")
+    files = models_in(Path(spec.submodule_search_locations[0]) / "models")
+    return files if choice.language == "en" else replace(files, recognition=operators_model(choice))
 
 
 def models_in(folder: Path) -> ModelFiles:
-    """The model files of a folder.
+    """The model files of the package's folder.
 
     Raises:
         ModelsMissingError: one of them is not there; its name is in the message.
     """
-    missing = [name for name in (DETECTION, RECOGNITION) if not (folder / name).is_file()]
+    names = DETECTION, RECOGNITION["en"]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ModelsMissingError(f"The text models lack {' and '.join(missing)}: {INSTALL}.")
-    return ModelFiles(folder / DETECTION, folder / RECOGNITION)
+    return ModelFiles(*(folder / name for name in names))
+
+
+def operators_model(choice: ModelChoice) -> Path:
+    """The recogniser of a language that the package does not carry.
+
+    Raises:
+        ModelsMissingError: it is not in the operator's folder, or there is no such folder; its name is in the message.
+    """
+    name = RECOGNITION[choice.language]
+    if choice.folder is None or not (choice.folder / name).is_file():
+        raise ModelsMissingError(
+            f"The model that reads ocr_language={choice.language}, {name}, is missing: put it into OCR_MODELS_DIR."
+        )
+    return choice.folder / name
 
 
 class Network:

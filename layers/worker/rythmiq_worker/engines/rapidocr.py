@@ -16,7 +16,7 @@ from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import ModelFiles, Network, find_models, open_recogniser
 from rythmiq_worker.engines.reading_order import reading_order
 from rythmiq_worker.engines.recognition import Reading, Recogniser
-from rythmiq_worker.engines.text import OcrEngine, Quad, TextLine
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice, OcrEngine, Quad, TextLine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,13 +31,13 @@ DOUBT_BELOW = 0.90
 MIN_CONFIDENCE = 0.5  # a line below this is noise, as in RapidOCR's defaults
 
 
-def load() -> OcrEngine:
+def load(choice: ModelChoice = BUNDLED) -> OcrEngine:
     """Make the engine.
 
     Raises:
         ModelsMissingError: the models are not installed.
     """
-    return RapidOcr(find_models())
+    return RapidOcr(find_models(choice))
 
 
 class RapidOcr:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from rythmiq.contracts.portal import OcrLanguage
 
 Point = tuple[float, float]
 Quad = tuple[Point, Point, Point, Point]
@@ -29,10 +33,28 @@ class TextLine:
     quad: Quad
 
 
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which models an engine loads.
+
+    Attributes:
+        language: of the text; it decides which model reads the lines.
+        folder: the operator's own models (OCR_MODELS_DIR); None: there are none.
+    """
+
+    language: "OcrLanguage" = "en"
+    folder: "Path | None" = None
+
+
+BUNDLED = ModelChoice()
+"""The models that come with the worker."""
+
+
 class OcrEngine(Protocol):
     """Reads the text of a picture.
 
-    An engine lives in a module of its own with a `load() -> OcrEngine`, which `engines.child.ENGINES` names.
+    An engine lives in a module of its own with a `load(choice: ModelChoice) -> OcrEngine`, which
+    `engines.child.ENGINES` names.
     """
 
     def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:

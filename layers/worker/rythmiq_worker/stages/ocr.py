@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from rythmiq.contracts.payload import Crop
+    from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.picture import Picture
 
 _UNCLEAR = 0.80
@@ -32,7 +33,9 @@ def ocr(frame: Frame, ctx: Context) -> None:
     if ctx.payload.portal_schema.schema_definition.ocr == "off" or frame.kind != "document":
         return
     from rythmiq_worker.engines.child import OcrTimeoutError, read_text, write_frame  # noqa: PLC0415  only documents
+    from rythmiq_worker.engines.text import ModelChoice  # noqa: PLC0415  ditto
 
+    models = ModelChoice(language_of(ctx), ctx.settings.ocr_models_dir)
     lines = []
     timeout_s = ctx.settings.ocr_timeout_s
     ends_at = time.monotonic() + timeout_s
@@ -41,7 +44,8 @@ def ocr(frame: Frame, ctx: Context) -> None:
         with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
             try:
-                lines += read_text(pixels, timeout_s=max(0.0, left_s), engine=ctx.settings.ocr_engine)
+                left_s = max(0.0, left_s)
+                lines += read_text(pixels, timeout_s=left_s, engine=ctx.settings.ocr_engine, models=models)
             except OcrTimeoutError:
                 raise OcrTimeoutError(timeout_s) from None  # in words of the whole limit, not of what was left of it
     frame.lines = lines
@@ -49,6 +53,12 @@ def ocr(frame: Frame, ctx: Context) -> None:
         frame.warn(WarningCode.NO_TEXT)
     elif (confidence_of(frame) or 0) < _UNCLEAR:
         frame.warn(WarningCode.TEXT_UNCLEAR)
+
+
+def language_of(ctx: Context) -> "OcrLanguage":
+    """The language of the text: the owner's choice, else the slot's, else English."""
+    rules = ctx.payload.portal_schema.schema_definition
+    return ctx.payload.options.ocr_language or rules.ocr_language or "en"
 
 
 def _seen(page: "Picture", crop: "Crop | None") -> "Image.Image":
