@@ -1,0 +1,179 @@
+"""Writes the pages of docs/ that are made from the code, so that page and code cannot differ.
+
+`python -m rythmiq_cli.docs_pages [--check]`; with --check nothing is written, and a page that is out of date ends it
+with 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import typer.main
+from typer.core import TyperGroup
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import CATALOGUE
+from rythmiq.contracts.portal import Portal, Slot, Source
+from rythmiq.portals import all_portals
+from rythmiq_cli import exits
+from rythmiq_cli.commands.portals import kb_of, lowest, pixels_of
+from rythmiq_cli.main import app
+
+DOCS = Path(__file__).parents[3] / "docs"
+_NO_RULES = frozenset({"slot", "kind", "sources"})
+
+_ERRORS_HEAD = """# Errors and warnings
+
+Made from `core/rythmiq/contracts/errors.py` and `advice.py` by `make docs`; do not edit.
+
+A job that fails ends with one of these codes; `retryable` says whether the same job may succeed when it is run again.
+Nothing is charged for a job that failed.
+
+| code | stage | retryable | happens when | what to do |
+|---|---|---|---|---|
+"""
+
+_ERRORS_DETAIL = """
+`detail` holds small facts for a program: `transient` (FETCH_FAILED: a repeat may do), `reason` (DECODE_FAILED; for a
+failed decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), and `smallest_bytes`,
+`width_px`, `height_px` (SIZE_EXCEEDED).
+
+## Warnings
+
+A job that completes may carry warnings, as `"CODE: sentence"`.
+
+| code | sentence |
+|---|---|
+"""
+
+_PORTALS_HEAD = """# The rule book
+
+Made from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to be
+checked again.
+
+A slot is one file that a portal asks for. Kilobytes have two readings: a file is made at most KB x 1000 bytes and at
+least KB x 1024, so that it is right in both. **Confidence** is the lowest among a slot's numbers; where sources
+contradict each other, the note says which was taken. Compare a receipt with the portal's own notice before you rely on
+a number of low confidence.
+"""
+
+_CLI_HEAD = """# The `rythmiq` command
+
+Made from the commands themselves by `make docs`; do not edit.
+
+Progress goes to STDERR and only to a terminal. With `--json`, STDOUT holds one JSON document and nothing else.
+"""
+
+
+def errors_page() -> str:
+    """Every failure and warning with its advice."""
+    failures = "".join(
+        f"| `{entry.code}` | {entry.stage or 'any'} | {'yes' if entry.retryable else 'no'} | {entry.when} "
+        f"| {entry.advice} |\n"
+        for entry in CATALOGUE.values()
+    )
+    warnings = "".join(f"| `{code.value}` | {code.sentence} |\n" for code in WarningCode)
+    return _ERRORS_HEAD + failures + _ERRORS_DETAIL + warnings
+
+
+def portals_page() -> str:
+    """Every number of every slot with its source."""
+    portals = all_portals()
+    rows = [
+        f"| [{portal.name}](#{portal.portal}) | `{slot.slot}` | {pixels_of(slot)} | {kb_of(slot)} "
+        f"| {' '.join(slot.formats or (slot.output_format,))} | {lowest(slot)} |\n"
+        for portal in portals
+        for slot in portal.slots
+    ]
+    table = "\n| portal | slot | pixels | KB | formats | confidence |\n|---|---|---|---|---|---|\n" + "".join(rows)
+    return _PORTALS_HEAD + table + "".join(_portal(portal) for portal in portals)
+
+
+def _portal(portal: Portal) -> str:
+    sources = list(dict.fromkeys(source for slot in portal.slots for source in slot.sources.values()))
+    slots = "".join(_slot(slot, sources) for slot in portal.slots)
+    listed = "".join(
+        f"{number}. {_address(source)}: {source.source_kind}, checked {source.checked_on}, confidence "
+        f"{source.confidence}{f'; {source.note}' if source.note else ''}\n"
+        for number, source in enumerate(sources, start=1)
+    )
+    return f"\n## {portal.portal}\n\n{portal.name}, rules {portal.version}.\n{slots}\nSources:\n\n{listed}"
+
+
+def _slot(slot: Slot, sources: list[Source]) -> str:
+    rules = slot.model_dump(mode="json", include=slot.model_fields_set - _NO_RULES, exclude_none=True)
+    rows = []
+    for rule, value in rules.items():
+        source = slot.sources.get(rule)
+        cited = "ours" if source is None else f"source {sources.index(source) + 1}, {source.confidence}"
+        rows.append(f"| `{rule}` | {_value(value)} | {cited} |\n")
+    return f"\n### {slot.slot} ({slot.kind})\n\n| rule | value | from |\n|---|---|---|\n{''.join(rows)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"`{value}`" if isinstance(value, str) else f"{value:g}"
+
+
+def _address(source: Source) -> str:
+    return f"<{source.source_url}>" if source.source_url.startswith("https://") else "our own page"
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options, and the exit codes."""
+    group = cast("TyperGroup", typer.main.get_command(app))
+    codes = (exits.__doc__ or "").partition("\n\n")[2].strip()
+    return f"{_CLI_HEAD}{''.join(_commands(group, 'rythmiq'))}\n## Exit codes\n\n{codes}\n"
+
+
+def _commands(group: TyperGroup, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, f"{path} {name}")
+            continue
+        words, rows = [path, name], []
+        for parameter in command.params:
+            shown = (parameter.name or "").upper()
+            if parameter.param_type_name == "argument":
+                label = shown if parameter.required else f"[{shown}]"
+                words.append(label)
+            else:
+                label = ", ".join(sorted(parameter.opts, key=len, reverse=True))
+                if parameter.required:
+                    words.append(f"{label.partition(',')[0]} {shown}")
+            rows.append(f"| `{label}` | {getattr(parameter, 'help', None) or ''} |\n")
+        text = " ".join((command.help or "").split())
+        table = f"| argument or option | meaning |\n|---|---|\n{''.join(rows)}"
+        yield f"\n## {path} {name}\n\n    {' '.join(words)}\n\n{text}\n\n{table}"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"errors.md": errors_page, "portals.md": portals_page, "cli.md": cli_page}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is out of date")
+    check = parser.parse_args(arguments).check
+    old = [name for name, page in PAGES.items() if not _is_current(name, page)]
+    for name in old:
+        if check:
+            print(f"docs/{name} is out of date; run `make docs`", file=sys.stderr)
+        else:
+            (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+            print(f"wrote docs/{name}", file=sys.stderr)
+    return int(check and bool(old))
+
+
+def _is_current(name: str, page: Callable[[], str]) -> bool:
+    path = DOCS / name
+    return path.is_file() and path.read_text(encoding="utf-8") == page()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

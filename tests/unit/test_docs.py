@@ -1,0 +1,159 @@
+"""What the pages say is what the code does: generated pages are current, links resolve, examples are valid."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import CATALOGUE
+from rythmiq.contracts.payload import Payload
+from rythmiq.contracts.result import RESULT
+from rythmiq.settings import WorkerSettings
+from rythmiq_cli.docs_pages import DOCS, PAGES, main
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WRITTEN = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "tests" / "rig").glob("*.md")])
+BINARY = {".jpg", ".png", ".webp", ".heic", ".gif", ".pdf"}
+
+
+def tracked() -> list[Path]:
+    """Every file of the repository."""
+    command = ["git", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def examples(kind: str) -> list[str]:
+    """The JSON blocks of docs/worker.md that are marked as this."""
+    page = (DOCS / "worker.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```json {kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def names_of(path: Path) -> set[str]:
+    """Prose that a page holds as code."""
+    return set(re.findall(r"`([A-Z][A-Z_]+)`", path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_generated_page_is_current(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
+
+
+def test_an_outdated_page_is_found_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rythmiq_cli.docs_pages.DOCS", tmp_path)
+    assert main(["--check"]) == 1
+    assert "docs/cli.md is out of date" in capsys.readouterr().err
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"(?:`|^ {4})make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+
+
+def test_every_target_of_the_makefile_says_what_it_does() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+    assert targets == set(re.findall(r"^([a-z][a-z-]*):.*## \S", MAKEFILE, re.MULTILINE))
+
+
+def test_the_template_of_the_environment_names_what_the_code_reads() -> None:
+    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
+    assert re.findall(r"^([A-Z_]+)=", text, re.MULTILINE) == list(WorkerSettings.variables().values())
+
+
+def test_the_table_of_the_environment_names_what_the_template_sets() -> None:
+    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
+    assert re.findall(r"^# ([A-Z_]+) +\|", text, re.MULTILINE) == re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)
+
+
+def test_the_template_of_the_environment_can_be_read() -> None:
+    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    assert WorkerSettings.from_environ(given).service_env == "prod"
+
+
+def test_the_worker_page_names_every_variable() -> None:
+    assert set(WorkerSettings.variables().values()) <= names_of(DOCS / "worker.md")
+
+
+def test_every_failure_and_warning_has_its_line() -> None:
+    codes = {code.value for code in CATALOGUE} | {code.value for code in WarningCode}
+    assert codes <= names_of(DOCS / "errors.md")
+
+
+@pytest.mark.parametrize("text", examples("payload"))
+def test_the_payloads_that_are_shown_are_valid(text: str) -> None:
+    assert Payload.model_validate_json(text).job_id == "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+
+
+@pytest.mark.parametrize("text", examples("result"))
+def test_the_results_that_are_shown_are_valid(text: str) -> None:
+    assert RESULT.validate_python(json.loads(text)).job_id == "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+
+
+def test_both_payloads_and_both_results_are_shown() -> None:
+    assert (len(examples("payload")), len(examples("result"))) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("tests/requirements.txt", ("worker", "cli", "local")), ("layers/worker/requirements.txt", ("worker",))],
+)
+def test_what_is_locked_is_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE))
+    wanted = [*PROJECT["project"]["dependencies"]]
+    for extra in extras:
+        wanted += PROJECT["project"]["optional-dependencies"][extra]
+    for requirement in map(Requirement, wanted):
+        if requirement.name == PROJECT["project"]["name"]:
+            continue  # an extra that takes in another
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not locked; run `make lock`"
+        assert requirement.specifier.contains(version), f"{requirement} is locked at {version}; run `make lock`"
+
+
+@pytest.mark.parametrize("lock", ["tests/requirements.txt", "layers/worker/requirements.txt"])
+def test_every_locked_package_has_its_hashes(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
+    assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)
+
+
+def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
+    # Written apart, so that this test does not find itself.
+    words = ["/" + "work/main", "/" + "work/shared", "/" + "opt/pypi", "index" + "-url", "files." + "pythonhosted"]
+    guilty = [
+        (str(path.relative_to(ROOT)), word)
+        for path in tracked()
+        if path.suffix not in BINARY
+        for word in words
+        if word in path.read_text(encoding="utf-8", errors="ignore").replace("--no-emit-" + "index-url", "")
+    ]
+    assert not guilty
+
+
+def test_the_readme_begins_with_what_it_is_a_picture_and_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture, demo, test = (text.index(word) for word in ("![", "    make demo", "    make test"))
+    assert text.startswith("# Rythmiq One\n\nA student has a phone photo")
+    assert picture < demo < test < 2_500
