@@ -68,8 +68,10 @@ def page(results: dict[str, list[dict[str, object]]], on: dt.date) -> str:
 def main() -> int:
     """Run the benchmarks; exit 1 when a bar does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bench", nargs="*", choices=BENCHES, default=BENCHES)
-    names = parser.parse_args().bench
+    parser.add_argument("bench", nargs="*", metavar="BENCH", help=f"some of {', '.join(BENCHES)}; default: all")
+    names = parser.parse_args().bench or BENCHES
+    if unknown := set(names) - set(BENCHES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
     results = {name: rows_of(name) for name in names}
     text = page(results, dt.datetime.now(tz=dt.UTC).date())
     if set(names) == set(BENCHES):
