@@ -25,6 +25,8 @@ LEAST_FACE = 0.08
 LEAST_PORTRAIT_FACE = 0.2
 _LARGE_FACE = 0.16
 _LEAST_FACE_PX = 20
+# How many windows must agree. A large face makes 24 to 44 of them do, a seal on a marksheet up to 5.
+_LARGE_NEIGHBOURS, _SMALL_NEIGHBOURS = 9, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,9 @@ class HaarFaces:
         """Find upright faces in an H x W, uint8 picture; the largest first, in its pixels."""
         side = min(gray.shape)
         large = _side_px(side * max(self._least_share, _LARGE_FACE))
-        found = _search(gray, large, side)
+        found = _search(gray, large, side, _LARGE_NEIGHBOURS)
         if not found and self._least_share < _LARGE_FACE:
-            found = _search(gray, _side_px(side * self._least_share), large)
+            found = _search(gray, _side_px(side * self._least_share), large, _SMALL_NEIGHBOURS)
         return tuple(sorted(found, key=lambda box: (-box.height, box.x, box.y)))
 
 
@@ -83,11 +85,11 @@ def _side_px(share: float) -> int:
     return max(_LEAST_FACE_PX, round(share))
 
 
-def _search(gray: NDArray[np.uint8], least_px: int, most_px: int) -> list[Box]:
+def _search(gray: NDArray[np.uint8], least_px: int, most_px: int, neighbours: int) -> list[Box]:
     if least_px > most_px:
         return []
     found = _cascade().detectMultiScale(
-        gray, scaleFactor=1.1, minNeighbors=4, minSize=(least_px, least_px), maxSize=(most_px, most_px)
+        gray, scaleFactor=1.1, minNeighbors=neighbours, minSize=(least_px, least_px), maxSize=(most_px, most_px)
     )
     return [Box(float(x), float(y), float(w), float(h)) for x, y, w, h in found]
 

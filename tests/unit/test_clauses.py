@@ -1,0 +1,269 @@
+"""Every kind of clause, with a file that passes it and one that fails it; and what `check` says of foreign files."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.receipt import Clause, ClauseName, Receipt
+from rythmiq_worker.conform import Labels, check
+from rythmiq_worker.conform.clauses import Sight, clauses_for
+from rythmiq_worker.conform.measure import measure
+from rythmiq_worker.engines.faces import Box
+from tests.data.portraits import portrait
+
+LABELS = Labels("p", "s", "1", "", "photo.jpg")
+SHARP = Image.effect_noise((300, 400), 40).convert("RGB")
+
+
+@dataclass
+class Seen:
+    """A detector that finds what it is told."""
+
+    boxes: Sequence[Box] = ()
+
+    def find(self, gray: NDArray[np.uint8]) -> tuple[Box, ...]:
+        height_px, width_px = gray.shape
+        return tuple(
+            Box(b.x * width_px, b.y * height_px, b.width * height_px, b.height * height_px) for b in self.boxes
+        )
+
+
+FACE = Box(0.3, 0.3, 0.4, 0.4)
+NOBODY, ONE, TWO = Seen(), Seen([FACE]), Seen([FACE, Box(0.0, 0.3, 0.38, 0.38)])
+
+
+def jpeg(image: Image.Image = SHARP, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", **{"quality": 90, "dpi": (200, 200), **options})
+    return out.getvalue()
+
+
+def png(image: Image.Image = SHARP, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def with_exif() -> bytes:
+    exif = Image.Exif()
+    exif[271] = "Camera"
+    return jpeg(exif=exif)
+
+
+def checked(data: bytes, seen: Seen = ONE, **rules: Any) -> Receipt:
+    return check(data, SchemaDefinition.model_validate({"kind": "photo", **rules}), LABELS, detector=seen)
+
+
+def clause_of(receipt: Receipt, name: str) -> Clause:
+    return next(clause for clause in receipt.clauses if clause.clause == name)
+
+
+def made(data: bytes, filename: str | None = None, legibility: float | None = None, **rules: Any) -> tuple[Clause, ...]:
+    """The clauses of a file that we made."""
+    definition = SchemaDefinition.model_validate({"kind": "document", **rules})
+    return clauses_for(
+        definition, measure(data), Sight("document", legibility=legibility), filename=filename, ours=True
+    )
+
+
+Verdict = Callable[[], str]
+
+
+def foreign(name: str, data: Callable[[], bytes], seen: Seen = ONE, **rules: Any) -> Verdict:
+    return lambda: clause_of(checked(data(), seen, **rules), name).verdict
+
+
+def ours(name: str, data: Callable[[], bytes] = jpeg, **facts: Any) -> Verdict:
+    return lambda: next(clause for clause in made(data(), **facts) if clause.clause == name).verdict
+
+
+def blurred() -> bytes:
+    return jpeg(SHARP.filter(ImageFilter.GaussianBlur(9)))
+
+
+def plain(colour: str) -> Callable[[], bytes]:
+    return lambda: jpeg(Image.new("RGB", (413, 531), colour))
+
+
+LARGE_FACE: dict[str, Any] = {"face_ratio": [0.55, 0.65]}
+# The clause, a file that passes, and one that does not.
+CASES: dict[str, tuple[Verdict, Verdict]] = {
+    "bytes": (foreign("bytes", jpeg, min_kb=1, max_kb=500), foreign("bytes", jpeg, max_kb=2)),
+    "pixels": (
+        foreign("pixels", jpeg, target_width=300, target_height=400),
+        foreign("pixels", jpeg, target_width=301, target_height=400),
+    ),
+    "dpi": (foreign("dpi", jpeg, target_dpi=200), foreign("dpi", jpeg, target_dpi=201)),
+    "format": (foreign("format", jpeg, formats=["jpeg", "png"]), foreign("format", png, formats=["jpeg"])),
+    "colour": (foreign("colour", jpeg), foreign("colour", lambda: jpeg(SHARP.convert("L")))),
+    "metadata": (ours("metadata"), ours("metadata", with_exif)),
+    "aspect": (
+        foreign("aspect", jpeg, aspect_min=0.74, aspect_max=0.76),
+        foreign("aspect", jpeg, aspect_min=0.76, aspect_max=0.8),
+    ),
+    "compression_ratio": (
+        foreign("compression_ratio", jpeg, max_compression_ratio=20),
+        foreign("compression_ratio", plain("white"), max_compression_ratio=20),
+    ),
+    "filename": (ours("filename", filename="a.jpg"), ours("filename", filename=None)),
+    "background": (
+        foreign("background", plain("#fcfcfc"), NOBODY, background="white"),
+        foreign("background", plain("#4060c0"), NOBODY, background="white"),
+    ),
+    "face": (foreign("face", jpeg, ONE, face="required"), foreign("face", jpeg, NOBODY, face="required")),
+    "face_size": (
+        foreign("face_size", jpeg, ONE, **LARGE_FACE),
+        foreign("face_size", jpeg, Seen([Box(0.4, 0.4, 0.2, 0.2)]), **LARGE_FACE),
+    ),
+    "sharpness": (foreign("sharpness", jpeg), foreign("sharpness", blurred)),
+    "legibility": (ours("legibility", legibility=0.95), ours("legibility", legibility=0.3)),
+}
+NEVER_CHECKED = {"name_date_strip"}
+
+
+def test_the_table_holds_every_clause() -> None:
+    assert set(CASES) | NEVER_CHECKED == set(get_args(ClauseName))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_that_keeps_the_rule_passes(name: str) -> None:
+    assert CASES[name][0]() == "pass"
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"filename"}))
+def test_a_file_that_breaks_the_rule_fails(name: str) -> None:
+    assert CASES[name][1]() == "fail"
+
+
+def test_a_file_name_that_is_not_known_is_not_checked() -> None:
+    assert CASES["filename"][1]() == "not_checked"
+
+
+def test_a_rule_that_we_do_not_support_is_told_and_not_checked() -> None:
+    clause = clause_of(checked(jpeg(), name_date_strip=True), "name_date_strip")
+    assert (clause.verdict, clause.hard) == ("not_checked", False)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_that_is_not_given_makes_no_demand(name: str) -> None:
+    always = {"format", "bytes", "pixels", "colour", "metadata", "filename", "face", "sharpness"}
+    found = [clause for clause in checked(jpeg()).clauses if clause.clause == name]
+    assert bool(found) is (name in always)
+    assert all(clause.verdict != "fail" for clause in found)
+
+
+HARD = {"bytes", "pixels", "dpi", "format", "colour", "metadata", "aspect", "compression_ratio", "filename"}
+
+
+def test_hard_clauses_are_those_of_the_specification() -> None:
+    rules: dict[str, Any] = {
+        "target_dpi": 200,
+        "aspect_min": 0.5,
+        "max_compression_ratio": 99,
+        "background": "white",
+        **LARGE_FACE,
+    }
+    receipt = checked(jpeg(), name_date_strip=True, **rules)
+    assert {clause.clause for clause in receipt.clauses if clause.hard} == HARD
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"), [(0.85, "pass"), (0.84, "advice"), (0.61, "advice"), (0.60, "fail"), (0.0, "fail")]
+)
+def test_legibility_is_graded(measured: float, verdict: str) -> None:
+    assert ours("legibility", legibility=measured)() == verdict
+
+
+def test_two_faces_of_one_size_are_not_one_face() -> None:
+    assert clause_of(checked(jpeg(), TWO, face="required"), "face").measured == "2 faces"
+
+
+def test_a_missing_face_is_advice_where_one_is_only_preferred() -> None:
+    assert clause_of(checked(jpeg(), NOBODY), "face").verdict == "advice"
+
+
+def test_both_readings_of_kb_stand_in_the_words() -> None:
+    wanted = clause_of(checked(jpeg(), min_kb=10, max_kb=200), "bytes").wanted
+    assert wanted == "10 to 200 KB (10240 to 200000 bytes)"
+
+
+@pytest.mark.parametrize(("measured_dpi", "verdict"), [(300, "pass"), (301, "fail")])
+def test_a_png_has_half_a_dot_of_room_in_its_resolution(measured_dpi: int, verdict: str) -> None:
+    data = png(dpi=(measured_dpi, measured_dpi))
+    assert clause_of(checked(data, formats=["png"], target_dpi=300), "dpi").verdict == verdict
+
+
+# --- foreign files -----------------------------------------------------------
+
+
+def test_metadata_in_a_foreign_file_is_advice() -> None:
+    clause = clause_of(checked(with_exif()), "metadata")
+    assert (clause.verdict, clause.measured) == ("advice", "EXIF")
+
+
+def test_bytes_after_the_end_of_a_foreign_file_fail() -> None:
+    clause = clause_of(checked(jpeg() + b"tail"), "metadata")
+    assert (clause.verdict, clause.measured) == ("fail", "4 bytes after the end")
+
+
+def test_a_jpeg_without_jfif_is_advice() -> None:
+    data = jpeg()
+    length = 4 + int.from_bytes(data[4:6])
+    clause = clause_of(checked(data[:2] + data[length:]), "format")
+    assert (clause.verdict, clause.measured) == ("advice", "JPEG without a JFIF header")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_jpeg_fails_and_is_not_looked_at(share: float) -> None:
+    data = jpeg()
+    receipt = checked(data[: int(len(data) * share)])
+    assert clause_of(receipt, "format").verdict == "fail"
+    assert clause_of(receipt, "face").verdict == "not_checked"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"%PDF-1.7 broken", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04zip", b"<svg/>"],
+    ids=["empty", "text", "pdf", "jpeg", "png", "zip", "svg"],
+)
+def test_what_is_no_picture_fails_and_nothing_is_raised(data: bytes) -> None:
+    receipt = checked(data)
+    assert not receipt.conforms
+    assert clause_of(receipt, "format").verdict == "fail"
+
+
+def test_a_picture_of_another_format_is_named() -> None:
+    out = io.BytesIO()
+    SHARP.save(out, "BMP")
+    assert clause_of(checked(out.getvalue()), "format").measured == "BMP"
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1_000))), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+    clause = clause_of(checked(data, formats=["png"]), "format")
+    assert clause.verdict == "fail"
+    assert "pixels" in (clause.measured or "")
+
+
+def test_a_real_portrait_is_found_to_hold_one_face() -> None:
+    rules = SchemaDefinition.model_validate({"kind": "photo", "face": "required"})
+    assert clause_of(check(portrait("white-wall").data, rules, LABELS), "face").verdict == "pass"
+
+
+def test_the_file_that_was_checked_is_named_by_its_digest() -> None:
+    document = checked(jpeg()).document
+    assert (document.filename, document.bytes, document.width_px) == ("photo.jpg", len(jpeg()), 300)
+    assert document.dpi == 200

@@ -1,0 +1,77 @@
+"""A receipt cannot contradict itself, cannot be changed, and survives its way through JSON."""
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from rythmiq.contracts.receipt import Clause, ClauseName, DocumentFacts, Operation, Receipt, Verdict
+
+CLAUSES = st.lists(
+    st.builds(
+        Clause,
+        clause=st.sampled_from(get_args(ClauseName)),
+        wanted=st.text(),
+        measured=st.none() | st.text(),
+        verdict=st.sampled_from(get_args(Verdict)),
+        hard=st.booleans(),
+        source=st.none(),
+    ),
+    max_size=6,
+).map(tuple)
+DOCUMENT = DocumentFacts(filename="a.jpg", sha256="a" * 64, bytes=1, width_px=1, height_px=1, dpi=None, format="jpeg")
+VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
+OPERATIONS = st.lists(
+    st.builds(Operation, op=st.text(), parameters=st.dictionaries(st.text(), VALUES, max_size=3)), max_size=3
+).map(tuple)
+
+
+def receipt(clauses: tuple[Clause, ...], *, conforms: bool, operations: tuple[Operation, ...] = ()) -> Receipt:
+    return Receipt(
+        portal="p",
+        slot=None,
+        version="1",
+        conforms=conforms,
+        clauses=clauses,
+        document=DOCUMENT,
+        operations=operations,
+    )
+
+
+def fits(clauses: tuple[Clause, ...]) -> bool:
+    return all(clause.verdict != "fail" for clause in clauses)
+
+
+@given(CLAUSES)
+def test_it_conforms_when_no_clause_fails(clauses: tuple[Clause, ...]) -> None:
+    assert receipt(clauses, conforms=fits(clauses)).conforms is fits(clauses)
+
+
+@given(CLAUSES)
+def test_a_receipt_that_says_otherwise_than_its_clauses_is_refused(clauses: tuple[Clause, ...]) -> None:
+    with pytest.raises(ValidationError, match="disagrees"):
+        receipt(clauses, conforms=not fits(clauses))
+
+
+@given(CLAUSES, OPERATIONS)
+def test_it_survives_its_way_through_json(clauses: tuple[Clause, ...], operations: tuple[Operation, ...]) -> None:
+    made = receipt(clauses, conforms=fits(clauses), operations=operations)
+    assert Receipt.model_validate_json(made.model_dump_json()) == made
+
+
+def test_it_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        receipt((), conforms=True).conforms = False  # type: ignore[misc]  # that is the point
+
+
+def test_a_field_that_we_do_not_know_is_refused() -> None:
+    with pytest.raises(ValidationError, match="extra"):
+        Receipt.model_validate({**receipt((), conforms=True).model_dump(), "made_at": "2026-01-01"})
+
+
+@pytest.mark.parametrize("digest", ["", "A" * 64, "a" * 63])
+def test_a_digest_is_64_lower_case_hexadecimal_digits(digest: str) -> None:
+    with pytest.raises(ValidationError, match="sha256"):
+        DocumentFacts.model_validate({**DOCUMENT.model_dump(), "sha256": digest})
