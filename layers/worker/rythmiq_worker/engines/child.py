@@ -26,7 +26,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, Quad, TextLine
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -144,10 +144,27 @@ def read_text(  # noqa: PLR0913  two of them are for tests
     environ: Mapping[str, str] | None = None,
     engines: Mapping[str, str] = ENGINES,
 ) -> list[TextLine]:
+    """Read the text of a picture as it lies; as `read_page` else."""
+    return read_page(
+        frame, turn=False, timeout_s=timeout_s, engine=engine, models=models, environ=environ, engines=engines
+    ).lines
+
+
+def read_page(  # noqa: PLR0913  two of them are for tests
+    frame: FrameFile,
+    *,
+    turn: bool,
+    timeout_s: float,
+    engine: str = "rapidocr",
+    models: ModelChoice = BUNDLED,
+    environ: Mapping[str, str] | None = None,
+    engines: Mapping[str, str] = ENGINES,
+) -> PageText:
     """Read the text of a picture in a child process, killed at the limit.
 
     Args:
         frame: the picture.
+        turn: whether it may be turned by a multiple of 90 degrees, so that its text is upright.
         timeout_s: limit for everything, the child's start included.
         engine: a name of `engines`.
         models: which ones it loads.
@@ -155,7 +172,7 @@ def read_text(  # noqa: PLR0913  two of them are for tests
         engines: module by name; another book than ENGINES is for tests.
 
     Returns:
-        The lines in reading order.
+        The lines in reading order, and the turn.
 
     Raises:
         OcrTimeoutError: the limit has passed (OCR_TIMEOUT).
@@ -167,7 +184,8 @@ def read_text(  # noqa: PLR0913  two of them are for tests
         raise OcrEngineError("unknown_engine", f"OCR_ENGINE={engine} is not an engine of this worker; known: {known}.")
     read_fd, write_fd = os.pipe()
     try:
-        child = _start(engines[engine], models, frame, write_fd, os.environ if environ is None else environ)
+        which = (engines[engine], models.language, models.folder or "", int(turn))
+        child = _start(which, frame, write_fd, os.environ if environ is None else environ)
     except OSError as error:
         os.close(read_fd)
         raise OcrEngineError("start", "The text engine's process could not be started.") from error
@@ -181,7 +199,7 @@ def read_text(  # noqa: PLR0913  two of them are for tests
     finally:
         os.close(read_fd)
         _kill(child)
-    return _lines(document, exit_code)
+    return _page(document, exit_code)
 
 
 def _nameless_file() -> int:
@@ -198,9 +216,8 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def _start(
-    module: str, models: ModelChoice, frame: FrameFile, result_fd: int, environ: Mapping[str, str]
+    which: tuple[object, ...], frame: FrameFile, result_fd: int, environ: Mapping[str, str]
 ) -> "subprocess.Popen[bytes]":
-    which = (module, models.language, models.folder or "")
     arguments = (*which, frame.fd, frame.width_px, frame.height_px, result_fd, os.getpid())
     return subprocess.Popen(  # noqa: S603  our own module, by name
         [sys.executable, "-m", "rythmiq_worker.engines.child_main", *map(str, arguments)],
@@ -245,7 +262,7 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
-def _lines(document: bytes, exit_code: int) -> list[TextLine]:
+def _page(document: bytes, exit_code: int) -> PageText:
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = ", as when memory runs out" if name == "SIGKILL" else ""
@@ -257,7 +274,8 @@ def _lines(document: bytes, exit_code: int) -> list[TextLine]:
         if "error" in content:
             failure = _failure(**content["error"])
         else:
-            return [_line(*line) for line in content["lines"]]
+            turn = content["turn"]
+            return PageText([_line(*line) for line in content["lines"]], None if turn is None else _turn(*turn))
     except (ValueError, TypeError, KeyError, RecursionError):
         raise OcrEngineError("garbage", "The text engine did not answer with lines of text.") from None
     raise failure
@@ -270,6 +288,14 @@ def _failure(*, reason: str, type: str, where: str | None, message: str | None) 
         return OcrEngineError("engine", message, type=type)
     place = f" at {where}" if where else ""
     return OcrEngineError("engine", f"The text engine failed with {type}{place}.", type=type)
+
+
+def _turn(degrees: object, lines: object, evidence: object, against: object) -> PageTurn:
+    if not isinstance(degrees, int) or degrees not in {90, 180, 270} or not isinstance(lines, int):
+        raise ValueError("not a turn")
+    said = tuple(value for value in (evidence, against) if isinstance(value, float) and math.isfinite(value))
+    first, second = said
+    return PageTurn(degrees, lines, first, second)
 
 
 def _line(text: object, confidence: object, corners: object) -> TextLine:

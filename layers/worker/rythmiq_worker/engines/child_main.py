@@ -1,14 +1,16 @@
 """The child's side: load one engine, read one picture, answer with one JSON document on a pipe of its own.
 
 Run by `engines.child`, never by hand:
-`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
+`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER TURN FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
 
-The document is `{"lines": [[text, confidence, [[x, y], ...]], ...]}` or
-`{"error": {"reason", "type", "where", "message"}}`.
+The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, lines, evidence, against]}`, its
+turn null when the page was read as it lay, or `{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the page
+is turned upright first, by an engine that can.
 An engine's own message is left out, because it may quote what was read.
 """
 
 import ctypes
+import dataclasses
 import importlib
 import json
 import mmap
@@ -20,14 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_worker.engines.text import ModelChoice
+from rythmiq_worker.engines.text import ModelChoice, PageText, TurningEngine
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from rythmiq.contracts.portal import OcrLanguage
-    from rythmiq_worker.engines.text import OcrEngine, TextLine
+    from rythmiq_worker.engines.text import OcrEngine
 
 PR_SET_PDEATHSIG = 1
 CHANNELS = 3
@@ -61,11 +63,11 @@ def map_frame(frame_fd: int, width_px: int, height_px: int) -> "NDArray[np.uint8
     return np.frombuffer(pixels, np.uint8).reshape(height_px, width_px, CHANNELS)
 
 
-def document_of(lines: "list[TextLine]") -> bytes:
+def document_of(page: PageText) -> bytes:
     """The answer for what was read."""
-    return json.dumps(
-        {"lines": [[line.text, line.confidence, line.quad] for line in lines]}, ensure_ascii=False, allow_nan=False
-    ).encode()
+    lines = [[line.text, line.confidence, line.quad] for line in page.lines]
+    turn = None if page.turn is None else dataclasses.astuple(page.turn)
+    return json.dumps({"lines": lines, "turn": turn}, ensure_ascii=False, allow_nan=False).encode()
 
 
 def failure_of(error: BaseException) -> bytes:
@@ -78,24 +80,29 @@ def failure_of(error: BaseException) -> bytes:
     return json.dumps({"error": failure}).encode()
 
 
-def answer(module: str, choice: ModelChoice, frame_fd: int, width_px: int, height_px: int) -> bytes:
+def answer(  # noqa: PLR0913  a command line
+    module: str, choice: ModelChoice, frame_fd: int, width_px: int, height_px: int, *, turn: bool
+) -> bytes:
     """Read the picture; whatever an engine raises becomes a document."""
     try:
         engine = cast("EngineModule", importlib.import_module(module)).load(choice)
-        return document_of(engine.read(map_frame(frame_fd, width_px, height_px)))
+        pixels = map_frame(frame_fd, width_px, height_px)
+        if turn and isinstance(engine, TurningEngine):
+            return document_of(engine.read_turned(pixels))
+        return document_of(PageText(engine.read(pixels)))
     except BaseException as error:  # noqa: BLE001  this is the wall: SystemExit of an engine is a failure too
         return failure_of(error)
 
 
 def main(arguments: list[str]) -> None:
     """Answer, then leave without teardown: that would cost a tenth of a second for nothing."""
-    module, language, folder = arguments[:3]
+    module, language, folder, turn = arguments[:4]
     choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None)
-    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[3:])
+    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[4:])
     die_with_parent(parent)
     for fd in (frame_fd, result_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  its only form: nothing that an engine starts keeps the pipe open
-    document = memoryview(answer(module, choice, frame_fd, width_px, height_px))
+    document = memoryview(answer(module, choice, frame_fd, width_px, height_px, turn=turn == "1"))
     while document:
         document = document[os.write(result_fd, document) :]
     os._exit(0)

@@ -14,9 +14,10 @@ import numpy as np
 
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import ModelFiles, Network, find_models, open_recogniser
+from rythmiq_worker.engines.orientation import find_turn, is_plain, lies_along
 from rythmiq_worker.engines.reading_order import reading_order
 from rythmiq_worker.engines.recognition import Reading, Recogniser
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, OcrEngine, Quad, TextLine
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, Quad, TextLine, TurningEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ DOUBT_BELOW = 0.90
 MIN_CONFIDENCE = 0.5  # a line below this is noise, as in RapidOCR's defaults
 
 
-def load(choice: ModelChoice = BUNDLED) -> OcrEngine:
+def load(choice: ModelChoice = BUNDLED) -> TurningEngine:
     """Make the engine.
 
     Raises:
@@ -54,13 +55,44 @@ class RapidOcr:
         Args:
             image: H x W x 3, uint8, RGB.
         """
+        found, closely = self._find(image)
+        return self._lines(image, found, self._recogniser.read(image, found.quads), closely=closely)
+
+    def read_turned(self, image: "NDArray[np.uint8]") -> PageText:
+        """Turn a page upright if its text proves that it is not, and read it.
+
+        A page that is upright costs nothing more: it is read as it lies, and that is plain.
+
+        Args:
+            image: H x W x 3, uint8, RGB.
+        """
+        found, closely = self._find(image)
+        readings: list[Reading] | None = None
+        if lies_along(found.quads):
+            readings = self._recogniser.read(image, found.quads)
+            if is_plain(readings):
+                return PageText(lines_of(found.quads, readings))
+        turn = find_turn(found.quads, lambda quads, way: self._recogniser.read_as(image, quads, way))
+        if turn is not None:
+            return PageText(self.read(np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))), turn)
+        if readings is None:
+            readings = self._recogniser.read(image, found.quads)
+        return PageText(self._lines(image, found, readings, closely=closely))
+
+    def _find(self, image: "NDArray[np.uint8]") -> tuple[Detection, bool]:
+        """Where the lines are, and whether that took a closer look."""
         found = detect(self._detector, image, FIRST_LOOK_PX)
-        searched_again = found.scale < 1 and (len(found.quads) <= FEW_LINES or has_small_text(found.heights_px))
-        if searched_again:
+        closely = found.scale < 1 and (len(found.quads) <= FEW_LINES or has_small_text(found.heights_px))
+        if closely:
             near = found.quads if len(found.quads) > FEW_LINES else None
             found = detect(self._detector, image, SMALL_TEXT_LOOK_PX, near)
-        readings = self._recogniser.read(image, found.quads)
-        if found.scale < 1 and not searched_again and readings and mean_confidence(readings) < DOUBT_BELOW:
+        return found, closely
+
+    def _lines(
+        self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading], *, closely: bool
+    ) -> list[TextLine]:
+        """The lines read; where they are doubtful and there is more to see, after another look."""
+        if found.scale < 1 and not closely and readings and mean_confidence(readings) < DOUBT_BELOW:
             found, readings = self._doubt(image, found, readings)
         return lines_of(found.quads, readings)
 

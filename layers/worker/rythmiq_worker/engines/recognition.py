@@ -41,7 +41,13 @@ class Turn(IntEnum):
 
     LEVEL = 0
     DOWNWARDS = 1
+    INVERTED = 2
     UPWARDS = 3
+
+    @property
+    def along(self) -> bool:
+        """Whether the text runs along its box's top, be it upside down."""
+        return self in {Turn.LEVEL, Turn.INVERTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def turns_of(quad: "NDArray[np.float32]") -> tuple[Turn, ...]:
 def line_width(quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> int:
     """Width in pixels of a box's crop when it is 48 pixels high."""
     width_px, height_px = box_size(quad)
-    ratio = width_px / height_px if turn is Turn.LEVEL else height_px / width_px
+    ratio = width_px / height_px if turn.along else height_px / width_px
     return min(max(MIN_LINE_WIDTH_PX, math.ceil(LINE_HEIGHT_PX * ratio)), MAX_LINE_WIDTH_PX)
 
 
@@ -97,7 +103,7 @@ def crop_line(
     high = np.clip(np.ceil(quad.max(axis=0)).astype(int), low, limit)
     patch = image[low[1] : high[1] + 1, low[0] : high[0] + 1]
     source = (quad - low).astype(np.float32)
-    scale = LINE_HEIGHT_PX / box_size(quad)[1 if turn is Turn.LEVEL else 0]
+    scale = LINE_HEIGHT_PX / box_size(quad)[1 if turn.along else 0]
     if scale < PREFILTER_BELOW:
         size = max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale))
         source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
@@ -224,6 +230,12 @@ class Recogniser:
             if one.box not in best or readings[index].confidence > best[one.box].confidence:
                 best[one.box] = readings[index]
         return [best[box] for box in range(len(quads))]
+
+    def read_as(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", turn: Turn) -> list[Reading]:
+        """Read the lines in the given boxes as if all of them stood one way; as `read` else."""
+        tries = {box: _Try(box, turn, line_width(quad, turn)) for box, quad in enumerate(quads)}
+        readings = self._read(image, quads, tries)
+        return [readings[box] for box in tries]
 
     def _read(
         self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", tries: Mapping[int, _Try]

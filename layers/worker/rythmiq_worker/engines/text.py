@@ -4,7 +4,7 @@ Imported by the parent, which must stay light: numpy is named for the types only
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,36 @@ class TextLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PageTurn:
+    """How a page that lies wrong is to be turned, and what says so.
+
+    Attributes:
+        degrees_clockwise: 90, 180 or 270.
+        lines: how many lines were read both ways.
+        evidence: what they say the right way up: letters, weighted by confidence.
+        against: what they say the next best way.
+    """
+
+    degrees_clockwise: int
+    lines: int
+    evidence: float
+    against: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The text of a page, and how the page was turned before it was read.
+
+    Attributes:
+        lines: in reading order; their places are in pixels of the turned page.
+        turn: None: it was read as it lay.
+    """
+
+    lines: list[TextLine]
+    turn: PageTurn | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChoice:
     """Which models an engine loads.
 
@@ -59,6 +89,19 @@ class OcrEngine(Protocol):
 
     def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:
         """Read the lines of an upright page in reading order: rows from the top, each from left to right.
+
+        Args:
+            image: H x W x 3, uint8, RGB; not written to.
+        """
+        ...
+
+
+@runtime_checkable
+class TurningEngine(OcrEngine, Protocol):
+    """An engine that also finds out which way up a page lies."""
+
+    def read_turned(self, image: "NDArray[np.uint8]") -> PageText:
+        """Turn a page upright by a multiple of 90 degrees, if its text proves that it is not, and read it.
 
         Args:
             image: H x W x 3, uint8, RGB; not written to.

@@ -10,49 +10,76 @@ import time
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
 
 if TYPE_CHECKING:
     from PIL import Image
+    from pydantic import JsonValue
 
     from rythmiq.contracts.payload import Crop
     from rythmiq.contracts.portal import OcrLanguage
+    from rythmiq_worker.engines.text import PageTurn, TextLine
     from rythmiq_worker.picture import Picture
 
 _UNCLEAR = 0.80
 
 
 def ocr(frame: Frame, ctx: Context) -> None:
-    """Fill in `lines` for a document whose rules ask for text.
+    """Fill in `lines` for a document whose rules ask for text, and turn the pages that their text shows to lie wrong.
 
-    OCR_TIMEOUT_S bounds the pages together.
+    What the owner said of turn or crop stands, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together.
 
     Raises:
         JobError: OCR_FAILED or OCR_TIMEOUT.
     """
     if ctx.payload.portal_schema.schema_definition.ocr == "off" or frame.kind != "document":
         return
-    from rythmiq_worker.engines.child import OcrTimeoutError, read_text, write_frame  # noqa: PLC0415  only documents
+    from rythmiq_worker.engines.child import OcrTimeoutError, read_page, write_frame  # noqa: PLC0415  only documents
     from rythmiq_worker.engines.text import ModelChoice  # noqa: PLC0415  ditto
 
     models = ModelChoice(language_of(ctx), ctx.settings.ocr_models_dir)
-    lines = []
+    lines: list[TextLine] = []
+    turn = may_turn(ctx)
     timeout_s = ctx.settings.ocr_timeout_s
     ends_at = time.monotonic() + timeout_s
-    for page in frame.pages:
+    for index, page in enumerate(frame.pages):
         left_s = ends_at - time.monotonic()
         with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
             try:
                 left_s = max(0.0, left_s)
-                lines += read_text(pixels, timeout_s=left_s, engine=ctx.settings.ocr_engine, models=models)
+                read = read_page(pixels, turn=turn, timeout_s=left_s, engine=ctx.settings.ocr_engine, models=models)
             except OcrTimeoutError:
                 raise OcrTimeoutError(timeout_s) from None  # in words of the whole limit, not of what was left of it
+        lines += read.lines
+        if read.turn is not None:
+            _turn(frame, index, read.turn)
     frame.lines = lines
     if not lines:
         frame.warn(WarningCode.NO_TEXT)
     elif (confidence_of(frame) or 0) < _UNCLEAR:
         frame.warn(WarningCode.TEXT_UNCLEAR)
+
+
+def may_turn(ctx: Context) -> bool:
+    """Whether a page may be turned by what its text shows: nobody has said how it is to lie."""
+    options = ctx.payload.options
+    return ctx.payload.portal_schema.schema_definition.enhance != "off" and not options.rotate and options.crop is None
+
+
+def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
+    facts: dict[str, JsonValue] = {
+        "page": index + 1,
+        "degrees_clockwise": turn.degrees_clockwise,
+        "decided_by": "text",
+        "lines": turn.lines,
+        "evidence": turn.evidence,
+        "against": turn.against,
+    }
+    frame.pages[index] = frame.pages[index].turned(turn.degrees_clockwise)
+    frame.operations.append(Operation(op="turn", parameters=facts))
+    frame.faces = ()  # they stood where the page no longer is; what is called a document stays one
 
 
 def language_of(ctx: Context) -> "OcrLanguage":
