@@ -1,0 +1,220 @@
+"""The `rythmiq` command as it is used and misused, in this process: sentences, JSON and exit codes."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import rythmiq
+from rythmiq.contracts.receipt import Receipt
+from rythmiq.portals import all_portals
+from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.main import app
+
+FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
+
+
+def rythmiq_command(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((400, 460), 30).convert("RGB").save(path, dpi=(200, 200))
+    return path
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps(FLAT), encoding="utf-8")
+    return path
+
+
+def misused(*arguments: object) -> str:
+    """What it says, in one line, when it is used wrongly."""
+    done = rythmiq_command(*arguments)
+    assert done.exit_code == ExitCode.USAGE
+    assert done.stdout == ""
+    return " ".join(done.stderr.split())
+
+
+# --- misuse ------------------------------------------------------------------
+
+
+def test_neither_portal_nor_schema_is_a_misuse(photo: Path) -> None:
+    assert "give either --portal (see `rythmiq portals`) or --schema" in misused("check", photo)
+
+
+def test_both_portal_and_schema_are_a_misuse(photo: Path, rules: Path) -> None:
+    assert "give either" in misused("check", photo, "--portal", "neet-2026", "--schema", rules)
+
+
+def test_an_unknown_portal_is_answered_with_the_nearest(photo: Path) -> None:
+    assert "did you mean neet-2026" in misused("check", photo, "--portal", "neet2026", "--slot", "photo")
+
+
+def test_an_unknown_slot_is_answered_with_the_nearest(photo: Path) -> None:
+    said = misused("check", photo, "--portal", "neet-2026", "--slot", "foto")
+    assert "neet-2026 has no slot 'foto'; did you mean" in said
+    assert "photo" in said
+
+
+def test_a_slot_that_is_like_none_is_answered_with_all(photo: Path) -> None:
+    assert "it has photo, postcard-photo" in misused("check", photo, "--portal", "neet-2026", "--slot", "zzz")
+
+
+def test_a_portal_of_several_slots_asks_for_one(photo: Path) -> None:
+    assert "give --slot with one of photo" in misused("check", photo, "--portal", "neet-2026")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, rules: Path) -> None:
+    assert "No such file or directory" in misused("check", tmp_path / "none.jpg", "--schema", rules)
+
+
+def test_an_empty_file_is_told(tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    assert "empty.jpg is empty" in misused("check", tmp_path / "empty.jpg", "--schema", rules)
+
+
+def test_a_file_that_is_too_large_is_told(tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rythmiq_cli.commands.check.MAX_INPUT_BYTES", 10)
+    (tmp_path / "large.jpg").write_bytes(bytes(11))
+    assert "has more than 10 bytes" in misused("check", tmp_path / "large.jpg", "--schema", rules)
+
+
+def test_a_folder_is_no_file(tmp_path: Path, rules: Path) -> None:
+    assert "Is a directory" in misused("check", tmp_path, "--schema", rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ('{"max_kilobytes": 5}', "is not a schema_definition: max_kilobytes"),
+        ('{"min_kb": 9, "max_kb": 5}', "min_kb is above max_kb"),
+        ("[]", "is not a schema_definition: schema"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_told(photo: Path, tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    assert said in misused("check", photo, "--schema", path)
+
+
+@pytest.mark.parametrize("crop", ["", "1,2,3", "a,b,c,d", "0,0,2,1", "0.5,0,0.6,1", "nan,0,1,1"])
+def test_a_crop_that_leaves_the_picture_is_told(photo: Path, rules: Path, tmp_path: Path, crop: str) -> None:
+    assert "--crop is x,y,width,height" in misused(
+        "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--crop", crop
+    )
+
+
+def test_a_turn_by_another_angle_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
+    assert "--rotate is 0, 90, 180 or 270" in misused(
+        "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--rotate", 45
+    )
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(photo: Path, rules: Path) -> None:
+    assert "File exists" in misused("conform", photo, "--schema", rules, "-o", photo)
+
+
+def test_conform_without_an_output_folder_is_a_misuse(photo: Path, rules: Path) -> None:
+    assert "--output" in misused("conform", photo, "--schema", rules)
+
+
+@pytest.mark.parametrize("kid", [0, 65_536])
+def test_a_key_number_outside_its_range_is_told(kid: int) -> None:
+    assert "65535" in misused("keys", "new", "--kid", kid)
+
+
+# --- check -------------------------------------------------------------------
+
+
+def test_check_ends_with_0_when_the_file_fits(tmp_path: Path, rules: Path) -> None:
+    path = tmp_path / "fits.jpg"
+    Image.effect_noise((200, 230), 30).convert("RGB").save(path, dpi=(200, 200))
+    assert rythmiq_command("check", path, "--schema", rules).exit_code == ExitCode.OK
+
+
+def test_check_ends_with_1_when_a_hard_rule_is_broken(photo: Path, rules: Path) -> None:
+    done = rythmiq_command("check", photo, "--schema", rules)
+    assert done.exit_code == ExitCode.DOES_NOT_CONFORM
+    assert "200 x 230 px" in done.stdout
+    assert "does not fit" in done.stdout
+
+
+def test_check_prints_one_receipt_as_json(photo: Path, rules: Path) -> None:
+    receipt = Receipt.model_validate_json(rythmiq_command("check", photo, "--schema", rules, "--json").stdout)
+    assert (receipt.portal, receipt.conforms, receipt.document.filename) == ("rules", False, "photo.jpg")
+
+
+def test_check_changes_nothing(photo: Path, rules: Path) -> None:
+    before = photo.read_bytes(), sorted(photo.parent.iterdir())
+    rythmiq_command("check", photo, "--schema", rules)
+    assert (photo.read_bytes(), sorted(photo.parent.iterdir())) == before
+
+
+# --- portals -----------------------------------------------------------------
+
+
+def test_portals_lists_every_slot() -> None:
+    listed = rythmiq_command("portals").stdout
+    for portal in all_portals():
+        for slot in portal.slots:
+            assert any(portal.portal in line and slot.slot in line for line in listed.splitlines())
+
+
+def test_portals_prints_what_the_api_answers() -> None:
+    document = json.loads(rythmiq_command("portals", "--json").stdout)
+    assert [portal["portal"] for portal in document["portals"]] == [portal.portal for portal in all_portals()]
+
+
+def test_one_portal_is_printed_whole() -> None:
+    document = json.loads(rythmiq_command("portals", "ibps", "--json").stdout)
+    assert document["portal"] == "ibps"
+    assert {"photo", "signature"} <= {slot["slot"] for slot in document["slots"]}
+
+
+def test_an_unknown_portal_is_a_misuse() -> None:
+    assert "did you mean ibps" in misused("portals", "ibp")
+
+
+def test_stale_rules_are_printed_as_json() -> None:
+    document = json.loads(rythmiq_command("portals", "--stale", "--json").stdout)
+    assert list(document) == ["stale"]
+    assert all(
+        {"portal", "slot", "reason", "rules", "source_url", "checked_on"} == set(row) for row in document["stale"]
+    )
+
+
+def test_without_stale_rules_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rythmiq_cli.commands.portals.stale_rules", lambda *_: iter(()))
+    assert "Nothing: no rule is past its date" in rythmiq_command("portals", "--stale").stdout
+
+
+# --- the rest ----------------------------------------------------------------
+
+
+def test_a_new_key_is_an_entry_of_the_ring() -> None:
+    kid, _, key = rythmiq_command("keys", "new", "--kid", 3).stdout.strip().partition(":")
+    assert (kid, len(base64.b64decode(key, validate=True))) == ("3", 32)
+
+
+def test_no_two_keys_are_alike() -> None:
+    assert rythmiq_command("keys", "new").stdout != rythmiq_command("keys", "new").stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    assert rythmiq_command("--version").stdout.strip() == rythmiq.__version__
+
+
+@pytest.mark.parametrize("command", [[], ["conform"], ["check"], ["portals"], ["keys"], ["keys", "new"]], ids=" ".join)
+def test_every_help_names_the_exit_codes(command: list[str]) -> None:
+    done = rythmiq_command(*command, "--help")
+    assert done.exit_code == ExitCode.OK
+    assert "130 interrupted" in " ".join(done.stdout.split())
