@@ -19,7 +19,7 @@ $(READY): tests/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# --no-deps: the lock is complete but for the second OpenCV, which must not come (docs/decisions.md).
+# sync installs the lock and no more: the second OpenCV that paddlex asks for must not come (docs/decisions.md).
 $(PADDLE_READY): tests/requirements-paddle.txt pyproject.toml $(READY)
 	@echo "Setting up $(PADDLE) (half a minute and 1.5 GB, once) ..." >&2
 	$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(PADDLE)

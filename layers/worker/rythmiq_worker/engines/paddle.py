@@ -5,7 +5,8 @@ OCR_MODELS_DIR holds one folder a model, under PaddleOCR's name for it, as Paddl
 are there, because it costs half of the CPU (docs/decisions.md). Nothing is fetched: every model has its folder, and the
 pipeline's other models (page turns, unwarping) are off, because earlier stages see to that.
 
-The looks are those of the default engine: one at 1280 pixels, and one at 1920, in strips, where text is small or hardly found.
+The looks are those of the default engine: one at 1280 pixels, and one at 1920, in strips, where text is small or hardly
+found.
 """
 
 import contextlib
@@ -143,12 +144,10 @@ class PaddleOcr:
         scale = detector_scale(width_px, height_px, SMALL_TEXT_LOOK_PX)
         quads: list[NDArray[np.float32]] = []
         readings: list[Reading] = []
-        for rows in tiles(on_stride(width_px * scale), on_stride(height_px * scale)):
-            top, bottom, core_top, core_bottom = (min(height_px, round(row / scale)) for row in rows)
-            if (
-                near is not None
-                and not ((near[:, :, 1].min(axis=1) < bottom) & (near[:, :, 1].max(axis=1) > top)).any()
-            ):
+        seen_px = on_stride(height_px * scale)
+        for rows in tiles(on_stride(width_px * scale), seen_px):
+            top, bottom, core_top, core_bottom = (round(row * height_px / seen_px) for row in rows)
+            if near is not None and not _reaches(near, top, bottom):
                 continue
             for quad, reading in zip(*self._look(pixels[top:bottom], scale), strict=True):
                 quad[:, 1] += top
@@ -199,6 +198,11 @@ def core_heights(quads: "NDArray[np.float32]") -> "NDArray[np.float32]":
     root = np.sqrt(half**2 - (2 + UNCLIP_RATIO) * UNCLIP_RATIO * sizes.prod(axis=1))
     heights: NDArray[np.float32] = sizes.min(axis=1) - (half - root) / (2 + UNCLIP_RATIO)
     return heights
+
+
+def _reaches(quads: "NDArray[np.float32]", top: int, bottom: int) -> bool:
+    """Whether any of the boxes stands in these rows."""
+    return bool(((quads[:, :, 1].min(axis=1) < bottom) & (quads[:, :, 1].max(axis=1) > top)).any())
 
 
 def _pipeline(detection: Path, recognition: Path) -> Any:
