@@ -119,8 +119,8 @@ def is_srgb(profile: bytes) -> bool:
     """Whether an ICC profile describes sRGB: matrix and curves only, its primaries, its curve. Broken: False."""
     try:
         return _is_srgb(profile)
-    except (struct.error, IndexError, ZeroDivisionError, OverflowError):
-        return False
+    except (struct.error, IndexError, ZeroDivisionError, OverflowError, TypeError):
+        return False  # TypeError: a power of a negative number is complex
 
 
 def _is_srgb(profile: bytes) -> bool:

@@ -21,12 +21,16 @@ _PROGRESSIVE: Final = 0xC2
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 # A marker inside entropy-coded data: not a stuffed zero, a restart or a fill byte.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_NO_FILL: Final = re.compile(rb"[^\xff]")
 # JFIF 1.01, no density, no thumbnail.
 _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 # A gain map beside the picture (Ultra HDR, Apple HDR) is part of it, not another picture.
 _GAIN_MAP_MARKS: Final = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap")
 # Each scan of a progressive JPEG costs a pass over all pixels; cameras and encoders write about ten.
 MAX_SCANS: Final = 100
+# Readers walk segments and fill bytes one by one, and more than once; a photo has dozens of the first and no others.
+_MAX_SEGMENTS: Final = 10_000
+_MAX_FILL_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,12 @@ def _segments(data: bytes) -> Iterator[_Segment]:
     Raises:
         JobError: DECODE_FAILED, `truncated` or `damaged`.
     """
-    at = 2
-    while True:
+    at, filled = 2, 0
+    for _ in range(_MAX_SEGMENTS):
         segment = _segment_at(data, at)
+        filled += segment.start - at
+        if filled > _MAX_FILL_BYTES:
+            break
         yield segment
         if segment.marker == _EOI:
             return
@@ -75,11 +82,13 @@ def _segments(data: bytes) -> Iterator[_Segment]:
             if found is None:
                 raise undecodable("truncated")
             at = found.start()
+    raise undecodable("damaged")
 
 
 def _segment_at(data: bytes, at: int) -> _Segment:
-    while data[at : at + 2] == b"\xff\xff":  # fill bytes
-        at += 1
+    if data[at : at + 2] == b"\xff\xff":  # fill bytes
+        found = _NO_FILL.search(data, at)
+        at = (found.start() if found else len(data)) - 1
     if at + 2 > len(data):
         raise undecodable("truncated")
     if data[at] != 0xFF:  # noqa: PLR2004  every marker begins with it

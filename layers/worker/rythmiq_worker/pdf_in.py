@@ -1,17 +1,19 @@
 """Pages of a PDF: an embedded scan is unpacked byte for byte, anything else is drawn at 200 to 300 dpi."""
 
 import ctypes
+import json
 import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.apart import apart
 from rythmiq_worker.raster_in import JpegSource, open_jpeg
 from rythmiq_worker.turn import UPRIGHT, Turn
 from rythmiq_worker.undecodable import Reason, require_pixels, undecodable
@@ -94,10 +96,19 @@ class DrawnSource:
 
     def decode(self, scale: int) -> "Image.Image":  # noqa: ARG002  the port's shape
         """Draw the page on white."""
+        from PIL import Image  # noqa: PLC0415  a document of scans needs none of it here
+
+        return Image.frombytes("RGB", (self.width_px, self.height_px), apart(self._drawn))
+
+    def _drawn(self) -> bytes:
         with _document(self.data) as document:
             bitmap = document[self.page].render(scale=self.dpi / POINTS_PER_INCH)
-            image: Image.Image = bitmap.to_pil().convert("RGB")
-            return image
+            image: Image.Image = bitmap.to_pil()
+            bitmap.close()  # before the next copy: of the largest page each has 240 MB
+            drawn = image if image.mode == "RGB" else image.convert("RGB")
+            if drawn.size != (self.width_px, self.height_px):
+                raise undecodable("damaged")
+            return drawn.tobytes()
 
     def patch(self, side_px: int) -> None:
         """Say that no part is drawn alone."""
@@ -115,27 +126,40 @@ def open_pdf(
     Raises:
         JobError: DECODE_FAILED.
     """
-    with _document(data) as document:
-        count = len(document)
-        sources = [_page_source(data, document, index, max_pixels) for index in range(min(count, max_pages))]
+    told = apart(lambda: _read_pages(data, max_pages))
+    head, _, scans = told.partition(b"\n")
+    count, pages = json.loads(head)
+    sources: list[JpegSource | DrawnSource] = []
+    at = 0
+    for index, (rotation, width_pt, height_pt, scan_bytes) in enumerate(pages):
+        if scan_bytes:
+            sources.append(_scan_source(scans[at : at + scan_bytes], rotation, max_pixels))
+            at += scan_bytes
+        else:
+            sources.append(_drawn_source(data, index, width_pt, height_pt, max_pixels))
     return sources, [WarningCode.PAGES_DROPPED] if count > max_pages else []
 
 
-def _page_source(data: bytes, document: Any, index: int, max_pixels: int) -> JpegSource | DrawnSource:
-    page = document[index]
-    scan = _embedded_scan(page)
-    if scan is not None:
-        source, _ = open_jpeg(scan, max_pixels, "PDF")
-        return JpegSource(
-            data=scan,
-            source_format="PDF",
-            width_px=source.width_px,
-            height_px=source.height_px,
-            # A PDF's reader ignores EXIF: the page alone says how the scan lies.
-            turn=UPRIGHT.then_clockwise(page.get_rotation()),
-            srgb=source.srgb,
-        )
-    width_pt, height_pt = page.get_size()
+def _read_pages(data: bytes, max_pages: int) -> bytes:
+    """A line of JSON, how many pages there are and of each its rotation, size and scan's length; then the scans."""
+    pages, scans = [], []
+    with _document(data) as document:
+        count = len(document)
+        for index in range(min(count, max_pages)):
+            page = document[index]
+            scan = _embedded_scan(page)
+            pages.append((page.get_rotation(), *page.get_size(), len(scan or b"")))
+            scans.append(scan or b"")
+    return b"\n".join((json.dumps((count, pages)).encode(), b"".join(scans)))
+
+
+def _scan_source(scan: bytes, rotation: int, max_pixels: int) -> JpegSource:
+    source, _ = open_jpeg(scan, max_pixels, "PDF")
+    # A PDF's reader ignores EXIF: the page alone says how the scan lies.
+    return replace(source, turn=UPRIGHT.then_clockwise(rotation))
+
+
+def _drawn_source(data: bytes, index: int, width_pt: float, height_pt: float, max_pixels: int) -> DrawnSource:
     dpi = _dpi_for(width_pt, height_pt, max_pixels)
     scale = dpi / POINTS_PER_INCH
     width_px, height_px = math.ceil(width_pt * scale), math.ceil(height_pt * scale)  # as pypdfium2 rounds

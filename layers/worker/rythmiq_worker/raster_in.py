@@ -28,6 +28,8 @@ _PLUGINS: Final = {
 _DRAFT_SCALES: Final = (8, 4, 2)
 _NEW_SUBFILE_TYPE: Final = 254
 _REDUCED_RESOLUTION: Final = 1
+# Pillow compares each directory of a TIFF with all before it, so that 120 000 thumbnails would take it minutes.
+_MAX_DIRECTORIES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,9 @@ def open_pillow(
             # Pillow turns a TIFF upright itself, and reports its size so.
             sources.append(PillowSource(data, source_format, index, *image.size, UPRIGHT))
         index += 1
+        if index == _MAX_DIRECTORIES:
+            warnings.append(WarningCode.PAGES_DROPPED)
+            break
         try:
             image.seek(index)
         except EOFError:

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Final, Literal
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 
@@ -20,6 +20,7 @@ Reason = Literal[
     "damaged",
     "too_many_pixels",
     "out_of_memory",
+    "too_complex",
     "pdf_encrypted",
     "pdf_no_pages",
 ]
@@ -31,6 +32,7 @@ _SENTENCES: dict[Reason, str] = {
     "damaged": "The file is damaged and cannot be read.",
     "too_many_pixels": "The picture has more pixels than we take.",
     "out_of_memory": "The picture needs more memory than there is.",
+    "too_complex": "The PDF asks for more work or memory than we give it.",
     "pdf_encrypted": "The PDF is protected by a password.",
     "pdf_no_pages": "The PDF has no pages.",
 }
@@ -41,15 +43,19 @@ def undecodable(reason: Reason, **facts: DetailValue) -> JobError:
     return JobError(ErrorCode.DECODE_FAILED, _SENTENCES[reason], detail={"reason": reason, **facts})
 
 
+# libjpeg's JPEG_MAX_DIMENSION: a master is a JPEG, so that a longer side could be read and not be kept.
+_MAX_SIDE_PX: Final = 65_500
+
+
 def require_pixels(width_px: int, height_px: int, max_pixels: int) -> None:
-    """Refuse a picture above the pixel budget, or without pixels, before anything is decoded.
+    """Refuse a picture above the pixel budget, too long for a JPEG or without pixels, before anything is decoded.
 
     Raises:
         JobError: DECODE_FAILED, `too_many_pixels` or `damaged`.
     """
     if width_px < 1 or height_px < 1:
         raise undecodable("damaged")
-    if width_px * height_px > max_pixels:
+    if width_px * height_px > max_pixels or max(width_px, height_px) > _MAX_SIDE_PX:
         raise undecodable("too_many_pixels", width_px=width_px, height_px=height_px, max_pixels=max_pixels)
 
 
