@@ -147,11 +147,16 @@ def run(payload: bytes, environ: Mapping[str, str], *runner: str, python: tuple[
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
     )
-    stdout, stderr = done.stdout.decode(), done.stderr.decode(errors="replace")
-    assert done.returncode == 0, stderr
-    assert len(done.stdout) <= MAX_STDOUT_BYTES
-    document = json.loads(stdout)
-    found = Done(RESULT.validate_json(stdout), document, stdout, stderr, _events(stderr))
+    return held_to_the_contract(done.returncode, done.stdout, done.stderr, environ)
+
+
+def held_to_the_contract(exit_code: int, stdout: bytes, stderr: bytes, environ: Mapping[str, str]) -> Done:
+    """Hold what a worker left behind against what is promised of every run."""
+    answer, log = stdout.decode(), stderr.decode(errors="replace")
+    assert exit_code == 0, log
+    assert len(stdout) <= MAX_STDOUT_BYTES
+    document = json.loads(answer)
+    found = Done(RESULT.validate_json(answer), document, answer, log, _events(log))
     _hold_to_the_contract(found, environ)
     return found
 

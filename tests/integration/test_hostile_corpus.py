@@ -1,0 +1,71 @@
+"""Hundreds of hostile files, each through a real worker of its own: one valid answer, of the right code, at a price."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+import pytest
+
+from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.result import Failure
+from tests.data.hostile_corpus import OPENS, Hostile, Kind, corpus
+from tests.integration.worker_forks import Forks, forks
+from tests.integration.worker_run import Job
+
+MAX_CPU_S = 60
+MAX_WALL_S = 180  # so much more, because others may be at work on the machine
+MAX_MEMORY_BYTES = 1_500_000_000
+LEAST_FILES = 300
+PAGES = {"kind": "document", "ocr": "off", "output_format": "pdf", "max_kb": 5000}
+
+
+@pytest.fixture(scope="module")
+def workers(store: SpacesStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Workers to be had at once."""
+    with forks(Job(store, sealed=False), tmp_path_factory.mktemp("workers"), timeout_s=MAX_WALL_S) as ready:
+        yield ready
+
+
+def test_the_corpus_is_large_and_each_file_has_a_name_of_its_own() -> None:
+    """Without the fuzz, too."""
+    told = [each for each in corpus() if each.kind != "fuzz"]
+    assert len(told) >= LEAST_FILES
+    assert len({each.name for each in corpus()}) == len(corpus())
+    assert all(len(each.outcomes) == 1 for each in told)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_hostile_file_gets_its_answer_within_time_and_memory(
+    workers: Forks, store: SpacesStore, kind: Kind
+) -> None:
+    """Exit code 0, one valid document, the outcome that the corpus says; 60 s of the processor and 1.5 GB at most."""
+    files = [each for each in corpus() if each.kind == kind]
+    with ThreadPoolExecutor(workers.count) as pool:
+        wrong = [found for found in pool.map(lambda each: _complaint(workers, store, each), files) if found]
+    assert not wrong, "\n".join(wrong)
+
+
+def _complaint(workers: Forks, store: SpacesStore, hostile: Hostile) -> str | None:
+    """What is wrong with what a worker made of a file."""
+    job = Job(store, sealed=False)
+    if hostile.document:
+        job.rules.clear()
+        job.rules |= PAGES
+    else:
+        job.rules["ocr"] = "off"
+    job.upload(hostile.make())
+    ended = workers.run(job)
+    told = f"{hostile.name} ({ended.cpu_s:.1f} s, {ended.max_rss_bytes / 1e6:.0f} MB)"
+    if ended.exit_code:
+        return f"{told}: exit code {ended.exit_code}"
+    if ended.cpu_s > MAX_CPU_S or ended.max_rss_bytes > MAX_MEMORY_BYTES:
+        return f"{told}: costs too much"
+    try:
+        result = ended.held().result
+    except (AssertionError, ValueError) as error:
+        return f"{told}: {error}"
+    if isinstance(result, Failure):
+        code, outcome = result.error.code.value, (result.error.detail or {}).get("reason")
+    else:
+        code, outcome = hostile.code, OPENS
+    return None if outcome in hostile.outcomes and code == hostile.code else f"{told}: {code} {outcome}"
