@@ -30,6 +30,7 @@ class PagePhoto:
         draw: draws it anew.
         shot: how it was photographed; None: scanned, gray, 200 dpi.
         seed: of the photo.
+        spoil: what happens to the photo before it is saved.
     """
 
     name: str
@@ -38,12 +39,16 @@ class PagePhoto:
     draw: Callable[[], Page] = field(repr=False)
     shot: Shot | None
     seed: int
+    spoil: Callable[[Image.Image], Image.Image] | None = field(default=None, repr=False)
 
     @cached_property
     def data(self) -> bytes:
         """The file, as a person uploads it."""
         page = self.draw().image
-        return _scanned(page) if self.shot is None else as_jpeg(photograph(page, self.shot, seed=self.seed), self.shot)
+        if self.shot is None:
+            return _scanned(page)
+        photo = photograph(page, self.shot, seed=self.seed)
+        return as_jpeg(photo if self.spoil is None else self.spoil(photo), self.shot)
 
     @property
     def jpeg(self) -> bytes:
