@@ -290,12 +290,14 @@ def _failure(*, reason: str, type: str, where: str | None, message: str | None) 
     return OcrEngineError("engine", f"The text engine failed with {type}{place}.", type=type)
 
 
-def _turn(degrees: object, lines: object, evidence: object, against: object) -> PageTurn:
+def _turn(degrees: object, decided_by: object, lines: object, evidence: object, against: object) -> PageTurn:
     if not isinstance(degrees, int) or degrees not in {90, 180, 270} or not isinstance(lines, int):
+        raise ValueError("not a turn")
+    if decided_by not in {"reading", "headline"}:
         raise ValueError("not a turn")
     said = tuple(value for value in (evidence, against) if isinstance(value, float) and math.isfinite(value))
     first, second = said
-    return PageTurn(degrees, lines, first, second)
+    return PageTurn(degrees, str(decided_by), lines, first, second)
 
 
 def _line(text: object, confidence: object, corners: object) -> TextLine:

@@ -3,9 +3,9 @@
 Run by `engines.child`, never by hand:
 `python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER TURN FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
 
-The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, lines, evidence, against]}`, its
-turn null when the page was read as it lay, or `{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the page
-is turned upright first, by an engine that can.
+The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, by, lines, evidence, against]}`,
+its turn null when the page was read as it lay, or `{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the
+page is turned upright first, by an engine that can.
 An engine's own message is left out, because it may quote what was read.
 """
 

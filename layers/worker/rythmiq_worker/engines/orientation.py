@@ -1,12 +1,15 @@
 """Which way up a page lies, judged by its text: along or across by the boxes' shape, which way by what can be read.
 
 Text that is read upside down has few letters and little confidence, in scripts that the recogniser does not know too:
-so both ways of a few lines settle it (docs/decisions.md has the figures, and why the classifier that RapidOCR brings is
-not asked). A page is turned only on proof; without text, or in doubt, it stays as it is.
+so both ways of a few lines settle it. Where they do not, the line on which Devanagari, Bengali and Gurmukhi hang their
+letters does. (docs/decisions.md has the figures, and why the classifier that RapidOCR brings is not asked.) A page is
+turned only on proof; without text, or in doubt, it stays as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import cv2
 
 from rythmiq_worker.engines.recognition import Reading, Turn, box_size, line_width
 from rythmiq_worker.engines.text import PageTurn
@@ -26,6 +29,10 @@ SURE_CONFIDENCE = 0.85
 SURE_LETTERS = 3  # in one line: textures are read as a lone letter, and that sometimes surely
 LINE_ASPECT = 4.0  # without a sure line: a box that is long enough to be one
 LINE_LETTERS = 4
+HEADLINE_COVER = 0.55  # of the line's width
+HEADLINE_OFF_MIDDLE = 0.04  # of its height
+LEAST_HANGING = 0.5  # of the lines, more of one kind than of the other
+MOST_INK = 0.5
 
 CLOCKWISE: Mapping[Turn, int] = {Turn.LEVEL: 0, Turn.UPWARDS: 90, Turn.INVERTED: 180, Turn.DOWNWARDS: 270}
 """How far a page is to be turned whose text stands so."""
@@ -33,19 +40,26 @@ CLOCKWISE: Mapping[Turn, int] = {Turn.LEVEL: 0, Turn.UPWARDS: 90, Turn.INVERTED:
 ReadAs = Callable[["NDArray[np.float32]", Turn], list[Reading]]
 """Reads lines in boxes as if all stood one way."""
 
+CropAs = Callable[["NDArray[np.float32]", Turn], "NDArray[np.uint8]"]
+"""Cuts the line in a box out, level if it stands so: 48 x W x 3, uint8, RGB."""
+
 
 def is_plain(readings: Sequence[Reading]) -> bool:
     """Whether so much was read so surely that the page cannot lie another way up."""
-    letters = sum(len(reading.text) for reading in readings)
-    said = sum(len(reading.text) * reading.confidence for reading in readings)
+    letters, said = _said(readings)
     return letters >= PLAIN_LETTERS and said >= PLAIN_CONFIDENCE * letters
 
 
 def evidence(readings: Sequence[Reading]) -> float:
     """How much was read and how surely: the letters by their confidence, times the mean confidence."""
-    letters = sum(len(reading.text) for reading in readings)
-    said = sum(len(reading.text) * reading.confidence for reading in readings)
+    letters, said = _said(readings)
     return said * said / max(1, letters)
+
+
+def _said(readings: Sequence[Reading]) -> tuple[int, float]:
+    """Letters, and their sum by confidence; a blank is none."""
+    counts = [sum(map(len, reading.text.split())) for reading in readings]
+    return sum(counts), sum(count * reading.confidence for count, reading in zip(counts, readings, strict=True))
 
 
 def lengths_of(quads: "NDArray[np.float32]") -> tuple[float, float]:
@@ -66,12 +80,13 @@ def lies_along(quads: "NDArray[np.float32]") -> bool:
     return across <= CLEAR_AXIS * along
 
 
-def find_turn(quads: "NDArray[np.float32]", read_as: ReadAs) -> PageTurn | None:
+def find_turn(quads: "NDArray[np.float32]", read_as: ReadAs, crop_as: CropAs) -> PageTurn | None:
     """Find how far a page is to be turned; None when it lies right, or there is no proof that it does not.
 
     Args:
         quads: N x 4 x 2, float32: the boxes of its text, clockwise from top left.
         read_as: reads some of them.
+        crop_as: cuts one of them out.
     """
     along, across = lengths_of(quads)
     ways: list[Turn] = []
@@ -79,19 +94,52 @@ def find_turn(quads: "NDArray[np.float32]", read_as: ReadAs) -> PageTurn | None:
         ways += [Turn.LEVEL, Turn.INVERTED]
     if across and along <= CLEAR_AXIS * across:
         ways += [Turn.UPWARDS, Turn.DOWNWARDS]
-    said: dict[Turn, float] = {}
-    proven: dict[Turn, bool] = {}
-    samples = {way: sample(quads, way) for way in ways}
-    for way, some in samples.items():
-        readings = read_as(quads[some], way)
-        said[way] = evidence(readings)
-        proven[way] = is_text(quads[some], readings)
-    ranked = sorted(ways, key=lambda way: said[way], reverse=True)
-    best = next(iter(ranked), Turn.LEVEL)
-    against = max((said[way] for way in ways if way is not best), default=0.0)
-    if best is Turn.LEVEL or not proven[best] or said[best] < MIN_MARGIN * against:
+    samples = {way: quads[sample(quads, way)] for way in ways}
+    readings = {way: read_as(some, way) for way, some in samples.items()}
+    said = {way: evidence(readings[way]) for way in ways}
+    best = max(ways, key=lambda way: said[way], default=Turn.LEVEL)
+    if is_text(samples.get(best, quads[:0]), readings.get(best, [])) and _leads(said, best):
+        return _page_turn(best, "reading", samples, said)
+    hung = Turn.LEVEL if best.along else Turn.UPWARDS
+    lines = [quad for quad in samples.get(hung, ()) if max(box_size(quad)) >= LINE_ASPECT * min(box_size(quad))]
+    votes = sum(hangs(crop_as(quad, hung)) for quad in lines)
+    if abs(votes) < max(1.0, LEAST_HANGING * len(lines)):
         return None
-    return PageTurn(CLOCKWISE[best], len(samples[best]), round(said[best], 2), round(against, 2))
+    way = hung if votes > 0 else Turn((hung + 2) % 4)
+    if said[way] * MIN_MARGIN < max(said.values()):
+        return None
+    return _page_turn(way, "headline", samples, said)
+
+
+def _leads(said: Mapping[Turn, float], best: Turn) -> bool:
+    return said[best] >= MIN_MARGIN * max((said[way] for way in said if way is not best), default=0.0)
+
+
+def _page_turn(
+    way: Turn, by: str, samples: "Mapping[Turn, NDArray[np.float32]]", said: Mapping[Turn, float]
+) -> PageTurn | None:
+    if way is Turn.LEVEL:
+        return None
+    against = max((said[other] for other in said if other is not way), default=0.0)
+    return PageTurn(CLOCKWISE[way], by, len(samples[way]), round(said[way], 2), round(against, 2))
+
+
+def hangs(line: "NDArray[np.uint8]") -> int:
+    """Whether the letters of a line hang on a line of ink: 1 when it runs above them, -1 when below, 0 without one.
+
+    Args:
+        line: 48 x W x 3, uint8.
+    """
+    gray = cv2.cvtColor(line, cv2.COLOR_RGB2GRAY)
+    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    cover = ink.mean(axis=1)
+    if cover.mean() > MOST_INK:
+        cover = 1 - cover
+    row = int(cover.argmax())
+    if cover[row] < HEADLINE_COVER:
+        return 0
+    place = (row + 0.5) / len(cover)
+    return int(place < 0.5 - HEADLINE_OFF_MIDDLE) - int(place > 0.5 + HEADLINE_OFF_MIDDLE)
 
 
 def sample(quads: "NDArray[np.float32]", way: Turn) -> list[int]:
@@ -108,7 +156,7 @@ def is_text(quads: "NDArray[np.float32]", readings: Sequence[Reading]) -> bool:
     """Whether what was read is text: a line of some sure letters, or one long enough, of a script that is not known."""
     for quad, reading in zip(quads, readings, strict=True):
         sides = box_size(quad)
-        letters = len(reading.text.replace(" ", ""))
+        letters, _ = _said([reading])
         if letters >= SURE_LETTERS and reading.confidence >= SURE_CONFIDENCE:
             return True
         if letters >= LINE_LETTERS and max(sides) >= LINE_ASPECT * min(sides):

@@ -16,7 +16,7 @@ from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import ModelFiles, Network, find_models, open_recogniser
 from rythmiq_worker.engines.orientation import find_turn, is_plain, lies_along
 from rythmiq_worker.engines.reading_order import reading_order
-from rythmiq_worker.engines.recognition import Reading, Recogniser
+from rythmiq_worker.engines.recognition import Reading, Recogniser, crop_line
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, Quad, TextLine, TurningEngine
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ class RapidOcr:
             readings = self._recogniser.read(image, found.quads)
             if is_plain(readings):
                 return PageText(lines_of(found.quads, readings))
-        turn = find_turn(found.quads, lambda quads, way: self._recogniser.read_as(image, quads, way))
+        turn = find_turn(
+            found.quads,
+            lambda quads, way: self._recogniser.read_as(image, quads, way),
+            lambda quad, way: crop_line(image, quad, way),
+        )
         if turn is not None:
             return PageText(self.read(np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))), turn)
         if readings is None:

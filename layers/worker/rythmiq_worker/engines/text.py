@@ -39,12 +39,14 @@ class PageTurn:
 
     Attributes:
         degrees_clockwise: 90, 180 or 270.
+        decided_by: "reading", by what could be read, or "headline", by the line on which Devanagari's letters hang.
         lines: how many lines were read both ways.
         evidence: what they say the right way up: letters, weighted by confidence.
         against: what they say the next best way.
     """
 
     degrees_clockwise: int
+    decided_by: str
     lines: int
     evidence: float
     against: float

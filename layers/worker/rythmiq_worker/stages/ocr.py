@@ -72,7 +72,7 @@ def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
     facts: dict[str, JsonValue] = {
         "page": index + 1,
         "degrees_clockwise": turn.degrees_clockwise,
-        "decided_by": "text",
+        "decided_by": turn.decided_by,
         "lines": turn.lines,
         "evidence": turn.evidence,
         "against": turn.against,

@@ -1,0 +1,140 @@
+"""How far the lines of a page lean, judged by where its letters stand, and the page turned level.
+
+The feet of the letters of a line stand on one straight line. Seen along the right direction they fall together into few
+rows; the direction in which they do so most is the lean (Baird, 1987). The lines may run along the page or across it:
+which, is not decided here.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rythmiq_worker.warp import warped
+
+Points = NDArray[np.float64]
+
+LEAST_LEAN_DEG: Final = 0.5
+MOST_LEAN_DEG: Final = 45.0
+_LOOK_PX: Final = 1000
+_COARSE_DEG: Final = 1.0
+_FINE_DEG: Final = 0.1
+_LEAST_LETTERS: Final = 40
+_LETTER_PX: Final = (4, 48)
+_MOST_POINTS: Final = 2500
+_ROW_SHARE: Final = 0.2  # of a letter's height: how exactly feet stand on their line
+_LEAST_PEAK: Final = 1.8  # how far the best direction stands out from the middle one
+_APART_DEG: Final = 4.0
+_LEAST_LEAD: Final = 1.1  # and from any other that is not next to it
+_WINDOW_PX: Final = 31
+_INK_OFFSET: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """The lean of a page.
+
+    Attributes:
+        degrees: clockwise; turning the page back by this makes its lines level, or upright.
+        letters: from how many it was measured.
+        peak: how far this direction stands out, over the middle one.
+    """
+
+    degrees: float
+    letters: int
+    peak: float
+
+
+def find_lean(glance: Image.Image) -> Lean | None:
+    """Find how far a page leans; None when it does not, or does not tell.
+
+    Args:
+        glance: RGB, small.
+    """
+    points, height_px = _feet(glance)
+    if len(points) < _LEAST_LETTERS:
+        return None
+    row_px = max(1.0, _ROW_SHARE * height_px)
+    coarse = np.arange(-MOST_LEAN_DEG, MOST_LEAN_DEG, _COARSE_DEG)
+    scores = np.array([_gathered(points, degrees, row_px) for degrees in coarse])
+    best = float(coarse[int(scores.argmax())])
+    peak = float(scores.max() / max(float(np.partition(scores, scores.size // 2)[scores.size // 2]), 1e-9))
+    apart = np.abs((coarse - best + 45) % 90 - 45) > _APART_DEG
+    lead = float(scores.max() / max(float(scores[apart].max()), 1e-9))
+    if peak < _LEAST_PEAK or lead < _LEAST_LEAD:
+        return None
+    fine = best + np.arange(-_COARSE_DEG, _COARSE_DEG + _FINE_DEG / 2, _FINE_DEG)
+    exact = [_gathered(points, degrees, row_px / 2) for degrees in fine]
+    degrees = float(fine[int(np.argmax(exact))])
+    return Lean(degrees, len(points), peak) if abs(degrees) >= LEAST_LEAN_DEG else None
+
+
+def levelled(image: Image.Image, lean: Lean, fill: tuple[int, int, int]) -> Image.Image:
+    """Turn a page back by its lean; it grows by what its corners need.
+
+    Args:
+        image: RGB, full size.
+        lean: of the page.
+        fill: the colour of what was not in the picture.
+    """
+    width_px, height_px = levelled_size(lean, *image.size)
+    matrix = np.eye(3)
+    matrix[:2] = cv2.getRotationMatrix2D((width_px / 2, height_px / 2), -lean.degrees, 1.0)
+    matrix[:2, 2] += (image.width - width_px) / 2, (image.height - height_px) / 2
+    return warped(image, matrix, (width_px, height_px), fill)
+
+
+def levelled_size(lean: Lean, width_px: int, height_px: int) -> tuple[int, int]:
+    """Width and height of a page that is turned back by its lean."""
+    cosine, sine = abs(math.cos(math.radians(lean.degrees))), abs(math.sin(math.radians(lean.degrees)))
+    return round(width_px * cosine + height_px * sine), round(width_px * sine + height_px * cosine)
+
+
+def border_colour(glance: Image.Image) -> tuple[int, int, int]:
+    """The middle colour along a picture's border: what its corners are filled with."""
+    pixels = np.asarray(glance, dtype=np.uint8)
+    ring = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    red, green, blue = (int(level) for level in np.partition(ring, len(ring) // 2, axis=0)[len(ring) // 2])
+    return red, green, blue
+
+
+def _feet(glance: Image.Image) -> tuple[Points, float]:
+    """The middles of what may be letters, and their height in pixels."""
+    gray = np.asarray(glance.convert("L"), dtype=np.uint8)
+    if max(gray.shape) > 1.3 * _LOOK_PX:
+        factor = _LOOK_PX / max(gray.shape)
+        gray = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    if min(gray.shape) < _WINDOW_PX:
+        return np.zeros((0, 2)), 1.0
+    ink = cv2.adaptiveThreshold(gray, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW_PX, _INK_OFFSET)
+    _, _, boxes, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    sides = boxes[:, 2:4]
+    low, high = sides.min(axis=1), sides.max(axis=1)
+    letters = (high >= _LETTER_PX[0]) & (high <= _LETTER_PX[1]) & (low >= 2) & (boxes[:, 4] >= 6)  # noqa: PLR2004  no specks
+    letters[0] = False  # the paper
+    chosen = middles[letters]
+    if not len(chosen):
+        return np.zeros((0, 2)), 1.0
+    heights = high[letters]
+    typical = float(np.partition(heights, len(heights) // 2)[len(heights) // 2])
+    alike = (heights >= 0.5 * typical) & (heights <= 2 * typical)
+    chosen = chosen[alike]
+    step = max(1, -(-len(chosen) // _MOST_POINTS))
+    return chosen[::step].astype(np.float64), typical
+
+
+def _gathered(points: Points, degrees: float, row_px: float) -> float:
+    """How much the points fall together into rows, or columns, seen along a direction."""
+    radians = math.radians(degrees)
+    cosine, sine = math.cos(radians), math.sin(radians)
+    best = 0.0
+    for normal in ((-sine, cosine), (cosine, sine)):
+        places = (points @ np.array(normal)) / row_px
+        counts = np.bincount((places - places.min()).astype(np.int64))
+        smooth = counts[:-1] + counts[1:] if counts.size > 1 else counts
+        best = max(best, float((smooth.astype(np.float64) ** 2).sum()) / len(points))
+    return best
