@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
-BENCHES = ("conform", "worker", "ocr")
+BENCHES = ("conform", "worker", "ocr", "ocr_hard")
 PACKAGES = ("pillow", "numpy", "opencv-python-headless", "onnxruntime", "rapidocr", "scikit-image")
 
 

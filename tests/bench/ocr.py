@@ -237,39 +237,51 @@ def memory_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
     return [row("PSS of parent and child, densest 12 MP page", round(mine or 0), most=MAX_PSS_MB, unit="MB", note=note)]
 
 
-def cer_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
-    """Characters misread on every picture, both sides; and the CPU of it with models loaded."""
-    rates: dict[str, list[float]] = {}
-    cpu_s: dict[str, float] = {}
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One picture as one side read it, models loaded."""
+
+    error_rate: float
+    cpu_s: float
+
+
+def compared(sheets: Sequence[Sheet]) -> tuple[list[Read], list[Read]]:
+    """Every picture as ours and as theirs read it, each side in a process of its own."""
+    sides = []
     for side in READERS:
-        print(f"cer: {side} reads {len(sheets)} pictures", file=sys.stderr)
+        print(f"{side} reads {len(sheets)} pictures", file=sys.stderr)
+        command = [sys.executable, "-m", "tests.bench.ocr", "--read-all", side]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.ocr", "--read-all", side, *(str(sheet.path) for sheet in sheets)],
-            cwd=ROOT,
-            check=True,
-            stdout=subprocess.PIPE,
+            [*command, *(str(sheet.path) for sheet in sheets)], cwd=ROOT, check=True, stdout=subprocess.PIPE
         )
         answers = json.loads(done.stdout.splitlines()[-1])
-        rates[side] = [error_rate(text, sheet.truth) for (text, _), sheet in zip(answers, sheets, strict=True)]
-        cpu_s[side] = sum(seconds for _, seconds in answers)
-    mean = {side: sum(values) / len(values) for side, values in rates.items()}
-    excess = [mine - other for mine, other in zip(rates["ours"], rates["theirs"], strict=True)]
+        sides.append(
+            [Read(error_rate(text, sheet.truth), cpu_s) for (text, cpu_s), sheet in zip(answers, sheets, strict=True)]
+        )
+    for sheet, mine, other in zip(sheets, *sides, strict=True):
+        print(f"  {sheet.name}: ours {mine.error_rate:.4f}, RapidOCR {other.error_rate:.4f}", file=sys.stderr)
+    return sides[0], sides[1]
+
+
+def cer_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
+    """Characters misread on every picture, both sides; and the CPU of it with models loaded."""
+    ours, theirs = compared(sheets)
+    mine, other = (sum(read.error_rate for read in side) / len(side) for side in (ours, theirs))
+    excess = [one.error_rate - another.error_rate for one, another in zip(ours, theirs, strict=True)]
     worst = max(range(len(sheets)), key=lambda index: excess[index])
-    for sheet, mine, other in zip(sheets, rates["ours"], rates["theirs"], strict=True):
-        print(f"  {sheet.name}: ours {mine:.4f}, RapidOCR {other:.4f}", file=sys.stderr)
-    note = f"mean of {len(sheets)} pictures: ours {mean['ours']:.4f}, RapidOCR {mean['theirs']:.4f}"
+    mine_s, other_s = (sum(read.cpu_s for read in side) for side in (ours, theirs))
     return [
         row(
             "CER, mean difference to RapidOCR's",
-            round(mean["ours"] - mean["theirs"], 4),
+            round(mine - other, 4),
             most=MAX_CER_EXCESS,
-            note=note,
+            note=f"mean of {len(sheets)} pictures: ours {mine:.4f}, RapidOCR {other:.4f}",
         ),
         row("CER, worst picture's difference", round(excess[worst], 4), note=sheets[worst].name),
         row(
             "CPU, models loaded, all pictures, of RapidOCR's",
-            round(cpu_s["ours"] / cpu_s["theirs"], 3),
-            note=f"{cpu_s['ours']:.0f} of {cpu_s['theirs']:.0f} s",
+            round(mine_s / other_s, 3),
+            note=f"{mine_s:.0f} of {other_s:.0f} s",
         ),
     ]
 
