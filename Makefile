@@ -65,6 +65,10 @@ format: $(READY)  ## write the sources in the house's format
 bench: $(READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-paddle
+bench-paddle: $(PADDLE_READY)  ## measure the engines against PaddleOCR as it comes; prints rows
+	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m tests.bench.paddle
+
 .PHONY: docs
 docs: $(READY)  ## regenerate the generated pages of docs/
 	$(BIN)/python -m rythmiq_cli.docs_pages

@@ -58,12 +58,16 @@ def paddle_models(folder: Path, onnx: Path) -> Path:
         command = [sys.executable, "-W", "ignore", "-m", "tests.paddle.models"]
         running = [
             subprocess.Popen(
-                [*command, onnx / name / "inference.onnx", Path(scratch, name)], cwd=ROOT, stdout=subprocess.DEVNULL
+                [*command, onnx / name / "inference.onnx", Path(scratch, name)],
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
             )
             for name in names
         ]
         for name, process in zip(names, running, strict=True):
-            assert process.wait() == 0
+            _, words = process.communicate()
+            assert process.returncode == 0, words.decode(errors="replace")
             made = Path(scratch, name, "inference_model")
             files = {
                 "inference.json": made / "model.json",

@@ -231,7 +231,7 @@ def _pipeline(detection: Path, recognition: Path) -> Any:
             "TextRecognition": {"module_name": "text_recognition", "engine": engines[1], "batch_size": LINES_AT_ONCE},
         },
     }
-    with _passing_home(), _one_opencv():
+    with _passing_home(), one_opencv():
         from paddleocr import PaddleOCR  # noqa: PLC0415  seconds, and only in the child
 
         return PaddleOCR(
@@ -261,7 +261,7 @@ def _passing_home() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_opencv() -> Iterator[None]:
+def one_opencv() -> Iterator[None]:
     """Have the headless OpenCV stand for opencv-contrib-python, whose *name* PaddleX looks for, not what it imports.
 
     The two share one folder, so that installing both leaves whichever came last, and contrib's needs libGL.
