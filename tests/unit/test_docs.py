@@ -116,7 +116,11 @@ def test_both_payloads_and_both_results_are_shown() -> None:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("tests/requirements.txt", ("worker", "cli", "local")), ("layers/worker/requirements.txt", ("worker",))],
+    [
+        ("tests/requirements.txt", ("worker", "cli", "local")),
+        ("layers/worker/requirements.txt", ("worker",)),
+        ("layers/worker/requirements-paddle.txt", ("worker", "paddle")),
+    ],
 )
 def test_what_is_locked_is_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
