@@ -1,4 +1,4 @@
-"""Rows from the top, each from left to right, also on a page that leans."""
+"""Columns of prose one after the other, else rows from the top, also on a page that leans."""
 
 import math
 
@@ -72,3 +72,37 @@ def test_text_that_runs_upwards_tells_no_lean() -> None:
 
 def test_an_empty_page_has_an_empty_order() -> None:
     assert reading_order(np.zeros((0, 4, 2), np.float32)) == []
+
+
+def prose(left: float, top: float, lines: int, width: float = 500) -> list[list[list[float]]]:
+    """A column of running text: lines of nearly the same length, the last one short."""
+    lengths = [width - 17 * (line * 7 % 4) for line in range(lines - 1)] + [width / 3]
+    return [box(left, top + 32 * line, length) for line, length in enumerate(lengths)]
+
+
+@pytest.mark.parametrize("degrees", [-6, 0, 6])
+@pytest.mark.parametrize("offset", [0, 16])
+def test_columns_of_prose_are_read_one_after_the_other(degrees: float, offset: float) -> None:
+    heading, footer = box(0, 0, 1040, 30), box(0, 600, 700)
+    quads = leaned(np.array([heading, *prose(0, 60, 12), *prose(540, 60 + offset, 12), footer]), degrees)
+    assert reading_order(quads) == list(range(26))
+
+
+def test_three_columns_are_read_from_left_to_right() -> None:
+    quads = np.array([*prose(0, 0, 8, 400), *prose(440, 0, 8, 400), *prose(880, 0, 8, 400)], np.float32)
+    assert reading_order(quads) == list(range(24))
+
+
+def test_a_list_of_labels_and_values_is_read_by_rows() -> None:
+    lengths = [(180, 300), (90, 420), (240, 200), (120, 350), (200, 500), (60, 260)]
+    cells = [
+        cell
+        for row, (label, value) in enumerate(lengths)
+        for cell in (box(0, row * 40, label), box(300, row * 40, value))
+    ]
+    assert reading_order(np.array(cells, np.float32)) == list(range(12))
+
+
+def test_a_few_long_cells_side_by_side_are_no_columns() -> None:
+    cells = [cell for row in range(3) for cell in (box(0, row * 40, 480), box(540, row * 40, 480))]
+    assert reading_order(np.array(cells, np.float32)) == list(range(6))

@@ -1,5 +1,10 @@
-"""Reading order: rows from the top, each from left to right, on a page that may lean."""
+"""Reading order: columns of prose one after the other, else rows from the top, on a page that may lean.
 
+A table has gaps from top to bottom too, and is read by rows. What tells prose is that its lines fill their column.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +15,23 @@ if TYPE_CHECKING:
 MIN_ASPECT = 2.0  # a box this much wider than high tells which way its line runs
 MIN_OVERLAP = 0.5  # of the lower of two boxes: they stand in one row
 MAX_LEAN = 0.36  # tangent of 20 degrees; more is no lean but text that runs another way
+
+MIN_COLUMN_LINES = 4  # on each side of a gutter
+MIN_COLUMN_ASPECT = 12.0  # a line of prose, width over height; cells are shorter
+MIN_FILL = 0.8  # of the column's width, by its median line
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A box on the levelled page."""
+
+    index: int
+    left: float
+    right: float
+    height: float
+
+
+Row = list[_Box]
 
 
 def lean_of(quads: "NDArray[np.float32]") -> float:
@@ -67,4 +89,68 @@ def reading_order(quads: "NDArray[np.float32]") -> list[int]:
         else:
             rows[best[1]].append(box)
     rows.sort(key=lambda row: (sum(middles[box] for box in row) / len(row), row[0]))
-    return [box for row in rows for box in sorted(row, key=lambda box: (centres[box], box))]
+    across = quads[:, :, 0] + lean * quads[:, :, 1]
+    lefts, rights = across.min(axis=1).tolist(), across.max(axis=1).tolist()
+    boxes = [
+        [_Box(box, lefts[box], rights[box], heights[box]) for box in sorted(row, key=lambda box: (centres[box], box))]
+        for row in rows
+    ]
+    return [box.index for box in _in_columns(boxes)]
+
+
+def _in_columns(rows: Sequence[Row]) -> Row:
+    """The boxes of some rows: by columns of prose where there are some, else row by row."""
+    for gutter in _gutters(rows):
+        start, end = _longest_uncrossed(rows, gutter)
+        west, east = _split(rows[start:end], gutter)
+        if _is_prose(west) and (columns := _columns(east)):
+            parts = (rows[:start], west, *columns, rows[end:])
+            return [box for part in parts for box in _in_columns(part)]
+    return [box for row in rows for box in row]
+
+
+def _columns(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that are columns of prose throughout, as those; none when they are anything else."""
+    if _is_prose(rows):
+        return [list(rows)]
+    for gutter in _gutters(rows):
+        west, east = _split(rows, gutter)
+        if _longest_uncrossed(rows, gutter) == (0, len(rows)) and _is_prose(west) and (columns := _columns(east)):
+            return [west, *columns]
+    return []
+
+
+def _gutters(rows: Sequence[Row]) -> list[float]:
+    """Where a column may begin."""
+    return sorted({box.left for row in rows for box in row})[1:] if len(rows) >= MIN_COLUMN_LINES else []
+
+
+def _split(rows: Sequence[Row], gutter: float) -> tuple[list[Row], list[Row]]:
+    west = [side for row in rows if (side := [box for box in row if box.right <= gutter])]
+    east = [side for row in rows if (side := [box for box in row if box.left >= gutter])]
+    return west, east
+
+
+def _longest_uncrossed(rows: Sequence[Row], gutter: float) -> tuple[int, int]:
+    """The longest run of rows of which no box lies across a gutter: its first row and its end."""
+    best, start = (0, 0), 0
+    for number, row in enumerate(rows):
+        if any(box.left < gutter < box.right for box in row):
+            start = number + 1
+        elif number + 1 - start > best[1] - best[0]:
+            best = start, number + 1
+    return best
+
+
+def _is_prose(lines: Sequence[Row]) -> bool:
+    """Whether these are the lines of one column of running text."""
+    if len(lines) < MIN_COLUMN_LINES:
+        return False
+    extents = np.array([max(box.right for box in line) - line[0].left for line in lines])
+    heights = np.array([max(box.height for box in line) for line in lines])
+    column = max(box.right for line in lines for box in line) - min(line[0].left for line in lines)
+    return bool(
+        np.median(extents) >= MIN_FILL * column
+        and np.median(extents / heights) >= MIN_COLUMN_ASPECT
+        and np.median([len(line) for line in lines]) == 1  # a row of cells has several
+    )
