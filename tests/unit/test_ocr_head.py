@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rythmiq_worker.engines.models import DICTIONARY, KEPT_BELOW, LetterNetwork, Network, find_models, open_recogniser
-from rythmiq_worker.engines.onnx_head import Headless, without_head
+from rythmiq_worker.engines.onnx_head import Headless, metadata_of, without_head
 
 FILES = find_models()
 LINE = np.random.default_rng(7).uniform(-1, 1, (1, 3, 48, 160)).astype(np.float32)
@@ -26,7 +26,7 @@ def cut() -> Headless:
 
 @pytest.fixture(scope="module")
 def letters(cut: Headless) -> LetterNetwork:
-    return LetterNetwork(cut)
+    return LetterNetwork(cut, Network(cut.model))
 
 
 def test_probabilities_are_those_of_the_whole_network_over_what_is_kept(whole: Network, letters: LetterNetwork) -> None:
@@ -61,7 +61,7 @@ def test_a_network_that_ends_otherwise_is_left_whole() -> None:
 
 def test_a_dictionary_of_another_model_is_refused(cut: Headless) -> None:
     with pytest.raises(ValueError, match="are not 9 classes"):
-        LetterNetwork(Headless(cut.model, cut.weights[:, :9], cut.bias[:9]))
+        LetterNetwork(Headless(cut.model, cut.weights[:, :9], cut.bias[:9]), Network(cut.model))
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\x3a\xff\x01abc", b"\x3b", b"\x3a"])
@@ -80,3 +80,9 @@ def test_a_model_that_was_cut_off_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_has_no_head() -> None:
     assert without_head(b"") is None
+
+
+def test_metadata_is_read_without_a_runtime(whole: Network, cut: Headless) -> None:
+    for model in (FILES.recognition.read_bytes(), cut.model):
+        assert metadata_of(model, DICTIONARY) == whole.metadata(DICTIONARY)
+    assert metadata_of(cut.model, "no such key") == ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cv2.typing import MatLike
     from numpy.typing import NDArray
 
-    from rythmiq_worker.engines.models import Network
+    from rythmiq_worker.engines.models import AnyNetwork
 
 STRIDE_PX = 32
 MIN_SHORT_SIDE_PX = 736  # a smaller picture is enlarged to this, as the network was taught on larger letters
@@ -76,7 +76,7 @@ def tiles(width_px: int, height_px: int) -> "Iterator[tuple[int, int, int, int]]
 
 
 def probability_map(
-    network: "Network", pixels: "NDArray[np.uint8]", rows: "NDArray[np.bool] | None" = None
+    network: "AnyNetwork", pixels: "NDArray[np.uint8]", rows: "NDArray[np.bool] | None" = None
 ) -> "NDArray[np.float32]":
     """How probable text is at each pixel.
 
@@ -155,7 +155,7 @@ def _mean_inside(probability: "NDArray[np.float32]", corners: "NDArray[np.float3
 
 
 def detect(
-    network: "Network", image: "NDArray[np.uint8]", long_side_px: int, near: "NDArray[np.float32] | None" = None
+    network: "AnyNetwork", image: "NDArray[np.uint8]", long_side_px: int, near: "NDArray[np.float32] | None" = None
 ) -> Detection:
     """Look for lines of text once.
 

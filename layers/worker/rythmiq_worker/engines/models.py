@@ -6,17 +6,19 @@ Devanagari it only names; an operator puts the file into OCR_MODELS_DIR. Nothing
 The package's code is never imported: that costs 1.4 s of CPU and brings shapely and pyclipper (docs/decisions.md).
 """
 
+import contextlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_worker.engines.onnx_head import Headless, without_head
+from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice
 
 if TYPE_CHECKING:
@@ -88,8 +90,20 @@ def operators_model(choice: ModelChoice) -> Path:
     return choice.folder / name
 
 
+class AnyNetwork(Protocol):
+    """A network, whatever runs it."""
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """The network's one output for a batch of N x 3 x H x W, float32."""
+        ...
+
+    def metadata(self, key: str) -> str:
+        """A text that the model carries; empty when it has none by that name."""
+        ...
+
+
 class Network:
-    """One ONNX model, ready to run on the CPU.
+    """One ONNX model, ready to run on ONNX Runtime.
 
     Spinning is off: idle threads of the pool would burn a quarter of the CPU of a sparse page (measured). The arena
     stays on: without it the CPU rises, and memory is bounded by the size of what is fed in.
@@ -116,28 +130,32 @@ class Network:
         return cast("str", self._session.get_modelmeta().custom_metadata_map.get(key, ""))
 
 
-class LetterNetwork(Network):
+class LetterNetwork:
     """A recogniser that computes only the characters up to KEPT_BELOW: what is left out is Chinese, Japanese, Korean.
 
     Probabilities are shares of what is kept.
+
+    Args:
+        cut: the last layer.
+        body: the network before it.
 
     Raises:
         ValueError: the dictionary is not that of the last layer.
     """
 
-    def __init__(self, cut: Headless) -> None:
-        super().__init__(cut.model)
-        characters = super().metadata(DICTIONARY).splitlines()
+    def __init__(self, cut: Headless, body: AnyNetwork) -> None:
+        characters = body.metadata(DICTIONARY).splitlines()
         if len(characters) + 2 != len(cut.bias):
             raise ValueError(f"{len(characters)} characters, a blank and a space are not {len(cut.bias)} classes")
         letters = [index for index, text in enumerate(characters) if all(ord(letter) < KEPT_BELOW for letter in text)]
         classes = [0, *(index + 1 for index in letters), len(characters) + 1]  # a blank first, a space last
+        self._body = body
         self._characters = "\n".join(characters[index] for index in letters)
         self._weights, self._bias = cut.weights[:, classes], cut.bias[classes]
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Probabilities for a batch of N x 3 x H x W, float32: N x T x C, of the characters that `metadata` names."""
-        scores = super().run(batch) @ self._weights
+        scores = self._body.run(batch) @ self._weights
         scores += self._bias
         scores -= scores.max(axis=2, keepdims=True)
         np.exp(scores, out=scores)
@@ -146,10 +164,18 @@ class LetterNetwork(Network):
 
     def metadata(self, key: str) -> str:
         """A text that the model carries; its dictionary without what is left out."""
-        return self._characters if key == DICTIONARY else super().metadata(key)
+        return self._characters if key == DICTIONARY else self._body.metadata(key)
 
 
-def open_recogniser(path: Path) -> Network:
+def open_network(model: Path | bytes) -> AnyNetwork:
+    """Open a network on OpenVINO where that is installed and halves the work, else on ONNX Runtime."""
+    if is_worth_trying():
+        with contextlib.suppress(PrecisionError):
+            return OpenVinoNetwork(model)
+    return Network(model)
+
+
+def open_recogniser(path: Path) -> AnyNetwork:
     """Open a recogniser without the characters that no document here holds; a model that we cannot cut, whole."""
     cut = without_head(path.read_bytes())
-    return Network(path) if cut is None else LetterNetwork(cut)
+    return open_network(path) if cut is None else LetterNetwork(cut, open_network(cut.model))

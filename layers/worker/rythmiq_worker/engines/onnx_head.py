@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_MODEL_GRAPH: Final = 7
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 1, 5, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR = 1, 2, 4
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
@@ -96,6 +97,18 @@ def without_head(model: bytes) -> Headless | None:
     cut = _coded(_MODEL_GRAPH, b"".join([*kept, _coded(_GRAPH_OUTPUT, output)]))
     rest = [field.whole for field in fields if field.number != _MODEL_GRAPH]
     return Headless(b"".join([*rest, cut]), weights, bias)
+
+
+def metadata_of(model: bytes, key: str) -> str:
+    """A text of the model's own metadata; empty when it has none by that name.
+
+    Raises:
+        ValueError: this is no protobuf message.
+    """
+    for field in _fields(memoryview(model)):
+        if field.number == _MODEL_METADATA and _name(field, _ENTRY_KEY) == key:
+            return _name(field, _ENTRY_VALUE)
+    return ""
 
 
 def _node(part: _Field) -> _Node:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rythmiq_worker.engines.detection import Detection, detect
-from rythmiq_worker.engines.models import ModelFiles, Network, find_models, open_recogniser
+from rythmiq_worker.engines.models import ModelFiles, find_models, open_network, open_recogniser
 from rythmiq_worker.engines.orientation import find_turn, is_plain, lies_along
 from rythmiq_worker.engines.reading_order import reading_order
 from rythmiq_worker.engines.recognition import Reading, Recogniser, crop_line
@@ -46,7 +46,7 @@ class RapidOcr:
 
     def __init__(self, files: ModelFiles) -> None:
         cv2.setNumThreads(1)  # its small jobs gain nothing from a second thread but its start
-        self._detector = Network(files.detection)
+        self._detector = open_network(files.detection)
         self._recogniser = Recogniser(open_recogniser(files.recognition))
 
     def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rythmiq_worker.engines.models import Network
+    from rythmiq_worker.engines.models import AnyNetwork
 
 LINE_HEIGHT_PX = 48
 MIN_LINE_WIDTH_PX = 8
@@ -195,7 +195,7 @@ class Recogniser:
         ValueError: the model carries no dictionary.
     """
 
-    def __init__(self, network: "Network") -> None:
+    def __init__(self, network: "AnyNetwork") -> None:
         dictionary = network.metadata("character")
         if not dictionary:
             raise ValueError("the recognition model carries no dictionary")
