@@ -7,5 +7,5 @@ from rythmiq_worker.__main__ import main
 from rythmiq_worker.engines import child
 
 engines = {"rapidocr": f"tests.faults.{sys.argv[1]}"}
-vars(child)["read_text"] = functools.partial(child.read_text, engines=engines)
+vars(child)["read_page"] = functools.partial(child.read_page, engines=engines)
 main()

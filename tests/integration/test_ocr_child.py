@@ -14,7 +14,7 @@ from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode
 from rythmiq_worker.engines import child
-from rythmiq_worker.engines.child import FrameFile, OcrEngineError, OcrTimeoutError, read_text, write_frame
+from rythmiq_worker.engines.child import FrameFile, OcrEngineError, OcrTimeoutError, read_page, write_frame
 from rythmiq_worker.engines.text import TextLine
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def read_with(
 ) -> list[TextLine]:
     """Read with an engine of tests/faults."""
     engines = {"fault": f"tests.faults.{fault}"}
-    return read_text(frame, timeout_s=timeout_s, engine="fault", environ=environ or ENVIRON, engines=engines)
+    return read_page(frame, timeout_s=timeout_s, engine="fault", environ=environ or ENVIRON, engines=engines).lines
 
 
 def failure_of(fault: str, frame: FrameFile) -> OcrEngineError:
@@ -113,8 +113,8 @@ def test_the_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     fifo = tmp_path / "engine-pid"
     os.mkfifo(fifo)
     program = (
-        "from PIL import Image; from rythmiq_worker.engines.child import read_text, write_frame;"
-        "read_text(write_frame(Image.new('RGB', (9, 9))), timeout_s=60, engine='fault',"
+        "from PIL import Image; from rythmiq_worker.engines.child import read_page, write_frame;"
+        "read_page(write_frame(Image.new('RGB', (9, 9))), timeout_s=60, engine='fault',"
         " engines={'fault': 'tests.faults.ocr_hangs'})"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], env={**ENVIRON, "TMPDIR": str(tmp_path)})
@@ -187,7 +187,7 @@ def test_an_unknown_engine_is_refused_by_name_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(subprocess, "Popen", None)
     with pytest.raises(OcrEngineError, match=r"OCR_ENGINE=tesseract .* known: paddleocr, rapidocr") as caught:
-        read_text(frame, timeout_s=AMPLE_S, engine="tesseract")
+        read_page(frame, timeout_s=AMPLE_S, engine="tesseract")
     assert caught.value.detail == {"reason": "unknown_engine"}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.child import read_text, write_frame
+from rythmiq_worker.engines.child import read_page, write_frame
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import Network
 from rythmiq_worker.engines.text import OcrEngine
@@ -119,7 +119,7 @@ def test_a_strip_with_one_line_is_read(engine: OcrEngine) -> None:
 def test_the_same_picture_is_read_the_same_to_the_last_digit() -> None:
     image = Image.fromarray(drawn(CARD[:3], size=(1300, 500)))
     with write_frame(image) as frame:
-        first, second = (read_text(frame, timeout_s=60) for _ in range(2))
+        first, second = (read_page(frame, timeout_s=60).lines for _ in range(2))
     assert [line.text for line in first] == list(CARD[:3])
     assert first == second
 

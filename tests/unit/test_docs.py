@@ -145,7 +145,7 @@ def test_every_locked_package_has_its_hashes(lock: str) -> None:
 
 def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
     # Written apart, so that this test does not find itself.
-    words = ["/" + "work/main", "/" + "work/shared", "/" + "opt/pypi", "index" + "-url", "files." + "pythonhosted"]
+    words = ["/" + "work/main", "/" + "work/shared", "/" + "opt/pypi", "index" + "-" + "url", "files." + "pythonhosted"]
     guilty = [
         (str(path.relative_to(ROOT)), word)
         for path in tracked()

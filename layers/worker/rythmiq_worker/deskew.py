@@ -2,7 +2,7 @@
 
 The feet of the letters of a line stand on one straight line. Seen along the right direction they fall together into few
 rows; the direction in which they do so most is the lean (Baird, 1987). The lines may run along the page or across it:
-which, is not decided here.
+which, is not decided here. Where letters are few, the slopes of strokes, rules and borders have to say the same.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq_worker.measures import Gray, shrunk
 from rythmiq_worker.warp import warped
 
 Points = NDArray[np.float64]
@@ -21,15 +22,21 @@ Points = NDArray[np.float64]
 LEAST_LEAN_DEG: Final = 0.5
 MOST_LEAN_DEG: Final = 45.0
 _LOOK_PX: Final = 1000
+_NEAR: Final = 1.3  # a picture not larger than this is taken as it is
 _COARSE_DEG: Final = 1.0
 _FINE_DEG: Final = 0.1
 _LEAST_LETTERS: Final = 40
 _LETTER_PX: Final = (4, 48)
 _MOST_POINTS: Final = 2500
 _ROW_SHARE: Final = 0.2  # of a letter's height: how exactly feet stand on their line
-_LEAST_PEAK: Final = 1.8  # how far the best direction stands out from the middle one
+_LEAST_PEAK: Final = 1.35  # how far the best direction stands out from the middle one
+_CLEAR_PEAK: Final = 1.9  # so far that nothing else need confirm it
 _APART_DEG: Final = 4.0
 _LEAST_LEAD: Final = 1.1  # and from any other that is not next to it
+_SLOPE_BINS: Final = 180  # of half a degree
+_LEAST_SLOPE: Final = 24.0
+_LEAST_SLOPE_PEAK: Final = 3.0  # over the mean of all directions
+_AGREEMENT_DEG: Final = 1.6
 _WINDOW_PX: Final = 31
 _INK_OFFSET: Final = 12
 
@@ -55,7 +62,8 @@ def find_lean(glance: Image.Image) -> Lean | None:
     Args:
         glance: RGB, small.
     """
-    points, height_px = _feet(glance)
+    gray = _gray(glance)
+    points, height_px = _feet(gray)
     if len(points) < _LEAST_LETTERS:
         return None
     row_px = max(1.0, _ROW_SHARE * height_px)
@@ -67,10 +75,37 @@ def find_lean(glance: Image.Image) -> Lean | None:
     lead = float(scores.max() / max(float(scores[apart].max()), 1e-9))
     if peak < _LEAST_PEAK or lead < _LEAST_LEAD:
         return None
-    fine = best + np.arange(-_COARSE_DEG, _COARSE_DEG + _FINE_DEG / 2, _FINE_DEG)
-    exact = [_gathered(points, degrees, row_px / 2) for degrees in fine]
-    degrees = float(fine[int(np.argmax(exact))])
+    degrees = _exact(points, best, row_px)
+    if peak < _CLEAR_PEAK:
+        slope = _slope(gray)
+        if slope is None or abs((slope - degrees + 45) % 90 - 45) > _AGREEMENT_DEG:
+            return None
     return Lean(degrees, len(points), peak) if abs(degrees) >= LEAST_LEAN_DEG else None
+
+
+def _exact(points: Points, best: float, row_px: float) -> float:
+    fine = best + np.arange(-_COARSE_DEG, _COARSE_DEG + _FINE_DEG / 2, _FINE_DEG)
+    return float(fine[int(np.argmax([_gathered(points, degrees, row_px / 2) for degrees in fine]))])
+
+
+def _slope(gray: Gray) -> float | None:
+    """The lean of strokes, rules and borders, -45..45 degrees; None when they have no one direction."""
+    calm = cv2.GaussianBlur(gray, (0, 0), 1.0)
+    across, down = cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)
+    strength = cv2.magnitude(across, down)
+    strong = strength > 4 * _LEAST_SLOPE
+    if not strong.any():
+        return None
+    lean = np.degrees(np.arctan2(down[strong], across[strong])) % 90
+    bins = (lean * (_SLOPE_BINS / 90)).astype(np.int64) % _SLOPE_BINS
+    votes = np.bincount(bins, weights=np.minimum(strength[strong], 400), minlength=_SLOPE_BINS)
+    around = np.roll(votes, 1) + 2 * votes + np.roll(votes, -1)
+    if around.max() < _LEAST_SLOPE_PEAK * around.mean():
+        return None
+    top = int(around.argmax())
+    near = np.array([votes[(top + off) % _SLOPE_BINS] for off in (-2, -1, 0, 1, 2)])
+    centre = (top + 0.5 + float(near @ np.arange(-2, 3)) / float(near.sum())) * 90 / _SLOPE_BINS
+    return (centre + 45) % 90 - 45
 
 
 def levelled(image: Image.Image, lean: Lean, fill: tuple[int, int, int]) -> Image.Image:
@@ -102,12 +137,13 @@ def border_colour(glance: Image.Image) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _feet(glance: Image.Image) -> tuple[Points, float]:
-    """The middles of what may be letters, and their height in pixels."""
+def _gray(glance: Image.Image) -> Gray:
     gray = np.asarray(glance.convert("L"), dtype=np.uint8)
-    if max(gray.shape) > 1.3 * _LOOK_PX:
-        factor = _LOOK_PX / max(gray.shape)
-        gray = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return shrunk(gray, _LOOK_PX) if max(gray.shape) > _NEAR * _LOOK_PX else gray
+
+
+def _feet(gray: Gray) -> tuple[Points, float]:
+    """The middles of what may be letters, and their height in pixels."""
     if min(gray.shape) < _WINDOW_PX:
         return np.zeros((0, 2)), 1.0
     ink = cv2.adaptiveThreshold(gray, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW_PX, _INK_OFFSET)

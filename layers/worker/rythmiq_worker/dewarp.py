@@ -45,14 +45,14 @@ class Sheet:
 
     Attributes:
         corners: 4 x 2, float64, shares of width and height: top left, top right, bottom right, bottom left.
-        area: share of the picture that it covers.
+        reach: the longer of its top and bottom, of its left and right, as shares of the picture's diagonal.
         tilt: how much its opposite sides differ, 0 for a rectangle.
         lean_deg: how far its top and bottom lean, clockwise.
         aspect: width over height of the page itself.
     """
 
     corners: NDArray[np.float64]
-    area: float
+    reach: tuple[float, float]
     tilt: float
     lean_deg: float
     aspect: float
@@ -63,9 +63,9 @@ class Sheet:
         return self.tilt >= _LEAST_TILT or abs(self.lean_deg) >= _LEAST_LEAN_DEG
 
     def size_px(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """The size at which the page keeps its pixels, of a picture of this size."""
-        pixels = self.area * width_px * height_px
-        width = math.sqrt(pixels * self.aspect)
+        """The size at which its nearest part keeps its pixels, within the pixels of a picture of this size."""
+        across, down = (share * math.hypot(width_px, height_px) for share in self.reach)
+        width = min(max(across, down * self.aspect), math.sqrt(width_px * height_px * self.aspect))
         return max(1, round(width)), max(1, round(width / self.aspect))
 
     def matrix(self, width_px: int, height_px: int) -> Matrix:
@@ -250,8 +250,9 @@ def _sheet(corners: NDArray[np.float64], size: tuple[int, int]) -> Sheet:
     simple = (top + bottom) / max(left + right, 1e-6)
     exact = _true_aspect(corners, size)
     aspect = exact if exact is not None and 1 / _ASPECT_TRUST <= exact / simple <= _ASPECT_TRUST else simple
-    area = cv2.contourArea(corners.astype(np.float32)) / (size[0] * size[1])
-    return Sheet(corners / np.array(size, np.float64), area, tilt, lean, aspect)
+    diagonal = math.hypot(*size)
+    reach = max(top, bottom) / diagonal, max(left, right) / diagonal
+    return Sheet(corners / np.array(size, np.float64), reach, tilt, lean, aspect)
 
 
 def _true_aspect(corners: NDArray[np.float64], size: tuple[int, int]) -> float | None:

@@ -17,8 +17,8 @@ from rythmiq_worker.measures import fine_gray, noise_sigma
 
 Plane = NDArray[np.float32]
 
-RATIO_THAT_IS_A_DEFECT: Final = 0.22
-_LEAST_SIGMA: Final = 4.0
+RATIO_THAT_IS_A_DEFECT: Final = 0.25
+_LEAST_SIGMA: Final = 2.5
 _MOST_SIGMA_SHARE: Final = 3.0
 _CALM_PX: Final = 2.0
 _PAPER_SHARE: Final = 0.95

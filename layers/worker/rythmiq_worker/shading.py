@@ -19,7 +19,7 @@ _STROKE_SHARE: Final = 0.05
 RANGE_THAT_IS_A_DEFECT: Final = 0.25
 _DEEP: Final = 0.75
 # Below this many gray levels the paper's grain is lifted to the strength of text.
-_LEAST_LIGHT: Final = 6.0
+_LEAST_LIGHT: Final = 3.5
 _HUE_SHOWS_FROM: Final = 30
 _DARKEST_PAPER: Final = 90
 # The steepest change of brightness over 4 % of the long side, as a share of well-lit paper: borders are steeper.

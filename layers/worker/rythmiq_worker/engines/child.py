@@ -135,26 +135,11 @@ def write_frame(image: "PIL.Image.Image") -> FrameFile:
     return FrameFile(fd, width_px, height_px)
 
 
-def read_text(  # noqa: PLR0913  two of them are for tests
-    frame: FrameFile,
-    *,
-    timeout_s: float,
-    engine: str = "rapidocr",
-    models: ModelChoice = BUNDLED,
-    environ: Mapping[str, str] | None = None,
-    engines: Mapping[str, str] = ENGINES,
-) -> list[TextLine]:
-    """Read the text of a picture as it lies; as `read_page` else."""
-    return read_page(
-        frame, turn=False, timeout_s=timeout_s, engine=engine, models=models, environ=environ, engines=engines
-    ).lines
-
-
 def read_page(  # noqa: PLR0913  two of them are for tests
     frame: FrameFile,
     *,
-    turn: bool,
     timeout_s: float,
+    turn: bool = False,
     engine: str = "rapidocr",
     models: ModelChoice = BUNDLED,
     environ: Mapping[str, str] | None = None,
@@ -164,8 +149,8 @@ def read_page(  # noqa: PLR0913  two of them are for tests
 
     Args:
         frame: the picture.
-        turn: whether it may be turned by a multiple of 90 degrees, so that its text is upright.
         timeout_s: limit for everything, the child's start included.
+        turn: whether it may be turned by a multiple of 90 degrees, so that its text is upright.
         engine: a name of `engines`.
         models: which ones it loads.
         environ: the environment to choose the child's few variables from; this process's own by default.
