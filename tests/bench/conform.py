@@ -21,6 +21,7 @@ from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.engines.faces import Box
 from rythmiq_worker.picture import Picture, open_pages
 from tests.bench.measuring import least_cpu_s
+from tests.data.own_files import own_pages, own_portraits
 from tests.data.pages import page_photos
 from tests.data.portraits import portraits
 
@@ -100,8 +101,8 @@ def versus(name: str, data: bytes, size_px: tuple[int, int], max_bytes: int) -> 
 
 
 def _quality_rows() -> list[dict[str, object]]:
-    pictures = [(f"portrait {sample.name}", sample.data, PORTRAIT_PX) for sample in portraits()]
-    pictures += [(f"page {sample.name}", sample.data, PAGE_PX) for sample in page_photos()]
+    pictures = [(f"portrait {sample.name}", sample.data, PORTRAIT_PX) for sample in own_portraits() or portraits()]
+    pictures += [(f"page {sample.name}", sample.data, PAGE_PX) for sample in own_pages() or page_photos()]
     rows: list[dict[str, object]] = []
     for bits in (1, 2):
         found = [versus(name, data, size, size[0] * size[1] * bits // 8) for name, data, size in pictures]
@@ -198,7 +199,7 @@ def tonal_change(data: bytes, size_px: tuple[int, int]) -> float:
 
 
 def _tone_row() -> dict[str, object]:
-    changes = {sample.name: tonal_change(sample.data, PORTRAIT_PX) for sample in portraits()}
+    changes = {sample.name: tonal_change(sample.data, PORTRAIT_PX) for sample in own_portraits() or portraits()}
     worst = max(changes, key=lambda name: changes[name])
     return _row(
         "mean CIEDE2000 of a portrait against a plain resize, worst picture",

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.data.own_files import own_pages
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -208,7 +210,7 @@ def row(what: str, measured: float, *, most: float | None = None, unit: str | No
 
 def cold_rows(sheets: Sequence[Sheet], runs: int) -> list[dict[str, Any]]:
     """CPU from process start to exit on the sparsest and the densest picture of 12 MP, the least of some runs."""
-    large = [sheet for sheet in sheets if sheet.pixels >= TWELVE_MEGAPIXELS]
+    large = large_of(sheets)
     chosen = {"card": min(large, key=_letters), "dense page": max(large, key=_letters)}
     rows = []
     for name, sheet in chosen.items():
@@ -231,7 +233,7 @@ def cold_rows(sheets: Sequence[Sheet], runs: int) -> list[dict[str, Any]]:
 
 def memory_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
     """Peak of parent and child together on the densest picture of 12 MP."""
-    sheet = max((sheet for sheet in sheets if sheet.pixels >= TWELVE_MEGAPIXELS), key=_letters)
+    sheet = max(large_of(sheets), key=_letters)
     mine, other = (run_cold(side, sheet.path, sample=True).pss_mb for side in ("ours", "theirs"))
     note = f"{sheet.name}, {_letters(sheet)} characters; RapidOCR {other:.0f} MB"
     return [row("PSS of parent and child, densest 12 MP page", round(mine or 0), most=MAX_PSS_MB, unit="MB", note=note)]
@@ -291,11 +293,24 @@ def _letters(sheet: Sheet) -> int:
 
 
 def write_sheets(module: str, count: int, folder: Path) -> list[Sheet]:
-    """Put the pictures with known text on disk."""
+    """Put the pictures with known text on disk: the user's own, where there are some.
+
+    Raises:
+        SystemExit: none of the user's has a text beside it.
+    """
+    own = own_pages()
+    pages = [page for page in own if page.lines] if own else importlib.import_module(module).ocr_pages(count)
+    if not pages:
+        raise SystemExit("No page in RYTHMIQ_PAGES has its text in a .txt of the same name.")
     return [
         Sheet(page.name, write(folder / f"{page.name}.jpg", page.jpeg), normal(" ".join(page.lines)), page.pixels)
-        for page in importlib.import_module(module).ocr_pages(count)
+        for page in pages
     ]
+
+
+def large_of(sheets: Sequence[Sheet]) -> list[Sheet]:
+    """Those of 12 MP and more; all, where there are none."""
+    return [sheet for sheet in sheets if sheet.pixels >= TWELVE_MEGAPIXELS] or list(sheets)
 
 
 def write(path: Path, data: bytes) -> Path:

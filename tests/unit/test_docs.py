@@ -145,13 +145,14 @@ def test_every_locked_package_has_its_hashes(lock: str) -> None:
 
 def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
     # Written apart, so that this test does not find itself.
-    words = ["/" + "work/main", "/" + "work/shared", "/" + "opt/pypi", "index" + "-" + "url", "files." + "pythonhosted"]
+    option = "index" + "-url"
+    words = ["/" + "work/main", "/" + "work/shared", "/" + "opt/pypi", option, "files." + "pythonhosted"]
     guilty = [
         (str(path.relative_to(ROOT)), word)
         for path in tracked()
         if path.suffix not in BINARY
         for word in words
-        if word in path.read_text(encoding="utf-8", errors="ignore").replace("--no-emit-" + "index-url", "")
+        if word in path.read_text(encoding="utf-8", errors="ignore").replace(f"--no-emit-{option}", "")
     ]
     assert not guilty
 
