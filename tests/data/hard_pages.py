@@ -93,6 +93,27 @@ def ocr_pages(count: int = COUNT) -> tuple[PagePhoto, ...]:
     return hard_pages(min(count, COUNT))
 
 
+def damaged_pages() -> tuple[PagePhoto, ...]:
+    """The set once more, so small, blurred, smeared, squeezed or dark that much of it is misread: 24 pictures."""
+    return tuple(_damaged(page, number) for number, page in enumerate(hard_pages()) if number % 2)
+
+
+def _damaged(page: PagePhoto, number: int) -> PagePhoto:
+    shot = page.shot or Shot()
+    width, height = shot.size_px
+    size = (width * 2 // 5, height * 2 // 5) if width * height > _SMALL[0] * _SMALL[1] else shot.size_px
+    way = number // 2 % 4
+    if way == 0:
+        shot = replace(shot, size_px=size, blur_px=1.6 + 0.5 * shot.blur_px)
+    elif way == 1:
+        shot = replace(shot, size_px=size, motion_px=7 + number % 5)
+    elif way == 2:
+        shot = replace(shot, size_px=size, fills=0.42, quality=15)
+    else:
+        shot = replace(shot, size_px=size, gain=0.2, noise=13)
+    return replace(page, name=f"{page.name}-damaged", size_px=size, shot=shot)
+
+
 def _page(number: int) -> PagePhoto:
     layout, across, draw = _LAYOUTS[number % len(_LAYOUTS)]
     fault, why, shot, spoil = _FAULTS[(number + number // len(_FAULTS)) % len(_FAULTS)]

@@ -19,12 +19,14 @@ from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_cli.samples.signature import signature_photo
 from rythmiq_worker.engines.faces import Box, HaarFaces, gray_at
 from tests.data import hostile
+from tests.data.hard_pages import COUNT, damaged_pages, hard_pages
+from tests.data.own_files import is_private, own_pages, own_portraits
 from tests.data.pages import MAX_OCR_PAGES, PagePhoto, dense_page, ocr_pages, page_photos
 from tests.data.portraits import Sample, portrait, portraits
 
 DRAWINGS: tuple[Callable[[int], Page], ...] = (id_card, admit_card, marksheet, letter)
 SMALL_SHOT = Shot(size_px=(800, 600), turn_deg=4, shadow=0.5, motion_px=3)
-EVERY_PAGE = {page.name: page for page in (*page_photos(), *ocr_pages(MAX_OCR_PAGES))}
+EVERY_PAGE = {page.name: page for page in (*page_photos(), *ocr_pages(MAX_OCR_PAGES), *hard_pages(), *damaged_pages())}
 
 
 def digest(image: Image.Image) -> str:
@@ -195,13 +197,16 @@ def test_a_portrait_is_looked_up_by_its_name() -> None:
 def test_there_are_enough_pages() -> None:
     assert len(page_photos()) >= 8
     assert len(ocr_pages()) >= 40
-    assert len(EVERY_PAGE) == len(page_photos()) + MAX_OCR_PAGES
+    assert len(hard_pages()) >= 40
+    assert len(EVERY_PAGE) == len(page_photos()) + MAX_OCR_PAGES + COUNT + len(damaged_pages())
 
 
 @pytest.mark.parametrize("count", [0, MAX_OCR_PAGES + 1])
 def test_more_pages_than_there_are_is_an_error(count: int) -> None:
     with pytest.raises(ValueError, match="there are 1 to 48 pages"):
         ocr_pages(count)
+    with pytest.raises(ValueError, match="there are 1 to 48 pictures"):
+        hard_pages(count)
 
 
 def test_any_first_few_pages_are_mixed() -> None:
@@ -239,6 +244,50 @@ def test_the_dense_page_is_twelve_megapixels_of_small_print() -> None:
     assert sum(map(len, dense_page().lines)) > 5000
 
 
+@pytest.mark.parametrize(
+    "word", ["glare", "shaken", "low-light", "angled", "distant", "moire", "squeezed", "tilted", "tiny"]
+)
+def test_every_fault_of_the_hard_set_is_put_on_several_layouts(word: str) -> None:
+    chosen = [page.name for page in hard_pages() if f"-{word}-" in page.name]
+    assert len({name.partition(f"-{word}-")[0] for name in chosen}) >= 3
+
+
+def test_the_hard_set_mixes_layouts_and_sizes() -> None:
+    large = [page for page in hard_pages() if page.pixels == 12_000_000]
+    assert len(large) == 36
+    assert len({page.what.partition(":")[0] for page in hard_pages()}) == 7
+
+
+def test_what_spoils_a_picture_is_the_same_each_time() -> None:
+    spoilt = {page.name: page for page in hard_pages() if page.spoil is not None}
+    blank = Image.new("RGB", (160, 120), (120, 130, 140))
+    for page in spoilt.values():
+        assert page.spoil is not None
+        assert digest(page.spoil(blank)) == digest(page.spoil(blank)) != digest(blank)
+
+
+# --- one's own pictures ------------------------------------------------------
+
+
+def test_ones_own_pictures_take_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "b.jpg")
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.PNG")
+    (tmp_path / "b.txt").write_text("Roll No. 7\n\n  PASS \n", encoding="utf-8")
+    (tmp_path / "notes.md").write_text("no picture", encoding="utf-8")
+    monkeypatch.setenv("RYTHMIQ_PAGES", str(tmp_path))
+    first, second = own_pages()
+    assert (first.name, first.pixels, first.lines) == ("a", 200, ())
+    assert (second.name, second.pixels, second.lines) == ("b", 1200, ("Roll No. 7", "PASS"))
+    assert is_private()
+    assert own_portraits() == ()
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RYTHMIQ_PORTRAITS", str(tmp_path))
+    with pytest.raises(SystemExit, match="holds no picture"):
+        own_portraits()
+
+
 # --- the list ----------------------------------------------------------------
 
 
@@ -249,7 +298,8 @@ def test_the_docs_list_every_picture_with_its_size() -> None:
     ]
     for name, (width_px, height_px) in pictures:
         assert f"| `{name}` | {width_px} x {height_px} |" in listed
-    assert ", ".join(f"`{page.name}`" for page in ocr_pages(MAX_OCR_PAGES)) in listed
+    for pages in (ocr_pages(MAX_OCR_PAGES), hard_pages()):
+        assert ", ".join(f"`{page.name}`" for page in pages) in listed
 
 
 def test_the_docs_list_every_hostile_upload_and_what_becomes_of_it() -> None:
