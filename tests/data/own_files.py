@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 
@@ -32,6 +32,12 @@ class OwnFile:
     def jpeg(self) -> bytes:
         """Its bytes, whatever they are."""
         return self.data
+
+    @property
+    def image(self) -> Image.Image:
+        """Decode: upright, RGB, full size; a new picture at each call."""
+        with Image.open(io.BytesIO(self.data)) as opened:
+            return ImageOps.exif_transpose(opened).convert("RGB")
 
     @property
     def pixels(self) -> int:

@@ -95,7 +95,7 @@ def test_a_page_far_away_is_read_by_the_closer_look(engine: OcrEngine, monkeypat
     image = np.full((2700, 3600, 3), 110, np.uint8)
     image[1000:1500, 1400:2200] = drawn(CARD, size=(800, 500), font_px=20, origin=(40, 40))
     assert texts(engine, image) == list(CARD)
-    assert looked == [1280, 1920]
+    assert looked == [960, 1920]
 
 
 def test_text_that_runs_up_the_margin_is_read(engine: OcrEngine) -> None:

@@ -43,15 +43,29 @@ def play(script: Script, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_page_that_reads_well_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script({1280: ([20] * 4, 0.3, [Reading(text, 0.98) for text in "abcd"])})
+    script = Script({960: ([20] * 4, 0.2, [Reading(text, 0.98) for text in "abcd"])})
     assert play(script, monkeypatch) == ["a", "b", "c", "d"]
-    assert script.looked == [1280]
+    assert script.looked == [960]
 
 
-def test_small_text_is_looked_at_closer_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script({1280: ([6, 6, 30, 30], 0.3, []), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
+def test_middling_text_is_looked_at_closer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({960: ([6.5] * 4, 0.2, []), 1280: ([8.5] * 4, 0.3, [Reading("yes", 0.99)] * 4)})
+    assert play(script, monkeypatch) == ["yes"] * 4
+    assert script.looked == [960, 1280]
+    assert script.near == [False, False]
+
+
+def test_text_that_is_small_on_the_full_look_too_is_looked_at_closest(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({960: ([6] * 4, 0.2, []), 1280: ([7] * 4, 0.3, []), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
     assert play(script, monkeypatch) == ["yes"]
-    assert script.looked == [1280, 1920]
+    assert script.looked == [960, 1280, 1920]
+    assert script.near == [False, False, True]
+
+
+def test_small_text_is_looked_at_closest_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({960: ([4, 4, 30, 30], 0.2, []), 1920: ([9], 0.48, [Reading("yes", 0.99)])})
+    assert play(script, monkeypatch) == ["yes"]
+    assert script.looked == [960, 1920]
     assert script.near == [False, True]
 
 
@@ -59,9 +73,9 @@ def test_small_text_is_looked_at_closer_before_it_is_read(monkeypatch: pytest.Mo
 def test_a_page_on_which_hardly_anything_is_found_is_looked_at_closer_all_over(
     lines: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = Script({1280: ([200.0] * lines, 0.3, []), 1920: ([], 0.48, [])})
+    script = Script({960: ([200.0] * lines, 0.2, []), 1920: ([], 0.48, [])})
     assert play(script, monkeypatch) == []
-    assert script.looked == [1280, 1920]
+    assert script.looked == [960, 1920]
     assert script.near == [False, False]
 
 
@@ -70,18 +84,18 @@ def test_a_doubtful_page_is_read_again_and_the_better_reading_kept(
     closer: float, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = [Reading("first!", 0.8)] * 4, [Reading("closer", closer)] * 4
-    script = Script({1280: ([20] * 4, 0.3, first), 1440: ([20] * 4, 0.36, second)})
+    script = Script({960: ([20] * 4, 0.2, first), 1440: ([20] * 4, 0.36, second)})
     assert play(script, monkeypatch) == [kept] * 4
-    assert script.looked == [1280, 1440]
+    assert script.looked == [960, 1440]
 
 
 @pytest.mark.parametrize("heights", [[], [5.0]])
 def test_a_picture_that_was_not_shrunk_has_no_closer_look(
     heights: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = Script({1280: (heights, 1.0, [Reading("dim", 0.6)] * len(heights))})
+    script = Script({960: (heights, 1.0, [Reading("dim", 0.6)] * len(heights))})
     assert play(script, monkeypatch) == ["dim"] * len(heights)
-    assert script.looked == [1280]
+    assert script.looked == [960]
 
 
 def test_a_quarter_of_small_lines_makes_a_page_small() -> None:

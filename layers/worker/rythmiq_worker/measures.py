@@ -33,6 +33,10 @@ _BLOWN: Final = 247
 _BUSY: Final = 5.0
 _LEAST_SHARE: Final = 0.02
 _MOST_GLARE: Final = 1 / 3
+# Paper as bright as this by itself is burnt out by no reflection where it is a little brighter still.
+_BRIGHT_PAPER: Final = 210
+_RIM_SHARE: Final = 0.02
+_WHITE_RIM: Final = 0.9
 _PRINT_PX: Final = 15
 _PRINT_BELOW: Final = 180
 _LEAST_PRINT: Final = 0.01
@@ -139,16 +143,38 @@ def light(gray: Gray) -> Light:
 def glare(gray_512: Gray) -> float:
     """Measure the share of a page that a reflection has burnt out: white that swallows the print.
 
-    White paper is told from it by the print that it holds, and by being most of the picture.
+    White paper is told from it by the print that it holds, by being most of the picture, and by the rest of the page
+    being nearly as bright.
     """
     blown = gray_512 >= _BLOWN
     share = float(blown.mean())
-    if share > _MOST_GLARE:
+    if share > _MOST_GLARE or _quantile(gray_512[~blown], 0.75) >= _BRIGHT_PAPER:
         return 0.0
     window = np.ones((_PRINT_PX, _PRINT_PX), np.uint8)
     around = cv2.morphologyEx(blown.astype(np.uint8), cv2.MORPH_CLOSE, window) > 0
     printed = float((gray_512[around] < _PRINT_BELOW).mean()) if around.any() else 0.0
     return share if printed < _LEAST_PRINT else 0.0
+
+
+def paper_blown(gray_512: Gray) -> float:
+    """Measure how much of a photographed page's bright part is burnt out: 0 none .. 1 all, as two stops too much do.
+
+    A page that is white up to the picture's border is a scan, where the paper is meant to be white: 0.
+    """
+    blown = gray_512 >= _BLOWN
+    rim_px = max(1, round(_RIM_SHARE * max(gray_512.shape)))
+    rim = np.ones(gray_512.shape, np.bool)
+    rim[rim_px:-rim_px, rim_px:-rim_px] = False
+    if blown[rim].mean() >= _WHITE_RIM:
+        return 0.0
+    bright = int(_bright(gray_512).sum())
+    return float(blown.sum()) / bright if bright else 0.0
+
+
+def _bright(gray: Gray) -> NDArray[np.bool]:
+    """The brighter of the two classes into which Otsu's threshold parts a picture."""
+    _, bright = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return bright > 0
 
 
 def noise_sigma(gray_fine: Gray) -> float:
@@ -236,7 +262,7 @@ def _roomy(gray: Gray, least_px: int) -> Gray:
     return np.asarray(grown, dtype=np.uint8)
 
 
-def _quantile(values: Plane, share: float) -> float:
+def _quantile(values: NDArray[Any], share: float) -> float:
     """The value below which a share of all lies, without interpolation.
 
     Not numpy's own: its median and percentile import 20 ms of numpy first.

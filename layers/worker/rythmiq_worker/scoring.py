@@ -3,7 +3,7 @@
 Each sub-score is a logistic curve that gives .9 at `good` and .1 at `bad`; a reason is given below .5. The score is
 half the geometric mean and half the worst, so that one real defect cannot be averaged away.
 
-Source of the thresholds: a lab of portraits and documents in graded degradation (docs/decisions.md).
+Source of the thresholds: one half of the graded pictures of tests/data/quality_levels.py (docs/decisions.md).
 """
 
 import math
@@ -47,19 +47,22 @@ class Curves:
     long_side_px: Curve
     subject_mean: Curve
     subject_blown: Curve
+    paper_blown: Curve
 
 
+_PAPER_BLOWN: Final = Curve(0.45, 0.75)
 _PHOTO: Final = Curves(
     edge_width=Curve(4.2, 5.2),
     blur_effect=Curve(0.45, 0.60),
-    mean=Curve(0.26, 0.13),
+    mean=Curve(0.33, 0.20),
     spread=Curve(0.60, 0.36),
     noise_sigma=Curve(3.0, 8.0),
-    blockiness=Curve(0.2, 1.2),
+    blockiness=Curve(0.2, 1.0),
     detail=Curve(0.30, 0.15),
     long_side_px=Curve(350, 150),
     subject_mean=Curve(0.80, 0.93),
     subject_blown=Curve(0.10, 0.35),
+    paper_blown=_PAPER_BLOWN,
 )
 _PAGE: Final = Curves(
     edge_width=Curve(3.4, 4.2),
@@ -67,11 +70,12 @@ _PAGE: Final = Curves(
     mean=Curve(0.33, 0.17),
     spread=Curve(0.45, 0.25),
     noise_sigma=Curve(3.0, 8.0),
-    blockiness=Curve(0.2, 1.2),
-    detail=Curve(0.30, 0.15),
+    blockiness=Curve(0.16, 0.6),
+    detail=Curve(0.42, 0.26),
     long_side_px=Curve(700, 300),
     subject_mean=Curve(1.5, 2.0),  # white paper is no over-exposure
     subject_blown=Curve(0.02, 0.12),
+    paper_blown=_PAPER_BLOWN,
 )
 _INK: Final = Curves(
     edge_width=_PHOTO.edge_width,
@@ -84,6 +88,7 @@ _INK: Final = Curves(
     long_side_px=Curve(140, 60),
     subject_mean=_PAGE.subject_mean,
     subject_blown=_PAGE.subject_blown,
+    paper_blown=_PAPER_BLOWN,
 )
 CURVES: Final[Mapping[Kind, Curves]] = MappingProxyType(
     {"photo": _PHOTO, "signature": _INK, "thumb": _INK, "document": _PAGE}
@@ -95,7 +100,8 @@ def judge(kind: Kind, measures: Mapping[str, float]) -> Quality:
 
     Args:
         kind: the resolved kind.
-        measures: by the names of `Curves`; `subject_*` are of the face or, on a page, of its glare, and may be absent.
+        measures: by the names of `Curves`; `subject_*` are of the face or, on a page, of its glare. Those that a kind
+            does not have, as `paper_blown` of a photo, may be absent.
     """
     curves = CURVES[kind]
 
@@ -103,7 +109,7 @@ def judge(kind: Kind, measures: Mapping[str, float]) -> Quality:
         curve: Curve = getattr(curves, name)
         return curve.score(measures[name]) if name in measures else 1.0
 
-    dark, bright = score("mean"), min(score("subject_mean"), score("subject_blown"))
+    dark, bright = score("mean"), min(score("subject_mean"), score("subject_blown"), score("paper_blown"))
     sub_scores = {
         "sharpness": min(score("edge_width"), score("blur_effect")),
         "exposure": min(dark, bright),

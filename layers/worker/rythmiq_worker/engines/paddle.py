@@ -34,7 +34,7 @@ from rythmiq_worker.engines.detection import (
     tiles,
 )
 from rythmiq_worker.engines.models import THREADS, ModelsMissingError
-from rythmiq_worker.engines.rapidocr import FEW_LINES, FIRST_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
+from rythmiq_worker.engines.rapidocr import FEW_LINES, FULL_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, OcrEngine, TextLine
 
@@ -103,7 +103,7 @@ class PaddleOcr:
         """
         pixels = np.ascontiguousarray(image[:, :, ::-1])  # PaddleOCR takes an array for BGR
         height_px, width_px = pixels.shape[:2]
-        scale = detector_scale(width_px, height_px, FIRST_LOOK_PX)
+        scale = detector_scale(width_px, height_px, FULL_LOOK_PX)
         quads, readings = self._look(pixels, scale)
         if scale < 1 and (len(quads) <= FEW_LINES or has_small_text(core_heights(quads) * np.float32(scale))):
             quads, readings = self._closer_look(pixels, quads if len(quads) > FEW_LINES else None)

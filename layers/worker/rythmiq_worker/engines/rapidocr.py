@@ -1,9 +1,9 @@
 """The default text engine: PP-OCR models from the `rapidocr` package, in our own lean loop over ONNX Runtime.
 
-One look at 1280 pixels is enough for a page that fills the frame. A page far away is read badly *and confidently*, so
-the second look hangs on geometry: where hardly a line was found, or the lower quartile of the text is at most 7
-detector pixels high, the page is searched again at up to 1920, in strips (measured: docs/decisions.md). Low confidence
-is the second trigger.
+One look at 960 pixels is enough for large text, one at 1280 for a page that fills the frame. A page far away is read
+badly *and confidently*, so another look hangs on geometry: where hardly a line was found, or the lower quartile of the
+text is at most 7 detector pixels high, the page is searched again at 1280, and if need be at up to 1920, in strips
+(measured: docs/decisions.md). Low confidence is the other trigger.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, Quad, Te
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIRST_LOOK_PX = 1280
+FIRST_LOOK_PX = 960
+FULL_LOOK_PX = 1280
 SMALL_TEXT_LOOK_PX = 1920
 DOUBTFUL_LOOK_PX = 1440
 SMALL_TEXT_PX = 7.0
@@ -84,13 +85,17 @@ class RapidOcr:
         return PageText(self._lines(image, found, readings, closely=closely))
 
     def _find(self, image: "NDArray[np.uint8]") -> tuple[Detection, bool]:
-        """Where the lines are, and whether that took a closer look."""
+        """Where the lines are, and whether that took the closest look."""
         found = detect(self._detector, image, FIRST_LOOK_PX)
-        closely = found.scale < 1 and (len(found.quads) <= FEW_LINES or has_small_text(found.heights_px))
-        if closely:
-            near = found.quads if len(found.quads) > FEW_LINES else None
-            found = detect(self._detector, image, SMALL_TEXT_LOOK_PX, near)
-        return found, closely
+        if not is_missing_text(found):
+            return found, False
+        grown = found.heights_px * np.float32(FULL_LOOK_PX / FIRST_LOOK_PX)
+        if len(found.quads) > FEW_LINES and not has_small_text(grown):
+            found = detect(self._detector, image, FULL_LOOK_PX)
+            if not is_missing_text(found):
+                return found, False
+        near = found.quads if len(found.quads) > FEW_LINES else None
+        return detect(self._detector, image, SMALL_TEXT_LOOK_PX, near), True
 
     def _lines(
         self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading], *, closely: bool
@@ -107,6 +112,11 @@ class RapidOcr:
         closer = detect(self._detector, image, DOUBTFUL_LOOK_PX)
         reread = self._recogniser.read(image, closer.quads)
         return (closer, reread) if evidence(reread) > evidence(readings) else (found, readings)
+
+
+def is_missing_text(found: Detection) -> bool:
+    """Whether a closer look may find more: the picture was shrunk, and hardly a line was found or the text is small."""
+    return found.scale < 1 and (len(found.quads) <= FEW_LINES or has_small_text(found.heights_px))
 
 
 def has_small_text(heights_px: "NDArray[np.float32]") -> bool:

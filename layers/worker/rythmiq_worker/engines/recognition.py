@@ -27,11 +27,11 @@ TALL_RATIO = 1.5  # higher than wide by this: text that runs downwards or upward
 LONE_LETTER_RATIO = 3.0  # higher than wide by this: no letter stands like that
 PREFILTER_BELOW = 0.75
 BLANK = 0
-# How far long lines are squeezed: until a letter has 13 pixels, on average. Measured on five typefaces: nothing is lost
-# down to 14, 0.04 % of the letters at 13, 0.3 % at 11, 5 % at 9. Short lines are not worth it.
-LETTER_WIDTH_PX = 13.0
-MIN_SQUEEZE = 0.85
-LONG_LINE_PX = 640
+# How far lines are squeezed: until a letter has 14 pixels, on average. Measured on five typefaces: nothing is lost
+# down to 14, 0.04 % of the letters at 13, 0.3 % at 11, 5 % at 9. Lines of a few letters are not worth it.
+LETTER_WIDTH_PX = 14.0
+MIN_SQUEEZE = 0.6
+LONG_LINE_PX = 200
 PILOTS = 3
 SURE = 0.95
 

@@ -51,19 +51,22 @@ def quality(frame: Frame, ctx: Context, detector: FaceDetector | None = None) ->
     if frame.kind == "photo":
         figures |= _subject(upright, found[0] if found else _middle(upright))
     elif frame.kind == "document":
-        figures["subject_blown"] = measures.glare(canonical)
+        figures |= {"subject_blown": measures.glare(canonical), "paper_blown": measures.paper_blown(canonical)}
     frame.quality = judge(frame.kind, figures)
     frame.warn(*frame.quality.reasons)
 
 
 def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray) -> dict[str, float]:
+    long_side_px = max(page.width_px, page.height_px)
+    # Blocks are of native pixels, and count as they show at the size at which a picture is looked at, as noise does.
+    shown = min(1.0, measures.FINE_PX / long_side_px)
     return {
         "edge_width": measures.edge_width(canonical),
         "blur_effect": measures.blur_effect(canonical),
         "noise_sigma": measures.noise_sigma(fine),
-        "blockiness": measures.blockiness(np.asarray(page.native_patch(), dtype=np.uint8)),
+        "blockiness": shown * measures.blockiness(np.asarray(page.native_patch(), dtype=np.uint8)),
         "detail": measures.detail(canonical),
-        "long_side_px": float(max(page.width_px, page.height_px)),
+        "long_side_px": float(long_side_px),
         "laplacian_variance": measures.laplacian_variance(canonical),
     }
 
