@@ -50,7 +50,7 @@ ENVIRONMENT = (
 )
 FIXED_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's official builds send events to their maker otherwise
         "PYTHONDONTWRITEBYTECODE": "1",

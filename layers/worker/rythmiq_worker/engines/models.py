@@ -33,7 +33,7 @@ RECOGNITION: Mapping["OcrLanguage", str] = MappingProxyType(
     {"en": "PP-OCRv6_rec_small.onnx", "hi": "devanagari_PP-OCRv5_rec_mobile.onnx"}
 )
 """Recognisers by the language of the text, as RapidOCR 3.10 names them; the package carries the first."""
-THREADS = 2
+THREADS = 1  # two take 1.5 times the CPU and 0.85 of the time (docs/decisions.md)
 DICTIONARY = "character"
 KEPT_BELOW = 0x2E80  # where Unicode's East Asian scripts begin; all others, and signs of money and measure, are below
 

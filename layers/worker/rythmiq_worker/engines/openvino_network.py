@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CPUINFO = Path("/proc/cpuinfo")
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-THREADS = 2
+THREADS = 1  # as on ONNX Runtime (docs/decisions.md)
 
 Precision = Literal["bf16", "f32"]
 
