@@ -29,10 +29,12 @@ _LEAST_LETTERS: Final = 40
 _LETTER_PX: Final = (4, 48)
 _MOST_POINTS: Final = 2500
 _ROW_SHARE: Final = 0.2  # of a letter's height: how exactly feet stand on their line
-_LEAST_PEAK: Final = 1.35  # how far the best direction stands out from the middle one
+# How far the best direction stands out: from the middle one, and from any that is not next to it.
+_LEAST_PEAK: Final = 1.35
+_LEAST_LEAD: Final = 1.04
 _CLEAR_PEAK: Final = 1.9  # so far that nothing else need confirm it
+_CLEAR_LEAD: Final = 1.1
 _APART_DEG: Final = 4.0
-_LEAST_LEAD: Final = 1.1  # and from any other that is not next to it
 _SLOPE_BINS: Final = 180  # of half a degree
 _LEAST_SLOPE: Final = 24.0
 _LEAST_SLOPE_PEAK: Final = 3.0  # over the mean of all directions
@@ -76,7 +78,7 @@ def find_lean(glance: Image.Image) -> Lean | None:
     if peak < _LEAST_PEAK or lead < _LEAST_LEAD:
         return None
     degrees = _exact(points, best, row_px)
-    if peak < _CLEAR_PEAK:
+    if peak < _CLEAR_PEAK or lead < _CLEAR_LEAD:
         slope = _slope(gray)
         if slope is None or abs((slope - degrees + 45) % 90 - 45) > _AGREEMENT_DEG:
             return None
