@@ -19,7 +19,7 @@ from tests.data.own_files import is_private
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
-BENCHES = ("conform", "worker", "quality", "ocr", "ocr_hard")
+BENCHES = ("conform", "worker", "quality", "enhance", "ocr", "ocr_hard")
 PACKAGES = ("pillow", "numpy", "opencv-python-headless", "onnxruntime", "rapidocr", "scikit-image")
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rythmiq_worker.engines.child import FIXED_ENVIRONMENT
 from tests.data.own_files import own_pages
 
 if TYPE_CHECKING:
@@ -254,7 +255,11 @@ def compared(sheets: Sequence[Sheet]) -> tuple[list[Read], list[Read]]:
         print(f"{side} reads {len(sheets)} pictures", file=sys.stderr)
         command = [sys.executable, "-m", "tests.bench.ocr", "--read-all", side]
         done = subprocess.run(
-            [*command, *(str(sheet.path) for sheet in sheets)], cwd=ROOT, check=True, stdout=subprocess.PIPE
+            [*command, *(str(sheet.path) for sheet in sheets)],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            env=os.environ | (FIXED_ENVIRONMENT if side == "ours" else {}),
         )
         answers = json.loads(done.stdout.splitlines()[-1])
         sides.append(

@@ -19,7 +19,7 @@ Plane = NDArray[np.float32]
 
 RATIO_THAT_IS_A_DEFECT: Final = 0.25
 _LEAST_SIGMA: Final = 2.5
-_MOST_SIGMA_SHARE: Final = 3.0
+_MOST_SIGMA_SHARE: Final = 1.5
 _CALM_PX: Final = 2.0
 _PAPER_SHARE: Final = 0.95
 _INK_SHARE: Final = 0.01

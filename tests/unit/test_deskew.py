@@ -1,0 +1,73 @@
+"""A page that leans is turned level, and one that does not tell is left alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from rythmiq_worker.deskew import LEAST_LEAN_DEG, border_colour, find_lean, levelled, levelled_size
+from tests.data.page_defects import DESK, turned
+
+WORDS = "statement of marks obtained in the examination held in march by the candidate"
+
+
+def page(rows: int = 14) -> Image.Image:
+    """Prose without a border."""
+    image = Image.new("RGB", (700, 900), (250, 248, 242))
+    pen = ImageDraw.Draw(image)
+    for row in range(rows):
+        pen.text((50, 50 + 56 * row), WORDS[row % 9 : 44 + row % 5], font=ImageFont.load_default(24), fill=(30, 30, 40))
+    return image
+
+
+def leaning(image: Image.Image, degrees: float) -> Image.Image:
+    return Image.fromarray(turned(np.asarray(image, np.uint8), degrees))
+
+
+@pytest.mark.parametrize("degrees", [-30, -9.4, -2, 2, 9.4, 30])
+def test_a_lean_is_found_to_a_quarter_of_a_degree(degrees: float) -> None:
+    lean = find_lean(leaning(page(), degrees))
+    assert lean is not None
+    assert lean.degrees == pytest.approx(-degrees, abs=0.25)
+
+
+@pytest.mark.parametrize("degrees", [-7, 12])
+def test_a_levelled_page_leans_no_more(degrees: float) -> None:
+    askew = leaning(page(), degrees)
+    lean = find_lean(askew)
+    assert lean is not None
+    level = levelled(askew, lean, border_colour(askew))
+    assert level.size == levelled_size(lean, *askew.size)
+    assert find_lean(level) is None
+
+
+def _noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(2).integers(0, 256, (500, 500, 3), dtype=np.uint8))
+
+
+def _dots() -> Image.Image:
+    image = Image.new("RGB", (600, 600), "white")
+    pen = ImageDraw.Draw(image)
+    for x, y in np.random.default_rng(3).integers(10, 580, (200, 2)).tolist():
+        pen.ellipse((x, y, x + 9, y + 9), fill="black")
+    return image
+
+
+@pytest.mark.parametrize(
+    "make",
+    [page, lambda: leaning(page(1), 8), _dots, _noise, lambda: Image.new("RGB", (900, 700), "white")],
+    ids=["level", "too few letters", "dots in no order", "noise", "blank"],
+)
+def test_what_does_not_tell_is_left_alone(make: Callable[[], Image.Image]) -> None:
+    assert find_lean(make()) is None
+
+
+def test_less_than_half_a_degree_is_not_worth_a_filter() -> None:
+    assert find_lean(leaning(page(), 0.6 * LEAST_LEAN_DEG)) is None
+
+
+def test_corners_are_filled_with_the_borders_colour() -> None:
+    on_desk = Image.new("RGB", (300, 200), DESK)
+    on_desk.paste((255, 255, 255), (60, 40, 240, 160))
+    assert border_colour(on_desk) == DESK
