@@ -25,6 +25,9 @@ SAMPLE_WIDTH_PX = 480  # of a line 48 pixels high: some 25 letters
 PLAIN_CONFIDENCE = 0.90  # upright print has .95 and more, upside down at most .83
 PLAIN_LETTERS = 8
 MIN_MARGIN = 1.5  # how much more one way must say than another
+CLEAR_GAP = (
+    0.06  # or how much surer it must be, when it is plain: short words are read upside down too, at 0.66 to 0.91
+)
 SURE_CONFIDENCE = 0.85
 SURE_LETTERS = 3  # in one line: textures are read as a lone letter, and that sometimes surely
 LINE_ASPECT = 4.0  # without a sure line: a box that is long enough to be one
@@ -98,7 +101,9 @@ def find_turn(quads: "NDArray[np.float32]", read_as: ReadAs, crop_as: CropAs) ->
     readings = {way: read_as(some, way) for way, some in samples.items()}
     said = {way: evidence(readings[way]) for way in ways}
     best = max(ways, key=lambda way: said[way], default=Turn.LEVEL)
-    if is_text(samples.get(best, quads[:0]), readings.get(best, [])) and _leads(said, best):
+    if is_text(samples.get(best, quads[:0]), readings.get(best, [])) and (
+        _leads(said, best) or _is_surer(readings, best)
+    ):
         return _page_turn(best, "reading", samples, said)
     hung = Turn.LEVEL if best.along else Turn.UPWARDS
     lines = [quad for quad in samples.get(hung, ()) if max(box_size(quad)) >= LINE_ASPECT * min(box_size(quad))]
@@ -113,6 +118,13 @@ def find_turn(quads: "NDArray[np.float32]", read_as: ReadAs, crop_as: CropAs) ->
 
 def _leads(said: Mapping[Turn, float], best: Turn) -> bool:
     return said[best] >= MIN_MARGIN * max((said[way] for way in said if way is not best), default=0.0)
+
+
+def _is_surer(readings: Mapping[Turn, Sequence[Reading]], best: Turn) -> bool:
+    """Whether one way is read plainly and every other with doubt."""
+    surety = {way: _said(some)[1] / max(1, _said(some)[0]) for way, some in readings.items()}
+    others = max((surety[way] for way in surety if way is not best), default=0.0)
+    return is_plain(readings[best]) and surety[best] >= others + CLEAR_GAP
 
 
 def _page_turn(

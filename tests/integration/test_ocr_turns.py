@@ -1,0 +1,35 @@
+"""Pages of many kinds that lie on their side or on their head are turned by the real engine; pictures are not."""
+
+import numpy as np
+import pytest
+
+from rythmiq_worker.engines import rapidocr
+from rythmiq_worker.engines.text import TurningEngine
+from tests.data.turned_pages import KINDS, textless
+
+
+@pytest.fixture(scope="module")
+def engine() -> TurningEngine:
+    """The default engine, in this process."""
+    return rapidocr.load()
+
+
+@pytest.mark.parametrize("kind", ["one line", "stamps", "table", "Hindi", "ID card"])
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_page_is_set_upright(engine: TurningEngine, kind: str, quarters: int) -> None:
+    """np.rot90 turns anticlockwise, so the same number of clockwise quarters brings a page back."""
+    lying = np.ascontiguousarray(np.rot90(np.asarray(KINDS[kind](5000), np.uint8), quarters))
+    turn = engine.read_turned(lying).turn
+    assert (0 if turn is None else turn.degrees_clockwise) == 90 * quarters
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "brick", "horse", "noise", "stripes", "blank"])
+def test_a_picture_without_text_is_not_turned(engine: TurningEngine, name: str) -> None:
+    assert engine.read_turned(textless()[name]).turn is None
+
+
+def test_the_text_of_a_turned_page_is_that_of_the_upright_one(engine: TurningEngine) -> None:
+    upright = np.asarray(KINDS["ID card"](5003), np.uint8)
+    lying = np.ascontiguousarray(np.rot90(upright, 3))
+    texts = [[line.text for line in engine.read_turned(pixels).lines] for pixels in (upright, lying)]
+    assert texts[0] == texts[1] != []
