@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq_worker.deskew import LEAST_LEAN_DEG, border_colour, find_lean, levelled, levelled_size
+from rythmiq_worker.deskew import (
+    LEAST_LEAN_DEG,
+    WHOLE,
+    border_colour,
+    content_box,
+    find_lean,
+    levelled,
+    levelled_size,
+)
 from tests.data.page_defects import DESK, turned
 
 WORDS = "statement of marks obtained in the examination held in march by the candidate"
@@ -65,6 +73,24 @@ def test_what_does_not_tell_is_left_alone(make: Callable[[], Image.Image]) -> No
 
 def test_less_than_half_a_degree_is_not_worth_a_filter() -> None:
     assert find_lean(leaning(page(), 0.6 * LEAST_LEAN_DEG)) is None
+
+
+def test_what_levelling_adds_is_cut_off_again() -> None:
+    """The page comes back at about its own size, with all that is on it."""
+    upright = page()
+    askew = leaning(upright, 30)
+    lean, fill = find_lean(askew), border_colour(askew)
+    assert lean is not None
+    box = content_box(levelled(askew, lean, fill), fill)
+    back = levelled(askew, lean, fill, box)
+    assert back.size == levelled_size(lean, *askew.size, box)
+    assert back.width < 1.1 * upright.width < askew.width
+    ink = [float((np.asarray(image.convert("L")) < 128).sum()) for image in (upright, back)]
+    assert ink[1] == pytest.approx(ink[0], rel=0.1)
+
+
+def test_a_page_of_one_colour_is_kept_whole() -> None:
+    assert content_box(Image.new("RGB", (90, 60), DESK), DESK) == WHOLE
 
 
 def test_corners_are_filled_with_the_borders_colour() -> None:

@@ -18,6 +18,11 @@ from rythmiq_worker.measures import Gray, shrunk
 from rythmiq_worker.warp import warped
 
 Points = NDArray[np.float64]
+Colour = tuple[int, int, int]
+Shares = tuple[float, float, float, float]
+"""Left, top, right, bottom, as shares of width and height."""
+
+WHOLE: Final[Shares] = (0.0, 0.0, 1.0, 1.0)
 
 LEAST_LEAN_DEG: Final = 0.5
 MOST_LEAN_DEG: Final = 45.0
@@ -39,6 +44,8 @@ _SLOPE_BINS: Final = 180  # of half a degree
 _LEAST_SLOPE: Final = 24.0
 _LEAST_SLOPE_PEAK: Final = 3.0  # over the mean of all directions
 _AGREEMENT_DEG: Final = 1.6
+_UNLIKE_FILL: Final = 24
+_MARGIN_SHARE: Final = 0.02
 _WINDOW_PX: Final = 31
 _INK_OFFSET: Final = 12
 
@@ -110,28 +117,60 @@ def _slope(gray: Gray) -> float | None:
     return (centre + 45) % 90 - 45
 
 
-def levelled(image: Image.Image, lean: Lean, fill: tuple[int, int, int]) -> Image.Image:
+def levelled(image: Image.Image, lean: Lean, fill: Colour, box: Shares = WHOLE) -> Image.Image:
     """Turn a page back by its lean; it grows by what its corners need.
 
     Args:
         image: RGB, full size.
         lean: of the page.
         fill: the colour of what was not in the picture.
+        box: what is kept of the result.
     """
-    width_px, height_px = levelled_size(lean, *image.size)
+    width_px, height_px = _whole_size(lean, *image.size)
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D((width_px / 2, height_px / 2), -lean.degrees, 1.0)
     matrix[:2, 2] += (image.width - width_px) / 2, (image.height - height_px) / 2
-    return warped(image, matrix, (width_px, height_px), fill)
+    kept = np.eye(3)
+    kept[:2, 2] = box[0] * width_px, box[1] * height_px
+    return warped(image, matrix @ kept, levelled_size(lean, *image.size, box), fill)
 
 
-def levelled_size(lean: Lean, width_px: int, height_px: int) -> tuple[int, int]:
-    """Width and height of a page that is turned back by its lean."""
+def levelled_size(lean: Lean, width_px: int, height_px: int, box: Shares = WHOLE) -> tuple[int, int]:
+    """Width and height of what is kept of a page that is turned back by its lean."""
+    across, down = _whole_size(lean, width_px, height_px)
+    return max(1, round((box[2] - box[0]) * across)), max(1, round((box[3] - box[1]) * down))
+
+
+def _whole_size(lean: Lean, width_px: int, height_px: int) -> tuple[float, float]:
     cosine, sine = abs(math.cos(math.radians(lean.degrees))), abs(math.sin(math.radians(lean.degrees)))
-    return round(width_px * cosine + height_px * sine), round(width_px * sine + height_px * cosine)
+    return width_px * cosine + height_px * sine, width_px * sine + height_px * cosine
 
 
-def border_colour(glance: Image.Image) -> tuple[int, int, int]:
+def content_box(level: Image.Image, fill: Colour) -> Shares:
+    """What of a levelled page is not the colour that its corners were filled with, and a margin.
+
+    Args:
+        level: RGB, small.
+        fill: that colour.
+    """
+    calm = cv2.blur(np.asarray(level, dtype=np.uint8), (3, 3)).astype(np.int16)
+    content = (np.abs(calm - np.array(fill, np.int16)) > _UNLIKE_FILL).any(axis=2)
+    shares = []
+    for axis in (0, 1):
+        places = np.flatnonzero(np.any(content, axis=axis))
+        if not places.size:
+            return WHOLE
+        shares.append((places[0] / content.shape[1 - axis], (places[-1] + 1) / content.shape[1 - axis]))
+    (left, right), (top, bottom) = shares
+    return (
+        max(0.0, float(left) - _MARGIN_SHARE),
+        max(0.0, float(top) - _MARGIN_SHARE),
+        min(1.0, float(right) + _MARGIN_SHARE),
+        min(1.0, float(bottom) + _MARGIN_SHARE),
+    )
+
+
+def border_colour(glance: Image.Image) -> Colour:
     """The middle colour along a picture's border: what its corners are filled with."""
     pixels = np.asarray(glance, dtype=np.uint8)
     ring = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

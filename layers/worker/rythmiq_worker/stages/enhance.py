@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.deskew import border_colour, find_lean, levelled, levelled_size
+from rythmiq_worker.deskew import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.dewarp import find_sheet, flattened
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.grain import find_grain, without_grain
@@ -108,6 +108,7 @@ def _straight(page: "Picture", glance: "Image", note: "Callable[..., None]") -> 
     if lean is None:
         return page, glance
     fill = border_colour(glance)
+    box = content_box(levelled(glance, lean, fill), fill)
     note("deskew", degrees_clockwise=round(-lean.degrees, 2), letters=lean.letters, peak=round(lean.peak, 2))
-    size_px = levelled_size(lean, page.width_px, page.height_px)
-    return page.derived(partial(levelled, lean=lean, fill=fill), *size_px), levelled(glance, lean, fill)
+    size_px = levelled_size(lean, page.width_px, page.height_px, box)
+    return page.derived(partial(levelled, lean=lean, fill=fill, box=box), *size_px), levelled(glance, lean, fill, box)
