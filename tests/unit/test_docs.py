@@ -143,6 +143,15 @@ def test_every_locked_package_has_its_hashes(lock: str) -> None:
     assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)
 
 
+def test_the_worker_s_page_lists_every_operation() -> None:
+    page = (DOCS / "worker.md").read_text(encoding="utf-8")
+    table = page.partition("## What is done to a picture")[2].partition("\n## ")[0]
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "layers/worker/rythmiq_worker").rglob("*.py")]
+    made = {name for source in sources for name in re.findall(r"(?:op=|\bnote\()\"(\w+)\"", source)}
+    assert listed == made
+
+
 def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
     # Written apart, so that this test does not find itself.
     option = "index" + "-url"
