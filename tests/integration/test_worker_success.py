@@ -112,6 +112,38 @@ def test_a_turned_photo_has_a_master_at_full_size_and_full_colour(plain_job: Job
     assert "FACE_NOT_FOUND" not in " ".join(success.warnings)
 
 
+def test_a_page_on_its_head_is_turned_by_its_text_and_read(plain_job: Job, card: bytes) -> None:
+    """Document, preview and text are upright, and the receipt says by what."""
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document", "max_width": 1000, "max_height": 1000}
+    plain_job.upload(encoded(opened(card).transpose(Image.Transpose.ROTATE_90), quality=92))
+    success = plain_job.run().success
+    turn = next(operation for operation in success.receipt.operations if operation.op == "turn")
+    assert (turn.parameters["degrees_clockwise"], turn.parameters["decided_by"]) == (90, "reading")
+    width, height = opened(plain_job.fetched(success.artifacts.document_path)).size
+    assert width > height
+    assert success.artifacts.text_path is not None
+    assert plain_job.fetched(success.artifacts.text_path).decode().splitlines()[0].split() == TEXT[0].split()
+
+
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [({"enhance": "off"}, {}), ({}, {"rotate": 180}), ({}, {"crop": {"x": 0, "y": 0, "width": 1, "height": 1}})],
+    ids=["enhance off", "the owner turned it", "the owner cropped it"],
+)
+def test_a_page_stays_as_its_owner_or_its_slot_wants_it(
+    plain_job: Job, card: bytes, rules: dict[str, str], options: dict[str, object]
+) -> None:
+    """Nobody's wish is overruled by what can be read."""
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document", "max_width": 1000, "max_height": 1000, **rules}
+    plain_job.payload["options"] = options
+    plain_job.upload(encoded(opened(card).transpose(Image.Transpose.ROTATE_90), quality=92))
+    success = plain_job.run().success
+    turns = [operation.parameters for operation in success.receipt.operations if operation.op == "turn"]
+    assert turns == ([{"degrees_clockwise": 180}] if "rotate" in options else [])
+
+
 def test_a_page_is_read_and_its_text_stored_line_by_line(sealed_job: Job, card: bytes) -> None:
     """Reading order, UTF-8, LF; and none of it on STDOUT or in the log."""
     sealed_job.rules.clear()
