@@ -1,0 +1,225 @@
+"""The bodies of the HTTP API: what clients send and what they are answered.
+
+Requests refuse unknown fields; answers are what OpenAPI says they are.
+
+Source: SPEC 4, 16.
+"""
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rythmiq.contracts.payload import Crop, Uuid4, validate_artifact_source
+from rythmiq.contracts.portal import OcrLanguage
+
+JobStatus = Literal["pending", "processing", "completed", "failed"]
+LedgerKind = Literal["grant", "reserve", "settle", "refund"]
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+MEDIA_TYPE = r"^[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,128}$"
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UploadRequest(_Request):
+    """POST /uploads: a new upload (`filename`, `mime_type`, `size_bytes`), or one's own signed again (`job_id`)."""
+
+    filename: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
+    size_bytes: Annotated[int, Field(ge=1, description="of the plaintext")] | None = None
+    encrypted: bool = True
+    job_id: Uuid4 | None = None
+
+    @model_validator(mode="after")
+    def _new_or_again(self) -> Self:
+        new = (self.filename, self.mime_type, self.size_bytes)
+        if self.job_id is not None:
+            if any(part is not None for part in new):
+                raise ValueError("give job_id alone, or filename, mime_type and size_bytes")
+        elif any(part is None for part in new):
+            raise ValueError("filename, mime_type and size_bytes are needed")
+        return self
+
+
+class JobOptions(_Request):
+    """What the owner chose; see the worker's `options`."""
+
+    crop: Crop | None = None
+    rotate: Literal[0, 90, 180, 270] = 0
+    ocr_language: OcrLanguage | None = None
+
+
+class JobRequest(_Request):
+    """POST /jobs."""
+
+    portal: Annotated[str, Field(pattern=SLUG, max_length=64)]
+    slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = None
+    portal_version: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    raw_path: Annotated[str, Field(max_length=1_024)] | None = None
+    artifact_url: Annotated[str, Field(max_length=4_096)] | None = None
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
+    original_filename: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    options: JobOptions = JobOptions()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        validate_artifact_source(self.artifact_url, self.raw_path)
+        return self
+
+
+class SignedUpload(_Answer):
+    """How to upload: send `headers` with a PUT, `fields` before the file with a POST."""
+
+    method: Literal["PUT", "POST"]
+    url: str
+    headers: dict[str, str]
+    fields: dict[str, str]
+
+
+class UploadKey(_Answer):
+    """The key under which the client seals: base64 with padding."""
+
+    format: Literal["RQE1"] = "RQE1"
+    kid: int
+    data_key: str
+    wrapped_key: str
+
+
+class UploadAnswer(_Answer):
+    """201 of POST /uploads."""
+
+    job_id: Uuid4
+    raw_path: str
+    upload: SignedUpload
+    expires_at: dt.datetime
+    encryption: UploadKey | None
+
+
+class JobLinks(_Answer):
+    """Links as plain strings; the presigned ones are there when the object is."""
+
+    self: str
+    preview: str | None = None
+    document: str | None = None
+    output: str | None = None
+
+
+class JobAccepted(_Answer):
+    """202 of POST /jobs, also for a replay."""
+
+    job_id: Uuid4
+    status: JobStatus
+    links: JobLinks
+
+
+class JobKey(_Answer):
+    """The key that opens the job's objects: base64 with padding."""
+
+    kid: int
+    data_key: str
+
+
+class JobView(_Answer):
+    """200 of GET /jobs/{id}."""
+
+    job_id: Uuid4
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    document_id: Uuid4 | None
+    quality_score: float | None
+    warnings: tuple[str, ...]
+    error: dict[str, Any] | None
+    metrics: dict[str, Any] | None
+    receipt: dict[str, Any] | None
+    conforms: bool | None
+    artifacts: dict[str, str] | None
+    links: JobLinks
+    encryption: JobKey | None
+    queue_position: int | None
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+class JobItem(_Answer):
+    """One line of GET /jobs: no keys, no receipts."""
+
+    job_id: Uuid4
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    quality_score: float | None
+    conforms: bool | None
+    error_code: str | None
+    created_at: dt.datetime
+    links: JobLinks
+
+
+class JobPage(_Answer):
+    """200 of GET /jobs."""
+
+    jobs: tuple[JobItem, ...]
+    next_cursor: str | None
+
+
+class Credits(_Answer):
+    """What may still be spent, and what open jobs hold."""
+
+    available: int
+    reserved: int
+
+
+class LedgerEntry(_Answer):
+    """One entry of the ledger."""
+
+    kind: LedgerKind
+    amount: int
+    job_id: Uuid4 | None
+    created_at: dt.datetime
+
+
+class AccountLimits(_Answer):
+    """What the account may do at once."""
+
+    max_active_jobs: int
+
+
+class AccountAnswer(_Answer):
+    """200 of GET /account."""
+
+    credits: Credits
+    entries: tuple[LedgerEntry, ...]
+    limits: AccountLimits
+
+
+class ProblemField(_Answer):
+    """One wrong field of a problem."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(_Answer):
+    """RFC 9457 problem details, as every refused call answers."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[ProblemField, ...] = ()
+    request_id: str | None = None

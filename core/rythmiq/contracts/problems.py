@@ -1,0 +1,145 @@
+"""Every way in which an HTTP call can be refused: one catalogue of RFC 9457 problems, each with advice.
+
+Source: SPEC 4, 16.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from rythmiq.contracts.errors import RythmiqError
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """Codes of `problem+json` answers."""
+
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    MALFORMED_JSON = "MALFORMED_JSON"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    INVALID_FIELD = "INVALID_FIELD"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE"
+    NOT_FOUND = "NOT_FOUND"
+    PORTAL_UNKNOWN = "PORTAL_UNKNOWN"
+    OBJECT_MISSING = "OBJECT_MISSING"
+    UPLOAD_CLAIMED = "UPLOAD_CLAIMED"
+    JOB_PROCESSING = "JOB_PROCESSING"
+    JOB_PENDING = "JOB_PENDING"
+    ATTEMPT_UNKNOWN = "ATTEMPT_UNKNOWN"
+    SETTLEMENT_BUSY = "SETTLEMENT_BUSY"
+    TOO_MANY_JOBS = "TOO_MANY_JOBS"
+    NO_CREDIT = "NO_CREDIT"
+    PACKAGING_TROUBLE = "PACKAGING_TROUBLE"
+    UNAVAILABLE = "UNAVAILABLE"
+    NOT_CONFIGURED = "NOT_CONFIGURED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemEntry:
+    """What the catalogue says of one code: its HTTP status, its title, and what to do about it."""
+
+    code: ProblemCode
+    status: int
+    title: str
+    advice: str
+
+
+_ENTRIES = (
+    ProblemEntry(
+        ProblemCode.METHOD_NOT_ALLOWED, 405, "Method not allowed", "Use one of the methods that `Allow` names."
+    ),
+    ProblemEntry(
+        ProblemCode.BODY_TOO_LARGE, 413, "Request body too large", "Send at most 1 MB; files go to the store."
+    ),
+    ProblemEntry(ProblemCode.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported media type", "Send JSON with its Content-Type."),
+    ProblemEntry(ProblemCode.MALFORMED_JSON, 400, "Malformed JSON", "Send exactly one JSON object in UTF-8."),
+    ProblemEntry(
+        ProblemCode.UNAUTHENTICATED, 401, "Not authenticated", "Sign in again and send the fresh token or secret."
+    ),
+    ProblemEntry(ProblemCode.INVALID_FIELD, 422, "Invalid field", "Correct the fields that `errors` points at."),
+    ProblemEntry(
+        ProblemCode.IDEMPOTENCY_MISMATCH,
+        422,
+        "Idempotency key used for another request",
+        "Send a new Idempotency-Key with a new request.",
+    ),
+    ProblemEntry(ProblemCode.UPLOAD_TOO_LARGE, 413, "Upload too large", "Send a smaller file; `detail` has the limit."),
+    ProblemEntry(ProblemCode.NOT_FOUND, 404, "Not found", "Check the path and the id, and whose it is."),
+    ProblemEntry(
+        ProblemCode.PORTAL_UNKNOWN, 404, "Portal, slot or version unknown", "GET /portals lists what the rule book has."
+    ),
+    ProblemEntry(
+        ProblemCode.OBJECT_MISSING, 409, "The upload is not in the store", "Upload the file, then create the job again."
+    ),
+    ProblemEntry(
+        ProblemCode.UPLOAD_CLAIMED, 409, "The upload belongs to a job already", "Ask for a new upload for another job."
+    ),
+    ProblemEntry(
+        ProblemCode.JOB_PROCESSING, 409, "The job is being processed", "Wait until it has ended, then delete it."
+    ),
+    ProblemEntry(ProblemCode.JOB_PENDING, 409, "The job has not started", "Send the webhook again after Retry-After."),
+    ProblemEntry(
+        ProblemCode.ATTEMPT_UNKNOWN, 409, "That attempt was never started", "Report for the attempt you were given."
+    ),
+    ProblemEntry(
+        ProblemCode.SETTLEMENT_BUSY, 409, "Another delivery is settling the job", "Send it again after Retry-After."
+    ),
+    ProblemEntry(
+        ProblemCode.TOO_MANY_JOBS, 429, "Too many active jobs", "Wait until one has ended; Retry-After says how long."
+    ),
+    ProblemEntry(ProblemCode.NO_CREDIT, 402, "No credit left", "Ask the operator for credits."),
+    ProblemEntry(ProblemCode.PACKAGING_TROUBLE, 503, "The ZIP could not be stored", "Send it again after Retry-After."),
+    ProblemEntry(ProblemCode.UNAVAILABLE, 503, "A part of the service does not answer", "Try again after Retry-After."),
+    ProblemEntry(
+        ProblemCode.NOT_CONFIGURED, 503, "The function is not configured", "The operator sets the variables named here."
+    ),
+    ProblemEntry(ProblemCode.INTERNAL, 500, "Something unexpected went wrong", "Try again; report `request_id`."),
+)
+
+PROBLEMS: Mapping[ProblemCode, ProblemEntry] = MappingProxyType({entry.code: entry for entry in _ENTRIES})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: a JSON pointer (RFC 6901), what kind of error, and a sentence that quotes no value."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemError(RythmiqError):
+    """A call is refused with a code of the catalogue.
+
+    Args:
+        code: the catalogue's code.
+        detail: one sentence for a person; the catalogue's advice when left out. No secret, no internal path.
+        errors: the wrong fields, for INVALID_FIELD.
+        retry_after_s: becomes the header Retry-After.
+        headers: further headers, e.g. Allow.
+    """
+
+    def __init__(
+        self,
+        code: ProblemCode,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        entry = PROBLEMS[code]
+        super().__init__(detail or entry.advice)
+        self.code = code
+        self.status = entry.status
+        self.title = entry.title
+        self.detail = detail or entry.advice
+        self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})

@@ -1,0 +1,75 @@
+"""What the launcher posts to `/internal/webhooks/camber` and `/internal/webhooks/progress`, and the token it shows.
+
+The derived token is `v1.<exp>.<hex HMAC-SHA256(secret, "{job_id}|{attempt}|{exp}")>`: it is worth something for one
+attempt of one job only, so that the webhook secret itself never leaves the API.
+
+Source: SPEC 7, 16.
+"""
+
+import hashlib
+import hmac
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rythmiq.contracts.errors import Stage
+from rythmiq.contracts.payload import Uuid4
+from rythmiq.contracts.result import Result
+
+SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105  a header's name
+TOKEN_TTL_S = 24 * 60 * 60
+_TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
+
+Attempt = Annotated[int, Field(ge=1, le=1_000)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class WebhookBody(_Wire):
+    """The end of one attempt; also what the sealed result object holds."""
+
+    camber_job_id: Annotated[str, Field(max_length=500)] | None = None
+    job_id: Uuid4
+    attempt: Attempt | None = None
+    status: Literal["success", "failed"]
+    result: Result
+
+    @model_validator(mode="after")
+    def _result_agrees(self) -> Self:
+        if self.result.status != self.status:
+            raise ValueError("status and result.status disagree")
+        if self.result.job_id is not None and self.result.job_id != self.job_id:
+            raise ValueError("job_id and result.job_id disagree")
+        return self
+
+
+class ProgressBody(_Wire):
+    """Which stage an attempt has reached; best effort."""
+
+    job_id: Uuid4
+    attempt: Attempt
+    stage: Stage
+
+
+def derive_token(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
+    """Make the token that exactly this attempt of this job may show until `expires_at_s` (Unix time)."""
+    return f"v1.{expires_at_s}.{_mac(secret, job_id, attempt, expires_at_s)}"
+
+
+def token_holds(token: str, secret: str, job_id: str, attempt: int, now_s: float) -> bool:
+    """Whether a derived token is this attempt's and has not expired; compared in constant time."""
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return False
+    expires_at_s = int(match["expires_at_s"])
+    return (
+        hmac.compare_digest(match["mac"].encode(), _mac(secret, job_id, attempt, expires_at_s).encode())
+        and now_s < expires_at_s
+    )
+
+
+def _mac(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
+    return hmac.new(secret.encode(), f"{job_id}|{attempt}|{expires_at_s}".encode(), hashlib.sha256).hexdigest()
