@@ -1,0 +1,10 @@
+"""The function `api/account`."""
+
+from typing import Any
+
+from rythmiq.wiring import account
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return account(event, context)

@@ -1,0 +1,10 @@
+"""The function `api/app`."""
+
+from typing import Any
+
+from rythmiq.wiring import app
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return app(event, context)

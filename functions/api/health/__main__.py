@@ -1,0 +1,10 @@
+"""The function `api/health`."""
+
+from typing import Any
+
+from rythmiq.wiring import health
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return health(event, context)

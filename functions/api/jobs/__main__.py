@@ -1,0 +1,10 @@
+"""The function `api/jobs`."""
+
+from typing import Any
+
+from rythmiq.wiring import jobs
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return jobs(event, context)

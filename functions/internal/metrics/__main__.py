@@ -1,0 +1,10 @@
+"""The function `internal/metrics`."""
+
+from typing import Any
+
+from rythmiq.wiring import metrics
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return metrics(event, context)

@@ -1,0 +1,10 @@
+"""The function `internal/reconcile`."""
+
+from typing import Any
+
+from rythmiq.wiring import reconcile
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return reconcile(event, context)

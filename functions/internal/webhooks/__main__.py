@@ -1,0 +1,10 @@
+"""The function `internal/webhooks`."""
+
+from typing import Any
+
+from rythmiq.wiring import webhooks
+
+
+def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer one event of the platform."""
+    return webhooks(event, context)
