@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PADDLE := .venv-paddle
 PADDLE_READY := $(PADDLE)/.ready
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
-PACKAGES := core layers infra tests docs
+PACKAGES := core functions layers infra tests docs
 
 $(READY): tests/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed; name it with make PYTHON=..." >&2; exit 2; }
