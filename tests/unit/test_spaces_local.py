@@ -18,8 +18,8 @@ import pytest
 from werkzeug.wrappers import Response
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq.adapters.store_errors import AccessDeniedError
 from rythmiq.contracts.keys import output_key, raw_key
+from rythmiq.contracts.store_errors import AccessDeniedError
 from rythmiq_cli.local.s3_guard import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.s3_server import local_store
 from tests.contract.store_clients import operator

@@ -21,8 +21,8 @@ from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from rythmiq.adapters.store_errors import ObjectMissingError, StoreError, UnexpectedAnswerError
 from rythmiq.contracts.keys import parse_key
+from rythmiq.contracts.store_errors import ObjectMissingError, StoreError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
     from rythmiq.adapters.bounded_http import Answer
@@ -74,7 +74,7 @@ class SpacesStore:
     Args:
         config: where and who.
         attempts: how often a direct call is tried while its failure is transient; the worker's once.
-        timeout_s: bounds one try of a direct call as a whole.
+        timeout_s: bounds one try of a direct call as a whole; a call's own `timeout_s` bounds all of its tries.
         sleep: waits between tries; tests inject their own.
     """
 
@@ -187,22 +187,24 @@ class SpacesStore:
         """
         return self._call("GET", key, max_bytes=max_bytes, timeout_s=timeout_s).body
 
-    def upload_object(self, key: str, data: bytes, *, content_type: str = SEALED_TYPE) -> None:
+    def upload_object(
+        self, key: str, data: bytes, *, content_type: str = SEALED_TYPE, timeout_s: float | None = None
+    ) -> None:
         """Write one object, over what stands there.
 
         Raises:
             StoreError: one of its kinds.
         """
-        self._call("PUT", key, content=data, headers={"Content-Type": content_type})
+        self._call("PUT", key, content=data, headers={"Content-Type": content_type}, timeout_s=timeout_s)
 
-    def object_exists(self, key: str) -> int | None:
+    def object_exists(self, key: str, *, timeout_s: float | None = None) -> int | None:
         """Say how many bytes an object has, or None when there is none.
 
         Raises:
             StoreError: one of its kinds.
         """
         try:
-            answer = self._call("HEAD", key)
+            answer = self._call("HEAD", key, timeout_s=timeout_s)
         except ObjectMissingError:
             return None
         size = answer.headers.get("content-length", "")
@@ -210,14 +212,14 @@ class SpacesStore:
             raise UnexpectedAnswerError("the store does not say how large the object is")
         return int(size)
 
-    def delete_object(self, key: str) -> None:
+    def delete_object(self, key: str, *, timeout_s: float | None = None) -> None:
         """Delete one object; one that is not there is deleted already.
 
         Raises:
             StoreError: one of its kinds.
         """
         try:
-            self._call("DELETE", key)
+            self._call("DELETE", key, timeout_s=timeout_s)
         except ObjectMissingError:
             return
 
@@ -234,6 +236,7 @@ class SpacesStore:
         from rythmiq.adapters.bounded_http import call  # noqa: PLC0415  see the module docstring
 
         parse_key(key)
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         for attempt in range(1, self._attempts + 1):
             request = AWSRequest(method=method, url=self._url(key), data=content, headers=dict(headers or {}))
             S3SigV4Auth(self._credentials, "s3", self.config.region).add_auth(request)
@@ -241,16 +244,18 @@ class SpacesStore:
                 return call(
                     method,
                     str(request.url),
-                    timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+                    timeout_s=self._timeout_s if ends_at is None else ends_at - time.monotonic(),
                     max_bytes=max_bytes,
                     headers={str(name): str(value) for name, value in request.headers.items()},
                     content=content,
                     authorities=self.config.authorities,
                 )
             except StoreError as error:
-                if not error.transient or attempt == self._attempts:
+                pause_s = 0.1 * 2**attempt
+                no_time_left = ends_at is not None and time.monotonic() + pause_s >= ends_at
+                if not error.transient or attempt == self._attempts or no_time_left:
                     raise
-                self._sleep(0.1 * 2**attempt)
+                self._sleep(pause_s)
         raise AssertionError("attempts is at least 1")
 
     def _url(self, key: str) -> str:

@@ -4,7 +4,10 @@ Source: SPEC 3, 5, 6.
 """
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq.adapters.store_errors import (
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import ErrorCode, JobError
+from rythmiq.contracts.payload import Encryption
+from rythmiq.contracts.store_errors import (
     AccessDeniedError,
     AddressRefusedError,
     ObjectMissingError,
@@ -13,9 +16,6 @@ from rythmiq.adapters.store_errors import (
     StoreTimeoutError,
     TruncatedObjectError,
 )
-from rythmiq.contracts.advice import WarningCode
-from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq.contracts.payload import Encryption
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.frame import Context, Frame

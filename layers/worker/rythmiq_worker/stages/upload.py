@@ -9,10 +9,10 @@ from typing import Literal
 from PIL import Image
 
 from rythmiq.adapters.spaces import SEALED_TYPE
-from rythmiq.adapters.store_errors import StoreError
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import document_name, master_key, output_key, preview_name, text_name
 from rythmiq.contracts.result import Artifacts
+from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.stages.fetch import store_of
