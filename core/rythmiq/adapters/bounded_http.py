@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from rythmiq.adapters.store_errors import (
+from rythmiq.contracts.store_errors import (
     AccessDeniedError,
     AddressRefusedError,
     ObjectMissingError,
@@ -44,6 +44,7 @@ __all__ = [
     "TruncatedObjectError",
     "UnexpectedAnswerError",
     "call",
+    "exchange",
     "fetch_url",
 ]
 
@@ -202,6 +203,61 @@ def call(  # noqa: PLR0913  a request has this many parts
     Raises:
         StoreError: one of its kinds.
     """
+
+    def accepts(response: httpx.Response) -> None:
+        _raise_for_status(method, response.status_code)
+        announced = response.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
+            raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
+
+    answer = _ask(
+        method,
+        url,
+        timeout_s=timeout_s,
+        max_bytes=max_bytes,
+        headers=headers,
+        content=content,
+        allows=allows,
+        authorities=authorities,
+        accepts=accepts,
+    )
+    if len(answer.body) > max_bytes:
+        raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
+    return answer
+
+
+def exchange(  # noqa: PLR0913  a request has this many parts
+    method: str,
+    url: str,
+    *,
+    timeout_s: float,
+    max_bytes: int,
+    headers: dict[str, str] | None = None,
+    content: bytes | None = None,
+) -> Answer:
+    """Make one request as `call` does, for a caller to whom every status means something.
+
+    The body is read to `max_bytes` and not beyond: a proxy's long page must not hide the status.
+
+    Raises:
+        StoreError: there is no complete answer; never for a status.
+    """
+    return _ask(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
+
+
+def _ask(  # noqa: PLR0913  a request has this many parts
+    method: str,
+    url: str,
+    *,
+    timeout_s: float,
+    max_bytes: int,
+    headers: dict[str, str] | None,
+    content: bytes | None,
+    allows: AddressPolicy | None = None,
+    authorities: str | None = None,
+    accepts: Callable[[httpx.Response], None] = lambda _response: None,
+) -> Answer:
+    """One request; the body is cut soon after `max_bytes`, so that the caller can tell."""
     line = _Line(timeout_s)
     sent = {"Accept-Encoding": "identity", **(headers or {})}
     with httpx.Client(
@@ -213,17 +269,9 @@ def call(  # noqa: PLR0913  a request has this many parts
         body_began = False
         try:
             with client.stream(method, url, headers=sent, content=content) as response:
-                _raise_for_status(method, response.status_code)
-                announced = response.headers.get("content-length", "")
-                if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
-                    raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
+                accepts(response)
                 body_began = True
-                body = bytearray()
-                for chunk in response.iter_raw():
-                    body += chunk
-                    if len(body) > max_bytes:
-                        raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
-                return Answer(response.status_code, dict(response.headers.items()), bytes(body))
+                return Answer(response.status_code, dict(response.headers.items()), _body(response, max_bytes))
         except httpx.TimeoutException:
             raise StoreTimeoutError(f"no complete answer within {timeout_s:g} s") from None
         except httpx.ConnectError:
@@ -238,6 +286,15 @@ def call(  # noqa: PLR0913  a request has this many parts
             raise StoreUnavailableError("the connection was reset") from None
         except (httpx.HTTPError, httpx.InvalidURL):
             raise StoreUnavailableError("the request could not be made", transient=False) from None
+
+
+def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > max_bytes:
+            break
+    return bytes(body)
 
 
 def _transport(url: str, line: _Line, allows: AddressPolicy | None, authorities: str | None) -> httpx.HTTPTransport:
