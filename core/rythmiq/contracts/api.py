@@ -6,11 +6,13 @@ Source: SPEC 4, 16.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from rythmiq.contracts.payload import Crop, Uuid4, validate_artifact_source
+from rythmiq.contracts.payload import Crop, Uuid4
 from rythmiq.contracts.portal import OcrLanguage
 
 JobStatus = Literal["pending", "processing", "completed", "failed"]
@@ -18,6 +20,9 @@ LedgerKind = Literal["grant", "reserve", "settle", "refund"]
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MEDIA_TYPE = r"^[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,128}$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+
+Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+"""What a person wrote; a NUL is nobody's, and the database takes none."""
 
 
 class _Request(BaseModel):
@@ -28,10 +33,15 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _fields_error(code: str, message: str, fields: Sequence[str]) -> PydanticCustomError:
+    """One message about several fields of a model; `code` is a `FieldCode`."""
+    return PydanticCustomError(code, message, {"fields": tuple(fields)})
+
+
 class UploadRequest(_Request):
     """POST /uploads: a new upload (`filename`, `mime_type`, `size_bytes`), or one's own signed again (`job_id`)."""
 
-    filename: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    filename: Text | None = None
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
     size_bytes: Annotated[int, Field(ge=1, description="of the plaintext")] | None = None
     encrypted: bool = True
@@ -39,12 +49,13 @@ class UploadRequest(_Request):
 
     @model_validator(mode="after")
     def _new_or_again(self) -> Self:
-        new = (self.filename, self.mime_type, self.size_bytes)
+        new = {name: getattr(self, name) for name in ("filename", "mime_type", "size_bytes")}
         if self.job_id is not None:
-            if any(part is not None for part in new):
-                raise ValueError("give job_id alone, or filename, mime_type and size_bytes")
-        elif any(part is None for part in new):
-            raise ValueError("filename, mime_type and size_bytes are needed")
+            given = [name for name, value in new.items() if value is not None]
+            if given:
+                raise _fields_error("CONFLICT", "is not to be given beside job_id", given)
+        elif missing := [name for name, value in new.items() if value is None]:
+            raise _fields_error("REQUIRED", "is needed, unless job_id is given alone", missing)
         return self
 
 
@@ -61,16 +72,19 @@ class JobRequest(_Request):
 
     portal: Annotated[str, Field(pattern=SLUG, max_length=64)]
     slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = None
-    portal_version: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    raw_path: Annotated[str, Field(max_length=1_024)] | None = None
-    artifact_url: Annotated[str, Field(max_length=4_096)] | None = None
+    portal_version: Annotated[Text, Field(max_length=100)] | None = None
+    raw_path: Annotated[str, Field(min_length=1, max_length=1_024)] | None = None
+    artifact_url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = None
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
-    original_filename: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    original_filename: Text | None = None
     options: JobOptions = JobOptions()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        validate_artifact_source(self.artifact_url, self.raw_path)
+        given = [name for name in ("raw_path", "artifact_url") if getattr(self, name) is not None]
+        if len(given) != 1:
+            code, message = ("CONFLICT", "are two sources") if given else ("REQUIRED", "one of the two is needed")
+            raise _fields_error(code, message, given or ["raw_path", "artifact_url"])
         return self
 
 

@@ -105,9 +105,26 @@ _ENTRIES = (
 PROBLEMS: Mapping[ProblemCode, ProblemEntry] = MappingProxyType({entry.code: entry for entry in _ENTRIES})
 
 
+class FieldCode(StrEnum):
+    """What can be wrong with one field: the `code` of `errors[]`."""
+
+    REQUIRED = "REQUIRED"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    WRONG_TYPE = "WRONG_TYPE"
+    WRONG_FORMAT = "WRONG_FORMAT"
+    WRONG_LENGTH = "WRONG_LENGTH"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    CONFLICT = "CONFLICT"
+    INVALID = "INVALID"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field: a JSON pointer (RFC 6901), what kind of error, and a sentence that quotes no value."""
+    """One wrong field: a JSON pointer (RFC 6901), a `FieldCode`, and a sentence that quotes no value.
+
+    A pointer of a query parameter or a header is its name after a slash.
+    """
 
     pointer: str
     code: str
