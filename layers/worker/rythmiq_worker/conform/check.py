@@ -41,7 +41,7 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: Fac
             gray, factor = gray_at(image, _FACE_SIDE_PX)
             faces = tuple(box.scaled(factor) for box in detector.find(gray)) if rules.kind == "auto" else ()
             sight = look(image, rules, resolve_kind(rules, faces, *image.size), detector, None)
-    clauses = clauses_for(rules, facts, sight, filename=None, ours=False)
+    clauses = clauses_for(rules, facts, sight, filename=labels.original or None, ours=False)
     return Receipt(
         portal=labels.portal,
         slot=labels.slot,

@@ -1,6 +1,6 @@
 """From a file's facts and a slot's rules to clauses: the verdicts of a receipt.
 
-Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression) fail a job. Soft ones (background,
+Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression, file name) fail a job. Soft ones (background,
 face, sharpness, legibility) leave the file standing and say what to do better.
 
 Source: SPEC 5, 9.
@@ -8,6 +8,7 @@ Source: SPEC 5, 9.
 
 from dataclasses import dataclass
 
+from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.background import Background
@@ -72,7 +73,7 @@ def _hard(rules: SchemaDefinition, facts: FileFacts, sight: Sight, filename: str
     found.append(_metadata(facts, ours=ours))
     if rules.max_compression_ratio is not None:
         found.append(_compression(rules.max_compression_ratio, facts, rules.source_of("max_compression_ratio")))
-    found.append(_filename(rules, filename))
+    found.append(_filename(rules, filename, ours=ours))
     return found
 
 
@@ -194,11 +195,19 @@ def _compression(most: float, facts: FileFacts, source: Source | None) -> Clause
     return _hard_clause("compression_ratio", f"at most {most:g}:1", f"{ratio:.1f}:1", source, holds=0 < ratio <= most)
 
 
-def _filename(rules: SchemaDefinition, filename: str | None) -> Clause:
+def _filename(rules: SchemaDefinition, filename: str | None, *, ours: bool) -> Clause:
+    """A name that the portal wants is compared, with or without the extension; else the name has to be a legal one."""
+    source = rules.source_of("filename_pattern")
     literal = "{" not in rules.filename_pattern
     wanted = rules.filename_pattern if literal else "letters, digits, dot, dash and underscore"
-    verdict: Verdict = "pass" if filename is not None else "not_checked"
-    return _clause("filename", wanted, filename, verdict, rules.source_of("filename_pattern"), hard=True)
+    if filename is None:
+        return _clause("filename", wanted, None, "not_checked", source, hard=True)
+    if literal:
+        holds = sanitize_filename(wanted) in {filename, filename.rpartition(".")[0]}
+    else:
+        holds = sanitize_filename(filename) == filename
+    verdict: Verdict = "pass" if holds else "fail" if literal or ours else "advice"
+    return _clause("filename", wanted, filename, verdict, source, hard=True)
 
 
 def _background(rules: SchemaDefinition, sight: Sight) -> Clause:
