@@ -1,0 +1,172 @@
+"""Which URLs are fetched as an `artifact_url`: the storage endpoint's own, and origins that the operator lists.
+
+An `artifact_url` comes from a client, so it is where somebody would point the worker at what it should not reach. The
+API refuses a foreign origin before it charges; the worker checks again. The origin is compared as scheme, host and
+port after normalising; the address that it resolves to is checked where the connection is made
+(`rythmiq.adapters.bounded_http`), so that a name cannot change between check and use; and what is fetched is put
+together again from the parts that were checked, so that two readings of one URL cannot differ.
+
+Source: SPEC 3, 16.
+"""
+
+import functools
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+Origin = tuple[str, str, int]
+AddressPolicy = Callable[[str], bool]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Where clouds answer a machine's questions about itself; not all of them are link-local.
+_METADATA_ADDRESSES = frozenset(
+    ipaddress.ip_address(text)
+    for text in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
+)
+
+
+class OriginRefusedError(ValueError):
+    """The URL is not one that is fetched; the message holds no part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRules:
+    """What the operator allows.
+
+    Attributes:
+        endpoint: of the store, scheme://host[:port].
+        bucket: our own.
+        allowed_origins: ARTIFACT_URL_ALLOWED_ORIGINS.
+        https_only: whether plain http is refused (SERVICE_ENV=prod).
+    """
+
+    endpoint: str
+    bucket: str
+    allowed_origins: tuple[str, ...] = ()
+    https_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A URL that may be fetched.
+
+    Attributes:
+        url: as it is to be asked for; the query, which may hold a signature, as it came.
+        allows: says of a resolved address whether it may be connected to; None for the store's own origin, which the
+            operator configured.
+    """
+
+    url: str = field(repr=False)
+    allows: AddressPolicy | None
+
+
+def permitted(url: str, rules: OriginRules) -> Permitted:
+    """Check an `artifact_url`.
+
+    Raises:
+        OriginRefusedError: it is not to be fetched (FETCH_FAILED).
+    """
+    parts = _split(url)
+    origin = _origin(parts)
+    if rules.https_only and parts.scheme != "https":
+        raise OriginRefusedError("an artifact_url must be https here")
+    again = _joined(origin, parts)
+    if _below_own_bucket(parts, rules) is not None:
+        return Permitted(again, allows=None)
+    if origin in {_origin(_split(entry)) for entry in rules.allowed_origins}:
+        return Permitted(again, allows=functools.partial(is_reachable, listed_host=origin[1]))
+    raise OriginRefusedError("the origin of the URL is not allowed")
+
+
+def own_key(url: str, rules: OriginRules) -> str | None:
+    """What a URL into our own bucket names there, not yet validated; None for any other URL.
+
+    Raises:
+        OriginRefusedError: it is not a URL that anybody may have fetched.
+    """
+    return _below_own_bucket(_split(url), rules)
+
+
+def store_origin(endpoint: str) -> Origin:
+    """Scheme, host and port of a storage endpoint, normalised.
+
+    Raises:
+        OriginRefusedError: it is not the plain origin of a store.
+    """
+    parts = _split(endpoint)
+    if parts.path.strip("/") or parts.query:
+        raise OriginRefusedError("an endpoint has no path")
+    return _origin(parts)
+
+
+def is_reachable(address: str, *, listed_host: str = "") -> bool:
+    """Whether a listed origin may resolve to this address.
+
+    The operator vouches for the name, so it may stand for a private network's server; never for what no upload comes
+    from, unless the operator listed that very address: link-local and metadata services, multicast, nothing at all.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found
+    if str(found) == listed_host:
+        return True
+    return not (
+        plain.is_link_local
+        or plain.is_multicast
+        or plain.is_unspecified
+        or (plain.is_reserved and not plain.is_loopback)
+        or plain in _METADATA_ADDRESSES
+    )
+
+
+def _below_own_bucket(parts: SplitResult, rules: OriginRules) -> str | None:
+    own, bucket = store_origin(rules.endpoint), rules.bucket
+    origin = _origin(parts)
+    if origin == own and parts.path.startswith(f"/{bucket}/"):
+        return parts.path[len(bucket) + 2 :]
+    if origin == (own[0], f"{bucket.lower()}.{own[1]}", own[2]):
+        return parts.path[1:]
+    return None
+
+
+def _split(url: str) -> SplitResult:
+    # urlsplit drops some of these without a word, and others are read differently by the next parser.
+    if any(not "!" <= char <= "~" or char == "\\" for char in url):
+        raise OriginRefusedError("the URL holds characters that no URL has")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise OriginRefusedError("this is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc or port == 0:
+        raise OriginRefusedError("only plain http and https URLs are fetched")
+    if "%" in parts.netloc:
+        raise OriginRefusedError("the host must be plain")
+    steps = parts.path.lower().replace("%2e", ".").replace("%2f", "/").split("/")
+    if ".." in steps or "." in steps:
+        raise OriginRefusedError("the path must not climb")
+    return parts
+
+
+def _origin(parts: SplitResult) -> Origin:
+    host = (parts.hostname or "").lower().removesuffix(".")
+    if ":" in host:
+        try:
+            host = str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise OriginRefusedError("the host is not an IPv6 address") from None
+    if not host:
+        raise OriginRefusedError("the URL has no host")
+    return parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _joined(origin: Origin, parts: SplitResult) -> str:
+    scheme, host, port = origin
+    place = f"[{host}]" if ":" in host else host
+    netloc = place if port == _DEFAULT_PORTS[scheme] else f"{place}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{netloc}{parts.path or '/'}{query}"

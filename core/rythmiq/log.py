@@ -1,0 +1,66 @@
+"""The service's log: one JSON object a line on STDERR, each with the request it belongs to.
+
+What would tell who somebody is or open something does not belong in a log: whatever looks like a storage key, a token
+or a URL's query is blacked out here, in case a caller forgets.
+
+Source: SPEC 13.
+"""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal
+
+Level = Literal["info", "warning", "error"]
+Field = str | int | float | bool | None
+
+_MAX_CHARS = 500
+_REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+_SECRET = re.compile(
+    r"(?:raw|master|output)/[0-9a-f-]{36}/\S*"  # a storage key
+    r"|(?<=\?)\S+=\S*"  # a query
+    r"|v1\.[0-9]+\.[0-9a-f]{64}"  # a webhook token
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
+)
+
+
+@contextlib.contextmanager
+def request(request_id: str | None) -> Iterator[None]:
+    """Stamp every line that is written inside with this request's id."""
+    token = _REQUEST_ID.set(request_id)
+    try:
+        yield
+    finally:
+        _REQUEST_ID.reset(token)
+
+
+def log(
+    event: str, *, level: Level = "info", job_id: str | None = None, attempt: int | None = None, **fields: Field
+) -> None:
+    """Write one line.
+
+    Args:
+        event: what happened, in snake case.
+        level: how much it matters.
+        job_id: which job, when it is about one.
+        attempt: which attempt of it.
+        fields: further facts; text is cut at 500 characters.
+    """
+    line: dict[str, Field] = {
+        "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "event": event,
+        "request_id": _REQUEST_ID.get(),
+        "job_id": job_id,
+        "attempt": attempt,
+        **{name: _blacked_out(value) if isinstance(value, str) else value for name, value in fields.items()},
+    }
+    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  this is the log
+
+
+def _blacked_out(text: str) -> str:
+    return _SECRET.sub("***", text)[:_MAX_CHARS]

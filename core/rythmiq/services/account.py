@@ -1,0 +1,35 @@
+"""GET /account: credits, the ledger's latest entries, limits.
+
+Source: SPEC 4, 8, 16.
+"""
+
+from rythmiq.contracts.api import AccountAnswer, AccountLimits, Credits, LedgerEntry
+from rythmiq.ports import Database
+
+
+class Accounts:
+    """The use case.
+
+    Args:
+        database: of the ledger.
+        initial_credits: what a user has at the first call.
+        max_active_jobs: told to the client.
+    """
+
+    def __init__(self, *, database: Database, initial_credits: int, max_active_jobs: int) -> None:
+        self._database = database
+        self._initial_credits = initial_credits
+        self._limits = AccountLimits(max_active_jobs=max_active_jobs)
+
+    def view(self, user_id: str) -> AccountAnswer:
+        """Show one's own account.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        account = self._database.account(user_id, initial_credits=self._initial_credits)
+        return AccountAnswer(
+            credits=Credits(available=account.balance, reserved=account.reserved),
+            entries=tuple(LedgerEntry(**dict(entry)) for entry in account.entries),
+            limits=self._limits,
+        )
