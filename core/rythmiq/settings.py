@@ -5,9 +5,9 @@ problem by name and never shows a value. Plain pydantic, not pydantic-settings: 
 start (facts: docs/decisions.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,10 +18,12 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
 )
 
 from rythmiq.contracts.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -42,8 +44,26 @@ def _origin(value: str) -> str:
     return parts.geturl().lower()
 
 
+def _is_on_loopback(origin: str) -> bool:
+    try:
+        return urlsplit(origin).hostname in LOOPBACK_HOSTS
+    except ValueError:
+        return False
+
+
+def _key_ring(value: SecretStr) -> SecretStr:
+    """Refuse a ring that cannot be read."""
+    from rythmiq.crypto.key_ring import KeyRing  # noqa: PLC0415  the worker and half of the functions have no ring
+
+    KeyRing.parse(value.get_secret_value())
+    return value
+
+
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(_origin)]
+OriginOrAny = Annotated[str, AfterValidator(lambda value: value if value == "*" else _origin(value))]
+KeyRingText = Annotated[SecretStr, AfterValidator(_key_ring)]
+Secret16 = Annotated[SecretStr, Field(min_length=16)]
 Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
 
 
@@ -51,7 +71,6 @@ class EnvironmentSettings(BaseModel):
     """Settings whose fields are named like their variables, in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-    PREFIXES: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def variables(cls) -> dict[str, str]:
@@ -67,15 +86,32 @@ class EnvironmentSettings(BaseModel):
         """
         names = cls.variables()
         given = {field: environ[name] for field, name in names.items() if environ.get(name, "-") not in {"", "-"}}
+        problems = list(dict.fromkeys(cls.conflicts(given)))
         try:
-            return cls.model_validate(given)
+            settings = cls.model_validate(given)
         except ValidationError as error:
             problems = [
-                f"{names.get(str(item['loc'][0]), str(item['loc'][0])) if item['loc'] else cls.__name__} "
-                + ("is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, "))
-                for item in error.errors(include_input=False, include_url=False)
-            ]
+                _problem(names, item) for item in error.errors(include_input=False, include_url=False)
+            ] + problems
             raise SettingsError("; ".join(problems)) from None
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return settings
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """What is wrong between variables, one sentence each; `given` holds those that are set, by field.
+
+        It reads texts, not fields, so that it speaks even when a field beside it cannot be used.
+        """
+        del given
+        yield from ()
+
+
+def _problem(names: Mapping[str, str], item: "ErrorDetails") -> str:
+    field = str(item["loc"][0]) if item["loc"] else ""
+    said = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+    return f"{names.get(field, field)} {said}"
 
 
 class WorkerSettings(EnvironmentSettings):
@@ -100,7 +136,7 @@ class WorkerSettings(EnvironmentSettings):
     @property
     def store_is_on_loopback(self) -> bool:
         """Whether the store is on this machine, where plaintext does not leave it."""
-        return urlsplit(self.spaces_endpoint).hostname in LOOPBACK_HOSTS
+        return _is_on_loopback(self.spaces_endpoint)
 
     @property
     def plaintext_allowed(self) -> bool:
@@ -116,11 +152,10 @@ ServiceEnv = Literal["dev", "staging", "prod"]
 Positive = Annotated[int, Field(ge=1)]
 
 
-class ServiceSettings(EnvironmentSettings):
-    """What every function reads."""
+class CorsSettings(EnvironmentSettings):
+    """Which pages' browsers may read the answers."""
 
-    service_env: ServiceEnv = "dev"
-    allowed_origins: Annotated[tuple[Origin | Literal["*"], ...], BeforeValidator(_origins)] = ()
+    allowed_origins: Annotated[tuple[OriginOrAny, ...], BeforeValidator(_origins)] = ()
 
 
 class DatabaseSettings(EnvironmentSettings):
@@ -131,13 +166,14 @@ class DatabaseSettings(EnvironmentSettings):
     supabase_anon_key: SecretStr | None = None
     supabase_service_role_key: SecretStr | None = None
 
-    @model_validator(mode="after")
-    def _one_database(self) -> Self:
-        if self.database_url is None and not (
-            self.supabase_url and self.supabase_anon_key and self.supabase_service_role_key
-        ):
-            raise ValueError("set DATABASE_URL, or SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Without `DATABASE_URL`, all three of Supabase's names are needed."""
+        yield from super().conflicts(given)
+        if "database_url" not in given:
+            for field in ("supabase_url", "supabase_anon_key", "supabase_service_role_key"):
+                if field not in given:
+                    yield f"{field.upper()} is not set, nor is DATABASE_URL"
 
 
 class AuthSettings(EnvironmentSettings):
@@ -145,20 +181,21 @@ class AuthSettings(EnvironmentSettings):
 
     supabase_url: Origin | None = None
     auth_mode: Literal["jwks", "secret"] | None = None
-    supabase_jwt_secret: SecretStr | None = None
+    supabase_jwt_secret: Annotated[SecretStr, Field(min_length=32)] | None = None  # RFC 7518 3.2
 
     @property
     def verifies_by(self) -> Literal["jwks", "secret"]:
         """`AUTH_MODE`; by default `secret` when there is one."""
         return self.auth_mode or ("secret" if self.supabase_jwt_secret is not None else "jwks")
 
-    @model_validator(mode="after")
-    def _verifiable(self) -> Self:
-        if self.supabase_url is None:
-            raise ValueError("SUPABASE_URL is not set")
-        if self.verifies_by == "secret" and self.supabase_jwt_secret is None:
-            raise ValueError("AUTH_MODE=secret needs SUPABASE_JWT_SECRET")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The issuer is always needed; the secret when `AUTH_MODE` asks for it."""
+        yield from super().conflicts(given)
+        if "supabase_url" not in given:
+            yield "SUPABASE_URL is not set, and names the issuer of tokens"
+        if given.get("auth_mode") == "secret" and "supabase_jwt_secret" not in given:
+            yield "SUPABASE_JWT_SECRET is not set, and AUTH_MODE asks for it"
 
 
 class StoreSettings(EnvironmentSettings):
@@ -169,36 +206,37 @@ class StoreSettings(EnvironmentSettings):
     do_spaces_bucket: Bucket
     do_spaces_access_key: str
     do_spaces_secret_key: SecretStr
-    upload_method: Literal["put", "post"] = "put"
-    download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600
-    output_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
 
     @property
     def store_is_on_loopback(self) -> bool:
         """Whether the store is on this machine, where plaintext does not leave it."""
-        return urlsplit(self.do_spaces_endpoint).hostname in LOOPBACK_HOSTS
+        return _is_on_loopback(self.do_spaces_endpoint)
 
 
 class EncryptionSettings(EnvironmentSettings):
     """The key ring; without it the API handles plaintext, where that is allowed."""
 
-    encryption_keys: SecretStr | None = None
+    encryption_keys: KeyRingText | None = None
     allow_plaintext: Literal["yes", "no"] = "no"
 
 
-class SealedStoreSettings(ServiceSettings, StoreSettings, EncryptionSettings):
+class SealedStoreSettings(StoreSettings, EncryptionSettings):
     """A store, and whether plaintext may stand there (SPEC 6)."""
+
+    service_env: ServiceEnv = "dev"
 
     @property
     def plaintext_allowed(self) -> bool:
         """On loopback, or outside prod when the operator says so."""
         return self.store_is_on_loopback or (self.allow_plaintext == "yes" and self.service_env != "prod")
 
-    @model_validator(mode="after")
-    def _keys_or_plaintext(self) -> Self:
-        if self.encryption_keys is None and not self.plaintext_allowed:
-            raise ValueError("ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Keys are needed wherever plaintext may not stand."""
+        yield from super().conflicts(given)
+        waived = given.get("allow_plaintext") == "yes" and given.get("service_env", "dev") != "prod"
+        if "encryption_keys" not in given and not waived and not _is_on_loopback(given.get("do_spaces_endpoint", "")):
+            yield "ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
 
 
 class ExecutorSettings(EnvironmentSettings):
@@ -209,35 +247,37 @@ class ExecutorSettings(EnvironmentSettings):
     camber_api_key: SecretStr | None = None
     local_executor_url: Origin | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://", max_length=1_000)] | None = None
-    webhook_secret: Annotated[SecretStr, Field(min_length=16)]
-    webhook_secret_previous: SecretStr | None = None
+    webhook_secret: Secret16
+    webhook_secret_previous: Secret16 | None = None
     max_inflight: Positive = 4
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     lease_s: Annotated[int, Field(ge=1, le=86_400)] = 300
     job_timeout_s: Seconds = 240.0
 
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        missing = {
-            "camber": [n for n in ("camber_api_url", "camber_api_key") if getattr(self, n) is None],
-            "local": [n for n in ("local_executor_url",) if self.local_executor_url is None],
-        }.get(self.executor, [])
-        if missing:
-            raise ValueError(f"EXECUTOR={self.executor} needs {', '.join(name.upper() for name in missing)}")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Each executor has names of its own."""
+        yield from super().conflicts(given)
+        needed = {"camber": ("camber_api_url", "camber_api_key"), "local": ("local_executor_url",)}
+        for field in needed.get(given.get("executor", "camber"), ()):
+            if field not in given:
+                yield f"{field.upper()} is not set, and EXECUTOR asks for it"
 
 
-class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings):
+class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsSettings):
     """What `api/uploads` reads."""
 
+    upload_method: Literal["put", "post"] = "put"
     upload_url_ttl_s: Annotated[int, Field(ge=1, le=3_600)] = 900
     max_upload_bytes: Positive = 20 * 1024 * 1024
     initial_credits: Annotated[int, Field(ge=0)] = 3
 
 
-class JobsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, ExecutorSettings):
+class JobsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, ExecutorSettings, CorsSettings):
     """What `api/jobs` reads."""
 
+    download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600
+    output_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
     artifact_url_allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_origins)] = ()
     max_upload_bytes: Positive = 20 * 1024 * 1024
     initial_credits: Annotated[int, Field(ge=0)] = 3
@@ -245,14 +285,14 @@ class JobsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, Executor
     wait_max_s: Annotated[float, Field(ge=0, le=50)] = 10.0
 
 
-class AccountSettings(ServiceSettings, DatabaseSettings, AuthSettings):
+class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
     """What `api/account` reads."""
 
     initial_credits: Annotated[int, Field(ge=0)] = 3
     max_active_jobs: Positive = 20
 
 
-class WebhooksSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
+class WebhooksSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings, CorsSettings):
     """What `internal/webhooks` reads."""
 
 
@@ -260,30 +300,22 @@ class ReconcileSettings(WebhooksSettings):
     """What `internal/reconcile` reads."""
 
 
-class MetricsSettings(ServiceSettings, DatabaseSettings):
+class MetricsSettings(DatabaseSettings, CorsSettings):
     """What `internal/metrics` reads."""
 
-    metrics_token: Annotated[SecretStr, Field(min_length=16)]
+    metrics_token: Secret16
 
 
-class HealthSettings(EnvironmentSettings):
-    """What `api/health` reads; shallow, it needs nothing."""
-
-    service_env: ServiceEnv = "dev"
-    allowed_origins: Annotated[tuple[Origin | Literal["*"], ...], BeforeValidator(_origins)] = ()
-    metrics_token: SecretStr | None = None
-    database_url: SecretStr | None = None
-    supabase_url: Origin | None = None
-    supabase_anon_key: SecretStr | None = None
-    supabase_service_role_key: SecretStr | None = None
+class HealthSettings(MetricsSettings):
+    """What `api/health` reads to look deep; shallow, it needs nothing but `ALLOWED_ORIGINS`."""
 
 
-class PublicSettings(ServiceSettings):
+class PublicSettings(CorsSettings):
     """What `api/portals` and `api/app` read."""
 
 
 class LauncherSettings(EnvironmentSettings):
     """What the launcher reads beside the worker's own variables, which it passes on (SPEC 11)."""
 
-    encryption_keys: SecretStr | None = None
+    encryption_keys: KeyRingText | None = None
     job_timeout_s: Seconds = 240.0
