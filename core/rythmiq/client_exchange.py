@@ -1,0 +1,283 @@
+"""The client's half of one HTTP exchange, without I/O: what to send, what to make of the answer, when to send again.
+
+A *talk* is a generator that yields what it wants done (`Send`, `Pause`, `Emit`) and is given what came of it (`Answer`,
+`Broken`, nothing). `client` performs talks, blocking or on an event loop; the decisions stand once, here and in
+`client_calls`.
+
+Repeated is what cannot do harm: every call here is idempotent or made so by an Idempotency-Key, except where
+`repeat="unsent"` says that a call may be repeated only if it surely never left.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from rythmiq.client_errors import (
+    ConflictError,
+    InvalidRequestError,
+    NoCreditError,
+    NotFoundError,
+    RefusedError,
+    TooManyJobsError,
+    UnauthenticatedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from rythmiq.contracts.api import Problem
+from rythmiq.contracts.problems import FieldError
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+FIRST_BACKOFF_S = 0.5
+MOST_BACKOFF_S = 8.0
+_OK, _NOT_MODIFIED, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 304, 400, 500
+_UNAUTHENTICATED, _TOO_MANY, _UNAVAILABLE = 401, 429, 503
+
+_KINDS: Mapping[int, type[RefusedError]] = {
+    401: UnauthenticatedError,
+    402: NoCreditError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: TooManyJobsError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One HTTP request.
+
+    Attributes:
+        authorised: whether the token goes with it; never to the object store.
+        fields: of a form that ends with `content` as its file; None for a plain body.
+        timeout_s: bounds each read and write.
+        max_bytes: bounds the answer's body.
+        on_sent: told how many bytes of the body have left so far.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    fields: Mapping[str, str] | None = field(default=None, repr=False)
+    authorised: bool = False
+    timeout_s: float = 30.0
+    max_bytes: int = MAX_ANSWER_BYTES
+    on_sent: Callable[[int], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait before going on."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Something that whoever drives the talk is given meanwhile."""
+
+    item: object
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """`Retry-After` in seconds; None when there is none, or when it is a date."""
+        text = self.headers.get("retry-after", "")
+        return float(text) if text.isascii() and text.isdigit() else None
+
+    @property
+    def request_id(self) -> str | None:
+        """What the service calls the request."""
+        return self.headers.get("x-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No answer. `sent` is False when the request surely never left."""
+
+    reason: str
+    sent: bool
+    transient: bool = True
+
+
+Effect = Send | Pause | Emit
+Outcome = Answer | Broken | None
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+Talk = Generator[Effect, Outcome, T]
+Repeat = Literal["always", "unsent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where the service is, and how patient its client is.
+
+    Attributes:
+        api_url: what `/jobs` follows.
+        timeout_s: bounds each read and write of a call.
+        retry_for_s: how long a call is repeated while the service says when to come again.
+        tries: how often a call is tried while nothing says so: no connection, or a server error.
+        renews_token: whether a 401 may be cured by asking for a token once more.
+        monotonic_s: the clock.
+    """
+
+    api_url: str
+    timeout_s: float = 30.0
+    retry_for_s: float = 60.0
+    tries: int = 6
+    renews_token: bool = False
+    monotonic_s: Callable[[], float] = time.monotonic
+
+
+def api_url_of(base_url: str) -> str:
+    """Make the URL that `/jobs` follows of the service's address, with or without its `/api`.
+
+    Raises:
+        ValueError: it is not http(s)://host..., or plain http to another machine, where tokens and keys would be read.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("the service's address is https://host[:port][/path]")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError("plain http is for this machine only; give the service's https address")
+    trimmed = base_url.rstrip("/")
+    return trimmed if parts.path.rstrip("/").endswith("/api") else f"{trimmed}/api"
+
+
+def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Talk[Answer]:
+    """Send until there is an answer that repeating would not better: a success, a redirect or a refusal.
+
+    Raises:
+        UnreachableError: there was none in the time and number of tries, or repeating might do harm.
+    """
+    ends_at_s = service.monotonic_s() + service.retry_for_s
+    backoff_s, renewed, tries_left = FIRST_BACKOFF_S, False, service.tries
+    while True:
+        outcome = yield send
+        if isinstance(outcome, Answer):
+            if outcome.status == _UNAUTHENTICATED and send.authorised and service.renews_token and not renewed:
+                renewed = True
+                continue
+            if not _may_pass(outcome):
+                return outcome
+            pause_s = outcome.retry_after_s
+        elif isinstance(outcome, Broken):
+            if not outcome.transient or (outcome.sent and repeat == "unsent"):
+                raise UnreachableError(outcome.reason)
+            pause_s = None
+        else:
+            raise AssertionError("a Send is answered")  # noqa: TRY004  whoever performs the talk is at fault
+        if pause_s is None:
+            # Not all clients of a service that comes back should come back at once.
+            pause_s = backoff_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            backoff_s = min(2 * backoff_s, MOST_BACKOFF_S)
+            tries_left -= 1
+        if not tries_left or service.monotonic_s() + pause_s > ends_at_s:
+            if isinstance(outcome, Answer):
+                return outcome
+            raise UnreachableError(outcome.reason)
+        yield Pause(pause_s)
+
+
+def call(  # noqa: PLR0913  a request has this many parts
+    service: Service,
+    method: str,
+    path: str,
+    *,
+    body: BaseModel | None = None,
+    headers: Mapping[str, str] | None = None,
+    authorised: bool = True,
+    extra_s: float = 0.0,
+    repeat: Repeat = "always",
+) -> Talk[Answer]:
+    """Make one call of the API: a 2xx or 304.
+
+    Raises:
+        RefusedError: one of its kinds; UnreachableError, UnexpectedAnswerError.
+    """
+    send = Send(
+        method,
+        service.api_url + path,
+        {"Accept": "application/json", **(headers or {})},
+        authorised=authorised,
+        timeout_s=service.timeout_s + extra_s,
+    )
+    if body is not None:
+        content = body.model_dump_json(exclude_none=True).encode()
+        send = replace(send, content=content, headers={**send.headers, "Content-Type": "application/json"})
+    answer = yield from exchange(service, send, repeat=repeat)
+    if _OK <= answer.status < 300 or answer.status == _NOT_MODIFIED:  # noqa: PLR2004  the class of successes
+        return answer
+    raise _refusal(answer)
+
+
+def read(answer: Answer, model: type[Model]) -> Model:
+    """Read an answer's body; fields that a newer service adds are ignored.
+
+    Raises:
+        UnexpectedAnswerError: it is not what the API answers.
+    """
+    try:
+        return model.model_validate_json(answer.body, extra="ignore")
+    except ValidationError:
+        message = f"the answer is not a {model.__name__}"
+        raise UnexpectedAnswerError(message, request_id=answer.request_id) from None
+
+
+def _may_pass(answer: Answer) -> bool:
+    """Whether the same call may be answered better later."""
+    if answer.status == _TOO_MANY:
+        return answer.retry_after_s is not None
+    if answer.status == _UNAVAILABLE:
+        return answer.retry_after_s is not None or not _is_problem(answer)  # else NOT_CONFIGURED, which lasts
+    return answer.status >= _SERVER_ERRORS
+
+
+def _is_problem(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").startswith("application/problem+json")
+
+
+def _refusal(answer: Answer) -> RefusedError | UnreachableError | UnexpectedAnswerError:
+    """The exception for an answer that is no success."""
+    problem = _problem(answer)
+    if answer.status >= _SERVER_ERRORS:
+        return UnreachableError(
+            f"the service answered {answer.status}" if problem is None else problem.detail,
+            code=None if problem is None else problem.code,
+            request_id=answer.request_id,
+        )
+    if problem is None or answer.status < _CLIENT_ERRORS:
+        return UnexpectedAnswerError(
+            f"the service answered {answer.status}, and not as Rythmiq does", request_id=answer.request_id
+        )
+    errors = [FieldError(error.pointer, error.code, error.detail) for error in problem.errors]
+    where = "".join(f"; {error.pointer or '/'}: {error.detail}" for error in errors)
+    return _KINDS.get(answer.status, InvalidRequestError)(
+        problem.detail + where,
+        status=answer.status,
+        code=problem.code,
+        errors=errors,
+        retry_after_s=answer.retry_after_s,
+        request_id=problem.request_id or answer.request_id,
+    )
+
+
+def _problem(answer: Answer) -> Problem | None:
+    try:
+        return Problem.model_validate({"status": answer.status, **json.loads(answer.body)}, extra="ignore")
+    except (ValueError, TypeError):
+        return None
