@@ -1,0 +1,249 @@
+"""`rythmiq-launch {user_id} {job_id} {attempt}`: all that an executor starts.
+
+Fetches and opens the sealed dispatch object, unwraps the job's keys, runs the worker beside itself with a deadline,
+stores the sealed result object, posts the webhook, and prints a framed copy of code, stage and ids on STDOUT. Logs are
+JSON lines on STDERR. Nothing is written to disk.
+
+Exit codes:
+
+==  ===============================================================================================================
+0   the result was stored or delivered
+2   the command line is not what we take
+65  the dispatch object is refused: forged, damaged, sealed under an unknown key, or about another attempt
+66  there is no dispatch object: the attempt was abandoned
+75  nobody has the result (or the dispatch object could not be had): the attempt may be repeated
+78  the environment cannot be used
+==  ===============================================================================================================
+
+Source: SPEC 11.
+"""
+
+import os
+
+# Before pydantic is imported: it would look through every installed package for plugins, which takes 30 ms.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from rythmiq.adapters.spaces import SpacesStore, StoreConfig
+from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, result_key
+from rythmiq.contracts.result import Failure, Success
+from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
+from rythmiq.contracts.webhook import WebhookBody
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.settings import LauncherSettings, WorkerSettings
+from rythmiq_worker.launcher_delivery import Courier, Delivered
+from rythmiq_worker.launcher_dispatch import (
+    MAX_DISPATCH_BYTES,
+    DispatchRefusedError,
+    KeysRefusedError,
+    Launch,
+    opened,
+    payload_of,
+)
+from rythmiq_worker.launcher_limits import Limits
+from rythmiq_worker.launcher_log import LaunchLog, WorkerStderr
+from rythmiq_worker.launcher_process import WORKER, harden, run_worker
+from rythmiq_worker.launcher_progress import Progress
+from rythmiq_worker.launcher_termination import TerminatedError, Termination
+from rythmiq_worker.launcher_verdict import invented, judged
+
+OK, USAGE, REFUSED, ABANDONED, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 65, 66, 75, 78
+FRAME_BEGIN, FRAME_END = "RYTHMIQ_RESULT_BEGIN", "RYTHMIQ_RESULT_END"
+GRAMMAR = re.compile(r"[A-Za-z0-9_./= -]+")
+"""What a command line may consist of: Camber expands `$` and shows commands to others."""
+
+_ATTEMPT = re.compile(r"[1-9][0-9]{0,3}")
+_MOST_ATTEMPTS = 1_000
+_NEEDED = ("SPACES_ENDPOINT", "SPACES_REGION", "SPACES_BUCKET", "SPACES_KEY", "SPACES_SECRET")
+_OUR_SETTINGS = (*_NEEDED, "SERVICE_ENV", "ALLOW_PLAINTEXT")
+
+
+def main() -> NoReturn:
+    """Run one attempt, then leave without the interpreter's teardown and whatever a thread still waits for."""
+    code = launch(sys.argv[1:], os.environ)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def launch(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    worker: Sequence[str] = WORKER,
+    limits: Limits | None = None,
+) -> int:
+    """Run one attempt; the exit code.
+
+    Args:
+        arguments: user, job, attempt.
+        environ: ours.
+        worker: another program is for tests.
+        limits: others are for tests.
+    """
+    termination = Termination()
+    termination.install()
+    harden()
+    what = _parsed(arguments)
+    log = LaunchLog(what)
+    if what is None:
+        log.tell("usage", wanted="rythmiq-launch {user_id} {job_id} {attempt}")
+        return USAGE
+    log.tell("launch")
+    try:
+        run = _Attempt(what, environ, log, termination, limits or Limits())
+    except SettingsError as error:
+        log.tell("misconfigured", problems=str(error))
+        code = MISCONFIGURED
+    else:
+        code = run.through(worker)
+    log.tell("exit", exit_code=code)
+    return code
+
+
+class _Attempt:
+    """One attempt on its way.
+
+    Raises:
+        SettingsError: the environment cannot be used.
+    """
+
+    def __init__(
+        self, what: Launch, environ: Mapping[str, str], log: LaunchLog, termination: Termination, limits: Limits
+    ) -> None:
+        self.what, self.environ, self.log, self.termination, self.limits = what, environ, log, termination, limits
+        self.settings = LauncherSettings.from_environ(environ)
+        # What is wrong with the worker's other variables it reports itself, by way of a result.
+        self.store_settings = WorkerSettings.from_environ({n: environ[n] for n in _OUR_SETTINGS if n in environ})
+        self.ring = _ring(self.settings)
+        if self.ring is None and not self.store_settings.plaintext_allowed:
+            raise SettingsError("ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
+        self.courier = Courier(limits, termination, log)
+        self.store = SpacesStore(
+            StoreConfig(
+                self.store_settings.spaces_endpoint,
+                self.store_settings.spaces_region,
+                self.store_settings.spaces_bucket,
+                self.store_settings.spaces_key,
+                self.store_settings.spaces_secret.get_secret_value(),
+            ),
+            attempts=1,
+            timeout_s=limits.store_try_s,
+        )
+
+    def through(self, worker: Sequence[str]) -> int:
+        """From the dispatch object to the exit code."""
+        try:
+            dispatch = self._dispatch()
+        except ObjectMissingError:
+            self.log.tell("abandoned")
+            return ABANDONED
+        except DispatchRefusedError as error:
+            self.log.tell("refused", reason=error.reason)
+            return REFUSED
+        except (StoreError, TerminatedError) as error:
+            self.log.tell("no_dispatch", type=type(error).__name__)
+            return NOBODY_KNOWS
+        return self._deliver(dispatch, self._result(dispatch, worker))
+
+    def _dispatch(self) -> Dispatch:
+        key = dispatch_key(self.what.user_id, self.what.job_id, self.what.attempt)
+        with self.termination.abandons():
+            data = self.courier.on_store(
+                "dispatch", lambda: self.store.fetch_object(key, max_bytes=MAX_DISPATCH_BYTES + OVERHEAD_BYTES)
+            )
+        return opened(data, storage_key=key, launch=self.what, ring=self.ring)
+
+    def _result(self, dispatch: Dispatch, worker: Sequence[str]) -> Success | Failure:
+        try:
+            payload = json.dumps(payload_of(dispatch, self.ring)).encode()
+        except KeysRefusedError as error:
+            return invented(dispatch, "data_key", "init", cause=error.reason)
+        progress = Progress(dispatch, every_s=self.limits.progress_every_s, try_s=self.limits.progress_try_s)
+        stderr = WorkerStderr(self.log, progress.offer, shows_noise=self.store_settings.service_env == "dev")
+        timeout_s = self.settings.job_timeout_s
+        ended = run_worker(
+            payload,
+            environ=self.environ,
+            timeout_s=timeout_s,
+            grace_s=self.limits.kill_grace_s,
+            termination=self.termination,
+            on_stderr=stderr.feed,
+            command=worker,
+        )
+        progress.end()
+        stderr.end()
+        self.log.tell("worker_ended", by=ended.by, exit_code=ended.exit_code, stdout_bytes=len(ended.stdout))
+        return judged(ended, dispatch, stage=stderr.stage, timeout_s=timeout_s)
+
+    def _deliver(self, dispatch: Dispatch, result: Success | Failure) -> int:
+        body = WebhookBody(
+            job_id=dispatch.job_id, attempt=dispatch.attempt, status=result.status, result=result
+        ).model_dump_json()
+        stored = self._store(dispatch, body.encode())
+        delivered = self.courier.post_webhook(dispatch.callback, body.encode(), stored=stored)
+        self._tell_result(dispatch, result, stored=stored, delivered=delivered)
+        return OK if stored or delivered == "delivered" else NOBODY_KNOWS
+
+    def _store(self, dispatch: Dispatch, body: bytes) -> bool:
+        """Store the result object; whether it stands there now."""
+        key = result_key(dispatch.user_id, dispatch.job_id, dispatch.attempt)
+        data = body if self.ring is None else self.ring.seal_service(body, storage_key=key)
+        try:
+            self.courier.on_store("result", lambda: self.store.upload_object(key, data))
+        except StoreError:
+            return False
+        return True
+
+    def _tell_result(
+        self, dispatch: Dispatch, result: Success | Failure, *, stored: bool, delivered: Delivered
+    ) -> None:
+        error = result.error if isinstance(result, Failure) else None
+        reason = (error.detail or {}).get("reason") if error is not None else None
+        facts = {
+            "status": result.status,
+            "code": error.code if error is not None else None,
+            "stage": error.stage if error is not None else None,
+            "reason": reason,
+            "stored": stored,
+            "webhook": delivered,
+        }
+        self.log.tell("delivery", **facts)
+        ids = {"user_id": dispatch.user_id, "job_id": dispatch.job_id, "attempt": dispatch.attempt}
+        with contextlib.suppress(OSError):
+            os.write(1, f"{FRAME_BEGIN}\n{json.dumps({**ids, **facts})}\n{FRAME_END}\n".encode())
+
+
+def _parsed(arguments: Sequence[str]) -> Launch | None:
+    """Read the command line; None when it is outside the grammar or does not name an attempt."""
+    if len(arguments) != len(("user_id", "job_id", "attempt")) or not GRAMMAR.fullmatch(" ".join(arguments)):
+        return None
+    user_id, job_id, attempt = arguments
+    if not _ATTEMPT.fullmatch(attempt) or int(attempt) > _MOST_ATTEMPTS:
+        return None
+    try:
+        dispatch_key(user_id, job_id, int(attempt))
+    except InvalidKeyError:
+        return None
+    return Launch(user_id, job_id, int(attempt))
+
+
+def _ring(settings: LauncherSettings) -> KeyRing | None:
+    if settings.encryption_keys is None:
+        return None
+    try:
+        return KeyRing.parse(settings.encryption_keys.get_secret_value())
+    except ValueError as error:
+        raise SettingsError(f"ENCRYPTION_KEYS: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""What the launcher writes to STDERR: its own events, and the worker's, one JSON line each.
+
+The worker's events pass as they are. What a library prints is no event and may quote what it read: outside `dev` it is
+counted and not shown.
+
+Source: SPEC 13.
+"""
+
+import json
+from collections.abc import Callable
+from typing import get_args
+
+from rythmiq.contracts.errors import Stage
+from rythmiq_worker.launcher_dispatch import Launch
+from rythmiq_worker.stdio import log_line
+
+_STAGES: tuple[Stage, ...] = get_args(Stage)
+_MAX_LINE_BYTES = 4 * 1024
+_MAX_SHOWN_BYTES = 256 * 1024
+
+
+class LaunchLog:
+    """Writes the launcher's events, each with the job's ids."""
+
+    def __init__(self, launch: Launch | None, write: Callable[[str], object] = log_line) -> None:
+        self._ids = {} if launch is None else {"job_id": launch.job_id, "attempt": launch.attempt}
+        self._write = write
+
+    def tell(self, event: str, **facts: object) -> None:
+        """Log one event; no personal data, no secret, no URL, no storage key."""
+        self._write(json.dumps({"event": event, **self._ids, **facts}, separators=(",", ":")))
+
+    def pass_on(self, line: str) -> None:
+        """Log a line of the worker's."""
+        self._write(line)
+
+
+class WorkerStderr:
+    """Takes what the worker writes to STDERR; passes its lines on, and knows the stage it is in.
+
+    Args:
+        log: where lines go.
+        on_stage: called with each stage that starts.
+        shows_noise: whether lines that are no events are shown.
+    """
+
+    def __init__(self, log: LaunchLog, on_stage: Callable[[Stage], object], *, shows_noise: bool) -> None:
+        self.stage: Stage = "init"
+        self._log = log
+        self._on_stage = on_stage
+        self._shows_noise = shows_noise
+        self._part = b""
+        self._shown_bytes = 0
+        self._hidden_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take what came, in whatever pieces."""
+        *lines, self._part = (self._part + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._part) > _MAX_LINE_BYTES:
+            self._take(self._part)
+            self._part = b""
+
+    def end(self) -> None:
+        """Take the last line, and say how much was not shown."""
+        if self._part:
+            self._take(self._part)
+        if self._hidden_bytes:
+            self._log.tell("worker_noise", hidden_bytes=self._hidden_bytes)
+
+    def _take(self, line: bytes) -> None:
+        event = _event(line)
+        shown = event is not None or self._shows_noise
+        if not shown or self._shown_bytes > _MAX_SHOWN_BYTES:
+            self._hidden_bytes += len(line)
+        elif event is not None:
+            self._shown_bytes += len(line)
+            self._log.pass_on(line.decode())
+        elif line.strip():
+            self._shown_bytes += len(line)
+            self._log.tell("worker_noise", line=line[:_MAX_LINE_BYTES].decode(errors="replace"))
+        if event is not None and (stage := _begun(event)) is not None:
+            self.stage = stage
+            self._on_stage(stage)
+
+
+def _event(line: bytes) -> dict[str, object] | None:
+    if not line.startswith(b"{") or len(line) > _MAX_LINE_BYTES:
+        return None
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and isinstance(document.get("event"), str) else None
+
+
+def _begun(event: dict[str, object]) -> Stage | None:
+    """The stage that an event says has begun."""
+    if event["event"] != "stage" or event.get("state") != "start":
+        return None
+    return next((stage for stage in _STAGES if stage == event.get("stage")), None)
