@@ -1,0 +1,248 @@
+"""`ports.Database` over SQL functions, whichever way they are reached.
+
+A `Transport` calls one function and gives back the one JSON document that it answers; here are the names, the arguments
+and the rows. Reads of a user's own jobs go in their role and under their claims, so that row level security decides;
+everything else goes as `service_role`, to functions that check ownership themselves.
+
+Source: SPEC 8; `infra/database/migrations`.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rythmiq.contracts.api import JobStatus
+from rythmiq.ports import (
+    Account,
+    Caller,
+    Capacity,
+    DatabaseFaultError,
+    Deletion,
+    Ended,
+    Finish,
+    JobCreated,
+    JobListRow,
+    JobRow,
+    NewJob,
+    OperatorJob,
+    SettlementClaim,
+    TickWork,
+    Upload,
+    UploadAnswer,
+    WrappedDataKey,
+)
+
+_Row = TypeVar("_Row", bound=BaseModel)
+# Postgres cannot store NUL, and UTF-8 has no lone surrogates; JSON from outside may hold both.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
+
+
+class Transport(Protocol):
+    """Calls one SQL function: one round trip, one transaction."""
+
+    def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
+        """What the function answers, None for SQL's null.
+
+        Args:
+            function: its name in schema `public`.
+            arguments: by name, as JSON would write them.
+            caller: whose role and claims it runs under; `service_role` without one.
+
+        Raises:
+            DatabaseUnavailableError: it does not answer now.
+            DatabaseNotReadyError: it answers, and refuses for a reason that an operator has to mend.
+            DatabaseFaultError: it refuses these arguments, which no caller should be able to send.
+        """
+
+
+class SqlDatabase:
+    """Implements `ports.Database`; each method is one call of the function that it is named after."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def upload_create(self, upload: Upload, *, initial_credits: int) -> UploadAnswer:
+        """Write an upload; grants `initial_credits` at the user's first call."""
+        return self._row(UploadAnswer, "upload_create", **upload.model_dump(), initial_credits=initial_credits)
+
+    def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
+        """Read one's own upload: found, claimed or unknown."""
+        return self._row(UploadAnswer, "upload_get", user_id=user_id, job_id=job_id)
+
+    def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
+        """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
+        return self._row(JobCreated, "job_create", **_fields(job), **_fields(capacity))
+
+    def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
+        """Keep the executor's word for an attempt; False when the attempt is no longer the current one."""
+        return bool(
+            self._call("job_submitted", job_id=job_id, attempt=attempt, executor=executor, executor_ref=executor_ref)
+        )
+
+    def job_progress(self, job_id: str, attempt: int, stage: str) -> bool:
+        """Set the stage of the current attempt of a processing job; False otherwise."""
+        return bool(self._call("job_progress", job_id=job_id, attempt=attempt, stage=stage))
+
+    def job_claim_settlement(
+        self, job_id: str, attempt: int | None, *, user_id: str, document_id: str, claim_s: int = 60
+    ) -> SettlementClaim:
+        """Claim the right to settle a success. `user_id` and `document_id` are those of its artifact keys."""
+        return self._row(
+            SettlementClaim,
+            "job_claim_settlement",
+            job_id=job_id,
+            attempt=attempt,
+            user_id=user_id,
+            document_id=document_id,
+            claim_s=claim_s,
+        )
+
+    def job_release_settlement(self, job_id: str, claim: str) -> int:
+        """Give a claim back after packaging trouble; how often packaging has failed by now."""
+        return int(self._call("job_release_settlement", job_id=job_id, claim=claim))
+
+    def job_finish(self, finish: Finish, capacity: Capacity) -> Ended:
+        """Processing -> completed, settle the credit, append `cpu_usage` and `metrics`, write `documents`."""
+        return self._row(Ended, "job_finish", **_fields(finish), **_fields(capacity))
+
+    def job_fail_attempt(  # noqa: PLR0913  a failure is this much
+        self,
+        job_id: str,
+        attempt: int | None,
+        *,
+        error: Mapping[str, Any],
+        metrics: Mapping[str, Any] | None,
+        retry: bool,
+        capacity: Capacity,
+        claim: str | None = None,
+    ) -> Ended:
+        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund."""
+        return self._row(
+            Ended,
+            "job_fail_attempt",
+            job_id=job_id,
+            attempt=attempt,
+            error=error,
+            metrics=metrics,
+            retry=retry,
+            claim=claim,
+            **_fields(capacity),
+        )
+
+    def job_extend(self, job_id: str, attempt: int, *, lease_s: int) -> bool:
+        """Trust the current attempt for longer."""
+        return bool(self._call("job_extend", job_id=job_id, attempt=attempt, lease_s=lease_s))
+
+    def jobs_tick(self, capacity: Capacity) -> TickWork:
+        """Claim at most one overdue job, start at most one waiting job, purge a little."""
+        return self._row(TickWork, "jobs_tick", **_fields(capacity))
+
+    def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
+        """One of the caller's jobs; None also when it is another's or erased."""
+        return self._row_or_none(JobRow, "job_get", caller, job_id=job_id)
+
+    def jobs_list(
+        self, caller: Caller, *, status: JobStatus | None, limit: int, before: tuple[dt.datetime, str] | None
+    ) -> tuple[JobListRow, ...]:
+        """The caller's jobs, newest first, after the keyset `(created_at, job_id)`."""
+        before_at, before_id = before if before is not None else (None, None)
+        return self._rows(
+            JobListRow, "jobs_list", caller, status=status, limit=limit, before_at=before_at, before_id=before_id
+        )
+
+    def job_key(self, user_id: str, job_id: str) -> WrappedDataKey | None:
+        """The wrapped data key of one's own job."""
+        return self._row_or_none(WrappedDataKey, "job_key", user_id=user_id, job_id=job_id)
+
+    def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
+        """Cancel a pending job with its refund, or say what to remove of a terminal one."""
+        return self._row(Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
+
+    def job_erase(self, user_id: str, job_id: str) -> None:
+        """Erase personal data of a terminal job; a tombstone stays for the ledger."""
+        self._call("job_erase", user_id=user_id, job_id=job_id)
+
+    def account(self, user_id: str, *, initial_credits: int) -> Account:
+        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call."""
+        return self._row(Account, "account_open", user_id=user_id, initial_credits=initial_credits)
+
+    def credits_grant(self, user_id: str, amount: int) -> Account:
+        """Grant credits (an operator's call)."""
+        return self._row(Account, "credits_grant", user_id=user_id, amount=amount)
+
+    def jobs_search(self, *, status: JobStatus | None, user_id: str | None, limit: int) -> tuple[OperatorJob, ...]:
+        """Jobs of anybody, newest first (an operator's call)."""
+        return self._rows(OperatorJob, "jobs_search", status=status, user_id=user_id, limit=limit)
+
+    def job_inspect(self, job_id: str) -> OperatorJob | None:
+        """One job of anybody (an operator's call)."""
+        return self._row_or_none(OperatorJob, "job_inspect", job_id=job_id)
+
+    def metrics_snapshot(self) -> dict[str, Any]:
+        """Counts and ages for Prometheus."""
+        return self._document("metrics_snapshot")
+
+    def health(self) -> dict[str, Any]:
+        """Schema version and the time of the last tick."""
+        return self._document("database_health")
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _call(self, function: str, caller: Caller | None = None, /, **arguments: object) -> Any:
+        return self._transport.call(function, {f"p_{name}": _plain(value) for name, value in arguments.items()}, caller)
+
+    def _row(self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object) -> _Row:
+        return _read(model, function, self._call(function, caller, **arguments))
+
+    def _row_or_none(
+        self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object
+    ) -> _Row | None:
+        answer = self._call(function, caller, **arguments)
+        return None if answer is None else _read(model, function, answer)
+
+    def _rows(
+        self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object
+    ) -> tuple[_Row, ...]:
+        answer = self._call(function, caller, **arguments)
+        if not isinstance(answer, list):
+            raise _strange(function)
+        return tuple(_read(model, function, row) for row in answer)
+
+    def _document(self, function: str) -> dict[str, Any]:
+        answer = self._call(function)
+        if not isinstance(answer, dict):
+            raise _strange(function)
+        return answer
+
+
+def _fields(arguments: NewJob | Capacity | Finish) -> dict[str, object]:
+    return {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+
+
+def _plain(value: object) -> object:
+    """A value as JSON would write it, and as Postgres can store it."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(_REPLACEMENT, value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _read(model: type[_Row], function: str, answer: object) -> _Row:
+    try:
+        return model.model_validate(answer)
+    except ValidationError:
+        raise _strange(function) from None
+
+
+def _strange(function: str) -> DatabaseFaultError:
+    return DatabaseFaultError(f"{function} answered what this release does not know: do migrations and release differ?")
