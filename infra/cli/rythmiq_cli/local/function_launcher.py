@@ -94,10 +94,10 @@ def serve() -> None:
             except Exception as error:  # noqa: BLE001  what the platform does with any exception
                 _traceback()
                 result = {"error": str(error)}
-            out.write(json.dumps(result, ensure_ascii=False).encode() + b"\n")
-            out.flush()
             sys.stdout.flush()
             sys.stderr.flush()
+            out.write(json.dumps(result, ensure_ascii=False).encode() + b"\n")
+            out.flush()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -67,6 +67,7 @@ class FunctionProcess:
         logs: where its STDOUT and STDERR go; by default to this process's STDERR.
         init_timeout_s: how long the import may take.
         api_host: what `__OW_API_HOST` says.
+        on_start: called with the process's id before its code is imported.
 
     Raises:
         FunctionNotInitializedError: it ended or stayed silent before its code was imported.
@@ -82,6 +83,7 @@ class FunctionProcess:
         logs: int | IO[Any] | None = None,
         init_timeout_s: float = INIT_TIMEOUT_S,
         api_host: str = "https://127.0.0.1",
+        on_start: Callable[[int], object] = lambda _pid: None,
     ) -> None:
         self.name = f"{package}/{function}"
         self.calls = 0
@@ -116,6 +118,7 @@ class FunctionProcess:
         self._calls = self._process.stdin.fileno()
         os.set_blocking(self._results, False)
         os.set_blocking(self._calls, False)
+        on_start(self._process.pid)
         try:
             self._exchange(b"", init_timeout_s)
         except FunctionError as error:
@@ -161,6 +164,10 @@ class FunctionProcess:
     def resume(self) -> None:
         """Let a paused process go on."""
         self._signal(signal.SIGCONT)
+
+    def abort(self) -> None:
+        """End the process while another thread is calling it; that call fails, and cleans up."""
+        self._signal(signal.SIGKILL)
 
     def kill(self) -> None:
         """End the process now."""
