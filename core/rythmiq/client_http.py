@@ -45,9 +45,12 @@ def terms(service: Service) -> dict[str, Any]:
 
 def headers(send: Send, token: str | None) -> dict[str, str]:
     """The request's headers; the token goes to the service only."""
-    if not send.authorised or token is None:
-        return dict(send.headers)
-    return {**send.headers, "Authorization": f"Bearer {token}"}
+    told = dict(send.headers)
+    if send.on_sent is not None and send.fields is None:
+        told["Content-Length"] = str(len(send.content or b""))  # a store takes no body of unknown length
+    if send.authorised and token is not None:
+        told["Authorization"] = f"Bearer {token}"
+    return told
 
 
 def timeout(send: Send) -> "httpx.Timeout":
