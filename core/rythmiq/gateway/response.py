@@ -1,0 +1,44 @@
+"""An answer as the handlers give it, before the platform's rules are applied.
+
+Source: SPEC 4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+JSON_TYPE = "application/json"
+NO_STORE = "no-store"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer.
+
+    Attributes:
+        status: of HTTP.
+        body: an object becomes JSON, text stays text, bytes are any other type's; None is no body at all.
+        media_type: of the body.
+        headers: by name as it is to be sent; a sequence is a header that is repeated.
+    """
+
+    status: int = 200
+    body: Mapping[str, Any] | str | bytes | None = field(default=None, repr=False)
+    media_type: str = JSON_TYPE
+    headers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+
+def answer(model: "BaseModel", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a model of the contracts."""
+    return Response(status, model.model_dump(mode="json"), headers=headers or {})
+
+
+def etag_matches(if_none_match: str | None, etag: str) -> bool:
+    """Whether `If-None-Match` names this entity tag; weak and strong ones compare alike (RFC 9110, 13.1.2)."""
+    if if_none_match is None:
+        return False
+    named = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return "*" in named or etag.removeprefix("W/") in named

@@ -1,0 +1,43 @@
+"""`api/account`.
+
+Source: SPEC 4, 16.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rythmiq.contracts.api import AccountAnswer
+from rythmiq.gateway.response import Response, answer
+from rythmiq.gateway.routing import Answer, Call, Operation, Route
+
+if TYPE_CHECKING:
+    from rythmiq.gateway.tokens import TokenVerifier
+    from rythmiq.services.account import Accounts
+
+SHOW = Operation(
+    name="showAccount",
+    method="GET",
+    path="",
+    summary="Show one's own credits, the ledger's latest entries, and limits.",
+    access="user",
+    answers={200: Answer("The account; the first call grants the initial credits.", AccountAnswer)},
+)
+OPERATIONS = (SHOW,)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    verifier: "TokenVerifier"
+    accounts: "Accounts"
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(SHOW, _show),)
+
+
+def _show(parts: Parts, call: Call) -> Response:
+    return answer(parts.accounts.view(call.user.user_id))

@@ -1,0 +1,80 @@
+"""`api/app`: the page, and what programs read instead of it.
+
+Source: SPEC 4, 14.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rythmiq.gateway.response import Response
+from rythmiq.gateway.routing import Answer, Call, Operation, Route
+
+CACHE = "public, max-age=300"
+
+PAGE = Operation(
+    name="showPage",
+    method="GET",
+    path="",
+    summary="Show the page.",
+    access="public",
+    answers={200: Answer("The page.", media_type="text/html")},
+    needs_configuration=False,
+)
+OPENAPI = Operation(
+    name="showOpenApi",
+    method="GET",
+    path="/openapi.json",
+    summary="Show this document.",
+    access="public",
+    answers={200: Answer("OpenAPI 3.1.")},
+    needs_configuration=False,
+)
+OPERATIONS = (PAGE, OPENAPI)
+
+_HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Rythmiq One</title>
+<style>
+  body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }
+</style>
+<h1>Rythmiq One</h1>
+<p>From a phone photo to a file that fits the portal to the byte, with a receipt that proves it.</p>
+<p>This is the service's API. What it takes and answers is described in
+  <a href="app/openapi.json">openapi.json</a> (OpenAPI 3.1); the portals that it knows are in
+  <a href="portals">its rule book</a>.</p>
+</html>
+"""
+_HEADERS = {
+    "Cache-Control": CACHE,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Parts:
+    """What the handlers work with: the OpenAPI document, made once a process."""
+
+    def __init__(self, make_openapi: Callable[[], Mapping[str, Any]]) -> None:
+        self._make_openapi = make_openapi
+        self._openapi: Mapping[str, Any] | None = None
+
+    def openapi(self) -> Mapping[str, Any]:
+        """The document."""
+        if self._openapi is None:
+            self._openapi = self._make_openapi()
+        return self._openapi
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(PAGE, _page), Route(OPENAPI, _openapi))
+
+
+def _page(_parts: Parts, _call: Call) -> Response:
+    return Response(200, _HTML, "text/html; charset=utf-8", _HEADERS)
+
+
+def _openapi(parts: Parts, _call: Call) -> Response:
+    return Response(200, parts.openapi(), headers={"Cache-Control": CACHE})

@@ -1,0 +1,166 @@
+"""`api/jobs`.
+
+Source: SPEC 4, 16.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast, get_args
+
+from rythmiq.contracts.api import IDEMPOTENCY_KEY, JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.query import Parameters
+from rythmiq.gateway.response import Response, answer
+from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+
+if TYPE_CHECKING:
+    from rythmiq.gateway.tokens import TokenVerifier
+    from rythmiq.services.jobs import Jobs
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+MAX_CURSOR_CHARS = 500
+MARGIN_S = 2.0
+"""A long poll ends this long before the platform would end the call."""
+_STATUSES = get_args(JobStatus)
+_JOB_ID = Parameter("job_id", "path", "Of one of the caller's own jobs.", {"type": "string", "format": "uuid"})
+
+CREATE = Operation(
+    name="createJob",
+    method="POST",
+    path="",
+    summary="Start a job on an upload, a master or a URL; an equal request again finds the same job.",
+    access="user",
+    body=JobRequest,
+    parameters=(
+        Parameter(
+            "Idempotency-Key",
+            "header",
+            "The same key with an equal request is the same job.",
+            {"type": "string", "pattern": IDEMPOTENCY_KEY},
+        ),
+    ),
+    answers={202: Answer("The job, new or found; its status is the present one.", JobAccepted, headers=("Location",))},
+    refusals=frozenset(
+        {
+            ProblemCode.NOT_FOUND,
+            ProblemCode.PORTAL_UNKNOWN,
+            ProblemCode.OBJECT_MISSING,
+            ProblemCode.UPLOAD_CLAIMED,
+            ProblemCode.UPLOAD_TOO_LARGE,
+            ProblemCode.IDEMPOTENCY_MISMATCH,
+            ProblemCode.TOO_MANY_JOBS,
+            ProblemCode.NO_CREDIT,
+        }
+    ),
+)
+LIST = Operation(
+    name="listJobs",
+    method="GET",
+    path="",
+    summary="List one's own jobs, newest first.",
+    access="user",
+    parameters=(
+        Parameter("status", "query", "Only jobs in this state.", {"enum": list(_STATUSES)}),
+        Parameter(
+            "limit",
+            "query",
+            "How many at most.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
+        Parameter("cursor", "query", "`next_cursor` of the page before.", {"type": "string"}),
+    ),
+    answers={200: Answer("One page; `next_cursor` is null on the last.", JobPage)},
+    refusals=frozenset({ProblemCode.INVALID_FIELD}),
+)
+SHOW = Operation(
+    name="showJob",
+    method="GET",
+    path="/{job_id}",
+    summary="Show one of one's own jobs; with `wait`, when it changes.",
+    access="user",
+    parameters=(
+        _JOB_ID,
+        Parameter(
+            "wait",
+            "query",
+            "Seconds to wait for a change: from what `If-None-Match` names, else from the present state.",
+            {"type": "number", "minimum": 0, "maximum": 10, "default": 0},
+        ),
+        Parameter("If-None-Match", "header", "The `ETag` of an earlier answer."),
+    ),
+    answers={
+        200: Answer("The job.", JobView, headers=("ETag", "Retry-After")),
+        304: Answer("Nothing has changed.", headers=("ETag", "Retry-After")),
+    },
+    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.INVALID_FIELD}),
+)
+DELETE = Operation(
+    name="deleteJob",
+    method="DELETE",
+    path="/{job_id}",
+    summary="Cancel a pending job with a refund, or remove everything of one that has ended.",
+    access="user",
+    parameters=(_JOB_ID,),
+    answers={204: Answer("Cancelled or removed; a second time too.")},
+    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.JOB_PROCESSING}),
+)
+OPERATIONS = (CREATE, LIST, SHOW, DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with; `base_url` is what `/jobs/{id}` is appended to."""
+
+    verifier: "TokenVerifier"
+    jobs: "Jobs"
+    base_url: str
+    wait_max_s: float
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(CREATE, _create), Route(LIST, _list), Route(SHOW, _show), Route(DELETE, _delete))
+
+
+def _create(parts: Parts, call: Call) -> Response:
+    parameters = Parameters(call.request)
+    key = parameters.header("Idempotency-Key", IDEMPOTENCY_KEY)
+    parameters.done()
+    accepted = parts.jobs.create(call.user.user_id, call.body, base_url=parts.base_url, idempotency_key=key)
+    return answer(accepted, status=202, headers={"Location": accepted.links.self})
+
+
+def _list(parts: Parts, call: Call) -> Response:
+    parameters = Parameters(call.request)
+    status = parameters.choice("status", _STATUSES)
+    limit = parameters.integer("limit", least=1, most=MAX_LIMIT, default=DEFAULT_LIMIT)
+    cursor = parameters.text("cursor", max_chars=MAX_CURSOR_CHARS)
+    parameters.done()
+    page = parts.jobs.page(
+        call.user, base_url=parts.base_url, status=cast("JobStatus | None", status), limit=limit, cursor=cursor
+    )
+    return answer(page)
+
+
+def _show(parts: Parts, call: Call) -> Response:
+    parameters = Parameters(call.request)
+    wait_s = parameters.seconds("wait", most=parts.wait_max_s)
+    parameters.done()
+    most_s = max(0.0, call.request.remaining_s(default=parts.wait_max_s + MARGIN_S) - MARGIN_S)
+    viewed = parts.jobs.view(
+        call.user,
+        call.path["job_id"],
+        base_url=parts.base_url,
+        wait_s=min(wait_s, most_s),
+        if_none_match=call.request.header("if-none-match"),
+    )
+    headers = {"ETag": viewed.etag}
+    if viewed.retry_after_s is not None:
+        headers["Retry-After"] = str(viewed.retry_after_s)
+    return Response(304, headers=headers) if viewed.view is None else answer(viewed.view, headers=headers)
+
+
+def _delete(parts: Parts, call: Call) -> Response:
+    parts.jobs.delete(call.user.user_id, call.path["job_id"])
+    return Response(204)

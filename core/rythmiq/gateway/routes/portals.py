@@ -1,0 +1,81 @@
+"""`api/portals`: the rule book, which changes only with a release.
+
+Source: SPEC 4, 9.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rythmiq.contracts.portal import Portal
+from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.response import Response, etag_matches
+from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+
+CACHE = "public, max-age=300"
+_IF_NONE_MATCH = Parameter("If-None-Match", "header", "The `ETag` of an earlier answer.")
+_UNCHANGED = Answer("Nothing has changed.", headers=("ETag",))
+
+LIST = Operation(
+    name="listPortals",
+    method="GET",
+    path="",
+    summary="List every portal with its slots and rules.",
+    access="public",
+    parameters=(_IF_NONE_MATCH,),
+    answers={200: Answer("The rule book: `{portals: [...]}`.", headers=("ETag",)), 304: _UNCHANGED},
+    needs_configuration=False,
+)
+SHOW = Operation(
+    name="showPortal",
+    method="GET",
+    path="/{portal}",
+    summary="Show one portal.",
+    access="public",
+    parameters=(Parameter("portal", "path", "The portal's slug."), _IF_NONE_MATCH),
+    answers={200: Answer("The portal.", Portal, headers=("ETag",)), 304: _UNCHANGED},
+    refusals=frozenset({ProblemCode.PORTAL_UNKNOWN}),
+    needs_configuration=False,
+)
+OPERATIONS = (LIST, SHOW)
+
+
+class Parts:
+    """What the handlers work with: two documents, each made and hashed once a process.
+
+    Args:
+        everything: the whole rule book.
+        one: one portal of it; raises ProblemError.
+    """
+
+    def __init__(self, everything: Callable[[], dict[str, Any]], one: Callable[[str], dict[str, Any]]) -> None:
+        self._everything = everything
+        self._one = one
+        self._made: dict[str, tuple[Mapping[str, Any], str]] = {}
+
+    def document(self, portal: str | None) -> tuple[Mapping[str, Any], str]:
+        """A document and its entity tag; the whole rule book without a portal.
+
+        Raises:
+            ProblemError: PORTAL_UNKNOWN.
+        """
+        key = portal or ""
+        if key not in self._made:
+            document = self._everything() if portal is None else self._one(portal)
+            digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+            self._made[key] = document, f'"{digest[:32]}"'
+        return self._made[key]
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(LIST, _show), Route(SHOW, _show))
+
+
+def _show(parts: Parts, call: Call) -> Response:
+    document, etag = parts.document(call.path.get("portal"))
+    headers = {"ETag": etag, "Cache-Control": CACHE}
+    if etag_matches(call.request.header("if-none-match"), etag):
+        return Response(304, headers=headers)
+    return Response(200, document, headers=headers)

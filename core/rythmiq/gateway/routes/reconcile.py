@@ -1,0 +1,52 @@
+"""`internal/reconcile`: one tick, for an operator, pg_cron or the platform's scheduler.
+
+Source: SPEC 4, 11.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rythmiq.contracts.webhook import SECRET_HEADER
+from rythmiq.gateway.response import Response
+from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+
+if TYPE_CHECKING:
+    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.services.webhooks import WebhookAuth
+
+TICK = Operation(
+    name="tick",
+    method="POST",
+    path="",
+    summary="Reconcile what is overdue and dispatch what waits, within two seconds.",
+    access="secret",
+    parameters=(Parameter(SECRET_HEADER, "header", "The webhook secret."),),
+    answers={200: Answer("What was done: `{reconciled, dispatched, purged}`.")},
+)
+OPERATIONS = (TICK,)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    auth: "WebhookAuth"
+    reconciler: "Reconciler"
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(TICK, _tick),)
+
+
+def on_trigger(parts: Parts) -> Response:
+    """Do what the scheduler asks for."""
+    report = parts.reconciler.tick()
+    return Response(
+        200, {"reconciled": report.reconciled, "dispatched": report.dispatched, "purged": dict(report.purged)}
+    )
+
+
+def _tick(parts: Parts, _call: Call) -> Response:
+    return on_trigger(parts)

@@ -1,0 +1,46 @@
+"""`api/uploads`.
+
+Source: SPEC 4.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rythmiq.contracts.api import UploadAnswer, UploadRequest
+from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.response import Response, answer
+from rythmiq.gateway.routing import Answer, Call, Operation, Route
+
+if TYPE_CHECKING:
+    from rythmiq.gateway.tokens import TokenVerifier
+    from rythmiq.services.uploads import Uploads
+
+CREATE = Operation(
+    name="createUpload",
+    method="POST",
+    path="",
+    summary="Ask where to upload a file, and under which key to seal it; or ask again for one's own unclaimed upload.",
+    access="user",
+    body=UploadRequest,
+    answers={201: Answer("Where to upload, and the key to seal under.", UploadAnswer)},
+    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.UPLOAD_TOO_LARGE, ProblemCode.UPLOAD_CLAIMED}),
+)
+OPERATIONS = (CREATE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    verifier: "TokenVerifier"
+    uploads: "Uploads"
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(CREATE, _create),)
+
+
+def _create(parts: Parts, call: Call) -> Response:
+    return answer(parts.uploads.create(call.user.user_id, call.body), status=201)

@@ -1,0 +1,72 @@
+"""`internal/webhooks`: what the launcher reports.
+
+Source: SPEC 7, 16.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rythmiq.contracts.problems import ProblemCode
+from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody, WebhookBody
+from rythmiq.gateway.response import Response
+from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+
+if TYPE_CHECKING:
+    from rythmiq.services.webhooks import WebhookAuth, Webhooks
+
+_SECRET = Parameter(SECRET_HEADER, "header", "The webhook secret, or the token of exactly this attempt.")
+
+END = Operation(
+    name="reportEnd",
+    method="POST",
+    path="/camber",
+    summary="Report how an attempt ended.",
+    access="webhook",
+    body=WebhookBody,
+    body_is_reported=True,
+    parameters=(_SECRET,),
+    answers={200: Answer("`{outcome}`: completed, failed, retrying, terminal or stale.")},
+    refusals=frozenset(
+        {
+            ProblemCode.NOT_FOUND,
+            ProblemCode.JOB_PENDING,
+            ProblemCode.ATTEMPT_UNKNOWN,
+            ProblemCode.SETTLEMENT_BUSY,
+            ProblemCode.PACKAGING_TROUBLE,
+        }
+    ),
+)
+PROGRESS = Operation(
+    name="reportProgress",
+    method="POST",
+    path="/progress",
+    summary="Report which stage an attempt has reached.",
+    access="webhook",
+    body=ProgressBody,
+    body_is_reported=True,
+    parameters=(_SECRET,),
+    answers={200: Answer("`{recorded}`: whether the attempt is the current one of a job in processing.")},
+)
+OPERATIONS = (END, PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    auth: "WebhookAuth"
+    webhooks: "Webhooks"
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(END, _end), Route(PROGRESS, _progress))
+
+
+def _end(parts: Parts, call: Call) -> Response:
+    return Response(200, {"outcome": parts.webhooks.receive(call.body)})
+
+
+def _progress(parts: Parts, call: Call) -> Response:
+    return Response(200, {"recorded": parts.webhooks.progress(call.body)})

@@ -1,0 +1,103 @@
+"""Who a user is: Supabase's JWT, verified as the configuration says and never as the token does.
+
+By secret only HS256 is taken; by JWKS only ES256 and RS256, and each key only with the algorithm that its own entry in
+the JWKS implies. Required: `exp`, `sub` (a UUIDv4), `aud` and `role` = authenticated, `iss` = {SUPABASE_URL}/auth/v1.
+
+Source: SPEC 4, 16; RFC 8725.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import jwt
+
+from rythmiq.contracts.keys import UUID4_PATTERN
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.ports import Caller
+
+MAX_TOKEN_BYTES = 8 * 1024
+LEEWAY_S = 5
+ROLE = "authenticated"
+_USER = re.compile(UUID4_PATTERN.strip("^$"))
+_REQUIRED = ["exp", "sub", "aud", "iss", "role"]
+
+
+class Keys(Protocol):
+    """Where verification keys come from."""
+
+    def find(self, kid: str | None) -> tuple[Any, Sequence[str]]:
+        """The key of this id, and the algorithms that it is good for.
+
+        Raises:
+            ProblemError: UNAUTHENTICATED, there is no such key; UNAVAILABLE, keys cannot be had now.
+        """
+
+
+class SecretKey:
+    """The one secret that both sides share (HS256)."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def find(self, kid: str | None) -> tuple[str, Sequence[str]]:
+        """The secret, whatever the token calls it."""
+        del kid
+        return self._secret, ("HS256",)
+
+
+class TokenVerifier:
+    """Verifies bearer tokens.
+
+    Args:
+        issuer: what `iss` has to be.
+        keys: where verification keys come from.
+    """
+
+    def __init__(self, *, issuer: str, keys: Keys) -> None:
+        self._issuer = issuer
+        self._keys = keys
+
+    def verify(self, authorization: str | None) -> Caller:
+        """Read `Authorization: Bearer <token>`.
+
+        Raises:
+            ProblemError: UNAUTHENTICATED, always with the same words; UNAVAILABLE when keys cannot be had now.
+        """
+        token = bearer(authorization)
+        if token is None or len(token) > MAX_TOKEN_BYTES:
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
+        try:
+            key, algorithms = self._keys.find(_kid(token))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=ROLE,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": _REQUIRED},
+            )
+        except ProblemError:
+            raise
+        except Exception:  # noqa: BLE001  whatever a token makes a parser raise is the token's fault
+            raise ProblemError(ProblemCode.UNAUTHENTICATED) from None
+        user_id = claims["sub"]
+        if claims["role"] != ROLE or not _USER.fullmatch(user_id):
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
+        return Caller(user_id, token, claims)
+
+
+def _kid(token: str) -> str | None:
+    """Which key a token names. An extension that has to be understood is one that we do not."""
+    header = jwt.get_unverified_header(token)
+    if "crit" in header:
+        raise ProblemError(ProblemCode.UNAUTHENTICATED)
+    kid = header.get("kid")
+    return kid if isinstance(kid, str) else None
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The credentials of `Authorization: Bearer`; None for anything else."""
+    scheme, _, credentials = (authorization or "").strip().partition(" ")
+    return credentials.strip() or None if scheme.lower() == "bearer" else None
