@@ -194,7 +194,7 @@ class SqlDatabase:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _call(self, function: str, caller: Caller | None = None, /, **arguments: object) -> Any:
-        return self._transport.call(function, {f"p_{name}": _plain(value) for name, value in arguments.items()}, caller)
+        return self._transport.call(function, {f"p_{name}": storable(value) for name, value in arguments.items()}, caller)
 
     def _row(self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object) -> _Row:
         return _read(model, function, self._call(function, caller, **arguments))
@@ -224,16 +224,16 @@ def _fields(arguments: NewJob | Capacity | Finish) -> dict[str, object]:
     return {field.name: getattr(arguments, field.name) for field in fields(arguments)}
 
 
-def _plain(value: object) -> object:
+def storable(value: object) -> object:
     """A value as JSON would write it, and as Postgres can store it."""
     if isinstance(value, str):
         return _UNSTORABLE.sub(_REPLACEMENT, value)
     if isinstance(value, dt.datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(entry) for key, entry in value.items()}
+        return {str(storable(key)): storable(entry) for key, entry in value.items()}
     if isinstance(value, Sequence):
-        return [_plain(entry) for entry in value]
+        return [storable(entry) for entry in value]
     return value
 
 

@@ -26,20 +26,19 @@ _ADVICE = {
 
 
 def database_error(
-    sqlstate: str, *, message: str = "", constraint: str | None = None, ended: bool = False
+    sqlstate: str, *, message: str = "", constraint: str = ""
 ) -> DatabaseUnavailableError | DatabaseFaultError:
     """The error to raise for an SQLSTATE.
 
     Args:
         sqlstate: five characters.
         message: the server's primary message.
-        constraint: the name of the constraint that refused a row.
-        ended: whether the server ended the session with it (severity FATAL), as poolers do under any code.
+        constraint: the name of the constraint that refused a row, if one did.
     """
     if sqlstate.startswith(_NOT_READY):
         advice = next((text for code, text in _ADVICE.items() if sqlstate.startswith(code)), "the database refuses")
         said = f": {message}" if message and sqlstate.startswith("42") else ""
         return DatabaseNotReadyError(f"{advice} ({sqlstate}{said})")
-    if ended or sqlstate.startswith(_UNAVAILABLE):
+    if sqlstate.startswith(_UNAVAILABLE):
         return DatabaseUnavailableError(f"the database does not answer now ({sqlstate})")
-    return DatabaseFaultError(f"the database refused a call ({sqlstate}{f', {constraint}' if constraint else ''})")
+    return DatabaseFaultError(f"the database refused a call ({', '.join(filter(None, (sqlstate, constraint)))})")

@@ -1,0 +1,197 @@
+"""A `database.Transport` straight to Postgres, or to a transaction pooler in front of it.
+
+A call is one message of the simple query protocol: the role, the claims and the timeout, set for this transaction
+alone, and then the function. So it is one round trip and one transaction, needs no prepared statement, and leaves no
+state in a session that a pooler gives to somebody else next. Arguments are bound on this side, as literals without a
+type: the function's own parameters decide.
+
+A message that may have reached the server is sent again only when it reads: whether a write was done before the
+connection broke, nobody knows. A connection that broke while it lay idle (a paused function, a pooler that hung up) is
+seen before anything is sent, and replaced.
+
+Not proven here: Supavisor. What it is known to need, no prepared statements and no session state, a test of the wire
+asserts.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+from psycopg.pq import Escaping
+from psycopg.pq.abc import PGconn
+
+from rythmiq.adapters.database import storable
+from rythmiq.adapters.postgres_wire import BrokenError, exchange, is_sound
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.ports import Caller, DatabaseNotReadyError, DatabaseUnavailableError
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# What a server, in English, and libpq say where no repeat will help. A connection that failed has no SQLSTATE.
+_REFUSED = {
+    "password authentication failed": "the database refuses the user or password",
+    "no password supplied": "DATABASE_URL has no password, and the database asks for one",
+    "no pg_hba.conf entry": "the database takes no connections from here",
+    "Tenant or user not found": "the pooler does not know the user; it is named user.project there",
+    "does not support SSL": "the database offers no TLS; say sslmode=disable in DATABASE_URL if that is meant",
+    "certificate verify failed": "the database's certificate is not trusted",
+}
+_NO_DATABASE = re.compile(r'(database|role) "[^"]*" does not exist')
+
+
+@dataclass(slots=True)
+class _Pooled:
+    connection: psycopg.Connection[Any]
+    idle_since: float
+
+
+class PostgresTransport:
+    """Calls functions over a few pooled connections; threads may share it.
+
+    Args:
+        url: `DATABASE_URL`. To any host but this one, TLS is required unless it says `sslmode`.
+        connect_timeout_s: for each address that the host's name has.
+        statement_timeout_s: after that the server gives the call up; the client waits a little longer.
+        max_idle: connections that are kept.
+        max_idle_s: after that a connection is not trusted: a router may have forgotten it without a word.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout_s: int = 5,
+        statement_timeout_s: float = 8.0,
+        max_idle: int = 4,
+        max_idle_s: float = 60.0,
+    ) -> None:
+        self._conninfo = _conninfo(url, connect_timeout_s)
+        self._statement_timeout_ms = round(statement_timeout_s * 1000)
+        self._give_up_s = statement_timeout_s + 2.0
+        self._max_idle = max_idle
+        self._max_idle_s = max_idle_s
+        self._idle: list[_Pooled] = []
+        self._lock = threading.Lock()
+
+    def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
+        """What the function answers; see `database.Transport`."""
+        connection = self._take() or self._connect()
+        try:
+            return self._call(connection, function, arguments, caller)
+        except BrokenError as broken:
+            if broken.sent and caller is None:
+                raise DatabaseUnavailableError("the connection to the database broke in the middle of a call") from None
+        # The others are as old as this one: none of them is worth a second try.
+        self.close()
+        try:
+            return self._call(self._connect(), function, arguments, caller)
+        except BrokenError:
+            raise DatabaseUnavailableError("the connection to the database broke twice") from None
+
+    def close(self) -> None:
+        """Close the connections that lie idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for pooled in idle:
+            pooled.connection.close()
+
+    # --- connections ----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        try:
+            return psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            text = str(error)
+        for said, advice in _REFUSED.items():
+            if said in text:
+                raise DatabaseNotReadyError(advice)
+        if missing := _NO_DATABASE.search(text):
+            raise DatabaseNotReadyError(f"there is no such {missing[1]} as DATABASE_URL names")
+        raise DatabaseUnavailableError("the database takes no connection now")
+
+    def _take(self) -> psycopg.Connection[Any] | None:
+        """The connection that was used last, if it is still sound."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                pooled = self._idle.pop()
+            if time.monotonic() - pooled.idle_since < self._max_idle_s and is_sound(pooled.connection.pgconn):
+                return pooled.connection
+            pooled.connection.close()
+
+    def _give_back(self, connection: psycopg.Connection[Any]) -> None:
+        with self._lock:
+            if is_sound(connection.pgconn) and len(self._idle) < self._max_idle:
+                self._idle.append(_Pooled(connection, time.monotonic()))
+                return
+        connection.close()
+
+    # --- one call -------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        connection: psycopg.Connection[Any],
+        function: str,
+        arguments: Mapping[str, object],
+        caller: Caller | None,
+    ) -> Any:
+        pgconn = connection.pgconn
+        try:
+            value = exchange(pgconn, self._message(pgconn, function, arguments, caller), self._give_up_s)
+        finally:
+            self._give_back(connection)
+        return None if value is None else json.loads(value)
+
+    def _message(self, pgconn: PGconn, function: str, arguments: Mapping[str, object], caller: Caller | None) -> bytes:
+        names = (function, *arguments)
+        if not all(map(_NAME.fullmatch, names)):
+            raise AssertionError("functions and arguments are named in our own code")
+        role = "service_role" if caller is None else "authenticated"
+        claims = {"role": role} if caller is None else {**caller.claims, "role": role}
+        settings = {
+            "role": role,
+            "request.jwt.claims": storable(claims),
+            "statement_timeout": self._statement_timeout_ms,
+            "timezone": "UTC",
+            **({} if caller is None else {"transaction_read_only": "on"}),  # as PostgREST does for STABLE functions
+        }
+        quote = Escaping(pgconn).escape_literal
+        bound = b", ".join(b"%s => %s" % (name.encode(), _literal(quote, value)) for name, value in arguments.items())
+        setters = b", ".join(
+            b"set_config('%s', %s, true)" % (name.encode(), _literal(quote, value)) for name, value in settings.items()
+        )
+        return b"select %s; select public.%s(%s)" % (setters, function.encode(), bound)
+
+
+def _conninfo(url: str, connect_timeout_s: int) -> str:
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:  # which quotes the URL
+        raise SettingsError("DATABASE_URL cannot be used") from None
+    hosts = str(given.get("host") or "").split(",")
+    is_local = all(host in _LOOPBACK or host.startswith("/") or not host for host in hosts)
+    defaults: dict[str, Any] = {
+        "connect_timeout": connect_timeout_s,
+        "application_name": "rythmiq",
+        "sslmode": "prefer" if is_local else "require",
+        "gssencmode": "disable",  # a round trip more, for what nobody here has
+        "tcp_user_timeout": 10_000,
+    }
+    return conninfo.make_conninfo(**{**defaults, **given, "client_encoding": "UTF8"})
+
+
+def _literal(quote: Callable[[bytes], bytes], value: object) -> bytes:
+    """A literal without a type: text as it is, everything else as JSON writes it."""
+    if value is None:
+        return b"null"
+    return quote((value if isinstance(value, str) else json.dumps(value)).encode())
