@@ -1,0 +1,102 @@
+"""What the local executor remembers on disk, so that a killed one comes back with nothing lost.
+
+One JSON file an order, replaced as a whole at each change. Files are not synced: they outlive the process, not a power
+cut.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rythmiq.ports import Order
+
+State = Literal["PENDING", "PROVISIONING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+FIRST_ID = 25_001
+KEPT_TERMINAL = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Which process it is: numbers are used again, an instant of start is not.
+
+    Attributes:
+        pid: its number.
+        started_ticks: field 22 of `/proc/{pid}/stat`; 0 where there is no /proc.
+        boot: which boot of the machine.
+    """
+
+    pid: int
+    started_ticks: int
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One order and where it stands.
+
+    Attributes:
+        id: the executor's number for it.
+        exit_code: of its launcher; None before its end, and when nobody knows.
+    """
+
+    id: str
+    order: Order
+    status: State
+    submitted_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    exit_code: int | None = None
+    process: Process | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing happens to it any more."""
+        return self.status in TERMINAL
+
+    def public(self) -> dict[str, object]:
+        """What the executor tells about it."""
+        facts = dataclasses.asdict(self)
+        del facts["process"]
+        order = facts.pop("order")
+        return {
+            **facts,
+            **order,
+            "command": f"rythmiq-launch {self.order.user_id} {self.order.job_id} {self.order.attempt}",
+        }
+
+
+class Journal:
+    """The orders of one data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def read(self) -> list[Entry]:
+        """Every order, oldest first."""
+        for leftover in self._directory.glob("*.partial"):
+            leftover.unlink()
+        return sorted(self._entries(), key=lambda entry: int(entry.id))
+
+    def write(self, entry: Entry) -> None:
+        """Write one order down, over what was said of it before."""
+        file = self._directory / f"{entry.id}.json"
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(dataclasses.asdict(entry)), encoding="utf-8")
+        partial.replace(file)
+
+    def forget(self, entry_id: str) -> None:
+        """Strike one order out."""
+        (self._directory / f"{entry_id}.json").unlink(missing_ok=True)
+
+    def _entries(self) -> Iterator[Entry]:
+        for file in self._directory.glob("*.json"):
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            process = facts.pop("process")
+            yield Entry(
+                **{**facts, "order": Order(**facts["order"]), "process": Process(**process) if process else None}
+            )
