@@ -194,7 +194,8 @@ class SqlDatabase:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _call(self, function: str, caller: Caller | None = None, /, **arguments: object) -> Any:
-        return self._transport.call(function, {f"p_{name}": storable(value) for name, value in arguments.items()}, caller)
+        named = {f"p_{name}": storable(value) for name, value in arguments.items()}
+        return self._transport.call(function, named, caller)
 
     def _row(self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object) -> _Row:
         return _read(model, function, self._call(function, caller, **arguments))

@@ -1,0 +1,142 @@
+"""A `database.Transport` over Supabase's Data API, which is PostgREST: `POST {SUPABASE_URL}/rest/v1/rpc/<function>`.
+
+Writes carry the service key, reads the anon key and the user's own JWT, so both end in the role and claims that a
+direct connection sets. New keys (`sb_secret_`, `sb_publishable_`) are no JWTs and go as `apikey` alone; the legacy ones
+are, and go as `Authorization` too. Supabase refuses a secret key from what calls itself a browser, hence our own
+`User-Agent`. One client a process keeps its connections, of which httpx drops those that the server has closed.
+
+A request that may have arrived is sent again only when it reads.
+
+Tried against `tests/contract/supabase_stub.py`, on the same Postgres. What rests on PostgREST's and Supabase's
+documentation alone: the error bodies and statuses, `null` as the answer of a function that gives SQL's null, a STABLE
+function's read-only transaction, the gateway's answer to a wrong `apikey`, that new keys work without `Authorization`,
+and that the schema cache learns of new functions by `notify pgrst`, which `rythmiq migrate` sends.
+
+Source: docs.postgrest.org (functions, errors, transactions); supabase.com/docs/guides/api/api-keys.
+"""
+
+import json
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from rythmiq.adapters.database_errors import database_error
+from rythmiq.contracts.errors import RythmiqError
+from rythmiq.ports import Caller, DatabaseNotReadyError, DatabaseUnavailableError
+
+_NEW_KEY = "sb_"
+_OK, _NO_CONTENT = 200, 204
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _CLASS_OF_TROUBLE = 401, 403, 429, 500
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+_POSTGREST = {
+    "PGRST106": "the Data API does not show schema public",
+    "PGRST202": "a function is missing: run `rythmiq migrate`, or reload the Data API's schema cache",
+    "PGRST203": "a function is there twice",
+    "PGRST300": "the Data API has no JWT secret",
+    "PGRST301": "the Data API refuses a JWT: are the keys and tokens of this project?",
+    "PGRST302": "the Data API refuses a call without a user",
+    "PGRST303": "the Data API refuses the claims of a JWT: are the clocks right?",
+}
+
+
+class SupabaseTransport:
+    """Calls functions over the Data API; threads may share it.
+
+    Args:
+        url: `SUPABASE_URL`.
+        anon_key: the anon or publishable key.
+        service_key: the service_role or secret key.
+        timeout_s: for each read and write of a call; for a connection half of it.
+        authorities: a file of certificate authorities in place of the usual ones.
+    """
+
+    def __init__(
+        self, url: str, anon_key: str, service_key: str, *, timeout_s: float = 10.0, authorities: str | None = None
+    ) -> None:
+        self._anon_key = anon_key
+        self._service_key = service_key
+        self._client = httpx.Client(
+            base_url=f"{url.rstrip('/')}/rest/v1/rpc/",
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "Content-Profile": "public",
+                "User-Agent": "rythmiq",
+            },
+            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
+            limits=httpx.Limits(keepalive_expiry=60.0),
+            verify=_context(url, authorities),
+            trust_env=False,
+        )
+
+    def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
+        """What the function answers; see `database.Transport`."""
+        request = self._client.build_request(
+            "POST", function, content=json.dumps(arguments), headers=self._credentials(caller)
+        )
+        try:
+            response = self._client.send(request)
+        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout):
+            raise DatabaseUnavailableError("the Data API takes no connection now") from None
+        except httpx.TransportError:
+            if caller is None:
+                raise DatabaseUnavailableError("the Data API did not answer") from None
+            response = self._send_again(request)
+        return _answer(response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _send_again(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._client.send(request)
+        except httpx.TransportError:
+            raise DatabaseUnavailableError("the Data API did not answer twice") from None
+
+    def _credentials(self, caller: Caller | None) -> dict[str, str]:
+        key = self._service_key if caller is None else self._anon_key
+        bearer = caller.token if caller is not None else None if key.startswith(_NEW_KEY) else key
+        return {"apikey": key, **({"Authorization": f"Bearer {bearer}"} if bearer is not None else {})}
+
+
+def _context(url: str, authorities: str | None) -> ssl.SSLContext | bool:
+    # Loading the certificate authorities takes 20 ms of CPU; plain http, of this machine, needs none. Whatever is not
+    # surely http gets them: False would mean TLS without verification.
+    if url.startswith("http://"):
+        return False
+    return ssl.create_default_context(cafile=authorities) if authorities else httpx.create_ssl_context()
+
+
+def _answer(response: httpx.Response) -> Any:
+    if response.status_code == _OK:
+        try:
+            return json.loads(response.content) if response.content else None
+        except ValueError:
+            raise DatabaseUnavailableError("what answers at SUPABASE_URL is no Data API") from None
+    if response.status_code == _NO_CONTENT:
+        return None
+    raise _error(response)
+
+
+def _error(response: httpx.Response) -> RythmiqError:
+    """PostgREST hands on the SQLSTATE; what stands before it answers in its own words, or none."""
+    try:
+        said = json.loads(response.content)
+    except ValueError:
+        said = {}
+    said = said if isinstance(said, dict) else {}
+    code, message = str(said.get("code") or ""), str(said.get("message") or "")
+    if code in _POSTGREST:
+        return DatabaseNotReadyError(f"{_POSTGREST[code]} ({code})")
+    if _SQLSTATE.fullmatch(code):
+        return database_error(code, message=message)
+    status = response.status_code
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        return DatabaseNotReadyError(f"the Data API refuses the key ({status})")
+    if status == _TOO_MANY or status >= _CLASS_OF_TROUBLE:
+        return DatabaseUnavailableError(f"the Data API answered {status}")
+    return DatabaseNotReadyError(f"the Data API answered {status}{f' ({code})' if code else ''}")
