@@ -6,12 +6,35 @@ Source: SPEC 6, 7, 11, 16.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rythmiq.contracts.payload import StorageReference
+from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption
+from rythmiq.contracts.errors import ErrorCode
+from rythmiq.contracts.keys import dispatch_key
+from rythmiq.contracts.payload import InputReference, StorageReference
+from rythmiq.contracts.store_errors import StoreError
+from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Capacity, Clock, Database, Executor, ObjectStore, StartedJob, TickWork
+from rythmiq.log import log
+from rythmiq.ports import (
+    SEALED_TYPE,
+    Capacity,
+    Clock,
+    Database,
+    Executor,
+    ExecutorRejectedError,
+    ObjectStore,
+    Order,
+    StartedJob,
+    TickWork,
+    UnavailableError,
+)
+from rythmiq.services.failures import failure
 
 SUBMIT_S = 5.0
 """What a submit may take in all inside somebody's call."""
+NOT_SUBMITTED_S = 10
+"""When to look at an attempt again that surely was not submitted."""
+UNCLEAR_S = 30
+"""When to look at an attempt again that may have been: long enough for the executor's list to show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +93,104 @@ class Dispatcher:
 
     def dispatch(self, started: StartedJob, *, timeout_s: float = SUBMIT_S) -> Dispatched:
         """Seal, store and submit one attempt, within `timeout_s` in all; trouble is left to the reconciler."""
-        raise NotImplementedError
+        ends_at = self._clock.monotonic_s() + timeout_s
+        try:
+            self._store_dispatch(started, timeout_s)
+        except StoreError as error:
+            return self._later(started, NOT_SUBMITTED_S, f"the store: {error}")
+        left_s = ends_at - self._clock.monotonic_s()
+        if left_s <= 0:
+            return self._later(started, NOT_SUBMITTED_S, "the time is up")
+        order = Order(started.user_id, started.job_id, started.attempt)
+        try:
+            reference = self._executor.submit(order, timeout_s=left_s)
+        except ExecutorRejectedError as error:
+            return self._rejected(started, str(error))
+        except UnavailableError as error:
+            return self._later(started, UNCLEAR_S, f"the executor: {error}")
+        self.keep_reference(started, reference)
+        return Dispatched("submitted")
+
+    def keep_reference(self, started: StartedJob, reference: str) -> None:
+        """Write down the executor's word for an attempt; when that fails, the reconciler asks the executor again."""
+        name = self._executor.name
+        try:
+            kept = self._database.job_submitted(started.job_id, started.attempt, executor=name, executor_ref=reference)
+        except UnavailableError:
+            kept = False
+        log("attempt_submitted", job_id=started.job_id, attempt=started.attempt, executor=name, kept=kept)
+
+    def postpone(self, started: StartedJob, *, lease_s: int = 1) -> None:
+        """Have the next tick look at a started job soon, and not only when its lease has passed."""
+        try:
+            self._database.job_extend(started.job_id, started.attempt, lease_s=lease_s)
+        except UnavailableError:
+            log("postpone_failed", level="warning", job_id=started.job_id, attempt=started.attempt)
+
+    def _store_dispatch(self, started: StartedJob, timeout_s: float) -> None:
+        key = dispatch_key(started.user_id, started.job_id, started.attempt)
+        content = self._document(started).model_dump_json().encode()
+        # A plaintext job's is sealed too, where there are keys: it holds the token of the callback.
+        data = content if self._ring is None else self._ring.seal_service(content, storage_key=key)
+        media_type = "application/json" if self._ring is None else SEALED_TYPE
+        self._store.upload_object(key, data, content_type=media_type, timeout_s=timeout_s)
+
+    def _document(self, started: StartedJob) -> Dispatch:
+        terms = self._terms
+        expires_at_s = int(self._clock.now().timestamp()) + TOKEN_TTL_S
+        encryption = None
+        if started.kid is not None and started.wrapped_key is not None:
+            encryption = WrappedEncryption(
+                kid=started.kid,
+                wrapped_key=started.wrapped_key,
+                input_kid=started.input_kid,
+                input_wrapped_key=started.input_wrapped_key,
+            )
+        return Dispatch(
+            job_id=started.job_id,
+            user_id=started.user_id,
+            attempt=started.attempt,
+            dispatched_at=started.dispatched_at,
+            document_id=started.document_id,
+            portal_schema={
+                "id": f"{started.portal}/{started.slot}",
+                "name": started.portal_name,
+                "version": started.portal_version,
+                "portal": started.portal,
+                "slot": started.slot,
+                "schema_definition": started.schema_definition,
+            },
+            input=InputReference(
+                artifact_url=started.artifact_url,
+                raw_path=started.raw_path,
+                mime_type=started.mime_type,
+                original_filename=started.original_filename,
+            ),
+            storage=terms.storage,
+            options=started.options,
+            encryption=encryption,
+            callback=Callback(
+                url=terms.callback_url,
+                token=derive_token(terms.webhook_secret, started.job_id, started.attempt, expires_at_s),
+            ),
+        )
+
+    def _rejected(self, started: StartedJob, reason: str) -> Dispatched:
+        log("attempt_rejected", level="error", job_id=started.job_id, attempt=started.attempt, reason=reason)
+        try:
+            ended = self._database.job_fail_attempt(
+                started.job_id,
+                started.attempt,
+                error=failure(ErrorCode.EXECUTOR_REJECTED, "the executor refused the job"),
+                metrics=None,
+                retry=False,
+                capacity=self._terms.capacity,
+            )
+        except UnavailableError:  # the next tick submits again, and is refused again
+            return Dispatched("later")
+        return Dispatched("rejected", ended.work)
+
+    def _later(self, started: StartedJob, lease_s: int, reason: str) -> Dispatched:
+        log("dispatch_later", level="warning", job_id=started.job_id, attempt=started.attempt, reason=reason)
+        self.postpone(started, lease_s=lease_s)
+        return Dispatched("later")

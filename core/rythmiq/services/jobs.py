@@ -3,18 +3,56 @@
 Source: SPEC 2, 3, 4, 6, 16.
 """
 
+import re
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api import JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
+from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
+from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Caller, Capacity, Clock, Database, SigningStore
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.log import log
+from rythmiq.ports import (
+    Caller,
+    Capacity,
+    Clock,
+    Database,
+    JobCreated,
+    JobRow,
+    NewJob,
+    SigningStore,
+    TickWork,
+    UnavailableError,
+)
+from rythmiq.services.data_keys import mint, unwrap
+from rythmiq.services.job_source import Source, request_hash, source_of
+from rythmiq.services.job_view import (
+    LinkTerms,
+    cursor_of,
+    etag_of,
+    is_terminal,
+    item_of,
+    matches,
+    read_cursor,
+    self_link,
+    view_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rythmiq.services.reconcile import Reconciler
+
+MAX_PAGE = 100
+TOO_MANY_JOBS_RETRY_S = 30
+STORE_RETRY_S = 5
+_STORE_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_GROWTH = 0.25, 2.0, 1.5
+_PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +117,9 @@ class Jobs:
         self._clock = clock
         self._reconciler = reconciler
         self._terms = terms
+        self._links = LinkTerms(terms.download_url_ttl_s, terms.output_url_ttl_s)
+
+    # --- create -------------------------------------------------------------------------------------------------
 
     def create(
         self, user_id: str, request: JobRequest, *, base_url: str, idempotency_key: str | None = None
@@ -90,18 +131,112 @@ class Jobs:
                 UPLOAD_CLAIMED, UPLOAD_TOO_LARGE, TOO_MANY_JOBS, NO_CREDIT, UNAVAILABLE.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        source = source_of(request, user_id, self._terms.origins)
+        new = self._new_job(user_id, request, source, idempotency_key)
+        created = self._database.job_create(new, self._terms.capacity)
+        if created.job_id is None or created.status is None:
+            raise _refusal(created)
+        log("job_created", job_id=created.job_id, outcome=created.outcome, portal=request.portal)
+        if created.started is not None:
+            self._reconciler().follow(TickWork(dispatch=created.started))
+        return JobAccepted(job_id=created.job_id, status=created.status, links=self_link(created.job_id, base_url))
+
+    def _new_job(self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None) -> NewJob:
+        # An upload has its key already; a master or a URL is processed under a key of the new job's own.
+        fresh = mint(self._ring) if self._ring is not None else None
+        return NewJob(
+            user_id=user_id,
+            job_id=str(uuid.uuid4()),
+            document_id=str(uuid.uuid4()),
+            raw_path=source.raw_path,
+            artifact_url=source.artifact_url,
+            object_bytes=self._object_bytes(source),
+            portal=request.portal,
+            slot=request.slot,
+            portal_version=request.portal_version,
+            mime_type=request.mime_type,
+            original_filename=request.original_filename,
+            options=request.options.model_dump(mode="json", exclude_none=True),
+            kid=fresh.kid if fresh else None,
+            wrapped_key=fresh.wrapped_key_text if fresh else None,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash(request, source),
+            max_active_jobs=self._terms.max_active_jobs,
+            initial_credits=self._terms.initial_credits,
+        )
+
+    def _object_bytes(self, source: Source) -> int | None:
+        if source.raw_path is None:
+            return None
+        try:
+            size_bytes = self._store.object_exists(source.raw_path, timeout_s=_STORE_S)
+        except StoreError as error:
+            raise _store_trouble("head", error) from None
+        if size_bytes is not None and size_bytes > self._terms.max_upload_bytes + OVERHEAD_BYTES:
+            raise _too_large()
+        return size_bytes
+
+    # --- view and list --------------------------------------------------------------------------------------------
 
     def view(
         self, caller: Caller, job_id: str, *, base_url: str, wait_s: float = 0.0, if_none_match: str | None = None
     ) -> Viewed:
         """Show one's own job; with `wait_s` wait that long for a change. The gateway bounds `wait_s`.
 
+        A change is one that the client does not know of: against `if_none_match`, else since the call.
+
         Raises:
             ProblemError: NOT_FOUND, NOT_CONFIGURED.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        row = self._row(caller, job_id)
+        if row.overdue:
+            row = self._healed(caller, job_id)
+        if wait_s > 0:
+            row = self._changed(caller, row, wait_s, if_none_match)
+        etag = self._etag(row)
+        retry_after_s = None
+        if not is_terminal(row):
+            retry_after_s = _PENDING_RETRY_S if row.status == "pending" else _PROCESSING_RETRY_S
+        if matches(if_none_match, etag):
+            return Viewed(etag, None, retry_after_s)
+        key = None
+        if row.sealed:
+            wrapped = self._database.job_key(caller.user_id, job_id)
+            if wrapped is None:
+                raise _no_job()
+            key = unwrap(self._ring, wrapped.kid, wrapped.wrapped_key)
+        return Viewed(etag, view_of(row, key, self._store, self._links, base_url), retry_after_s)
+
+    def _row(self, caller: Caller, job_id: str) -> JobRow:
+        row = self._database.job_get(caller, job_id) if re.fullmatch(UUID4_PATTERN, job_id) else None
+        if row is None:
+            raise _no_job()
+        return row
+
+    def _healed(self, caller: Caller, job_id: str) -> JobRow:
+        """A GET past the lease runs one tick, so that the system heals without a scheduler."""
+        try:
+            self._reconciler().tick(most=1)
+        except UnavailableError as error:
+            log("tick_trouble", level="warning", job_id=job_id, reason=str(error))
+        return self._row(caller, job_id)
+
+    def _changed(self, caller: Caller, row: JobRow, wait_s: float, if_none_match: str | None) -> JobRow:
+        known = self._etag(row) if if_none_match is None else if_none_match
+        ends_at = self._clock.monotonic_s() + wait_s
+        pause_s = _FIRST_PAUSE_S
+        while not is_terminal(row) and matches(known, self._etag(row)):
+            left_s = ends_at - self._clock.monotonic_s()
+            if left_s <= 0:
+                break
+            self._clock.sleep(min(pause_s, left_s))
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * _PAUSE_GROWTH)
+            row = self._row(caller, row.job_id)
+        return row
+
+    def _etag(self, row: JobRow) -> str:
+        return etag_of(row, self._clock.now(), self._links)
 
     def page(
         self, caller: Caller, *, base_url: str, status: JobStatus | None, limit: int = 20, cursor: str | None = None
@@ -112,7 +247,21 @@ class Jobs:
             ProblemError: INVALID_FIELD (limit or cursor).
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        if not 1 <= limit <= MAX_PAGE:
+            raise _wrong("/limit", FieldCode.OUT_OF_RANGE, f"A page has 1 to {MAX_PAGE} jobs.")
+        before = None
+        if cursor is not None:
+            try:
+                before = read_cursor(cursor)
+            except ValueError:
+                raise _wrong("/cursor", FieldCode.WRONG_FORMAT, "Send the next_cursor of the page before.") from None
+        rows = self._database.jobs_list(caller, status=status, limit=limit + 1, before=before)
+        return JobPage(
+            jobs=tuple(item_of(row, base_url) for row in rows[:limit]),
+            next_cursor=cursor_of(rows[limit - 1]) if len(rows) > limit else None,
+        )
+
+    # --- delete -----------------------------------------------------------------------------------------------------
 
     def delete(self, user_id: str, job_id: str) -> None:
         """Cancel a pending job, or remove objects and personal data of a terminal one; a second time is no error.
@@ -121,4 +270,59 @@ class Jobs:
             ProblemError: NOT_FOUND, JOB_PROCESSING, UNAVAILABLE.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        if not re.fullmatch(UUID4_PATTERN, job_id):
+            raise _no_job()
+        deletion = self._database.job_delete(user_id, job_id, self._terms.capacity)
+        if deletion.outcome == "unknown":
+            raise _no_job()
+        if deletion.outcome == "processing":
+            raise ProblemError(ProblemCode.JOB_PROCESSING, retry_after_s=_PROCESSING_RETRY_S)
+        if deletion.outcome == "erasable":
+            # Objects first: while one stands, the row still tells a second call which.
+            for key in deletion.keys:
+                try:
+                    self._store.delete_object(key, timeout_s=_STORE_S)
+                except StoreError as error:
+                    raise _store_trouble("delete", error) from None
+            self._database.job_erase(user_id, job_id)
+        log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))
+        if deletion.work.overdue is not None or deletion.work.dispatch is not None:
+            self._reconciler().follow(deletion.work)
+
+
+_REFUSALS = {
+    "idempotency_mismatch": ProblemCode.IDEMPOTENCY_MISMATCH,
+    "portal_unknown": ProblemCode.PORTAL_UNKNOWN,
+    "upload_unknown": ProblemCode.NOT_FOUND,
+    "upload_claimed": ProblemCode.UPLOAD_CLAIMED,
+    "object_missing": ProblemCode.OBJECT_MISSING,
+    "no_credit": ProblemCode.NO_CREDIT,
+}
+
+
+def _refusal(created: JobCreated) -> ProblemError:
+    """The problem of each outcome that made no job."""
+    if created.outcome == "slot_required":
+        return _wrong("/slot", FieldCode.REQUIRED, "This portal has several slots; GET /portals lists them.")
+    if created.outcome == "too_large":
+        return _too_large()
+    if created.outcome == "too_many_jobs":
+        return ProblemError(ProblemCode.TOO_MANY_JOBS, retry_after_s=TOO_MANY_JOBS_RETRY_S)
+    return ProblemError(_REFUSALS.get(created.outcome, ProblemCode.INTERNAL))
+
+
+def _no_job() -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, "You have no such job.")
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(ProblemCode.UPLOAD_TOO_LARGE, "The object is larger than what was announced or is allowed.")
+
+
+def _wrong(pointer: str, code: FieldCode, detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.INVALID_FIELD, errors=[FieldError(pointer, code, detail)])
+
+
+def _store_trouble(call: str, error: StoreError) -> ProblemError:
+    log("store_trouble", level="warning", call=call, reason=str(error))
+    return ProblemError(ProblemCode.UNAVAILABLE, "The object store does not answer.", retry_after_s=STORE_RETRY_S)

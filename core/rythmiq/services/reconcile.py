@@ -3,15 +3,52 @@
 Source: SPEC 11, 16.
 """
 
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
+from rythmiq.contracts.errors import ErrorCode
+from rythmiq.contracts.keys import dispatch_key, result_key
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Capacity, Clock, Database, Executor, ObjectStore, TickWork
-from rythmiq.services.dispatch import Dispatcher
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
+from rythmiq.log import log
+from rythmiq.ports import (
+    Capacity,
+    Clock,
+    Database,
+    Executor,
+    ExecutorState,
+    ExecutorUnclearError,
+    ObjectStore,
+    OverdueJob,
+    StartedJob,
+    TickWork,
+    UnavailableError,
+)
+from rythmiq.services.dispatch import SUBMIT_S, Dispatcher
+from rythmiq.services.failures import failure
 from rythmiq.services.settle import Settlement
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rythmiq.contracts.webhook import WebhookBody
+
+_Job = TypeVar("_Job", bound=StartedJob)
+
 TICK_S = 2.0
-"""After this a tick starts nothing more."""
+"""After this a tick starts nothing more; what it asked of an executor ends within `SUBMIT_S` in all."""
+SETTLE_IN_TICK_S = 10.0
+"""What packaging may take in a tick, which may be part of somebody's GET."""
+MOST_TICKS = 50
+"""Of one call of POST /internal/reconcile."""
+EXTEND_S = 60
+"""For how long an executor's word that an attempt goes on is trusted, at most."""
+_MAX_RESULT_BYTES = 1_000_000
+_GRACE_S = 120.0
+_GOES_ON: frozenset[ExecutorState] = frozenset({"pending", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +110,164 @@ class Reconciler:
         self._settlement = settlement
         self._terms = terms
 
-    def tick(self, *, budget_s: float = TICK_S) -> TickReport:
-        """Reconcile and dispatch until nothing is due or the budget is spent (POST /internal/reconcile).
+    def tick(self, *, budget_s: float = TICK_S, most: int = MOST_TICKS) -> TickReport:
+        """Reconcile and dispatch, again while something is due, until the budget or `most` ticks are spent.
 
         Raises:
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        ends_at = self._clock.monotonic_s() + budget_s
+        done, purged = Counter[str](), Counter[str]()
+        for _ in range(most):
+            work = self._database.jobs_tick(self._terms.capacity)
+            purged.update(work.purged)
+            if work.overdue is None and work.dispatch is None:
+                break
+            done.update(self._follow(work, ends_at))
+            if self._clock.monotonic_s() >= ends_at:
+                break
+        return TickReport(done["reconciled"], done["dispatched"], dict(purged))
 
     def follow(self, work: TickWork, *, budget_s: float = TICK_S) -> TickReport:
         """Do what a call of the database has handed out; trouble is logged and left to the next tick."""
-        raise NotImplementedError
+        done = self._follow(work, self._clock.monotonic_s() + budget_s)
+        return TickReport(done["reconciled"], done["dispatched"], dict(work.purged))
+
+    def _follow(self, first: TickWork, ends_at: float) -> Counter[str]:
+        """Do the work, and what comes of it, while there is time to start anything."""
+        done = Counter[str]()
+        calls_end_at = self._clock.monotonic_s() + SUBMIT_S
+        waiting = deque([first])
+        while waiting:
+            work = waiting.popleft()
+            # An overdue job that nobody gets to is due again in a minute: `jobs_tick` has moved its lease.
+            if work.overdue is not None and self._clock.monotonic_s() < ends_at:
+                waiting.append(self._safely(self._reconcile, work.overdue, calls_end_at))
+                done["reconciled"] += 1
+            if work.dispatch is not None and self._clock.monotonic_s() < ends_at:
+                waiting.append(self._safely(self._dispatch, work.dispatch, calls_end_at))
+                done["dispatched"] += 1
+            elif work.dispatch is not None:
+                self._dispatcher.postpone(work.dispatch)
+        return done
+
+    def _safely(self, step: "Callable[[_Job, float], TickWork]", job: "_Job", ends_at: float) -> TickWork:
+        """Take a step for one job; trouble leaves the job to a later tick and harms nobody else's."""
+        try:
+            return step(job, ends_at)
+        except (StoreError, UnavailableError, ProblemError) as error:
+            log("tick_trouble", level="warning", job_id=job.job_id, attempt=job.attempt, reason=str(error))
+        except Exception as error:  # noqa: BLE001  a defect met by one job must not stop the others
+            log("tick_defect", level="error", job_id=job.job_id, attempt=job.attempt, reason=type(error).__name__)
+        return TickWork()
+
+    def _dispatch(self, job: StartedJob, ends_at: float) -> TickWork:
+        return self._dispatcher.dispatch(job, timeout_s=self._left_s(ends_at)).work
+
+    def _reconcile(self, job: OverdueJob, ends_at: float) -> TickWork:
+        """Find out what became of an attempt whose lease has passed: result object, executor, next attempt."""
+        settled = self._settled_from_result(job, ends_at)
+        if settled is not None:
+            return settled
+        # Another executor's reference says nothing to this one.
+        reference = job.executor_ref if job.executor in {None, self._executor.name} else None
+        if job.executor_ref is None:
+            # The reply to a submit may have been lost: only what the executor does not know is submitted again.
+            reference = self._executor.find(job.job_id, job.attempt, timeout_s=self._left_s(ends_at))
+            if reference is None and self._age_s(job) <= self._terms.pending_max_s:
+                return self._dispatch(job, ends_at)
+            if reference is not None:
+                self._dispatcher.keep_reference(job, reference)
+        state = self._state(job, reference, ends_at)
+        if state in _GOES_ON and not self._overlong(job, state):
+            self._dispatcher.postpone(job, lease_s=min(EXTEND_S, self._terms.capacity.lease_s))
+            return TickWork()
+        # It may have ended between the two questions.
+        settled = self._settled_from_result(job, ends_at)
+        return settled if settled is not None else self._abandon(job, reference, state, ends_at)
+
+    def _state(self, job: OverdueJob, reference: str | None, ends_at: float) -> ExecutorState:
+        if reference is None:
+            return "unknown"
+        try:
+            return self._executor.status(reference, timeout_s=self._left_s(ends_at))
+        except ExecutorUnclearError:
+            if self._overlong(job, "running"):  # however long the executor is silent, the job has to end
+                return "unknown"
+            raise
+
+    def _settled_from_result(self, job: OverdueJob, ends_at: float) -> TickWork | None:
+        """Settle from the attempt's result object; None when there is none that is the launcher's."""
+        body = self._result_of(job, ends_at)
+        if body is None:
+            return None
+        try:
+            return self._settlement.settle(body, timeout_s=SETTLE_IN_TICK_S).work
+        except ProblemError as error:
+            if error.code is not ProblemCode.INVALID_FIELD:
+                raise
+            log("result_refused", level="error", job_id=job.job_id, attempt=job.attempt, reason="foreign keys")
+            return None
+
+    def _result_of(self, job: OverdueJob, ends_at: float) -> "WebhookBody | None":
+        from rythmiq.contracts.webhook import WebhookBody  # noqa: PLC0415  most ticks find nothing overdue
+
+        key = result_key(job.user_id, job.job_id, job.attempt)
+        try:
+            data = self._store.fetch_object(
+                key, max_bytes=_MAX_RESULT_BYTES + OVERHEAD_BYTES, timeout_s=self._left_s(ends_at)
+            )
+        except ObjectMissingError:
+            return None
+        try:
+            body = WebhookBody.model_validate_json(
+                data if self._ring is None else self._ring.open_service(data, storage_key=key)
+            )
+        except (DecryptionError, ValueError) as error:  # pydantic's is a ValueError
+            reason = error.reason if isinstance(error, DecryptionError) else "not a report"
+            log("result_refused", level="error", job_id=job.job_id, attempt=job.attempt, reason=reason)
+            return None
+        if (body.job_id, body.attempt) != (job.job_id, job.attempt):
+            log("result_refused", level="error", job_id=job.job_id, attempt=job.attempt, reason="another attempt's")
+            return None
+        return body
+
+    def _abandon(self, job: OverdueJob, reference: str | None, state: ExecutorState, ends_at: float) -> TickWork:
+        """Give an attempt up: first the fence, so that a late start finds nothing to do, then the next attempt."""
+        self._store.delete_object(dispatch_key(job.user_id, job.job_id, job.attempt), timeout_s=self._left_s(ends_at))
+        if reference is not None and state in _GOES_ON and self._executor.capabilities.cancel:
+            try:
+                self._executor.cancel(reference, timeout_s=self._left_s(ends_at))
+            except UnavailableError:
+                log("cancel_unclear", level="warning", job_id=job.job_id, attempt=job.attempt)
+        cancelled = state == "cancelled"
+        ended = self._database.job_fail_attempt(
+            job.job_id,
+            job.attempt,
+            error=failure(
+                ErrorCode.EXECUTOR_CANCELLED if cancelled else ErrorCode.EXECUTOR_LOST,
+                "the executor cancelled the job" if cancelled else "the executor lost the job, or kept it too long",
+                state=state,
+            ),
+            metrics=None,
+            retry=True,
+            capacity=self._terms.capacity,
+        )
+        log("attempt_abandoned", level="warning", job_id=job.job_id, attempt=job.attempt, outcome=ended.outcome)
+        return ended.work
+
+    def _overlong(self, job: OverdueJob, state: ExecutorState) -> bool:
+        """Whether an attempt has had its time: to start, and when it runs also the launcher's own and a little more."""
+        most_s = self._terms.pending_max_s
+        if state == "running":
+            most_s += self._terms.job_timeout_s + _GRACE_S
+        return self._age_s(job) > most_s
+
+    def _age_s(self, job: OverdueJob) -> float:
+        return (self._clock.now() - job.started_at).total_seconds()
+
+    def _left_s(self, ends_at: float) -> float:
+        left_s = ends_at - self._clock.monotonic_s()
+        if left_s <= 0:
+            raise UnavailableError("the tick's time is up")
+        return left_s

@@ -1,14 +1,31 @@
 """The end of an attempt: from what the launcher reports to exactly one terminal state, ZIP and settlement.
 
+The order of checks is SPEC 16's: unknown job, foreign keys, terminal, pending, stale or future attempt; the database
+judges, under the lock of the job's row, so that of any number of deliveries one settles.
+
 Source: SPEC 7, 16.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rythmiq.contracts.errors import ErrorCode
+from rythmiq.contracts.keys import InvalidKeyError, MasterKey, OutputKey, parse_key
+from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
+from rythmiq.contracts.result import Artifacts, Failure, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Capacity, Database, ObjectStore, TickWork
+from rythmiq.log import log
+from rythmiq.ports import Capacity, Clock, Database, Ended, Finish, ObjectStore, SettlingJob, TickWork
+from rythmiq.services.data_keys import unwrap
+from rythmiq.services.failures import failure
+
+SETTLE_S = 20.0
+"""What packaging may take in all: within a function's time limit and the launcher's patience (65 s)."""
+PENDING_RETRY_S = 2
+BUSY_RETRY_S = 5
+PACKAGING_RETRY_S = 5
+_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +43,161 @@ class Settlement:
         database: where the transition is made.
         store: where the worker's objects are, and the ZIP goes.
         ring: what unwraps the job's key; None where plaintext is allowed.
+        clock: for the time allowed.
         capacity: attempts, and what may start next.
     """
 
-    def __init__(self, *, database: Database, store: ObjectStore, ring: KeyRing | None, capacity: Capacity) -> None:
+    def __init__(
+        self, *, database: Database, store: ObjectStore, ring: KeyRing | None, clock: Clock, capacity: Capacity
+    ) -> None:
         self._database = database
         self._store = store
         self._ring = ring
+        self._clock = clock
         self._capacity = capacity
 
-    def settle(self, body: WebhookBody) -> Settled:
+    def settle(self, body: WebhookBody, *, timeout_s: float = SETTLE_S) -> Settled:
         """Settle what `body` reports; whoever reports must have been authenticated.
+
+        Args:
+            body: the report.
+            timeout_s: bounds the calls of the store together.
 
         Raises:
             ProblemError: NOT_FOUND, INVALID_FIELD (keys), JOB_PENDING, ATTEMPT_UNKNOWN, SETTLEMENT_BUSY,
                 PACKAGING_TROUBLE.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        if isinstance(body.result, Success):
+            settled = self._succeed(body, body.result, timeout_s)
+        else:
+            settled = self._fail(body, body.result)
+        log("attempt_settled", job_id=body.job_id, attempt=body.attempt, outcome=settled.outcome)
+        return settled
+
+    def _fail(self, body: WebhookBody, failure: Failure) -> Settled:
+        error = failure.error
+        transient = error.detail is not None and error.detail.get("transient") is True
+        return _settled(
+            self._database.job_fail_attempt(
+                body.job_id,
+                body.attempt,
+                error=error.model_dump(mode="json"),
+                metrics=failure.metrics.model_dump(mode="json") if failure.metrics else None,
+                retry=error.retryable or transient,
+                capacity=self._capacity,
+            )
+        )
+
+    def _succeed(self, body: WebhookBody, success: Success, timeout_s: float) -> Settled:
+        user_id, document_id = _owner(success.artifacts, body.job_id)
+        claimed = self._database.job_claim_settlement(
+            body.job_id, body.attempt, user_id=user_id, document_id=document_id
+        )
+        if claimed.outcome in {"terminal", "stale"}:
+            return Settled(claimed.outcome)
+        if claimed.job is None or claimed.claim is None:
+            raise _refusal(claimed.outcome)
+        try:
+            output_path = self._packed(claimed.job, success, timeout_s)
+        except Exception as error:  # noqa: BLE001  whatever it is, the job must end: it is packaging trouble
+            return self._trouble(claimed.job, claimed.claim, error)
+        artifacts = success.artifacts.model_dump(exclude_none=True) | {"output_path": output_path}
+        return _settled(
+            self._database.job_finish(
+                Finish(
+                    job_id=claimed.job.job_id,
+                    attempt=claimed.job.attempt,
+                    claim=claimed.claim,
+                    quality_score=success.quality_score,
+                    warnings=success.warnings,
+                    artifacts=artifacts,
+                    metrics=success.metrics.model_dump(mode="json"),
+                    receipt=success.receipt.model_dump(mode="json"),
+                    conforms=success.receipt.conforms,
+                ),
+                self._capacity,
+            )
+        )
+
+    def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> str:
+        from rythmiq.services.output import Packer  # noqa: PLC0415  only a success needs the page and zipfile
+
+        key = unwrap(self._ring, job.kid, job.wrapped_key)
+        return Packer(self._store, key, self._clock, timeout_s=timeout_s).pack(job, success)
+
+    def _trouble(self, job: SettlingJob, claim: str, error: Exception) -> Settled:
+        from rythmiq.services.output import PackagingError  # noqa: PLC0415  ditto
+
+        known = isinstance(error, PackagingError)
+        log(
+            "packaging_trouble",
+            level="warning" if known else "error",
+            job_id=job.job_id,
+            attempt=job.attempt,
+            reason=str(error) if known else type(error).__name__,
+            failures=job.packaging_failures + 1,
+        )
+        if job.packaging_failures + 1 < self._capacity.max_attempts:
+            self._database.job_release_settlement(job.job_id, claim)
+            raise ProblemError(ProblemCode.PACKAGING_TROUBLE, retry_after_s=PACKAGING_RETRY_S)
+        return _settled(
+            self._database.job_fail_attempt(
+                job.job_id,
+                job.attempt,
+                error=failure(
+                    ErrorCode.PACKAGING_FAILED,
+                    "the ZIP could not be built or stored",
+                    failures=job.packaging_failures + 1,
+                ),
+                metrics=None,
+                retry=False,
+                capacity=self._capacity,
+                claim=claim,
+            )
+        )
+
+
+def _owner(artifacts: Artifacts, job_id: str) -> tuple[str, str]:
+    """The user and the document that the keys name; nobody when they are not those of one job's artifacts.
+
+    The database then says which it is, an unknown job or foreign keys.
+    """
+    expected = [(artifacts.document_path, "document"), (artifacts.preview_path, "preview")]
+    if artifacts.text_path is not None:
+        expected.append((artifacts.text_path, "text"))
+    try:
+        master = parse_key(artifacts.master_path)
+        outputs = [(parse_key(path), artifact) for path, artifact in expected]
+    except InvalidKeyError:
+        return _NOBODY, _NOBODY
+    if not isinstance(master, MasterKey):
+        return _NOBODY, _NOBODY
+    for key, artifact in outputs:
+        if not isinstance(key, OutputKey) or (key.user_id, key.job_id, key.artifact) != (
+            master.user_id,
+            job_id,
+            artifact,
+        ):
+            return _NOBODY, _NOBODY
+    return master.user_id, master.document_id
+
+
+def _settled(ended: Ended) -> Settled:
+    if ended.outcome in {"completed", "failed", "retrying", "terminal", "stale"}:
+        return Settled(ended.outcome, ended.work)
+    raise _refusal(ended.outcome)
+
+
+def _refusal(outcome: str) -> ProblemError:
+    """What the answer is to a report that the database refused."""
+    if outcome == "unknown":
+        return ProblemError(ProblemCode.NOT_FOUND, "There is no such job.")
+    if outcome == "foreign_keys":
+        wrong = FieldError("/result/artifacts", FieldCode.NOT_ALLOWED, "These keys are not this job's.")
+        return ProblemError(ProblemCode.INVALID_FIELD, errors=[wrong])
+    if outcome == "pending":
+        return ProblemError(ProblemCode.JOB_PENDING, retry_after_s=PENDING_RETRY_S)
+    if outcome == "future":
+        return ProblemError(ProblemCode.ATTEMPT_UNKNOWN)
+    return ProblemError(ProblemCode.SETTLEMENT_BUSY, retry_after_s=BUSY_RETRY_S)

@@ -3,12 +3,17 @@
 Source: SPEC 3, 4, 6, 16.
 """
 
+import uuid
 from dataclasses import dataclass
 from typing import Literal
 
-from rythmiq.contracts.api import UploadAnswer, UploadRequest
+from rythmiq.contracts.api import SignedUpload, UploadAnswer, UploadKey, UploadRequest
+from rythmiq.contracts.keys import raw_key, sanitize_filename
+from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Clock, Database, SigningStore
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.ports import SEALED_TYPE, Clock, Database, SigningStore, Upload
+from rythmiq.services.data_keys import JobDataKey, mint, unwrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +62,68 @@ class Uploads:
             ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, NOT_CONFIGURED.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        if request.job_id is not None:
+            return self._again(user_id, request.job_id)
+        # The request's own check: a new upload has all three.
+        if request.filename is None or request.mime_type is None or request.size_bytes is None:
+            raise AssertionError("neither a new upload nor one's own")
+        self._admit(request.size_bytes, sealed=request.encrypted)
+        key = mint(self._ring) if request.encrypted and self._ring is not None else None
+        now, job_id = self._clock.now(), str(uuid.uuid4())
+        upload = Upload(
+            job_id=job_id,
+            user_id=user_id,
+            raw_path=raw_key(user_id, job_id, now, sanitize_filename(request.filename)),
+            mime_type=request.mime_type,
+            size_bytes=request.size_bytes,
+            kid=key.kid if key else None,
+            wrapped_key=key.wrapped_key_text if key else None,
+            created_at=now,
+        )
+        self._database.upload_create(upload, initial_credits=self._terms.initial_credits)
+        return self._signed(upload, key)
+
+    def _again(self, user_id: str, job_id: str) -> UploadAnswer:
+        found = self._database.upload_get(user_id, job_id)
+        if found.outcome == "claimed":
+            raise ProblemError(ProblemCode.UPLOAD_CLAIMED)
+        if found.upload is None:
+            raise ProblemError(ProblemCode.NOT_FOUND, "You have no upload of this job_id.")
+        return self._signed(found.upload, unwrap(self._ring, found.upload.kid, found.upload.wrapped_key))
+
+    def _admit(self, size_bytes: int, *, sealed: bool) -> None:
+        if sealed and self._ring is None:
+            raise _not_allowed("this service has no keys, so it takes plaintext only; send false")
+        if not sealed and not self._terms.plaintext_allowed:
+            raise _not_allowed("this service takes encrypted uploads only")
+        if size_bytes > self._terms.max_upload_bytes:
+            limit = f"A file has at most {self._terms.max_upload_bytes} bytes."
+            raise ProblemError(ProblemCode.UPLOAD_TOO_LARGE, limit)
+
+    def _signed(self, upload: Upload, key: JobDataKey | None) -> UploadAnswer:
+        overhead = OVERHEAD_BYTES if key else 0
+        presigned = self._store.generate_upload_url(
+            upload.raw_path,
+            size_bytes=upload.size_bytes + overhead,
+            content_type=SEALED_TYPE if key else upload.mime_type,
+            method=self._terms.method,
+            expires_s=self._terms.url_ttl_s,
+            min_bytes=1 + overhead,
+        )
+        return UploadAnswer(
+            job_id=upload.job_id,
+            raw_path=upload.raw_path,
+            upload=SignedUpload(
+                method=presigned.method, url=presigned.url, headers=presigned.headers, fields=presigned.fields
+            ),
+            expires_at=presigned.expires_at,
+            encryption=UploadKey(kid=key.kid, data_key=key.data_key_text, wrapped_key=key.wrapped_key_text)
+            if key
+            else None,
+        )
+
+
+def _not_allowed(detail: str) -> ProblemError:
+    return ProblemError(
+        ProblemCode.INVALID_FIELD, errors=[FieldError("/encrypted", FieldCode.NOT_ALLOWED, f"{detail}.")]
+    )

@@ -3,9 +3,12 @@
 Source: SPEC 7, 16.
 """
 
+import hmac
+import json
 from typing import TYPE_CHECKING, Literal
 
-from rythmiq.contracts.webhook import ProgressBody, WebhookBody
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.webhook import ProgressBody, WebhookBody, token_holds
 from rythmiq.ports import Clock, Database
 
 if TYPE_CHECKING:
@@ -36,7 +39,8 @@ class WebhookAuth:
         Raises:
             ProblemError: UNAUTHENTICATED.
         """
-        raise NotImplementedError
+        if not self._is_secret(shown) and not self._is_token(shown, body):
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
 
     def require_secret(self, shown: str | None) -> None:
         """Let an operator in (POST /internal/reconcile): only a secret will do.
@@ -44,7 +48,27 @@ class WebhookAuth:
         Raises:
             ProblemError: UNAUTHENTICATED.
         """
-        raise NotImplementedError
+        if not self._is_secret(shown):
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
+
+    def _is_secret(self, shown: str | None) -> bool:
+        given = (shown or "").encode("utf-8", "surrogatepass")
+        # Every secret is compared, so that the time taken does not tell which one it was not.
+        return any([hmac.compare_digest(given, secret.encode()) for secret in self._secrets])  # noqa: C419
+
+    def _is_token(self, shown: str | None, body: bytes) -> bool:
+        if not shown or not shown.startswith("v1."):
+            return False
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            return False
+        job_id, attempt = (said.get("job_id"), said.get("attempt")) if isinstance(said, dict) else (None, None)
+        # True is an int, and no attempt.
+        if not isinstance(job_id, str) or not job_id.isascii() or type(attempt) is not int:
+            return False
+        now_s = self._clock.now().timestamp()
+        return any([token_holds(shown, secret, job_id, attempt, now_s) for secret in self._secrets])  # noqa: C419
 
 
 class Webhooks:
@@ -68,7 +92,10 @@ class Webhooks:
             ProblemError: as `Settlement.settle`.
             DatabaseUnavailableError: the database does not answer.
         """
-        raise NotImplementedError
+        settled = self._settlement.settle(body)
+        if settled.work.overdue is not None or settled.work.dispatch is not None:
+            self._reconciler().follow(settled.work)
+        return settled.outcome
 
     def progress(self, body: ProgressBody) -> bool:
         """Keep an attempt's stage; False when it is not the current attempt of a processing job (also a 200).

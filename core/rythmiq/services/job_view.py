@@ -1,0 +1,116 @@
+"""How a job looks to its owner: the view and its ETag, the lines of a list and its cursor.
+
+Source: SPEC 4, 16.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from rythmiq.contracts.api import JobItem, JobKey, JobLinks, JobView
+from rythmiq.contracts.keys import UUID4_PATTERN, OutputKey, parse_key
+from rythmiq.ports import JobListRow, JobRow, SigningStore
+from rythmiq.services.data_keys import JobDataKey
+
+LINK_BUCKET_S = 600
+"""A view is new after this time, though nothing happened, so that its links never go stale."""
+_TERMINAL = frozenset({"completed", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTerms:
+    """How long links hold, in seconds: to preview and document, and to the ZIP."""
+
+    download_url_ttl_s: int
+    output_url_ttl_s: int
+
+
+def is_terminal(row: JobRow) -> bool:
+    """Whether a job has ended."""
+    return row.status in _TERMINAL
+
+
+def etag_of(row: JobRow, now: dt.datetime, terms: LinkTerms) -> str:
+    """The ETag of a job's view; weak, because signatures differ between equal views."""
+    bucket_s = min(LINK_BUCKET_S, max(1, min(terms.download_url_ttl_s, terms.output_url_ttl_s) // 2))
+    place = "" if row.queue_position is None else f"q{row.queue_position}-"
+    return f'W/"{row.row_version}-{place}{int(now.timestamp()) // bucket_s:x}"'
+
+
+def matches(if_none_match: str | None, etag: str) -> bool:
+    """Whether the header If-None-Match names this ETag (RFC 9110 13.1.2: compared weakly)."""
+    if if_none_match is None:
+        return False
+    named = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    return "*" in named or etag.removeprefix("W/") in named
+
+
+def view_of(row: JobRow, key: JobDataKey | None, store: SigningStore, terms: LinkTerms, base_url: str) -> JobView:
+    """The whole view."""
+    fields = row.model_dump(exclude={"sealed", "overdue", "row_version"})
+    return JobView(
+        **fields,
+        links=_links(row, store, terms, base_url),
+        encryption=None if key is None else JobKey(kid=key.kid, data_key=key.data_key_text),
+    )
+
+
+def item_of(row: JobListRow, base_url: str) -> JobItem:
+    """One line of a list."""
+    return JobItem(**row.model_dump(), links=self_link(row.job_id, base_url))
+
+
+def self_link(job_id: str, base_url: str) -> JobLinks:
+    """The one link that every job has."""
+    return JobLinks(self=f"{base_url}/jobs/{job_id}")
+
+
+def _links(row: JobRow, store: SigningStore, terms: LinkTerms, base_url: str) -> JobLinks:
+    paths = row.artifacts or {}
+    preview, document, output = (paths.get(name) for name in ("preview_path", "document_path", "output_path"))
+    return JobLinks(
+        self=f"{base_url}/jobs/{row.job_id}",
+        preview=store.generate_download_url(preview, expires_s=terms.download_url_ttl_s) if preview else None,
+        document=store.generate_download_url(document, expires_s=terms.download_url_ttl_s) if document else None,
+        output=store.generate_output_download_url(
+            output, filename=_download_name(row, output), expires_s=terms.output_url_ttl_s
+        )
+        if output
+        else None,
+    )
+
+
+def _download_name(row: JobRow, output: str) -> str:
+    """What a browser saves the ZIP as; it holds nothing of the person, since it stands in the URL."""
+    key = parse_key(output)
+    suffix = ".zip.enc" if isinstance(key, OutputKey) and key.sealed else ".zip"
+    return f"{'-'.join(part for part in (row.portal, row.slot, row.job_id[:8]) if part)}{suffix}"
+
+
+# --- the cursor: base64url of `instant|job_id` -----------------------------------------------------------------------
+
+
+def cursor_of(row: JobListRow) -> str:
+    """Where the next page begins: after this line."""
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.job_id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[dt.datetime, str]:
+    """Read what `cursor_of` wrote.
+
+    Raises:
+        ValueError: it is not a cursor.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", cursor):
+        raise ValueError("not a cursor")
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except binascii.Error:
+        raise ValueError("not a cursor") from None
+    instant, _, job_id = text.partition("|")
+    created_at = dt.datetime.fromisoformat(instant)
+    if created_at.utcoffset() is None or not re.fullmatch(UUID4_PATTERN, job_id):
+        raise ValueError("not a cursor")
+    return created_at, job_id
