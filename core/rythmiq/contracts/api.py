@@ -219,6 +219,16 @@ class AccountAnswer(_Answer):
     limits: AccountLimits
 
 
+class HealthAnswer(_Answer):
+    """200 of GET /health; what only a deep look knows is null in a shallow one."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    database: Literal["ok"] | None = None
+    schema_version: int | None = None
+    last_tick_at: dt.datetime | None = None
+
+
 class ProblemField(_Answer):
     """One wrong field of a problem."""
 

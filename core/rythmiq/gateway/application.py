@@ -86,8 +86,8 @@ class Application(Generic[PartsT]):
             "Cache-Control": NO_STORE,
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": request.request_id,
-            **response.headers,
             **cors_headers(request, self._allowed_origins()),
+            **response.headers,
         }
         body = None if request.method == "HEAD" else response.body
         return Response(response.status, body, response.media_type, headers)

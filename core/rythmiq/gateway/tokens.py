@@ -14,6 +14,7 @@ import jwt
 
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway.operators import bearer
 from rythmiq.ports import Caller
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -95,9 +96,3 @@ def _kid(token: str) -> str | None:
         raise ProblemError(ProblemCode.UNAUTHENTICATED)
     kid = header.get("kid")
     return kid if isinstance(kid, str) else None
-
-
-def bearer(authorization: str | None) -> str | None:
-    """The credentials of `Authorization: Bearer`; None for anything else."""
-    scheme, _, credentials = (authorization or "").strip().partition(" ")
-    return credentials.strip() or None if scheme.lower() == "bearer" else None

@@ -1,0 +1,71 @@
+"""`api/health`: shallow for everybody, deep for who shows the operators' token.
+
+Shallow says that the function runs, and nothing else: it reads no configuration and asks nobody.
+
+Source: SPEC 4, 16.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rythmiq import __version__
+from rythmiq.contracts.api import HealthAnswer
+from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.operators import require_token
+from rythmiq.gateway.response import Response, answer
+from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+
+if TYPE_CHECKING:
+    from rythmiq.ports import Database
+
+CACHE = "public, max-age=10"
+
+SHOW = Operation(
+    name="showHealth",
+    method="GET",
+    path="",
+    summary="Say that the function runs; with the operators' token, that configuration and database are well too.",
+    access="public",
+    parameters=(Parameter("Authorization", "header", "`Bearer METRICS_TOKEN` for the deep look."),),
+    answers={200: Answer("It is well.", HealthAnswer)},
+    refusals=frozenset({ProblemCode.UNAUTHENTICATED, ProblemCode.NOT_CONFIGURED, ProblemCode.UNAVAILABLE}),
+    needs_configuration=False,
+)
+OPERATIONS = (SHOW,)
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """What a deep look needs."""
+
+    database: "Database"
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with; `deep` is made when somebody shows a token, and raises SettingsError."""
+
+    deep: Callable[[], Deep]
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(SHOW, _show),)
+
+
+def _show(parts: Parts, call: Call) -> Response:
+    headers = {"Vary": "Origin, Authorization"}
+    if call.request.header("authorization") is None:
+        return answer(HealthAnswer(version=__version__), headers=headers | {"Cache-Control": CACHE})
+    deep = parts.deep()
+    require_token(call.request, deep.token)
+    found = deep.database.health()
+    well = HealthAnswer(
+        version=__version__,
+        database="ok",
+        schema_version=found.get("schema_version"),
+        last_tick_at=found.get("last_tick_at"),
+    )
+    return answer(well, headers=headers)

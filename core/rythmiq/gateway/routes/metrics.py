@@ -1,0 +1,42 @@
+"""`internal/metrics`.
+
+Source: SPEC 4, 13.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rythmiq.gateway.prometheus import MEDIA_TYPE, render
+from rythmiq.gateway.response import Response
+from rythmiq.gateway.routing import Answer, Call, Operation, Route
+
+if TYPE_CHECKING:
+    from rythmiq.ports import Database
+
+SHOW = Operation(
+    name="showMetrics",
+    method="GET",
+    path="",
+    summary="Show the service's counts to Prometheus.",
+    access="metrics",
+    answers={200: Answer("Prometheus text.", media_type="text/plain")},
+)
+OPERATIONS = (SHOW,)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    database: "Database"
+    token: str = field(repr=False)
+
+
+def routes() -> Sequence[Route[Parts]]:
+    """What the function answers."""
+    return (Route(SHOW, _show),)
+
+
+def _show(parts: Parts, _call: Call) -> Response:
+    return Response(200, render(parts.database.metrics_snapshot()), MEDIA_TYPE)
