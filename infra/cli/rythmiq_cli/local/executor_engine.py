@@ -256,13 +256,19 @@ class Engine:
         """SIGTERM to every launcher, SIGKILL to those that take too long."""
         deadline = time.monotonic() + self._manner.grace_s
         with self._changed:
+            self._changed.notify_all()
             self._signal_all(signal.SIGTERM)
-            while self._running() and (left_s := deadline - time.monotonic()) > 0:
-                all_watched = len(self._exit_fds) == len(self._running())
-                self._selector.select(left_s if all_watched else min(left_s, _NO_PIDFD_TICK_S))
-                self._hear()
+        while (left_s := deadline - time.monotonic()) > 0:
+            with self._changed:
                 for entry in self._running():
                     self._look_after(entry)
+                running = self._running()
+                all_watched = len(self._exit_fds) == len(running)
+            if not running:
+                return
+            self._selector.select(left_s if all_watched else min(left_s, _NO_PIDFD_TICK_S))
+            self._hear()
+        with self._changed:
             self._signal_all(signal.SIGKILL)
             for entry in self._running():
                 if (own := self._own.get(entry.id)) is not None:
