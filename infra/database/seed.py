@@ -1,0 +1,66 @@
+"""Writes the rule book as a numbered migration: `python infra/database/seed.py`.
+
+A migration never changes once it is out, so a changed rule book makes a new one; an unchanged one makes none. Every
+such migration is the whole book: rules of a version that is in the table already are set to what the book says, versions
+that the book no longer has stay, for the jobs that are pinned to them, and are no longer current.
+
+Source: SPEC 8, 9.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rythmiq.contracts.portal import Portal
+from rythmiq.portals import all_portals
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SUFFIX = "_portal_schemas.sql"
+_HEAD = """\
+-- The rule book (core/rythmiq/portals) as rows; made by infra/database/seed.py, do not edit.
+update public.portal_schemas set is_current = false where is_current;
+insert into public.portal_schemas (portal, slot, version, name, schema_definition) values
+"""
+_TAIL = """
+on conflict (portal, slot, version) do update
+  set name = excluded.name, schema_definition = excluded.schema_definition, is_current = true;
+"""
+
+
+def seed_sql(portals: Sequence[Portal]) -> str:
+    """The migration's text; the same for the same book."""
+    rows = [
+        f"  ({_literal(portal.portal)}, {_literal(slot.slot)}, {_literal(portal.version)}, {_literal(portal.name)},\n"
+        f"   {_literal(_json(slot.schema_definition.model_dump(mode='json', exclude_none=True)))})"
+        for portal in portals
+        for slot in portal.slots
+    ]
+    return _HEAD + ",\n".join(rows) + _TAIL
+
+
+def latest_seed(directory: Path = MIGRATIONS) -> Path | None:
+    """The newest migration that holds the rule book."""
+    return max(directory.glob(f"*{SUFFIX}"), default=None)
+
+
+def write_seed(directory: Path = MIGRATIONS) -> Path | None:
+    """Write a new migration if the book has changed since the newest; its path, or None when nothing has."""
+    text, latest = seed_sql(all_portals()), latest_seed(directory)
+    if latest is not None and latest.read_text(encoding="utf-8") == text:
+        return None
+    number = max((int(file.name[:4]) for file in directory.glob("*.sql")), default=0) + 1
+    written = directory / f"{number:04d}{SUFFIX}"
+    written.write_text(text, encoding="utf-8")
+    return written
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    print(write_seed() or "the rule book has not changed")

@@ -1,0 +1,70 @@
+"""A real Postgres for tests: one server a session, and copies of a migrated database.
+
+`RYTHMIQ_TEST_POSTGRES_BIN` names the `bin` directory of another Postgres (`make test-postgres15`).
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from rythmiq_cli.local.postgres import DATABASE, OWNER, LocalPostgres
+from rythmiq_cli.local.postgres_binaries import find_binaries
+
+_number = itertools.count(1)
+
+
+class PostgresForTests:
+    """The server, and databases on it."""
+
+    def __init__(self, server: LocalPostgres) -> None:
+        self.server = server
+
+    @contextmanager
+    def database(self, *, template: str = DATABASE) -> Iterator[str]:
+        """A copy of the migrated database, to be thrown away; its owner's URL."""
+        name = f"copy_{next(_number)}"
+        identifiers = {"name": sql.Identifier(name), "owner": sql.Identifier(OWNER), "of": sql.Identifier(template)}
+        with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as server:
+            server.execute(sql.SQL("create database {name} owner {owner} template {of}").format(**identifiers))
+            try:
+                yield self._named(self.server.url, name)
+            finally:
+                server.execute(sql.SQL("drop database {name} with (force)").format(**identifiers))
+
+    def superuser_url(self, database: str) -> str:
+        """The superuser's URL of a database."""
+        return self._named(self.server.superuser_url, database)
+
+    @staticmethod
+    def _named(url: str, database: str) -> str:
+        return url.rsplit("/", 1)[0] + "/" + database
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
+    """The server of this session, with the migrations applied to the database that is copied."""
+    named = os.environ.get("RYTHMIQ_TEST_POSTGRES_BIN")
+    binaries = find_binaries(Path(named)) if named else None
+    with LocalPostgres(tmp_path_factory.mktemp("postgres"), binaries=binaries, throwaway=True) as server:
+        server.provision()
+        yield PostgresForTests(server)
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: PostgresForTests) -> Iterator[str]:
+    """A migrated database that the whole session shares: for tests that look at their own users' rows only."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database_url(postgres: PostgresForTests) -> Iterator[str]:
+    """A migrated database of one test's own: for tests of the queue, which all users share."""
+    with postgres.database() as url:
+        yield url
