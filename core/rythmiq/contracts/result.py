@@ -5,15 +5,22 @@ It never holds recognised text, file names of the user or pixels beyond the rece
 Source: SPEC 5, 16.
 """
 
+import math
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from rythmiq.contracts.errors import ErrorCode, Stage
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.receipt import Receipt
 
 MAX_STDOUT_BYTES = 64 * 1024
+MAX_TEXT_CHARS = 500
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
 
 
@@ -25,19 +32,19 @@ class StageTime(_Wire):
     """What one stage took; CPU time counts the stage's child processes too."""
 
     stage: Stage
-    wall_ms: int
-    cpu_ms: int
+    wall_ms: Milliseconds
+    cpu_ms: Milliseconds
 
 
 class Metrics(_Wire):
     """What the job cost. `ocr_confidence` (0..1) is None when no text was looked for or found."""
 
-    ocr_confidence: float | None = None
-    processing_ms: int
-    stages: tuple[StageTime, ...]
-    input_bytes: int | None = None
-    document_bytes: int | None = None
-    encodes: int | None = None
+    ocr_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    processing_ms: Milliseconds
+    stages: Annotated[tuple[StageTime, ...], Field(max_length=50)]
+    input_bytes: Count | None = None
+    document_bytes: Count | None = None
+    encodes: Count | None = None
 
 
 class Artifacts(BaseModel):
@@ -82,5 +89,21 @@ class Failure(_Wire):
     metrics: Metrics | None = None
 
 
-Result = Annotated[Success | Failure, Field(discriminator="status")]
+def _short_and_storable(result: Success | Failure) -> Success | Failure:
+    """Refuse what a report need not hold and a database cannot: long strings, NUL, lone surrogates, NaN."""
+    waiting: list[object] = [result.model_dump()]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str) and (len(part) > MAX_TEXT_CHARS or _UNSTORABLE.search(part)):
+            raise ValueError(f"a string has at most {MAX_TEXT_CHARS} characters, all of them of a text")
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("a number is finite")
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list | tuple):
+            waiting += part
+    return result
+
+
+Result = Annotated[Success | Failure, Field(discriminator="status"), AfterValidator(_short_and_storable)]
 RESULT: TypeAdapter[Success | Failure] = TypeAdapter(Result)
