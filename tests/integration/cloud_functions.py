@@ -68,9 +68,9 @@ class Server:
         target = write_function(self._directory / "echo", source)
         function = Function("api", "echo", target, {"GREETING": "hello"}, timeout_s)
         self.pool = FunctionPool(function, self.tether, logs=subprocess.DEVNULL)
-        self.gateway = GatewayServer([self.pool], log=lambda event: self.events.append(dict(event)))
+        self.gateway = GatewayServer(log=lambda event: self.events.append(dict(event)))
         self._stack.callback(self.gateway.close)
-        self.gateway.start()
+        self.gateway.start([self.pool])
         return self._stack.enter_context(httpx.Client(base_url=self.gateway.url, timeout=30))
 
 

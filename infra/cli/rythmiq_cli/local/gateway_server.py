@@ -44,10 +44,9 @@ Log = Callable[[Mapping[str, Any]], None]
 
 
 class GatewayServer:
-    """Serves functions on 127.0.0.1 until it is closed.
+    """Listens on 127.0.0.1 from its making, and serves functions from `start` to `close`.
 
     Args:
-        pools: one a function.
         port: 0 picks a free one.
         log: is told each request: method, path without query, status, milliseconds, request id.
 
@@ -55,21 +54,23 @@ class GatewayServer:
         OSError: the port is taken.
     """
 
-    def __init__(self, pools: Iterable[FunctionPool], *, port: int = 0, log: Log = lambda _event: None) -> None:
-        self._pools = {pool.function.path: pool for pool in pools}
+    def __init__(self, port: int = 0, log: Log = lambda _event: None) -> None:
+        self._pools: dict[str, FunctionPool] = {}
         self._log = log
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.gateway = self
+        self._threads: list[threading.Thread] = []
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self, pools: Iterable[FunctionPool]) -> None:
+        """Begin to serve; one pool a function."""
+        self._pools = {pool.function.path: pool for pool in pools}
         self._threads = [
             threading.Thread(target=self._server.serve_forever, name="gateway", kwargs={"poll_interval": 0.05}),
             threading.Thread(target=self._tend, name="function pools"),
         ]
-
-    def start(self) -> None:
-        """Begin to serve."""
         for thread in self._threads:
             thread.start()
 
@@ -78,12 +79,11 @@ class GatewayServer:
         self._closing.set()
         for pool in self._pools.values():
             pool.close()
-        if self._threads[0].is_alive():
+        if self._threads:
             self._server.shutdown()
         self._server.server_close()
         for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+            thread.join()
 
     def trigger(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call a function as the platform's scheduler does: an event without `http`.
