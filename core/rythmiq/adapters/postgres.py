@@ -74,7 +74,7 @@ class PostgresTransport:
         max_idle: int = 4,
         max_idle_s: float = 60.0,
     ) -> None:
-        self._conninfo = _conninfo(url, connect_timeout_s)
+        self._conninfo = connection_string(url, connect_timeout_s=connect_timeout_s)
         self._statement_timeout_ms = round(statement_timeout_s * 1000)
         self._give_up_s = statement_timeout_s + 2.0
         self._max_idle = max_idle
@@ -84,7 +84,7 @@ class PostgresTransport:
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """What the function answers; see `database.Transport`."""
-        connection = self._take() or self._connect()
+        connection = self._take() or connect(self._conninfo)
         try:
             return self._call(connection, function, arguments, caller)
         except BrokenError as broken:
@@ -93,7 +93,7 @@ class PostgresTransport:
         # The others are as old as this one: none of them is worth a second try.
         self.close()
         try:
-            return self._call(self._connect(), function, arguments, caller)
+            return self._call(connect(self._conninfo), function, arguments, caller)
         except BrokenError:
             raise DatabaseUnavailableError("the connection to the database broke twice") from None
 
@@ -105,18 +105,6 @@ class PostgresTransport:
             pooled.connection.close()
 
     # --- connections ----------------------------------------------------------------------------------------------
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        try:
-            return psycopg.connect(self._conninfo, autocommit=True)
-        except psycopg.OperationalError as error:
-            text = str(error)
-        for said, advice in _REFUSED.items():
-            if said in text:
-                raise DatabaseNotReadyError(advice)
-        if missing := _NO_DATABASE.search(text):
-            raise DatabaseNotReadyError(f"there is no such {missing[1]} as DATABASE_URL names")
-        raise DatabaseUnavailableError("the database takes no connection now")
 
     def _take(self) -> psycopg.Connection[Any] | None:
         """The connection that was used last, if it is still sound."""
@@ -173,7 +161,12 @@ class PostgresTransport:
         return b"select %s; select public.%s(%s)" % (setters, function.encode(), bound)
 
 
-def _conninfo(url: str, connect_timeout_s: int) -> str:
+def connection_string(url: str, *, connect_timeout_s: int = 5) -> str:
+    """What libpq takes: `url` with our own defaults for what it does not say.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
     try:
         given = conninfo.conninfo_to_dict(url)
     except psycopg.Error:  # which quotes the URL
@@ -188,6 +181,27 @@ def _conninfo(url: str, connect_timeout_s: int) -> str:
         "tcp_user_timeout": 10_000,
     }
     return conninfo.make_conninfo(**{**defaults, **given, "client_encoding": "UTF8"})
+
+
+def connect(target: str) -> psycopg.Connection[Any]:
+    """Connect, each statement its own transaction, and nothing prepared on the server.
+
+    Args:
+        target: from `connection_string`.
+
+    Raises:
+        DatabaseUnavailableError, DatabaseNotReadyError: it does not answer, or refuses.
+    """
+    try:
+        return psycopg.connect(target, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        text = str(error)
+    for said, advice in _REFUSED.items():
+        if said in text:
+            raise DatabaseNotReadyError(advice)
+    if missing := _NO_DATABASE.search(text):
+        raise DatabaseNotReadyError(f"there is no such {missing[1]} as DATABASE_URL names")
+    raise DatabaseUnavailableError("the database takes no connection now")
 
 
 def _literal(quote: Callable[[bytes], bytes], value: object) -> bytes:

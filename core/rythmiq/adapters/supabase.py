@@ -81,8 +81,8 @@ class SupabaseTransport:
             response = self._client.send(request)
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout):
             raise DatabaseUnavailableError("the Data API takes no connection now") from None
-        except httpx.TransportError:
-            if caller is None:
+        except httpx.TransportError as error:
+            if caller is None or isinstance(error, httpx.TimeoutException):
                 raise DatabaseUnavailableError("the Data API did not answer") from None
             response = self._send_again(request)
         return _answer(response)

@@ -3,7 +3,8 @@
 Each file is one transaction, which also records its number, name and SHA-256 in `rythmiq_ops.rythmiq_migrations` (a
 schema that the Data API does not show). A file that was applied must never change or vanish: then nothing is done.
 Several may run at once: every transaction takes the same lock and looks again, so this works through a transaction
-pooler too, where a session's lock would not.
+pooler too, where a session's lock would not. Supabase's conventions are expected, and no superuser: the API's roles and
+`auth.uid()` are there, the role that migrates may create schemas.
 """
 
 import hashlib
@@ -11,13 +12,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same for everybody who migrates
+_RECORD = """
+create schema if not exists rythmiq_ops;
+create table if not exists rythmiq_ops.rythmiq_migrations (
+  version integer primary key check (version > 0),
+  name text not null,
+  sha256 text not null,
+  applied_at timestamptz not null default now()
+)"""
 _PLACES = (
     Path(__file__).parent / "database",  # an installed distribution carries the files with it
     Path(__file__).parents[2] / "database",  # a checkout
@@ -78,7 +89,17 @@ def read_migrations(directory: Path | None = None) -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def looks_like_supabase(connection: psycopg.Connection[object]) -> bool:
+def open_database(url: str) -> psycopg.Connection[Any]:
+    """Connect for the functions below.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+        DatabaseUnavailableError, DatabaseNotReadyError: the database does not answer, or refuses.
+    """
+    return connect(connection_string(url))
+
+
+def looks_like_supabase(connection: psycopg.Connection[Any]) -> bool:
     """Whether the roles and `auth.uid()` that the migrations count on are there."""
     found = connection.execute(
         "select count(*) = 3 and to_regprocedure('auth.uid()') is not null"
@@ -87,19 +108,27 @@ def looks_like_supabase(connection: psycopg.Connection[object]) -> bool:
     return found == (True,)
 
 
-def bootstrap(connection: psycopg.Connection[object]) -> None:
-    """Make a plain Postgres look like Supabase. Doing it again changes nothing."""
-    _run(connection, (database_dir() / "bootstrap_supabase.sql").read_text(encoding="utf-8"))
+def bootstrap(connection: psycopg.Connection[Any]) -> None:
+    """Make a plain Postgres look like Supabase. Doing it again changes nothing.
+
+    Raises:
+        MigrationError: this role may not.
+    """
+    text = (database_dir() / "bootstrap_supabase.sql").read_bytes()
+    try:
+        with connection.transaction():
+            connection.execute(text)
+    except psycopg.Error as error:
+        raise MigrationError(f"bootstrap_supabase.sql does not apply: {_said(error)}") from error
 
 
-def applied_migrations(connection: psycopg.Connection[object]) -> tuple[Applied, ...]:
+def applied_migrations(connection: psycopg.Connection[Any]) -> tuple[Applied, ...]:
     """What the database says was applied."""
-    with connection.transaction():
-        known = connection.execute("select to_regclass('rythmiq_ops.rythmiq_migrations') is not null").fetchone()
-        if known != (True,):
-            return ()
-        rows = connection.execute("select version, name, sha256 from rythmiq_ops.rythmiq_migrations order by version")
-        return tuple(Applied(*row) for row in rows)  # type: ignore[misc]  # three columns, by the query
+    known = connection.execute("select to_regclass('rythmiq_ops.rythmiq_migrations') is not null").fetchone()
+    if known != (True,):
+        return ()
+    rows = connection.execute("select version, name, sha256 from rythmiq_ops.rythmiq_migrations order by version")
+    return tuple(Applied(*row) for row in rows)
 
 
 def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -> tuple[Migration, ...]:
@@ -108,63 +137,53 @@ def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -
     Raises:
         MigrationError: a file that was applied has changed or is missing.
     """
-    by_version = {entry.version: entry for entry in files}
+    by_version = {file.version: file for file in files}
     for entry in applied:
-        file = by_version.get(entry.version)
+        file, name = by_version.get(entry.version), f"{entry.version:04d}_{entry.name}.sql"
         if file is None:
-            raise MigrationError(
-                f"{entry.version:04d}_{entry.name}.sql was applied and is missing here: this release is older than the"
-                " database"
-            )
+            raise MigrationError(f"{name} was applied and is missing here: this release is older than the database")
         if (file.name, file.sha256) != (entry.name, entry.sha256):
             raise MigrationError(
-                f"{entry.version:04d}_{entry.name}.sql was applied and has changed since; put it back, and write what"
-                " is new into a migration of its own"
+                f"{name} was applied and has changed since: put it back, and write what is new into a file of its own"
             )
     return tuple(file for file in files if file.version > len(applied))
 
 
-def migrate(connection: psycopg.Connection[object], files: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
+def migrate(connection: psycopg.Connection[Any], files: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
     """Apply what is left; what was applied by this call.
 
     Raises:
         MigrationError: see `pending_migrations`; or a file does not apply, and then it has changed nothing.
     """
+    if not connection.autocommit:
+        raise AssertionError("each file is to be a transaction of its own: see open_database")
     files = read_migrations() if files is None else files
-    done = []
+    done: list[Migration] = []
     while True:
         with connection.transaction():
+            connection.execute("set local statement_timeout = '10min'")
             connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-            _make_record(connection)
+            connection.execute("set local lock_timeout = '30s'")  # rather than stand in the way of those who work
             left = pending_migrations(files, applied_migrations(connection))
             if not left:
-                break
+                return tuple(done)
             _apply(connection, left[0])
         done.append(left[0])
-    return tuple(done)
 
 
-def _make_record(connection: psycopg.Connection[object]) -> None:
-    connection.execute("create schema if not exists rythmiq_ops")
-    connection.execute(
-        "create table if not exists rythmiq_ops.rythmiq_migrations ("
-        " version integer primary key check (version > 0), name text not null, sha256 text not null,"
-        " applied_at timestamptz not null default now())"
-    )
-
-
-def _apply(connection: psycopg.Connection[object], migration: Migration) -> None:
+def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
     try:
-        _run(connection, migration.sql)
+        if migration.version == 1:
+            connection.execute(_RECORD)
+        connection.execute(migration.sql.encode())  # bytes: of a str psycopg wants to know that it is a literal
     except psycopg.Error as error:
-        raise MigrationError(
-            f"{migration.version:04d}_{migration.name}.sql does not apply: {error.diag.message_primary or error}"
-        ) from error
+        raise MigrationError(f"{migration.version:04d}_{migration.name}.sql does not apply: {_said(error)}") from error
     connection.execute(
         "insert into rythmiq_ops.rythmiq_migrations (version, name, sha256) values (%s, %s, %s)",
         [migration.version, migration.name, migration.sha256],
     )
+    connection.execute("notify pgrst, 'reload schema'")  # the Data API learns of new functions when this commits
 
 
-def _run(connection: psycopg.Connection[object], text: str) -> None:
-    connection.execute(text.encode())  # bytes: psycopg takes a str for a template only when it is a literal
+def _said(error: psycopg.Error) -> str:
+    return error.diag.message_primary or type(error).__name__

@@ -322,11 +322,11 @@ class LocalPostgres:
                         sql.Identifier(DATABASE), sql.Identifier(OWNER)
                     )
                 )
-        with psycopg.connect(self.superuser_url) as database:
+        with migrations.open_database(self.superuser_url) as database:
             migrations.bootstrap(database)
             _provision_grants(database)
-        with psycopg.connect(self.url) as connection:
-            migrations.migrate(connection)
+        with migrations.open_database(self.url) as database:
+            migrations.migrate(database)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -384,11 +384,10 @@ def _provision_grants(database: psycopg.Connection[object]) -> None:
 
 
 def _provision_outside(url: str) -> None:
-    with psycopg.connect(url) as connection:
-        if not migrations.looks_like_supabase(connection):
-            migrations.bootstrap(connection)
-        connection.commit()
-        migrations.migrate(connection)
+    with migrations.open_database(url) as database:
+        if not migrations.looks_like_supabase(database):
+            migrations.bootstrap(database)
+        migrations.migrate(database)
 
 
 def _passwords(data_dir: Path) -> dict[str, str]:
