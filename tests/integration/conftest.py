@@ -8,7 +8,11 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq_cli.local.s3_server import local_store
 from tests.integration import worker_uploads
 from tests.integration.hostile_store import HostileStore, hostile_store
+from tests.integration.webhook_receiver import Receiver, webhook_receiver
 from tests.integration.worker_run import Job
+from tests.postgres_fixture import database_url, fresh_database_url, postgres
+
+__all__ = ["database_url", "fresh_database_url", "postgres"]
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,13 @@ def store() -> Iterator[SpacesStore]:
 def hostile() -> Iterator[HostileStore]:
     """A store that misbehaves."""
     with hostile_store() as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """The webhook's other end."""
+    with webhook_receiver() as running:
         yield running
 
 
