@@ -351,14 +351,17 @@ def portal(service: Service, slug: str) -> Talk[Portal]:
 def download(service: Service, job_id: str, what: JobFile) -> Talk[bytes]:
     """Download one file of a completed job and open it.
 
-    The document's bytes are compared with the receipt. Text has no link of its own: it comes out of the ZIP.
+    The document is compared with the receipt, alone and in the ZIP. Text has no link of its own: it is in the ZIP.
 
     Raises:
         FileMissingError: the job has none; UnopenedError: it does not open; ClientError: another of its kinds.
     """
     view = yield from job(service, job_id)
     if what == "text":
-        return _text_of((yield from _object(service, view, "output")), job_id)
+        text = _member((yield from _object(service, view, "output")), TEXT_IN_ZIP, job_id)
+        if text is None:
+            raise FileMissingError("no text was found in this job's picture", job_id=job_id)
+        return text
     return (yield from _object(service, view, what))
 
 
@@ -391,22 +394,23 @@ def _opened(view: JobView, what: str, data: bytes) -> bytes:
             raise UnexpectedAnswerError(f"the job does not say where its {what} stands", job_id=view.job_id) from None
         except DecryptionError as error:
             raise UnopenedError(f"the {what} does not open: {error}", job_id=view.job_id) from None
-    if what == "document":
-        promised = (view.receipt or {}).get("document", {}).get("sha256")
-        if promised != hashlib.sha256(data).hexdigest():
-            raise UnopenedError("the document is not the one of the receipt", job_id=view.job_id)
+    promised = (view.receipt or {}).get("document", {})
+    found = _member(data, promised.get("filename", ""), view.job_id) if what == "output" else data
+    if what != "preview" and promised.get("sha256") != hashlib.sha256(found or b"").hexdigest():
+        raise UnopenedError(f"the {what} is not the one of the receipt", job_id=view.job_id)
     return data
 
 
-def _text_of(archive: bytes, job_id: str) -> bytes:
-    import zipfile  # noqa: PLC0415  text alone needs it
+def _member(archive: bytes, name: str, job_id: str) -> bytes | None:
+    """One file of a ZIP; None when it is not there."""
+    import zipfile  # noqa: PLC0415  only some downloads need it
 
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            if TEXT_IN_ZIP not in opened.namelist():
-                raise FileMissingError("no text was found in this job's picture", job_id=job_id)
-            if opened.getinfo(TEXT_IN_ZIP).file_size > MAX_FILE_BYTES:
-                raise UnopenedError("the text in the ZIP is larger than any we make", job_id=job_id)
-            return opened.read(TEXT_IN_ZIP)
+            if name not in opened.namelist():
+                return None
+            if opened.getinfo(name).file_size > MAX_FILE_BYTES:
+                raise UnopenedError("a file in the ZIP is larger than any we make", job_id=job_id)
+            return opened.read(name)
     except zipfile.BadZipFile:
         raise UnopenedError("the output is not a ZIP", job_id=job_id) from None

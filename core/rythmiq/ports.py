@@ -419,8 +419,8 @@ class Database(Protocol):
     def job_erase(self, user_id: str, job_id: str) -> None:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""
 
-    def account(self, user_id: str, *, initial_credits: int) -> Account:
-        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call."""
+    def account(self, user_id: str, *, initial_credits: int | None) -> Account:
+        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
 
     def credits_grant(self, user_id: str, amount: int) -> Account:
         """Grant credits (an operator's call)."""

@@ -201,7 +201,7 @@ class Stub:
             "warnings": [],
             "error": None,
             "metrics": None,
-            "receipt": {"document": {"sha256": hashlib.sha256(self.result["document"]).hexdigest()}} if done else None,
+            "receipt": {"document": self._facts()} if done else None,
             "conforms": True if done else None,
             "artifacts": artifacts or None,
             "links": links,
@@ -213,6 +213,9 @@ class Stub:
             **step,
         }
         return Reply.of(view, ETag=f'"{held.looks}"', Retry_After="0")
+
+    def _facts(self) -> dict[str, str]:
+        return {"filename": "photo.jpg", "sha256": hashlib.sha256(self.result["document"]).hexdigest()}
 
     def _sealed(self, held: Held, data: bytes, key: str) -> bytes:
         if held.key is None:

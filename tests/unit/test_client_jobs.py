@@ -158,10 +158,11 @@ def test_an_object_that_was_changed_does_not_open(stub: Stub, client: Both, job_
         client.download(job_id)
 
 
-def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Both, job_id: str) -> None:
-    steps(stub, {"status": "completed", "receipt": {"document": {"sha256": "0" * 64}}})
+@pytest.mark.parametrize("what", ["document", "output", "text"])
+def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Both, job_id: str, what: str) -> None:
+    steps(stub, {"status": "completed", "receipt": {"document": {"filename": "photo.jpg", "sha256": "0" * 64}}})
     with pytest.raises(UnopenedError, match="receipt"):
-        client.download(job_id)
+        client.download(job_id, what)
 
 
 def test_more_than_any_file_has_is_not_read(

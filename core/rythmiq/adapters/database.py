@@ -167,8 +167,8 @@ class SqlDatabase:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""
         self._call("job_erase", user_id=user_id, job_id=job_id)
 
-    def account(self, user_id: str, *, initial_credits: int) -> Account:
-        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call."""
+    def account(self, user_id: str, *, initial_credits: int | None) -> Account:
+        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
         return self._row(Account, "account_open", user_id=user_id, initial_credits=initial_credits)
 
     def credits_grant(self, user_id: str, amount: int) -> Account:

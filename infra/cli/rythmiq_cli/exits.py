@@ -4,9 +4,9 @@
 |---|---|
 | 0 | done, and everything conforms |
 | 1 | done, and something does not conform |
-| 2 | the command was used wrongly |
-| 3 | the job failed |
-| 4 | a service could not be reached |
+| 2 | the command was used wrongly, or the service refuses what it asks |
+| 3 | the job failed, or cannot be made now: no credit, too many at once |
+| 4 | a service could not be reached, or not in time |
 | 130 | interrupted |
 """
 
@@ -45,6 +45,16 @@ def usage(message: str) -> NoReturn:
     """
     print(f"rythmiq: {message}", file=sys.stderr)
     raise typer.Exit(ExitCode.USAGE)
+
+
+def unreachable(message: str) -> NoReturn:
+    """End with exit code 4 and one sentence.
+
+    Raises:
+        typer.Exit: always.
+    """
+    print(f"rythmiq: {message}", file=sys.stderr)
+    raise typer.Exit(ExitCode.UNREACHABLE)
 
 
 def job_failed(error: JobError, *, as_json: bool) -> NoReturn:

@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 
 import rythmiq
-from rythmiq_cli.commands import keys
+from rythmiq_cli.commands import credits as credits_commands
+from rythmiq_cli.commands import jobs, keys
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
+from rythmiq_cli.commands.download import download
 from rythmiq_cli.commands.portals import portals
+from rythmiq_cli.commands.submit import submit
+from rythmiq_cli.commands.token import token
+from rythmiq_cli.commands.watch import watch
 from rythmiq_cli.exits import EPILOG, ExitCode
 
 app = typer.Typer(
@@ -23,6 +28,12 @@ app = typer.Typer(
 app.command(epilog=EPILOG)(conform)
 app.command(epilog=EPILOG)(check)
 app.command(epilog=EPILOG)(portals)
+app.command(epilog=EPILOG)(submit)
+app.command(epilog=EPILOG)(watch)
+app.command(epilog=EPILOG)(download)
+app.command(epilog=EPILOG)(token)
+app.add_typer(credits_commands.app, name="credits")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 
 

@@ -1,21 +1,17 @@
 """`rythmiq conform`: make the file that a portal takes, here, without a server."""
 
-import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from rythmiq.contracts.errors import JobError
-from rythmiq.contracts.payload import Crop, Options
+from rythmiq.contracts.payload import Options
 from rythmiq.contracts.receipt import Receipt
 from rythmiq_cli.exits import ExitCode, job_failed, usage
-from rythmiq_cli.rules import Rules, read_file, rules_for
+from rythmiq_cli.result_files import output_folder, write_whole
+from rythmiq_cli.rules import Rules, options_of, read_file, rules_for
 from rythmiq_cli.terminal import print_receipt, stage_progress
 
 MAX_INPUT_BYTES = 20 * 1024 * 1024
@@ -33,9 +29,9 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
 ) -> None:
     """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
     rules = rules_for(portal, slot, schema)
-    options = _options(crop, rotate)
+    options = options_of(crop, rotate)
     content = read_file(file, MAX_INPUT_BYTES)
-    with _output_folder(output):
+    with output_folder(output):
         try:
             receipt, warnings, files = _made(content, file, rules, options)
         except JobError as error:
@@ -44,7 +40,7 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
         if target.exists() and target.samefile(file):
             usage(f"{target} is the input itself; choose another folder with -o")
         for name, data in files.items():
-            _write(output / name, data)
+            write_whole(output / name, data)
     if as_json:
         found = {"receipt": receipt.model_dump(mode="json"), "warnings": warnings, "files": sorted(files)}
         print(json.dumps(found, ensure_ascii=False))
@@ -81,40 +77,3 @@ def _made(content: bytes, file: Path, rules: Rules, options: Options) -> tuple[R
     if text:
         files["text.txt"] = text
     return frame.receipt, warnings, files
-
-
-def _options(crop: str | None, rotate: int) -> Options:
-    if rotate not in {0, 90, 180, 270}:
-        usage("--rotate is 0, 90, 180 or 270")
-    if crop is None:
-        return Options.model_validate({"rotate": rotate})
-    try:
-        x, y, width, height = (float(part) for part in crop.split(","))
-        return Options(rotate=rotate, crop=Crop(x=x, y=y, width=width, height=height))
-    except (ValueError, ValidationError):
-        usage("--crop is x,y,width,height, each a share 0..1 of the picture, and stays inside it")
-
-
-@contextlib.contextmanager
-def _output_folder(output: Path) -> Iterator[None]:
-    """Make the folder; translate what the file system says."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        usage(f"{output}: {error.strerror}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write the whole file or none of it."""
-    handle, temporary = tempfile.mkstemp(prefix=".rythmiq-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -1,0 +1,140 @@
+"""`rythmiq jobs`: what an operator sees of jobs, and the two things to do about one that hangs."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rythmiq_cli.exits import EPILOG, ExitCode, usage
+from rythmiq_cli.operator_database import DatabaseCloud, operator_database
+from rythmiq_cli.service import checked_id
+
+if TYPE_CHECKING:
+    from rythmiq.contracts.errors import ErrorCode
+    from rythmiq.ports import Capacity, Database, OperatorJob
+
+app = typer.Typer(help="Look at jobs of anybody, and end what hangs (operator).", no_args_is_help=True, epilog=EPILOG)
+JobId = Annotated[str, typer.Argument(help="The job.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_PIPE_COLUMNS = 180
+
+
+@app.command("list", epilog=EPILOG)
+def list_jobs(
+    status: Annotated[
+        Literal["pending", "processing", "completed", "failed"] | None,
+        typer.Option("--status", help="pending, processing, completed or failed only."),
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help="Jobs of this user only, a UUID.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="At most so many.")] = 50,
+    cloud: DatabaseCloud = None,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs of all users, newest first."""
+    who = checked_id(user, "--user") if user else None
+    with operator_database(cloud) as database:
+        found = database.jobs_search(status=status, user_id=who, limit=limit)
+    if as_json:
+        print(json.dumps({"jobs": [job.model_dump(mode="json") for job in found]}))
+    else:
+        _print_table(found)
+
+
+@app.command(epilog=EPILOG)
+def show(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+    """Show one job with its executor's reference and every error so far."""
+    with operator_database(cloud) as database:
+        job = _inspected(database, job_id)
+    document = job.model_dump(mode="json")
+    if as_json:
+        print(json.dumps(document))
+        return
+    for name, value in document.items():
+        print(f"{name:15} {json.dumps(value, indent=2) if isinstance(value, dict) else value}")
+
+
+@app.command(epilog=EPILOG)
+def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+    """Give up the present attempt of a job that hangs, and let the next tick start another.
+
+    What the old attempt still reports is ignored. Without attempts left the job fails, with a refund. A job that has
+    ended stays so: its owner submits again.
+    """
+    from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
+
+    with operator_database(cloud) as database:
+        job = _inspected(database, job_id)
+        if job.status != "processing":
+            usage(f"the job is {job.status}; only a job that is being processed is retried")
+        outcome = _end_attempt(database, job, ErrorCode.EXECUTOR_LOST, "an operator gave the attempt up", retry=True)
+    _done(job, outcome, {"retrying", "failed"}, as_json=as_json)
+
+
+@app.command(epilog=EPILOG)
+def fail(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+    """End a job that is pending or being processed as failed, with a refund."""
+    from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
+
+    with operator_database(cloud) as database:
+        job = _inspected(database, job_id)
+        if job.status == "pending":
+            outcome: str = database.job_delete(job.user_id, job.job_id, _no_room()).outcome
+        elif job.status == "processing":
+            message = "an operator ended the job"
+            outcome = _end_attempt(database, job, ErrorCode.EXECUTOR_CANCELLED, message, retry=False)
+        else:
+            usage(f"the job is {job.status} already")
+    _done(job, outcome, {"cancelled", "failed"}, as_json=as_json)
+
+
+def _inspected(database: "Database", job_id: str) -> "OperatorJob":
+    job = database.job_inspect(checked_id(job_id, "JOB_ID"))
+    if job is None:
+        usage("there is no such job")
+    return job
+
+
+def _no_room() -> "Capacity":
+    """A capacity in which nothing starts: this command could not dispatch it; the next tick can."""
+    from rythmiq.ports import Capacity  # noqa: PLC0415  `--help` needs none of it
+
+    return Capacity(max_inflight=0)
+
+
+def _end_attempt(database: "Database", job: "OperatorJob", code: "ErrorCode", message: str, *, retry: bool) -> str:
+    from rythmiq.contracts.errors import CATALOGUE  # noqa: PLC0415  `--help` needs none of it
+
+    error = {"code": code, "stage": CATALOGUE[code].stage, "message": message, "retryable": retry, "detail": None}
+    return database.job_fail_attempt(
+        job.job_id, job.attempt, error=error, metrics=None, retry=retry, capacity=_no_room()
+    ).outcome
+
+
+def _done(job: "OperatorJob", outcome: str, wanted: set[str], *, as_json: bool) -> None:
+    """Say what became of it; 3 when it changed meanwhile, so that nothing was done."""
+    if as_json:
+        print(json.dumps({"job_id": job.job_id, "outcome": outcome}))
+    elif outcome in wanted:
+        print(outcome)
+    else:
+        print(f"nothing was done: the job changed meanwhile ({outcome}); look again with `rythmiq jobs show`")
+    if outcome not in wanted:
+        raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+def _print_table(jobs: Sequence["OperatorJob"]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("created", "job", "user", "status", "stage", "attempt", "portal", "slot", "error"):
+        table.add_column(heading, no_wrap=heading in {"job", "user"})
+    for job in jobs:
+        code = str((job.error_details or {}).get("code", ""))
+        when = job.created_at.isoformat(timespec="seconds")
+        words = (when, job.job_id, job.user_id, job.status, job.stage or "", str(job.attempt))
+        table.add_row(*words, job.portal, job.slot or "", code)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
+    console.print(table)

@@ -1,0 +1,62 @@
+"""`rythmiq submit`: send a file to the service and make its job."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
+from rythmiq_cli.following import follow, print_ended, save_all, transfer_progress
+from rythmiq_cli.result_files import output_folder
+from rythmiq_cli.rules import options_of, read_file
+from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
+
+
+def submit(  # noqa: PLR0913, PLR0917  the command's options
+    file: Annotated[Path, typer.Argument(help="The photo, scan or PDF.", show_default=False)],
+    portal: Annotated[str, typer.Option("--portal", help="A portal of the service's rule book.")],
+    slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Stay, and put the results here.")] = None,
+    crop: Annotated[str | None, typer.Option("--crop", help="x,y,width,height in shares of the picture.")] = None,
+    rotate: Annotated[int, typer.Option("--rotate", help="0, 90, 180 or 270 degrees clockwise, before all.")] = 0,
+    job_id: Annotated[
+        str | None, typer.Option("--job-id", help="Go on with a submit that was interrupted; charged once.")
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+    cloud: CloudFolder = None,
+    user: CloudUser = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+) -> None:
+    """Seal FILE, upload it and create a job for a portal; prints the job's id.
+
+    With --watch or -o it ends as the job does: 0 conforms, 1 does not in every point, 3 failed. Ctrl-C leaves the job
+    running; `rythmiq watch` picks it up.
+    """
+    options = options_of(crop, rotate)
+    known = checked_id(job_id, "--job-id") if job_id else None
+    content = read_file(file, MAX_INPUT_BYTES)
+    with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
+        from rythmiq.client import JobOptions  # noqa: PLC0415  `--help` needs none of it
+
+        with transfer_progress(f"uploading {file.name}", len(content)) as on_sent:
+            job = client.submit(
+                content,
+                portal,
+                slot,
+                filename=file.name,
+                options=JobOptions(crop=options.crop, rotate=options.rotate),
+                job_id=known,
+                on_sent=on_sent,
+            )
+        if not watch and output is None:
+            print(json.dumps({"job_id": job.job_id, "status": job.status}) if as_json else job.job_id)
+            return
+        view = follow(client, job.job_id)
+        files: list[str] = []
+        if output is not None and view.status == "completed":
+            with output_folder(output):
+                files = save_all(client, view, output)
+    print_ended(view, files, as_json=as_json)

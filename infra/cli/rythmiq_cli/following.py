@@ -1,0 +1,107 @@
+"""What `submit`, `watch` and `download` share: progress, the end of a job, and its files on disk."""
+
+import contextlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from rythmiq.contracts.keys import sanitize_filename
+from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.result_files import write_whole
+from rythmiq_cli.terminal import print_receipt
+
+if TYPE_CHECKING:
+    from rythmiq.client import Client, JobFile
+    from rythmiq.contracts.api import JobView
+
+_NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
+_MAX_MEMBER_BYTES = 64 * 1024 * 1024
+_NAMES = {"preview": "preview.jpg", "output": "output.zip", "text": "text.txt"}
+
+
+@contextlib.contextmanager
+def transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], object] | None]:
+    """Show how much has been sent; yields what is told the bytes so far, or None where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total_bytes)
+        yield lambda sent: progress.update(task, completed=min(sent, total_bytes))
+
+
+def follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> "JobView":
+    """Show a job's stages until it has ended; Ctrl-C says how to go on, and goes on upwards."""
+    console = Console(stderr=True)
+    show = console.status("waiting ...") if console.is_terminal else contextlib.nullcontext()
+    try:
+        with show as status:
+            for view in client.watch(job_id, timeout_s=timeout_s):
+                if status is not None:
+                    status.update(_words(view))
+    except KeyboardInterrupt:
+        print(f"rythmiq: the job goes on; see `rythmiq watch {job_id}`", file=sys.stderr)
+        raise
+    return view
+
+
+def _words(view: "JobView") -> str:
+    if view.status == "pending":
+        place = f" ({view.queue_position} before it)" if view.queue_position else ""
+        return f"waiting for its turn{place} ..."
+    again = f", attempt {view.attempt}" if view.attempt > 1 else ""
+    return f"{view.stage or view.status}{again} ..."
+
+
+def print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
+    """Print how a job ended, and end the command so.
+
+    Raises:
+        JobFailedError's exit, or typer.Exit with 0 or 1.
+    """
+    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.contracts.receipt import Receipt  # noqa: PLC0415  ditto
+    from rythmiq_cli.service import service_errors  # noqa: PLC0415  ditto
+
+    if view.status == "failed":
+        with service_errors(as_json=as_json):
+            raise JobFailedError(view)
+    if as_json:
+        shown = view.model_dump(mode="json", exclude=_NOT_SHOWN)
+        print(json.dumps({**shown, "files": files}, ensure_ascii=False))
+    else:
+        print_receipt(Receipt.model_validate(view.receipt, extra="ignore"), view.warnings)
+        print("\n".join(files) if files else view.job_id)
+    raise typer.Exit(ExitCode.OK if view.conforms else ExitCode.DOES_NOT_CONFORM)
+
+
+def save_all(client: "Client", view: "JobView", folder: Path) -> list[str]:
+    """Unpack a job's ZIP into a folder; the names of its files."""
+    archive = client.download(view.job_id, "output")
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        members = opened.infolist()
+        # The ZIP is authentic, and still it is data: only plain names of a sane size go to disk.
+        names = [member.filename for member in members if member.file_size <= _MAX_MEMBER_BYTES]
+        names = [name for name in names if name == sanitize_filename(name)]
+        for name in names:
+            write_whole(folder / name, opened.read(name))
+    return sorted(names)
+
+
+def save_one(client: "Client", view: "JobView", what: "JobFile", folder: Path) -> str:
+    """Download one file into a folder; its name there."""
+    data = client.download(view.job_id, what)
+    receipt_name = str((view.receipt or {}).get("document", {}).get("filename", ""))
+    name = _NAMES.get(what) or sanitize_filename(receipt_name or "document")
+    write_whole(folder / name, data)
+    return name

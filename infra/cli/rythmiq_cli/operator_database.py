@@ -1,0 +1,63 @@
+"""How an operator's command reaches the database: `--cloud`, DATABASE_URL, or Supabase's address and keys."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rythmiq_cli.exits import unreachable, usage
+
+if TYPE_CHECKING:
+    from rythmiq.adapters.database import Transport
+    from rythmiq.ports import Database
+    from rythmiq.settings import DatabaseSettings
+
+DatabaseCloud = Annotated[
+    Path | None, typer.Option("--cloud", help="Folder of a running `rythmiq up`; default: DATABASE_URL or SUPABASE_*.")
+]
+
+
+@contextlib.contextmanager
+def operator_database(cloud: Path | None) -> Iterator["Database"]:
+    """The database of one command; what is missing, refused or away ends it with a sentence."""
+    from rythmiq.contracts.errors import SettingsError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+
+    try:
+        yield _open(cloud)
+    except SettingsError as error:
+        usage(str(error))
+    except UnavailableError as error:
+        unreachable(str(error))
+    except DatabaseFaultError as error:
+        usage(f"the database refuses this: {error}")
+
+
+def _open(cloud: Path | None) -> "Database":
+    from rythmiq.adapters.database import SqlDatabase  # noqa: PLC0415  see above
+    from rythmiq.settings import DatabaseSettings  # noqa: PLC0415  ditto
+
+    if cloud is not None:
+        from rythmiq_cli.cloud_file import read_cloud  # noqa: PLC0415  ditto
+
+        url = read_cloud(cloud).database_url.get_secret_value()
+    else:
+        settings = DatabaseSettings.from_environ(os.environ)
+        if settings.database_url is None:
+            return SqlDatabase(_data_api(settings))
+        url = settings.database_url.get_secret_value()
+    from rythmiq.adapters.postgres import PostgresTransport  # noqa: PLC0415  ditto
+
+    return SqlDatabase(PostgresTransport(url))
+
+
+def _data_api(settings: "DatabaseSettings") -> "Transport":
+    from rythmiq.adapters.supabase import SupabaseTransport  # noqa: PLC0415  see above
+
+    anon, service, url = settings.supabase_anon_key, settings.supabase_service_role_key, settings.supabase_url
+    if anon is None or service is None or url is None:
+        raise AssertionError("the settings have one database or the other")
+    return SupabaseTransport(url, anon.get_secret_value(), service.get_secret_value())
