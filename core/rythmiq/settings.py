@@ -63,6 +63,9 @@ Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(_origin)]
 OriginOrAny = Annotated[str, AfterValidator(lambda value: value if value == "*" else _origin(value))]
 KeyRingText = Annotated[SecretStr, AfterValidator(_key_ring)]
+PublicUrl = Annotated[
+    str, Field(pattern=r"^(https?://[^\s?#]+)?$", max_length=1_000), AfterValidator(lambda url: url.rstrip("/"))
+]
 Secret16 = Annotated[SecretStr, Field(min_length=16)]
 Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
 
@@ -246,7 +249,7 @@ class ExecutorSettings(EnvironmentSettings):
     camber_api_url: Origin | None = None
     camber_api_key: SecretStr | None = None
     local_executor_url: Origin | None = None
-    public_url: Annotated[str, Field(pattern=r"^https?://", max_length=1_000)] | None = None
+    public_url: PublicUrl = ""
     webhook_secret: Secret16
     webhook_secret_previous: Secret16 | None = None
     max_inflight: Positive = 4
@@ -255,13 +258,32 @@ class ExecutorSettings(EnvironmentSettings):
     job_timeout_s: Seconds = 240.0
 
     @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; where `PUBLIC_URL` is not set, the platform's own variables tell it.
+
+        Raises:
+            SettingsError: see `EnvironmentSettings.from_environ`.
+        """
+        host, namespace = environ.get("__OW_API_HOST", ""), environ.get("__OW_NAMESPACE", "")
+        if host and namespace and environ.get("PUBLIC_URL", "-") in {"", "-"}:
+            origin = host if "://" in host else f"https://{host}"
+            environ = {**environ, "PUBLIC_URL": f"{origin.rstrip('/')}/api/v1/web/{namespace}"}
+        return super().from_environ(environ)
+
+    @classmethod
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
-        """Each executor has names of its own."""
+        """Each executor has names of its own, and must know where to call back."""
         yield from super().conflicts(given)
+        if "public_url" not in given:
+            yield "PUBLIC_URL is not set, and the platform does not tell it"
         needed = {"camber": ("camber_api_url", "camber_api_key"), "local": ("local_executor_url",)}
         for field in needed.get(given.get("executor", "camber"), ()):
             if field not in given:
                 yield f"{field.upper()} is not set, and EXECUTOR asks for it"
+
+
+class ExecutionSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
+    """What it takes to dispatch, settle and reconcile."""
 
 
 class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsSettings):
@@ -273,7 +295,7 @@ class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsS
     initial_credits: Annotated[int, Field(ge=0)] = 3
 
 
-class JobsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, ExecutorSettings, CorsSettings):
+class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
     """What `api/jobs` reads."""
 
     download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600
@@ -292,7 +314,7 @@ class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
     max_active_jobs: Positive = 20
 
 
-class WebhooksSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings, CorsSettings):
+class WebhooksSettings(ExecutionSettings, CorsSettings):
     """What `internal/webhooks` reads."""
 
 

@@ -228,3 +228,11 @@ class Portal(BaseModel):
         if len(names) != len(set(names)):
             raise ValueError("a slot is listed twice")
         return self
+
+
+class PortalsAnswer(BaseModel):
+    """200 of GET /portals; rules that a slot does not have are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    portals: tuple[Portal, ...]

@@ -54,6 +54,26 @@ class ProgressBody(_Wire):
     stage: Stage
 
 
+class WebhookAnswer(_Wire):
+    """200 of `/internal/webhooks/camber`: what became of the report; `terminal` and `stale` changed nothing."""
+
+    outcome: Literal["completed", "failed", "retrying", "terminal", "stale"]
+
+
+class ProgressAnswer(_Wire):
+    """200 of `/internal/webhooks/progress`: False when it is not the current attempt of a processing job."""
+
+    recorded: bool
+
+
+class TickAnswer(_Wire):
+    """200 of POST /internal/reconcile: how many jobs were reconciled and dispatched, and which rows purged."""
+
+    reconciled: int
+    dispatched: int
+    purged: dict[str, int]
+
+
 def derive_token(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
     """Make the token that exactly this attempt of this job may show until `expires_at_s` (Unix time)."""
     return f"v1.{expires_at_s}.{_mac(secret, job_id, attempt, expires_at_s)}"

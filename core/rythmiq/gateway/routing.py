@@ -23,7 +23,14 @@ Access = Literal["public", "user", "webhook", "secret", "metrics"]
 _UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _PLACEHOLDERS = {"{job_id}": _UUID4, "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*"}
 
-_ALWAYS = frozenset({ProblemCode.METHOD_NOT_ALLOWED, ProblemCode.BODY_TOO_LARGE, ProblemCode.INTERNAL})
+_ALWAYS = frozenset(
+    {
+        ProblemCode.METHOD_NOT_ALLOWED,
+        ProblemCode.BODY_TOO_LARGE,
+        ProblemCode.NOT_CONFIGURED,
+        ProblemCode.INTERNAL,
+    }
+)
 _BODY = frozenset({ProblemCode.UNSUPPORTED_MEDIA_TYPE, ProblemCode.MALFORMED_JSON, ProblemCode.INVALID_FIELD})
 
 
@@ -39,11 +46,20 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a call succeeds: what the body is, and which headers come with it."""
+    """One way in which a call succeeds.
+
+    Attributes:
+        meaning: one sentence.
+        model: of the body, when the contracts have one.
+        schema: of the body, when they have none.
+        media_type: of the body; None when there is no body.
+        headers: that come with it.
+    """
 
     meaning: str
     model: "type[BaseModel] | None" = None
-    media_type: str = "application/json"
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    media_type: str | None = "application/json"
     headers: tuple[str, ...] = ()
 
 
@@ -62,7 +78,7 @@ class Operation:
         parameters: of path, query and headers.
         body: the request's model.
         body_is_reported: by a machine, which is let in before its body is judged, and read leniently.
-        needs_configuration: whether a function that is not configured refuses it.
+        asks_outside: whether something outside may fail to answer.
     """
 
     name: str
@@ -75,14 +91,14 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     body: "type[BaseModel] | None" = None
     body_is_reported: bool = False
-    needs_configuration: bool = True
+    asks_outside: bool = True
 
     @property
     def problems(self) -> frozenset[ProblemCode]:
         """Every code that the call may be refused with."""
         found = self.refusals | _ALWAYS
-        if self.needs_configuration:
-            found |= {ProblemCode.NOT_CONFIGURED, ProblemCode.UNAVAILABLE}
+        if self.asks_outside:
+            found |= {ProblemCode.UNAVAILABLE}
         if self.access != "public":
             found |= {ProblemCode.UNAUTHENTICATED}
         return found | _BODY if self.body is not None else found

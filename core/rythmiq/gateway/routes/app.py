@@ -17,8 +17,8 @@ PAGE = Operation(
     path="",
     summary="Show the page.",
     access="public",
-    answers={200: Answer("The page.", media_type="text/html")},
-    needs_configuration=False,
+    answers={200: Answer("The page.", schema={"type": "string"}, media_type="text/html")},
+    asks_outside=False,
 )
 OPENAPI = Operation(
     name="showOpenApi",
@@ -26,8 +26,8 @@ OPENAPI = Operation(
     path="/openapi.json",
     summary="Show this document.",
     access="public",
-    answers={200: Answer("OpenAPI 3.1.")},
-    needs_configuration=False,
+    answers={200: Answer("OpenAPI 3.1.", schema={"type": "object"})},
+    asks_outside=False,
 )
 OPERATIONS = (PAGE, OPENAPI)
 

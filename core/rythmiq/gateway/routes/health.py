@@ -1,6 +1,7 @@
 """`api/health`: shallow for everybody, deep for who shows the operators' token.
 
-Shallow says that the function runs, and nothing else: it reads no configuration and asks nobody.
+Shallow says that the function runs, and nothing else: it needs no configuration and asks nobody. Deep says what is
+wrong, to the operator who asks.
 
 Source: SPEC 4, 16.
 """
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from rythmiq import __version__
 from rythmiq.contracts.api import HealthAnswer
-from rythmiq.contracts.problems import ProblemCode
+from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.operators import require_token
+from rythmiq.gateway.problems import RETRY_AFTER_S
 from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.ports import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from rythmiq.ports import Database
@@ -29,8 +32,7 @@ SHOW = Operation(
     access="public",
     parameters=(Parameter("Authorization", "header", "`Bearer METRICS_TOKEN` for the deep look."),),
     answers={200: Answer("It is well.", HealthAnswer)},
-    refusals=frozenset({ProblemCode.UNAUTHENTICATED, ProblemCode.NOT_CONFIGURED, ProblemCode.UNAVAILABLE}),
-    needs_configuration=False,
+    refusals=frozenset({ProblemCode.UNAUTHENTICATED}),
 )
 OPERATIONS = (SHOW,)
 
@@ -61,7 +63,10 @@ def _show(parts: Parts, call: Call) -> Response:
         return answer(HealthAnswer(version=__version__), headers=headers | {"Cache-Control": CACHE})
     deep = parts.deep()
     require_token(call.request, deep.token)
-    found = deep.database.health()
+    try:
+        found = deep.database.health()
+    except DatabaseUnavailableError as error:
+        raise ProblemError(ProblemCode.UNAVAILABLE, str(error), retry_after_s=RETRY_AFTER_S) from None
     well = HealthAnswer(
         version=__version__,
         database="ok",

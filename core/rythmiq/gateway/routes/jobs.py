@@ -91,7 +91,7 @@ SHOW = Operation(
     ),
     answers={
         200: Answer("The job.", JobView, headers=("ETag", "Retry-After")),
-        304: Answer("Nothing has changed.", headers=("ETag", "Retry-After")),
+        304: Answer("Nothing has changed.", media_type=None, headers=("ETag", "Retry-After")),
     },
     refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.INVALID_FIELD}),
 )
@@ -102,7 +102,7 @@ DELETE = Operation(
     summary="Cancel a pending job with a refund, or remove everything of one that has ended.",
     access="user",
     parameters=(_JOB_ID,),
-    answers={204: Answer("Cancelled or removed; a second time too.")},
+    answers={204: Answer("Cancelled or removed; a second time too.", media_type=None)},
     refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.JOB_PROCESSING}),
 )
 OPERATIONS = (CREATE, LIST, SHOW, DELETE)

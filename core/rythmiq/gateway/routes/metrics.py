@@ -20,7 +20,7 @@ SHOW = Operation(
     path="",
     summary="Show the service's counts to Prometheus.",
     access="metrics",
-    answers={200: Answer("Prometheus text.", media_type="text/plain")},
+    answers={200: Answer("Prometheus text.", schema={"type": "string"}, media_type="text/plain")},
 )
 OPERATIONS = (SHOW,)
 

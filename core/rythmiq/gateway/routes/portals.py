@@ -8,14 +8,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rythmiq.contracts.portal import Portal
+from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.response import Response, etag_matches
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
 
 CACHE = "public, max-age=300"
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "The `ETag` of an earlier answer.")
-_UNCHANGED = Answer("Nothing has changed.", headers=("ETag",))
+_UNCHANGED = Answer("Nothing has changed.", media_type=None, headers=("ETag",))
 
 LIST = Operation(
     name="listPortals",
@@ -24,8 +24,8 @@ LIST = Operation(
     summary="List every portal with its slots and rules.",
     access="public",
     parameters=(_IF_NONE_MATCH,),
-    answers={200: Answer("The rule book: `{portals: [...]}`.", headers=("ETag",)), 304: _UNCHANGED},
-    needs_configuration=False,
+    answers={200: Answer("The rule book.", PortalsAnswer, headers=("ETag",)), 304: _UNCHANGED},
+    asks_outside=False,
 )
 SHOW = Operation(
     name="showPortal",
@@ -36,7 +36,7 @@ SHOW = Operation(
     parameters=(Parameter("portal", "path", "The portal's slug."), _IF_NONE_MATCH),
     answers={200: Answer("The portal.", Portal, headers=("ETag",)), 304: _UNCHANGED},
     refusals=frozenset({ProblemCode.PORTAL_UNKNOWN}),
-    needs_configuration=False,
+    asks_outside=False,
 )
 OPERATIONS = (LIST, SHOW)
 

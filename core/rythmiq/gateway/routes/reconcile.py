@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.webhook import SECRET_HEADER
-from rythmiq.gateway.response import Response
+from rythmiq.contracts.webhook import SECRET_HEADER, TickAnswer
+from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ TICK = Operation(
     summary="Reconcile what is overdue and dispatch what waits, within two seconds.",
     access="secret",
     parameters=(Parameter(SECRET_HEADER, "header", "The webhook secret."),),
-    answers={200: Answer("What was done: `{reconciled, dispatched, purged}`.")},
+    answers={200: Answer("What was done.", TickAnswer)},
 )
 OPERATIONS = (TICK,)
 
@@ -43,9 +43,7 @@ def routes() -> Sequence[Route[Parts]]:
 def on_trigger(parts: Parts) -> Response:
     """Do what the scheduler asks for."""
     report = parts.reconciler.tick()
-    return Response(
-        200, {"reconciled": report.reconciled, "dispatched": report.dispatched, "purged": dict(report.purged)}
-    )
+    return answer(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 
 
 def _tick(parts: Parts, _call: Call) -> Response:

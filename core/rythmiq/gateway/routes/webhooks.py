@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.problems import ProblemCode
-from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody, WebhookBody
-from rythmiq.gateway.response import Response
+from rythmiq.contracts.webhook import SECRET_HEADER, ProgressAnswer, ProgressBody, WebhookAnswer, WebhookBody
+from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ END = Operation(
     body=WebhookBody,
     body_is_reported=True,
     parameters=(_SECRET,),
-    answers={200: Answer("`{outcome}`: completed, failed, retrying, terminal or stale.")},
+    answers={200: Answer("What became of it; `terminal` and `stale` changed nothing.", WebhookAnswer)},
     refusals=frozenset(
         {
             ProblemCode.NOT_FOUND,
@@ -46,7 +46,7 @@ PROGRESS = Operation(
     body=ProgressBody,
     body_is_reported=True,
     parameters=(_SECRET,),
-    answers={200: Answer("`{recorded}`: whether the attempt is the current one of a job in processing.")},
+    answers={200: Answer("Whether the attempt is the current one of a job in processing.", ProgressAnswer)},
 )
 OPERATIONS = (END, PROGRESS)
 
@@ -65,8 +65,8 @@ def routes() -> Sequence[Route[Parts]]:
 
 
 def _end(parts: Parts, call: Call) -> Response:
-    return Response(200, {"outcome": parts.webhooks.receive(call.body)})
+    return answer(WebhookAnswer(outcome=parts.webhooks.receive(call.body)))
 
 
 def _progress(parts: Parts, call: Call) -> Response:
-    return Response(200, {"recorded": parts.webhooks.progress(call.body)})
+    return answer(ProgressAnswer(recorded=parts.webhooks.progress(call.body)))

@@ -1,0 +1,31 @@
+"""`api/app`: needs no configuration."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from rythmiq.gateway.application import Application
+from rythmiq.gateway.routes.app import Parts, routes
+from rythmiq.wiring.public import allowed_origins, require_usable_settings
+
+
+def application() -> Application[Parts]:
+    """The function."""
+    return Application("api/app", routes(), parts=parts, allowed_origins=allowed_origins)
+
+
+@cache
+def parts() -> Parts:
+    """What its handlers work with.
+
+    Raises:
+        SettingsError: what is set cannot be used.
+    """
+    require_usable_settings()
+    return Parts(_openapi)
+
+
+def _openapi() -> Mapping[str, Any]:
+    from rythmiq.gateway.openapi import document  # noqa: PLC0415  the page is asked for more often
+
+    return document()

@@ -1,0 +1,49 @@
+"""`internal/webhooks`; what starts the next job is imported when there is one."""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rythmiq.clock import SystemClock
+from rythmiq.gateway.application import Application
+from rythmiq.gateway.routes.webhooks import Parts, routes
+from rythmiq.gateway.routing import Guards
+from rythmiq.services.settle import Settlement
+from rythmiq.services.webhooks import Webhooks
+from rythmiq.settings import WebhooksSettings
+from rythmiq.wiring.callers import shown_secret, webhook_auth_of
+from rythmiq.wiring.outside import capacity_of, database_of, require_executor, ring_of, store_of
+from rythmiq.wiring.public import allowed_origins
+
+if TYPE_CHECKING:
+    from rythmiq.services.reconcile import Reconciler
+
+
+def application() -> Application[Parts]:
+    """The function."""
+    guards: Guards[Parts] = Guards(machine=lambda parts, request, body: parts.auth.require(shown_secret(request), body))
+    return Application("internal/webhooks", routes(), parts=parts, guards=guards, allowed_origins=allowed_origins)
+
+
+@cache
+def parts() -> Parts:
+    """What its handlers work with.
+
+    Raises:
+        SettingsError: the environment cannot be used.
+    """
+    settings = WebhooksSettings.from_environ(os.environ)
+    require_executor(settings)
+    database, store, ring = database_of(settings), store_of(settings), ring_of(settings)
+
+    @cache
+    def reconciler() -> "Reconciler":
+        from rythmiq.wiring.reconciling import reconciler_of  # noqa: PLC0415  see the module docstring
+
+        return reconciler_of(settings, database, store, ring)
+
+    settlement = Settlement(
+        database=database, store=store, ring=ring, clock=SystemClock(), capacity=capacity_of(settings)
+    )
+    webhooks = Webhooks(database=database, settlement=settlement, reconciler=reconciler)
+    return Parts(auth=webhook_auth_of(settings), webhooks=webhooks)
