@@ -14,6 +14,7 @@ from rythmiq_cli.commands.download import download
 from rythmiq_cli.commands.portals import portals
 from rythmiq_cli.commands.submit import submit
 from rythmiq_cli.commands.token import token
+from rythmiq_cli.commands.up import up
 from rythmiq_cli.commands.watch import watch
 from rythmiq_cli.exits import EPILOG, ExitCode
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command(epilog=EPILOG)(conform)
 app.command(epilog=EPILOG)(check)
 app.command(epilog=EPILOG)(portals)
+app.command(epilog=EPILOG)(up)
 app.command(epilog=EPILOG)(submit)
 app.command(epilog=EPILOG)(watch)
 app.command(epilog=EPILOG)(download)

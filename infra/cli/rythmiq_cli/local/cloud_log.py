@@ -47,7 +47,8 @@ class CloudLog:
         """Write one line; a person hears of requests that change something, and of trouble."""
         line = {"at": dt.datetime.now(tz=dt.UTC).isoformat(timespec="milliseconds"), "level": "info", **event}
         with self._lock:
-            print(json.dumps(line), file=self._stream, flush=True)
+            if not self._stream.closed:  # a request may end after the cloud has
+                print(json.dumps(line), file=self._stream, flush=True)
         if self._interactive and event.get("event") == "request":
             status = int(event["status"])
             if event["method"] in _TOLD or status >= _TROUBLE:

@@ -1,0 +1,107 @@
+"""`rythmiq up`: the whole cloud on this machine, until it is told to stop."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rythmiq.contracts.errors import RythmiqError
+from rythmiq_cli.exits import unreachable, usage
+
+if TYPE_CHECKING:
+    from rythmiq.adapters.spaces import StoreConfig
+    from rythmiq_cli.local.cloud_file import CloudFile
+
+_DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
+_DEFAULT_PORT = 8640
+
+
+def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Of the gateway; 0 picks free ones.")] = (
+        _DEFAULT_PORT
+    ),
+    data_dir: Annotated[Path, typer.Option("--data-dir", help="Keeps data and secrets.")] = _DEFAULT_DATA_DIR,
+    s3_endpoint: Annotated[str | None, typer.Option("--s3-endpoint", help="A store that runs elsewhere.")] = None,
+    s3_access_key: Annotated[str | None, typer.Option("--s3-access-key", help="Its access key.")] = None,
+    s3_secret_key: Annotated[str | None, typer.Option("--s3-secret-key", help="Its secret key.")] = None,
+    s3_bucket: Annotated[str | None, typer.Option("--s3-bucket", help="Its bucket; made if missing.")] = None,
+    reconcile_every_s: Annotated[
+        float, typer.Option("--reconcile-every-s", min=0, help="How often the reconciler is triggered; 0 never.")
+    ] = 60.0,
+    executor_faults: Annotated[Path | None, typer.Option("--executor-faults", hidden=True)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print cloud.json as one line when ready.")] = False,
+) -> None:
+    """Run the cloud on this machine: Postgres, an S3 store, the functions, the executor. Ctrl-C stops it.
+
+    When ready it writes DATA_DIR/cloud.json, which tells everything that is needed to use it. Variables of the
+    environment (see infra/env/touch.env) win over what it generates. It listens on loopback only; logs are JSON lines
+    on STDERR, or in DATA_DIR/cloud.log when STDERR is a terminal.
+    """
+    try:
+        from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
+        from rythmiq_cli.local.cloud_log import CloudLog  # noqa: PLC0415  ditto
+    except ImportError as error:
+        usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
+    is_ready = False
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        store = _store(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        options = cloud.CloudOptions(
+            data_dir, port, store, reconcile_every_s=reconcile_every_s, executor_faults=executor_faults
+        )
+        with CloudLog(data_dir) as log, cloud.running_cloud(options, os.environ, log) as file:
+            _announce(file, data_dir, as_json=as_json)
+            is_ready = True
+            while True:
+                signal.pause()
+    except cloud.CloudUsageError as error:
+        usage(str(error))
+    except RythmiqError as error:
+        unreachable(str(error))
+    except KeyboardInterrupt:
+        if not is_ready:
+            raise
+
+
+def _stop(*_: object) -> None:
+    """Unwind once; whoever is impatient does not interrupt the tidying up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
+
+
+def _store(
+    endpoint: str | None, access_key: str | None, secret_key: str | None, bucket: str | None
+) -> "StoreConfig | None":
+    if endpoint is None:
+        if access_key or secret_key or bucket:
+            usage("--s3-access-key, --s3-secret-key and --s3-bucket belong to --s3-endpoint")
+        return None
+    if not access_key or not secret_key:
+        usage("--s3-endpoint needs --s3-access-key and --s3-secret-key")
+    from rythmiq.adapters.spaces import StoreConfig  # noqa: PLC0415  see above
+    from rythmiq_cli.local.cloud import BUCKET, REGION  # noqa: PLC0415  ditto
+
+    region = os.environ.get("DO_SPACES_REGION", "-")
+    return StoreConfig(endpoint, REGION if region in {"", "-"} else region, bucket or BUCKET, access_key, secret_key)
+
+
+def _announce(file: "CloudFile", data_dir: Path, *, as_json: bool) -> None:
+    if as_json:
+        print(file.model_dump_json(), flush=True)
+        return
+    print(
+        f"The cloud is up: {file.base_url}\n"
+        f"  page     {file.page_url}\n"
+        f"  submit   rythmiq submit photo.jpg --portal neet-2026 --slot photo --cloud {data_dir}\n"
+        f"  token    rythmiq token --user $(uuidgen | tr A-Z a-z) --cloud {data_dir}\n"
+        f"  all else {data_dir}/cloud.json\n"
+        "Ctrl-C stops it; what it holds stays.",
+        flush=True,
+    )
+    sys.stdout.flush()

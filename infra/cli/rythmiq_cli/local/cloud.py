@@ -1,0 +1,324 @@
+"""The whole cloud on this machine: Postgres, the guarded store, the functions behind their gateway, the executor.
+
+`running_cloud` starts it, says how to reach it when every part has answered once, and stops everything it started, also
+when this process is killed (`tether`). Parts that end are started again on their old ports (`supervisor`). A directory
+keeps data, secrets and ports over restarts; only one cloud runs in it at a time.
+
+Source: SPEC 14; the issue's point 5.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+
+from rythmiq.adapters.spaces import StoreConfig
+from rythmiq.contracts.errors import RythmiqError
+from rythmiq_cli.local import cloud_environment as environment
+from rythmiq_cli.local import executor_process
+from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
+from rythmiq_cli.local.cloud_log import CloudLog
+from rythmiq_cli.local.executor_journal import Journal
+from rythmiq_cli.local.function_pool import Function, FunctionPool
+from rythmiq_cli.local.function_process import FunctionError
+from rythmiq_cli.local.gateway_server import GatewayServer
+from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, local_postgres
+from rythmiq_cli.local.s3_server import make_bucket
+from rythmiq_cli.local.supervisor import Part, Supervisor
+from rythmiq_cli.local.tether import Tether
+
+SOURCES = Path(__file__).parents[4] / "functions"
+RECONCILE_EVERY_S = 60.0
+REGION, BUCKET = "sgp1", "rythmiq"
+_EXECUTOR_GRACE_S = 3
+_ANSWERS_AT_ONCE = 2
+
+
+class CloudError(RythmiqError):
+    """The cloud does not start; the message says why."""
+
+
+class CloudUsageError(CloudError):
+    """It was asked for in a way that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOptions:
+    """What `rythmiq up` is told.
+
+    Attributes:
+        data_dir: keeps data, secrets and ports.
+        port: of the gateway; 0 picks a free one.
+        store: one that runs elsewhere; by default the guarded one is started.
+        functions: a directory of `{package}/{function}` directories: sources, or unpacked bundles.
+        reconcile_every_s: how often the reconciler is triggered, as by the platform's schedule; 0 never.
+        executor_faults: a fault plan for the executor, for tests.
+    """
+
+    data_dir: Path
+    port: int = 0
+    store: StoreConfig | None = None
+    functions: Path = SOURCES
+    reconcile_every_s: float = RECONCILE_EVERY_S
+    executor_faults: Path | None = None
+
+
+@contextlib.contextmanager
+def running_cloud(options: CloudOptions, environ: Mapping[str, str], log: CloudLog) -> Iterator[CloudFile]:
+    """Run the cloud while the context lasts.
+
+    Raises:
+        CloudError: a part does not start; CloudUsageError: a port or the directory is taken.
+    """
+    with contextlib.ExitStack() as stack:
+        cloud = _Cloud(options, environ, log, stack)
+        file = cloud.start()
+        stack.callback((options.data_dir / FILE_NAME).unlink, missing_ok=True)
+        file.write(options.data_dir)
+        yield file
+
+
+class _Cloud:
+    def __init__(
+        self, options: CloudOptions, environ: Mapping[str, str], log: CloudLog, stack: contextlib.ExitStack
+    ) -> None:
+        self._options, self._environ, self._log, self._stack = options, environ, log, stack
+        self._dir = options.data_dir.resolve()
+        self._closing = threading.Event()
+
+    def start(self) -> CloudFile:
+        """Start every part, and wait for its first answer."""
+        self._claim_directory()
+        (self._dir / FILE_NAME).unlink(missing_ok=True)
+        self._ports = environment.Ports(self._dir)
+        self._tether = self._stack.enter_context(Tether())
+        self._supervisor = Supervisor(self._tether, self._log.descriptor, self._log)
+        self._stack.callback(self._supervisor.close)
+        gateway = self._listen()
+        database_url = self._start_database()
+        store = self._start_store()
+        executor_port = self._ports.pick("executor")
+        values = environment.cloud_values(
+            self._environ,
+            environment.Secrets.of(self._dir),
+            store,
+            {
+                "DATABASE_URL": database_url,
+                "PUBLIC_URL": gateway.url,
+                "SUPABASE_URL": gateway.url,
+                "LOCAL_EXECUTOR_URL": f"http://127.0.0.1:{executor_port}",
+            },
+        )
+        self._log.say("starting the functions ...")
+        gateway.start(self._pools(values))
+        self._start_executor(executor_port, values)
+        self._first_answers(gateway.url, values)
+        self._start_schedule(gateway)
+        return _described(gateway.url, values, store)
+
+    def _claim_directory(self) -> None:
+        self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self._stack.enter_context((self._dir / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CloudUsageError(f"a cloud runs in {self._dir} already; name another with --data-dir") from None
+
+    def _listen(self) -> GatewayServer:
+        port = self._options.port or self._ports.pick("gateway")
+        try:
+            gateway = GatewayServer(port, self._log)
+        except OSError:
+            raise CloudUsageError(f"port {port} is taken; choose another with --port, 0 for any") from None
+        self._stack.callback(gateway.close)
+        return gateway
+
+    def _start_database(self) -> str:
+        self._log.say("starting Postgres ...")
+        if environment.given(self._environ, "DATABASE_URL") is not None:
+            return self._stack.enter_context(local_postgres(environ=self._environ)).url
+        postgres = LocalPostgres(self._dir / "postgres", port=self._ports.pick("postgres"))
+        postgres.prepare()
+        self._supervisor.start(
+            Part(
+                name="postgres",
+                command=lambda: postgres.argv,
+                environ=environment.process_environ(self._environ),
+                ready=lambda: _is_ready(postgres),
+                cwd=self._dir,
+                log=self._dir / "postgres" / "postgres.log",
+                stop_signal=signal.SIGINT,
+            )
+        )
+        postgres.provision()
+        return postgres.url
+
+    def _start_store(self) -> StoreConfig:
+        outside = self._options.store or _store_of(self._environ)
+        if outside is not None:
+            try:
+                make_bucket(outside)
+            except Exception as error:
+                raise CloudError(f"the store at {outside.endpoint} does not answer: {type(error).__name__}") from error
+            return outside
+        self._log.say("starting the store ...")
+        data_dir = self._dir / "store"
+        data_dir.mkdir(exist_ok=True, mode=0o700)
+        port = self._ports.pick("store")
+        endpoint = f"http://127.0.0.1:{port}"
+        access_key, secret_key = environment.store_keys(self._environ, data_dir)
+        bucket = environment.given(self._environ, "DO_SPACES_BUCKET") or BUCKET
+        region = environment.given(self._environ, "DO_SPACES_REGION") or REGION
+        options = ("--port", str(port), "--bucket", bucket, "--region", region, "--data-dir", str(data_dir))
+        self._supervisor.start(
+            Part(
+                name="store",
+                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.s3_server", *options),
+                environ=environment.process_environ(self._environ),
+                ready=lambda: _answers(endpoint),
+                cwd=self._dir,
+            )
+        )
+        return StoreConfig(endpoint, region, bucket, access_key, secret_key)
+
+    def _pools(self, values: Mapping[str, str]) -> list[FunctionPool]:
+        pools = []
+        for path in environment.FUNCTIONS:
+            package, name = path.split("/")
+            target = self._options.functions / package / name
+            if not (target / "__main__.py").is_file():
+                raise CloudError(f"the function {path} is missing from {self._options.functions}")
+            function = Function(
+                package,
+                name,
+                target,
+                environment.function_environ(path, values),
+                environment.FUNCTIONS[path].timeout_s,
+            )
+            pools.append(FunctionPool(function, self._tether, logs=self._log.descriptor))
+        return pools
+
+    def _start_executor(self, port: int, values: Mapping[str, str]) -> None:
+        if values["EXECUTOR"] != "local":
+            return
+        data_dir = self._dir / "executor"
+        data_dir.mkdir(exist_ok=True, mode=0o700)
+        faults = self._options.executor_faults
+        options = (
+            *("--port", str(port), "--data-dir", str(data_dir), "--grace-s", str(_EXECUTOR_GRACE_S)),
+            *(("--faults", str(faults)) if faults else ()),
+        )
+        self._supervisor.start(
+            Part(
+                name="executor",
+                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.executor", *options),
+                environ=environment.executor_environ(self._environ, values),
+                ready=lambda: _answers(f"http://127.0.0.1:{port}/jobs?job_id=none"),
+                cwd=self._dir,
+                grace_s=_EXECUTOR_GRACE_S + 3,
+            )
+        )
+        self._stack.callback(self._end_launchers, data_dir)
+
+    def _end_launchers(self, data_dir: Path) -> None:
+        """Stop the executor before its callers, and then what it could not end."""
+        self._supervisor.stop("executor")
+        for entry in Journal(data_dir / "jobs").read():
+            if entry.process is not None and executor_process.is_running(entry.process):
+                executor_process.end(entry.process, signal.SIGKILL)
+
+    def _first_answers(self, base_url: str, values: Mapping[str, str]) -> None:
+        """Ask every function once.
+
+        Raises:
+            CloudError: one does not answer, or names what is wrong with its configuration.
+        """
+        secret = {"X-Webhook-Secret": values["WEBHOOK_SECRET"], "Authorization": f"Bearer {values['METRICS_TOKEN']}"}
+        with (
+            httpx.Client(base_url=base_url, timeout=60, trust_env=False) as client,
+            ThreadPoolExecutor(_ANSWERS_AT_ONCE) as threads,
+        ):
+            answers = threads.map(lambda path: (path, client.get(f"/{path}", headers=secret)), environment.FUNCTIONS)
+            for path, answer in answers:
+                if answer.status_code in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}:
+                    raise CloudError(f"{path}: {answer.json()['error']}")
+                if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise CloudError(f"{path}: {answer.json().get('detail', answer.reason_phrase)}")
+
+    def _start_schedule(self, gateway: GatewayServer) -> None:
+        if not self._options.reconcile_every_s:
+            return
+        thread = threading.Thread(target=self._reconcile, args=(gateway,), name="schedule", daemon=True)
+        self._stack.callback(self._closing.set)
+        thread.start()
+
+    def _reconcile(self, gateway: GatewayServer) -> None:
+        while not self._closing.wait(self._options.reconcile_every_s):
+            try:
+                gateway.trigger("internal/reconcile")
+            except FunctionError as error:
+                self._log({"event": "trigger_failed", "level": "warning", "reason": str(error)})
+
+
+def _described(base_url: str, values: Mapping[str, str], store: StoreConfig) -> CloudFile:
+    return CloudFile(
+        base_url=base_url,
+        database_url=values["DATABASE_URL"],
+        s3=S3Access(
+            endpoint=store.endpoint,
+            region=store.region,
+            bucket=store.bucket,
+            access_key=store.access_key,
+            secret_key=store.secret_key,
+        ),
+        webhook_secret=values["WEBHOOK_SECRET"],
+        metrics_token=values["METRICS_TOKEN"],
+        encryption_keys=values["ENCRYPTION_KEYS"],
+        pid=os.getpid(),
+        supabase_url=values["SUPABASE_URL"],
+        jwt_secret=values.get("SUPABASE_JWT_SECRET"),
+        auth_mode="jwks" if values["AUTH_MODE"] == "jwks" else "secret",
+        page_url=f"{base_url}/app",
+        upload_method="post" if values.get("UPLOAD_METHOD") == "post" else "put",
+    )
+
+
+def _store_of(environ: Mapping[str, str]) -> StoreConfig | None:
+    """The store that the environment names; None when it names none.
+
+    Raises:
+        CloudUsageError: it names half of one.
+    """
+    endpoint = environment.given(environ, "DO_SPACES_ENDPOINT")
+    if endpoint is None:
+        return None
+    access_key, secret_key = (environment.given(environ, f"DO_SPACES_{name}") for name in ("ACCESS_KEY", "SECRET_KEY"))
+    if access_key is None or secret_key is None:
+        raise CloudUsageError("DO_SPACES_ENDPOINT needs DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY")
+    region, bucket = (environment.given(environ, f"DO_SPACES_{name}") for name in ("REGION", "BUCKET"))
+    return StoreConfig(endpoint, region or REGION, bucket or BUCKET, access_key, secret_key)
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=5, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _is_ready(postgres: LocalPostgres) -> bool:
+    try:
+        postgres.wait_ready(timeout_s=0)
+    except PostgresError:
+        return False
+    return True
