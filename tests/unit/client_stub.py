@@ -76,6 +76,7 @@ class Stub:
         self.requests: dict[str, str] = {}
         self.steps: list[dict[str, Any]] = [{"status": "completed"}]
         self.result: dict[str, bytes] = {"document": b"the document", "preview": b"small", "text.txt": b"read\n"}
+        self.more_in_zip: dict[str, bytes] = {}
         self.upload_method = "PUT"
         self.plaintext = False
         self.deletions: list[str] = []
@@ -201,7 +202,7 @@ class Stub:
             "warnings": [],
             "error": None,
             "metrics": None,
-            "receipt": {"document": self._facts()} if done else None,
+            "receipt": self._receipt() if done else None,
             "conforms": True if done else None,
             "artifacts": artifacts or None,
             "links": links,
@@ -214,8 +215,29 @@ class Stub:
         }
         return Reply.of(view, ETag=f'"{held.looks}"', Retry_After="0")
 
-    def _facts(self) -> dict[str, str]:
-        return {"filename": "photo.jpg", "sha256": hashlib.sha256(self.result["document"]).hexdigest()}
+    def _receipt(self) -> dict[str, Any]:
+        document = self.result["document"]
+        return {
+            "portal": "neet-2026",
+            "slot": "photo",
+            "version": "1",
+            "conforms": True,
+            "clauses": [
+                {"clause": "bytes", "wanted": "10-200 KB", "measured": "12 KB", "verdict": "pass", "hard": True}
+            ],
+            "document": {
+                "filename": "photo.jpg",
+                "sha256": hashlib.sha256(document).hexdigest(),
+                "bytes": len(document),
+                "width_px": 10,
+                "height_px": 20,
+                "dpi": None,
+                "format": "jpeg",
+            },
+            "operations": [],
+            "padded_bytes": 0,
+            "versions": {},
+        }
 
     def _sealed(self, held: Held, data: bytes, key: str) -> bytes:
         if held.key is None:
@@ -230,6 +252,8 @@ class Stub:
             archive.writestr("receipt.json", "{}")
             if "text.txt" in self.result:
                 archive.writestr("text.txt", self.result["text.txt"])
+            for name, data in self.more_in_zip.items():
+                archive.writestr(name, data)
         return made.getvalue()
 
     def _list(self, query: dict[str, str]) -> "Reply":

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rythmiq.settings import DatabaseSettings
 
 DatabaseCloud = Annotated[
-    Path | None, typer.Option("--cloud", help="Folder of a running `rythmiq up`; default: DATABASE_URL or SUPABASE_*.")
+    Path | None,
+    typer.Option("--cloud", help="Data directory of a running `rythmiq up`; default: DATABASE_URL or SUPABASE_*."),
 ]
 
 
@@ -40,11 +41,16 @@ def _open(cloud: Path | None) -> "Database":
     from rythmiq.adapters.database import SqlDatabase  # noqa: PLC0415  see above
     from rythmiq.settings import DatabaseSettings  # noqa: PLC0415  ditto
 
-    if cloud is not None:
-        from rythmiq_cli.cloud_file import read_cloud  # noqa: PLC0415  ditto
+    named = any(os.environ.get(name, "-") not in {"", "-"} for name in ("DATABASE_URL", "SUPABASE_URL"))
+    found = None
+    if cloud is not None or not named:
+        from rythmiq_cli.local_token import found_cloud  # noqa: PLC0415  ditto
 
-        url = read_cloud(cloud).database_url.get_secret_value()
-    else:
+        found = found_cloud(cloud)
+    if found is not None and found.database_url is None:
+        usage("this cloud's state is behind Supabase's Data API; set SUPABASE_URL and its keys")
+    url = None if found is None else found.database_url
+    if url is None:
         settings = DatabaseSettings.from_environ(os.environ)
         if settings.database_url is None:
             return SqlDatabase(_data_api(settings))

@@ -24,7 +24,7 @@ Token = Annotated[
     typer.Option("--token", envvar="RYTHMIQ_TOKEN", help="Your JWT; better set RYTHMIQ_TOKEN, others see arguments."),
 ]
 CloudFolder = Annotated[
-    Path | None, typer.Option("--cloud", help="Folder of a running `rythmiq up`, instead of --url and --token.")
+    Path | None, typer.Option("--cloud", help="Data directory of a running `rythmiq up`, instead of --url and --token.")
 ]
 CloudUser = Annotated[
     str | None, typer.Option("--user", help="With --cloud: who to be there, a UUID; by default one local user.")
@@ -41,14 +41,15 @@ def checked_id(text: str, what: str) -> str:
 def open_client(url: str | None, token: str | None, cloud: Path | None, user: str | None) -> "Client":
     """The client of one command; what is missing ends it with a sentence."""
     from rythmiq.client import Client  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq_cli.cloud_file import LOCAL_USER, mint_token, read_cloud  # noqa: PLC0415  ditto
+    from rythmiq_cli.local_token import LOCAL_USER, Issuer, found_cloud, mint_token  # noqa: PLC0415  ditto
 
-    if cloud is not None:
-        found = read_cloud(cloud)
+    found = found_cloud(cloud) if url is None or cloud is not None else None
+    if found is not None:
         who = checked_id(user, "--user") if user else LOCAL_USER
-        return Client(found.base_url, token or (lambda: mint_token(found, who)))
+        issuer = Issuer.of_cloud(found)
+        return Client(found.base_url, token or (lambda: mint_token(issuer, who)))
     if url is None:
-        usage("give --url and --token (or RYTHMIQ_URL and RYTHMIQ_TOKEN), or --cloud DIR of a running `rythmiq up`")
+        usage("give --url and --token (or RYTHMIQ_URL and RYTHMIQ_TOKEN), or start a cloud here with `rythmiq up`")
     if token is None:
         usage("give --token, or set RYTHMIQ_TOKEN")
     try:
