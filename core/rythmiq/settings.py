@@ -63,8 +63,8 @@ Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(_origin)]
 OriginOrAny = Annotated[str, AfterValidator(lambda value: value if value == "*" else _origin(value))]
 KeyRingText = Annotated[SecretStr, AfterValidator(_key_ring)]
-PublicUrl = Annotated[
-    str, Field(pattern=r"^(https?://[^\s?#]+)?$", max_length=1_000), AfterValidator(lambda url: url.rstrip("/"))
+WebUrl = Annotated[
+    str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1_000), AfterValidator(lambda url: url.rstrip("/"))
 ]
 Secret16 = Annotated[SecretStr, Field(min_length=16)]
 Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
@@ -246,10 +246,10 @@ class ExecutorSettings(EnvironmentSettings):
     """What starts the worker, how much it is given, and how it calls back."""
 
     executor: Literal["local", "camber", "kubernetes", "hold"] = "camber"
-    camber_api_url: Origin | None = None
+    camber_api_url: WebUrl | None = None
     camber_api_key: SecretStr | None = None
     local_executor_url: Origin | None = None
-    public_url: PublicUrl = ""
+    public_url: WebUrl = ""
     webhook_secret: Secret16
     webhook_secret_previous: Secret16 | None = None
     max_inflight: Positive = 4

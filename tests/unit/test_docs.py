@@ -75,22 +75,6 @@ def test_every_target_of_the_makefile_says_what_it_does() -> None:
     assert targets == set(re.findall(r"^([a-z][a-z-]*):.*## \S", MAKEFILE, re.MULTILINE))
 
 
-def test_the_template_of_the_environment_names_what_the_code_reads() -> None:
-    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
-    assert re.findall(r"^([A-Z_]+)=", text, re.MULTILINE) == list(WorkerSettings.variables().values())
-
-
-def test_the_table_of_the_environment_names_what_the_template_sets() -> None:
-    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
-    assert re.findall(r"^# ([A-Z_]+) +\|", text, re.MULTILINE) == re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)
-
-
-def test_the_template_of_the_environment_can_be_read() -> None:
-    text = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
-    given = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
-    assert WorkerSettings.from_environ(given).service_env == "prod"
-
-
 def test_the_worker_page_names_every_variable() -> None:
     assert set(WorkerSettings.variables().values()) <= names_of(DOCS / "worker.md")
 
