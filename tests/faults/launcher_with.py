@@ -1,0 +1,16 @@
+"""The launcher with other limits (JSON), and with another worker (a file, or `-`); then its own arguments."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from rythmiq_worker.launcher import launch
+from rythmiq_worker.launcher_limits import Limits
+from rythmiq_worker.launcher_process import WORKER
+
+given: dict[str, Any] = json.loads(sys.argv[1])
+limits = Limits(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+worker = WORKER if sys.argv[2] == "-" else (sys.executable, str(Path(__file__).with_name(sys.argv[2])))
+os._exit(launch(sys.argv[3:], os.environ, worker=worker, limits=limits))
