@@ -7,3 +7,4 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+pytest_plugins = ["tests.postgres_fixture"]
