@@ -1,0 +1,334 @@
+"""POST /jobs against a real database: what is refused and in which order, replays, and what is dispatched."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from rythmiq.adapters.memory import Fault
+from rythmiq.contracts.api import JobAccepted
+from rythmiq.contracts.keys import dispatch_key, master_key, output_key
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.store_errors import StoreUnavailableError
+from rythmiq.ports import Capacity, DatabaseUnavailableError, JobCreated
+from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
+
+__all__ = ["rig", "service_database", "user"]
+
+DOWN = StoreUnavailableError("the server answered 503")
+
+
+def refused(rig: Rig, user: User, **request: Any) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        rig.create(user, **request)
+    return caught.value
+
+
+def pointers(problem: ProblemError) -> list[str]:
+    return [error.pointer for error in problem.errors]
+
+
+# --- what a job is made from ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["elsewhere/x", "raw/../x", "raw/%2e%2e/x"])
+def test_what_is_no_storage_key_is_an_invalid_field(rig: Rig, user: User, path: str) -> None:
+    """The field is named."""
+    assert pointers(refused(rig, user, raw_path=path)) == ["/raw_path"]
+
+
+def test_another_users_upload_is_not_found(rig: Rig, user: User) -> None:
+    """Whether it is there or not."""
+    theirs = rig.upload(User())
+    problem = refused(rig, user, raw_path=theirs.raw_path)
+    assert (problem.code, problem.status) == (ProblemCode.NOT_FOUND, 404)
+
+
+def test_another_users_master_is_not_found(rig: Rig, user: User) -> None:
+    """Nor one's own that no job made."""
+    other = User()
+    done = rig.create(other)
+    rig.webhooks.receive(rig.work(done.job_id))
+    theirs = rig.view(other, done.job_id).artifacts
+    assert theirs is not None
+    assert refused(rig, user, raw_path=theirs["master_path"]).code == ProblemCode.NOT_FOUND
+    assert refused(rig, user, raw_path=master_key(user.user_id, str(uuid.uuid4()))).code == ProblemCode.NOT_FOUND
+
+
+def test_the_services_own_objects_are_no_source(rig: Rig, user: User) -> None:
+    """A dispatch or result object named as an upload would be opened under a key that a client knows."""
+    signed = rig.upload(user)
+    mine = (user.user_id, signed.job_id)
+    for path in (dispatch_key(*mine, 1), output_key(*mine, "result-a1.json.enc")):
+        assert pointers(refused(rig, user, raw_path=path)) == ["/raw_path"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://elsewhere.test/a.jpg", "http://169.254.169.254/x", "file:///etc/passwd", "https://store.test/other/x"],
+)
+def test_a_foreign_origin_is_refused_before_anything_is_charged(rig: Rig, user: User, url: str) -> None:
+    """422, and the user has every credit."""
+    assert pointers(refused(rig, user, artifact_url=url)) == ["/artifact_url"]
+    assert rig.accounts.view(user.user_id).credits.available == 3
+
+
+def test_a_listed_origin_makes_a_job_that_is_sealed_like_any_other(rig: Rig, user: User) -> None:
+    """It has a key of its own, which the owner is shown."""
+    accepted = rig.create(user, artifact_url="https://files.test/me.jpg?token=x")
+    dispatch = rig.dispatch_of(rig.order(accepted.job_id))
+    assert dispatch.input.artifact_url == "https://files.test/me.jpg?token=x"
+    assert dispatch.encryption is not None
+    view = rig.view(user, accepted.job_id)
+    assert view.encryption is not None
+    assert view.encryption.kid == dispatch.encryption.kid
+
+
+def test_a_url_into_our_own_bucket_is_the_key_that_it_names(rig: Rig, user: User) -> None:
+    """The upload is claimed by it, and the worker is told the key and not the signature."""
+    signed = rig.upload(user)
+    url = rig.store.generate_download_url(signed.raw_path)
+    accepted = rig.create(user, artifact_url=url)
+    assert accepted.job_id == signed.job_id
+    dispatch = rig.dispatch_of(rig.order(accepted.job_id))
+    assert (dispatch.input.raw_path, dispatch.input.artifact_url) == (signed.raw_path, None)
+    assert rig.create(user, raw_path=signed.raw_path).job_id == accepted.job_id
+
+
+def test_a_url_into_our_own_bucket_must_be_ones_own(rig: Rig, user: User) -> None:
+    """404 as for a key; 422 when it is not even a key."""
+    theirs = rig.upload(User())
+    assert (
+        refused(rig, user, artifact_url=f"https://store.test/rythmiq/{theirs.raw_path}").code == ProblemCode.NOT_FOUND
+    )
+    assert pointers(refused(rig, user, artifact_url="https://store.test/rythmiq/x")) == ["/artifact_url"]
+
+
+def test_a_finished_document_is_made_into_one_for_another_portal(rig: Rig, user: User) -> None:
+    """The new job has its own key, and the worker is given the old one for the input."""
+    done = rig.create(user)
+    rig.webhooks.receive(rig.work(done.job_id))
+    paths = rig.view(user, done.job_id).artifacts
+    assert paths is not None
+    again = rig.create(user, raw_path=paths["master_path"], portal="jee-main-2026", slot="photo")
+    assert again.job_id != done.job_id
+    dispatch = rig.dispatch_of(rig.order(again.job_id))
+    before = rig.row(done.job_id)
+    assert dispatch.encryption is not None
+    assert dispatch.encryption.input_wrapped_key == before["wrapped_key"]
+    assert dispatch.encryption.wrapped_key != before["wrapped_key"]
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_that_is_not_in_the_store_makes_no_job(rig: Rig, user: User) -> None:
+    """409; after the upload the same call makes one."""
+    signed = rig.sign(user)
+    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.OBJECT_MISSING
+    rig.store.objects[signed.raw_path] = rig.sealed_by_client(signed, b"x")
+    assert rig.create(user, raw_path=signed.raw_path).job_id == signed.job_id
+
+
+def test_an_object_larger_than_announced_makes_no_job(rig: Rig, user: User) -> None:
+    """413, whatever the store let through."""
+    signed = rig.upload(user, b"0123456789")
+    rig.store.objects[signed.raw_path] += b"x"
+    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.UPLOAD_TOO_LARGE
+
+
+def test_an_object_larger_than_anybody_may_send_makes_no_job(rig: Rig, user: User) -> None:
+    """A master has no announced size: the general limit holds."""
+    done = rig.create(user)
+    rig.webhooks.receive(rig.work(done.job_id))
+    paths = rig.view(user, done.job_id).artifacts
+    assert paths is not None
+    rig.store.objects[paths["master_path"]] = bytes(rig.max_upload_bytes + 125)
+    assert refused(rig, user, raw_path=paths["master_path"]).code == ProblemCode.UPLOAD_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"portal": "nowhere"}, {"slot": "nothing"}, {"portal_version": "1066"}],
+)
+def test_what_the_rule_book_does_not_have_is_not_found(rig: Rig, user: User, asked: dict[str, str]) -> None:
+    """Portal, slot and version alike."""
+    problem = refused(rig, user, **asked)
+    assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
+
+
+def test_the_slot_has_to_be_named_where_the_portal_has_several(rig: Rig, user: User) -> None:
+    """It may be left out elsewhere."""
+    assert pointers(refused(rig, user, slot=None)) == ["/slot"]
+    assert rig.create(user, portal="us-visa", slot=None).status == "processing"
+
+
+def test_a_user_has_only_so_many_active_jobs(rig: Rig, user: User) -> None:
+    """429 says when to come back, and goes before 402."""
+    rig.max_active_jobs, rig.initial_credits = 2, 2
+    rig.build()
+    rig.create(user)
+    rig.create(user)
+    problem = refused(rig, user)
+    assert (problem.code, problem.status, problem.retry_after_s) == (ProblemCode.TOO_MANY_JOBS, 429, 30)
+
+
+def test_without_credit_there_is_no_job(rig: Rig, user: User) -> None:
+    """402; the upload is not claimed."""
+    for _ in range(3):
+        rig.create(user)
+    signed = rig.upload(user)
+    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.NO_CREDIT
+    assert rig.database.upload_get(user.user_id, signed.job_id).outcome == "found"
+
+
+def test_a_store_that_does_not_answer_is_told_as_such(rig: Rig, user: User) -> None:
+    """503 with Retry-After; nothing was charged."""
+    signed = rig.upload(user)
+    rig.store.plan(Fault("exists", DOWN))
+    problem = refused(rig, user, raw_path=signed.raw_path)
+    assert (problem.code, problem.retry_after_s) == (ProblemCode.UNAVAILABLE, 5)
+    assert rig.create(user, raw_path=signed.raw_path).job_id == signed.job_id
+    assert rig.accounts.view(user.user_id).credits.available == 2
+
+
+# --- the same request again -------------------------------------------------------------------------------------------
+
+
+def test_the_same_key_and_request_find_the_same_job_in_its_present_state(rig: Rig, user: User) -> None:
+    """Also when it has ended, and its upload is long claimed."""
+    signed = rig.upload(user)
+    first = rig.create(user, key="k-1", raw_path=signed.raw_path)
+    rig.webhooks.receive(rig.work(first.job_id))
+    again = rig.create(user, key="k-1", raw_path=signed.raw_path)
+    assert (again.job_id, again.status) == (first.job_id, "completed")
+    assert len(rig.executor.executions) == 1
+
+
+def test_the_same_key_with_another_request_is_refused(rig: Rig, user: User) -> None:
+    """422, even when the upload would be in conflict too."""
+    first = rig.upload(user)
+    rig.create(user, key="k-1", raw_path=first.raw_path)
+    problem = refused(rig, user, key="k-1", raw_path=first.raw_path, options={"rotate": 90})
+    assert (problem.code, problem.status) == (ProblemCode.IDEMPOTENCY_MISMATCH, 422)
+
+
+def test_the_same_upload_with_another_request_is_claimed(rig: Rig, user: User) -> None:
+    """409; with an equal request it is a replay, without any key."""
+    signed = rig.upload(user)
+    first = rig.create(user, raw_path=signed.raw_path)
+    assert rig.create(user, raw_path=signed.raw_path).job_id == first.job_id
+    problem = refused(rig, user, raw_path=signed.raw_path, options={"rotate": 90})
+    assert (problem.code, problem.status) == (ProblemCode.UPLOAD_CLAIMED, 409)
+
+
+def test_two_users_keys_do_not_meet(rig: Rig, user: User) -> None:
+    """An idempotency key is its user's."""
+    assert rig.create(user, key="k-1").job_id != rig.create(User(), key="k-1").job_id
+
+
+def test_twenty_equal_calls_at_once_make_one_job(rig: Rig, user: User) -> None:
+    """One is created, nineteen are replays, one credit is reserved, one execution is started."""
+    signed = rig.upload(user)
+    came = at_once(20, lambda _: rig.create(user, key="k-1", raw_path=signed.raw_path))
+    assert {answer.job_id for answer in came if isinstance(answer, JobAccepted)} == {signed.job_id}
+    assert all(isinstance(answer, JobAccepted) for answer in came)
+    assert len(rig.executor.executions) == 1
+    assert rig.accounts.view(user.user_id).credits.reserved == 1
+
+
+def test_twenty_jobs_on_four_credits_are_four_jobs(rig: Rig, user: User) -> None:
+    """And sixteen refusals."""
+    rig.initial_credits = 4
+    rig.build()
+    places = [rig.upload(user).raw_path for _ in range(20)]
+    came = at_once(20, lambda number: rig.create(user, raw_path=places[number]))
+    codes = [answer.code for answer in came if isinstance(answer, ProblemError)]
+    assert codes == [ProblemCode.NO_CREDIT] * 16
+    assert rig.balances_are_the_ledgers()
+
+
+# --- dispatch ---------------------------------------------------------------------------------------------------------
+
+
+def test_beyond_the_capacity_a_job_waits(rig: Rig, user: User) -> None:
+    """202 pending, with its place in the queue; nothing is given to the executor."""
+    rig.capacity = Capacity(max_inflight=1, lease_s=300, max_attempts=3)
+    rig.build()
+    rig.create(user)
+    second = rig.create(user)
+    assert second.status == "pending"
+    assert rig.view(user, second.job_id).queue_position == 1
+    assert len(rig.executor.executions) == 1
+
+
+@pytest.mark.parametrize("outcome", ["drop_request", "drop_reply"])
+def test_an_unclear_submit_is_answered_202_all_the_same(rig: Rig, user: User, outcome: Any) -> None:
+    """The reconciler goes on from there."""
+    rig.executor.plan(outcome)
+    assert rig.create(user).status == "processing"
+
+
+def test_a_store_that_refuses_the_dispatch_object_is_answered_202_all_the_same(rig: Rig, user: User) -> None:
+    """Nothing was given to the executor, which would have found nothing to do."""
+    rig.store.plan(Fault("upload", DOWN, key_part="dispatch-a1"))
+    accepted = rig.create(user)
+    assert accepted.status == "processing"
+    assert rig.executor.executions == []
+
+
+def test_a_refused_submit_fails_the_job_with_a_refund(rig: Rig, user: User) -> None:
+    """EXECUTOR_REJECTED is not tried again; the caller was answered 202."""
+    rig.executor.plan("reject")
+    accepted = rig.create(user)
+    view = rig.view(user, accepted.job_id)
+    assert view.status == "failed"
+    assert view.error is not None
+    assert (view.error["code"], view.error["stage"]) == ("EXECUTOR_REJECTED", "dispatch")
+    assert rig.ledger(accepted.job_id) == ["reserve", "refund"]
+
+
+def test_a_database_that_goes_away_after_the_job_was_made_is_answered_202(
+    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executor's word is lost, and asked for again by the reconciler."""
+
+    def gone(*_: object, **__: object) -> bool:
+        raise DatabaseUnavailableError("gone")
+
+    monkeypatch.setattr(rig.database, "job_submitted", gone)
+    accepted = rig.create(user)
+    assert accepted.status == "processing"
+    assert rig.row(accepted.job_id)["executor_ref"] is None
+
+
+def test_an_outcome_that_this_release_does_not_know_is_no_202(
+    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal without a job is a problem, whatever it is called."""
+    monkeypatch.setattr(rig.database, "job_create", lambda *_: JobCreated(outcome="created"))
+    assert refused(rig, user).code == ProblemCode.INTERNAL
+
+
+def test_the_dispatch_object_is_sealed_as_a_service_object_and_holds_no_key_in_the_clear(rig: Rig, user: User) -> None:
+    """Its data key is one that no client has seen."""
+    signed = rig.upload(user)
+    accepted = rig.create(user, raw_path=signed.raw_path)
+    key = dispatch_key(user.user_id, accepted.job_id, 1)
+    data = rig.store.objects[key]
+    assert data[:6] == b"RQE1\x01\x01"
+    assert rig.ring is not None
+    assert signed.encryption is not None
+    assert signed.encryption.data_key.encode() not in rig.ring.open_service(data, storage_key=key)
+
+
+def test_the_dispatch_object_says_what_the_worker_needs(rig: Rig, user: User) -> None:
+    """Rules of the pinned version, the owner's options, the place to call back."""
+    accepted = rig.create(user, options={"rotate": 90}, original_filename="IMG 1.jpg", mime_type="image/jpeg")
+    dispatch = rig.dispatch_of(rig.order(accepted.job_id))
+    assert (dispatch.portal_schema["portal"], dispatch.portal_schema["slot"]) == ("neet-2026", "photo")
+    assert dispatch.portal_schema["schema_definition"]["kind"] == "photo"
+    assert dispatch.options["rotate"] == 90
+    assert dispatch.input.original_filename == "IMG 1.jpg"
+    assert dispatch.callback.url == "https://api.test/internal/webhooks/camber"
+    assert dispatch.callback.token.startswith("v1.")
