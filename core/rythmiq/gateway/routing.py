@@ -128,7 +128,7 @@ class Call:
         return self.caller
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route(Generic[PartsT]):
     """An operation and what answers it."""
 
@@ -136,7 +136,7 @@ class Route(Generic[PartsT]):
     handle: Callable[[PartsT, Call], Response]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Guards(Generic[PartsT]):
     """How a function lets callers in.
 
