@@ -49,6 +49,10 @@ test-paddle: $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an en
 test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packages, see tests/rig/README.md)
 	rig=$$(tests/rig/rgw-up.sh) && eval "$$rig" && { $(BIN)/python -m pytest tests/contract -m rgw; status=$$?; tests/rig/rgw-down.sh --wipe; exit $$status; }
 
+.PHONY: test-postgres15
+test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 15 (Debian: postgresql-15)
+	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/integration -k "database or access"
+
 .PHONY: lint
 lint: $(READY)  ## check format, rules, types and the walls between rooms
 	$(BIN)/ruff format --check $(PACKAGES)
@@ -62,16 +66,20 @@ format: $(READY)  ## write the sources in the house's format
 	$(BIN)/ruff check --fix $(PACKAGES)
 
 .PHONY: bench
-bench: $(READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
+bench: $(READY) $(PADDLE_READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
 .PHONY: bench-paddle
-bench-paddle: $(PADDLE_READY)  ## measure the engines against PaddleOCR as it comes; prints rows
-	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m tests.bench.paddle
+bench-paddle: $(PADDLE_READY)  ## measure the engines against PaddleOCR as it comes; writes that section alone
+	$(BIN)/python -m tests.bench paddle
 
 .PHONY: docs
 docs: $(READY)  ## regenerate the generated pages of docs/
 	$(BIN)/python -m rythmiq_cli.docs_pages
+
+.PHONY: seed
+seed: $(READY)  ## write the rule book as the database's next migration, if it has changed
+	$(BIN)/python -m rythmiq_cli.rule_book_seed
 
 .PHONY: lock
 lock: $(READY)  ## resolve the locked requirements anew

@@ -69,7 +69,11 @@ language sql stable set search_path = '' as $$
     ),
     'oldest_processing_s', (
       select extract(epoch from public.instant() - min(dispatched_at))::double precision
-      from public.jobs where status in ('pending', 'processing') and status = 'processing'
+      from (
+        select dispatched_at from public.jobs where status = 'processing' and not awaiting_dispatch
+        union all
+        select dispatched_at from public.jobs where status = 'processing' and awaiting_dispatch
+      ) going_on
     ),
     'credits', jsonb_build_object(
       'granted', coalesce((select sum(value) from public.counters where name = 'credits_granted'), 0),

@@ -39,11 +39,11 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
--- Credits and the latest 50 entries.
+-- Credits and the latest 50 entries. An operator who looks grants nothing: `p_initial_credits` is null then.
 create function public.account_open(p_user_id uuid, p_initial_credits integer) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  if not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
+  if p_initial_credits is not null and not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
     perform public.credits_open(p_user_id, p_initial_credits);
   end if;
   return public.account_of(p_user_id);

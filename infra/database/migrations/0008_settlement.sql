@@ -133,7 +133,7 @@ declare
 begin
   select * into v_job from public.jobs where id = p_job_id for update;
   v_outcome := public.job_standing(v_job, p_attempt);
-  if v_outcome = 'current' and v_job.claim::text is distinct from p_claim then
+  if v_outcome = 'current' and (p_claim is null or v_job.claim::text is distinct from p_claim) then
     v_outcome := 'lost_claim';
   end if;
   if v_outcome <> 'current' then

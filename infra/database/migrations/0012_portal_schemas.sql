@@ -1,4 +1,4 @@
--- The rule book (core/rythmiq/portals) as rows; made by infra/database/seed.py, do not edit.
+-- The rule book (core/rythmiq/portals) as rows; made by `make seed`, do not edit.
 update public.portal_schemas set is_current = false where is_current;
 insert into public.portal_schemas (portal, slot, version, name, schema_definition) values
   ('aadhaar-update', 'document', '2026.1', 'Aadhaar document update',

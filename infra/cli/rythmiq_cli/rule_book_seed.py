@@ -1,8 +1,8 @@
-"""Writes the rule book as a numbered migration: `python infra/database/seed.py`.
+"""Writes the rule book as a numbered migration: `make seed`.
 
 A migration never changes once it is out, so a changed rule book makes a new one; an unchanged one makes none. Every
-such migration is the whole book: rules of a version that is in the table already are set to what the book says, versions
-that the book no longer has stay, for the jobs that are pinned to them, and are no longer current.
+such migration is the whole book: the rules of a version that is there already become what the book says; versions that
+the book no longer has stay, for the jobs that are pinned to them, and are no longer current.
 
 Source: SPEC 8, 9.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rythmiq.contracts.portal import Portal
 from rythmiq.portals import all_portals
+from rythmiq_cli.migrations import database_dir
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 SUFFIX = "_portal_schemas.sql"
 _HEAD = """\
--- The rule book (core/rythmiq/portals) as rows; made by infra/database/seed.py, do not edit.
+-- The rule book (core/rythmiq/portals) as rows; made by `make seed`, do not edit.
 update public.portal_schemas set is_current = false where is_current;
 insert into public.portal_schemas (portal, slot, version, name, schema_definition) values
 """
@@ -38,12 +38,12 @@ def seed_sql(portals: Sequence[Portal]) -> str:
     return _HEAD + ",\n".join(rows) + _TAIL
 
 
-def latest_seed(directory: Path = MIGRATIONS) -> Path | None:
+def latest_seed(directory: Path) -> Path | None:
     """The newest migration that holds the rule book."""
     return max(directory.glob(f"*{SUFFIX}"), default=None)
 
 
-def write_seed(directory: Path = MIGRATIONS) -> Path | None:
+def write_seed(directory: Path) -> Path | None:
     """Write a new migration if the book has changed since the newest; its path, or None when nothing has."""
     text, latest = seed_sql(all_portals()), latest_seed(directory)
     if latest is not None and latest.read_text(encoding="utf-8") == text:
@@ -63,4 +63,4 @@ def _literal(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(write_seed() or "the rule book has not changed")
+    print(write_seed(database_dir() / "migrations") or "the rule book has not changed")

@@ -1,0 +1,56 @@
+"""The rule book in the table, and what a newer one leaves there."""
+
+import pytest
+
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.portals import all_portals
+from rythmiq_cli.rule_book_seed import seed_sql
+from tests.database_calls import Calls
+
+BOOK = {(portal.portal, slot.slot, portal.version): slot for portal in all_portals() for slot in portal.slots}
+
+
+def test_the_table_holds_the_rule_book(sql: Calls) -> None:
+    rows = sql.rows("select portal, slot, version, schema_definition from public.portal_schemas where is_current")
+    found = {(portal, slot, version): SchemaDefinition.model_validate(rules) for portal, slot, version, rules in rows}
+    assert found == {key: slot.schema_definition for key, slot in BOOK.items()}
+
+
+def test_seeding_again_changes_nothing(sql: Calls) -> None:
+    before = sql.rows("select * from public.portal_schemas order by portal, slot, version")
+    sql.connection.execute(seed_sql(all_portals()).encode())
+    assert sql.rows("select * from public.portal_schemas order by portal, slot, version") == before
+
+
+def test_a_newer_rule_book_keeps_the_versions_that_jobs_are_pinned_to(sql: Calls) -> None:
+    job = sql.job()
+    newer = [portal.model_copy(update={"version": "2099.1"}) for portal in all_portals()]
+    sql.connection.execute(seed_sql(newer).encode())
+    current = sql.rows("select distinct version from public.portal_schemas where is_current")
+    assert current == [("2099.1",)]
+    assert sql.job()["portal_version"] == "2099.1"
+    sql("job_fail_attempt", **_retry(job))
+    sql.advance(60)
+    work = sql("jobs_tick", **sql.capacity)
+    assert work["dispatch"]["portal_version"] == job["portal_version"]
+
+
+@pytest.mark.parametrize(
+    "portal", ["neet-2026", "jee-main-2026", "aadhaar-update", "passport-india", "college-generic"]
+)
+def test_the_portals_of_the_specification_are_there(sql: Calls, portal: str) -> None:
+    assert sql.value("select count(*) from public.portal_schemas where is_current and portal = %s", portal) >= 1
+
+
+def _retry(job: dict[str, object]) -> dict[str, object]:
+    error = {"code": "UPLOAD_FAILED", "stage": "upload", "message": "no", "retryable": True, "detail": None}
+    return {
+        "job_id": job["id"],
+        "attempt": 1,
+        "error": error,
+        "metrics": None,
+        "retry": True,
+        "max_inflight": 4,
+        "lease_s": 300,
+        "max_attempts": 3,
+    }
