@@ -4,13 +4,11 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from rythmiq_worker.launcher import launch
 from rythmiq_worker.launcher_limits import Limits
 from rythmiq_worker.launcher_process import WORKER
 
-given: dict[str, Any] = json.loads(sys.argv[1])
-limits = Limits(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+limits = Limits(**json.loads(sys.argv[1]))
 worker = WORKER if sys.argv[2] == "-" else (sys.executable, str(Path(__file__).with_name(sys.argv[2])))
 os._exit(launch(sys.argv[3:], os.environ, worker=worker, limits=limits))

@@ -162,8 +162,8 @@ def test_a_store_that_fails_once_is_asked_again(
     """For the dispatch object and for the result."""
     fetched = spoil(monkeypatch, moody, "GET", "dispatch-a1", times=1)
     stored = spoil(monkeypatch, moody, "PUT", "result-a1", times=2)
-    assert at_moody.run(store_pauses_s=[0.05, 0.05]).exit_code == 0
-    assert at_moody.success().job_id == at_moody.job.job_id
+    assert at_moody.run("worker_silent.py", store_pauses_s=[0.05, 0.05]).exit_code == 0
+    assert at_moody.failure().error.code == "INTERNAL_ERROR"
     assert (len(fetched), len(stored)) == (1, 2)
 
 
@@ -171,9 +171,9 @@ def test_a_store_that_takes_no_result_does_not_stop_the_webhook(
     at_moody: Order, moody: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, moody, "PUT", "result-a1", times=100)
-    done = at_moody.run(store_pauses_s=[0.05])
+    done = at_moody.run("worker_silent.py", store_pauses_s=[0.05])
     assert (done.exit_code, done.frame["stored"], done.frame["webhook"]) == (0, False, "delivered")
-    assert at_moody.webhook().status == "success"
+    assert at_moody.webhook().status == "failed"
 
 
 def test_a_result_that_nobody_has_is_a_failed_launch(
@@ -182,7 +182,7 @@ def test_a_result_that_nobody_has_is_a_failed_launch(
     """So that the executor's word is right: nobody knows."""
     spoil(monkeypatch, moody, "PUT", "result-a1", times=100)
     receiver.answers = [503]
-    done = at_moody.run(store_pauses_s=[0.05], webhook_total_s=0.2)
+    done = at_moody.run("worker_silent.py", store_pauses_s=[0.05], webhook_total_s=0.2)
     assert (done.exit_code, done.frame["stored"], done.frame["webhook"]) == (75, False, "undelivered")
 
 
@@ -191,7 +191,7 @@ def test_a_dispatch_object_that_cannot_be_had_is_a_failed_launch(
 ) -> None:
     """Unlike one that is not there, it may be there later."""
     spoil(monkeypatch, moody, "GET", "dispatch-a1", times=100)
-    done = at_moody.run(store_pauses_s=[0.05])
+    done = at_moody.run("worker_silent.py", store_pauses_s=[0.05])
     assert (done.exit_code, done.stdout, at_moody.receiver.told) == (75, "", [])
 
 
@@ -207,7 +207,7 @@ def test_a_store_that_does_not_answer_does_not_keep_a_launch_for_ever(order: Ord
 def test_a_webhook_is_repeated_until_it_is_taken(order: Order, receiver: Receiver) -> None:
     """The same body each time."""
     receiver.answers = [503, 500, 409, 422, 302, 200]
-    done = order.run(webhook_most_pause_s=0.1)
+    done = order.run("worker_silent.py", webhook_most_pause_s=0.1)
     assert (done.exit_code, done.frame["webhook"]) == (0, "delivered")
     assert [event["status"] for event in done.events if event["event"] == "webhook"] == [503, 500, 409, 422, 302, 200]
     assert [told.body for told in receiver.told] == [receiver.told[0].body] * 6
@@ -217,9 +217,9 @@ def test_a_webhook_is_repeated_until_it_is_taken(order: Order, receiver: Receive
 def test_a_webhook_that_is_refused_for_good_is_not_repeated(order: Order, receiver: Receiver, status: int) -> None:
     """The result stands in the store all the same."""
     receiver.answers = [status]
-    done = order.run()
+    done = order.run("worker_silent.py")
     assert (done.exit_code, done.frame["webhook"], done.frame["stored"]) == (0, "refused", True)
-    assert order.success().job_id == order.job.job_id
+    assert order.failure().error.code == "INTERNAL_ERROR"
 
 
 def test_an_api_that_asks_for_more_time_gets_it_within_reason(order: Order, receiver: Receiver) -> None:
@@ -231,27 +231,27 @@ def test_an_api_that_asks_for_more_time_gets_it_within_reason(order: Order, rece
         (409, {"Retry-After": "-1"}),
         200,
     ]
-    done = order.run(webhook_most_pause_s=0.1)
+    done = order.run("worker_silent.py", webhook_most_pause_s=0.1)
     assert (done.frame["webhook"], len(receiver.told)) == ("delivered", 5)
 
 
 def test_a_pause_that_the_api_asks_for_beyond_the_time_in_all_ends_the_trying(order: Order, receiver: Receiver) -> None:
     receiver.answers = [(503, {"Retry-After": "30"})]
-    done = order.run(webhook_most_pause_s=32, webhook_total_s=10)
+    done = order.run("worker_silent.py", webhook_most_pause_s=32, webhook_total_s=10)
     assert (done.exit_code, done.frame["webhook"], len(receiver.told)) == (0, "undelivered", 1)
 
 
 def test_a_webhook_that_never_answers_is_given_up(order: Order, receiver: Receiver) -> None:
     receiver.answers = [None]
-    done = order.run(webhook_try_s=0.2, webhook_total_s=0.5)
+    done = order.run("worker_silent.py", webhook_try_s=0.2, webhook_total_s=0.5)
     assert (done.exit_code, done.frame["webhook"], done.frame["stored"]) == (0, "undelivered", True)
     assert {event["status"] for event in done.events if event["event"] == "webhook"} == {None}
 
 
 def test_a_webhook_that_nobody_listens_to_is_given_up(order: Order) -> None:
     order.put(order.dispatch(callback={"url": "http://127.0.0.1:9/internal/webhooks/camber", "token": order.token}))
-    done = order.run(webhook_total_s=0.2)
-    assert (done.exit_code, done.frame["webhook"], order.result().status) == (0, "undelivered", "success")
+    done = order.run("worker_silent.py", webhook_total_s=0.2)
+    assert (done.exit_code, done.frame["webhook"], order.result().status) == (0, "undelivered", "failed")
 
 
 # --- progress --------------------------------------------------------------------------------------------------------
