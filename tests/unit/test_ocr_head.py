@@ -5,8 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rythmiq_worker.engines.models import DICTIONARY, KEPT_BELOW, LetterNetwork, Network, find_models, open_recogniser
+from rythmiq_worker.engines.models import (
+    DICTIONARY,
+    KEPT_BELOW,
+    LetterNetwork,
+    Network,
+    find_models,
+    open_recogniser,
+)
 from rythmiq_worker.engines.onnx_head import Headless, metadata_of, without_head
+from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
 
 FILES = find_models()
 LINE = np.random.default_rng(7).uniform(-1, 1, (1, 3, 48, 160)).astype(np.float32)
@@ -56,7 +64,22 @@ def test_other_metadata_is_the_models_own(whole: Network, letters: LetterNetwork
 
 def test_a_network_that_ends_otherwise_is_left_whole() -> None:
     assert without_head(FILES.detection.read_bytes()) is None
-    assert type(open_recogniser(FILES.detection)) is Network
+    network, height_px = open_recogniser(FILES.detection)
+    assert type(network) is Network
+    assert height_px == LINE_HEIGHT_PX
+
+
+def test_a_network_that_was_cut_takes_lines_of_any_height(whole: Network, letters: LetterNetwork) -> None:
+    low = np.zeros((1, 3, 40, 160), np.float32)
+    assert letters.run(low).shape[:2] == (1, 20)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        whole.run(low)
+
+
+def test_lines_are_made_lower_only_for_the_model_on_which_that_was_measured(tmp_path: Path) -> None:
+    other = tmp_path / "devanagari_PP-OCRv5_rec_mobile.onnx"
+    other.write_bytes(FILES.recognition.read_bytes())
+    assert [open_recogniser(path)[1] for path in (FILES.recognition, other)] == [40, 48]
 
 
 def test_a_dictionary_of_another_model_is_refused(cut: Headless) -> None:

@@ -1,5 +1,7 @@
 """Takes the last layer off a recogniser's ONNX file, so that only the letters that are wanted are computed.
 
+And the shapes that its exporter noted, so that lines may be less high than the network was taught (docs/decisions.md).
+
 The bundled recogniser tells 18,710 characters apart, nearly all of them Chinese. That layer and its softmax are a sixth
 of the work on a long line (docs/decisions.md), and an Indian document uses a few hundred of them. ONNX is a protobuf
 message; the few fields that matter are walked here, because the `onnx` package costs a worker 0.3 s at each start.
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 1, 5, 12
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SHAPES = 1, 5, 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR = 1, 2, 4
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _FLOAT: Final = 1
 _FLOAT_TENSOR_TYPE: Final = bytes([10, 2, 8, _FLOAT])  # TypeProto{tensor_type{elem_type: FLOAT}}, of any shape
+_FLOAT_PLANES_TYPE: Final = bytes([10, 12, 8, _FLOAT, 18, 8, *(10, 0) * 4])  # the same with a shape of four unknowns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Headless:
     """A network without its last layer, and that layer.
 
     Attributes:
-        model: the ONNX file, which now ends with features: N x T x K.
+        model: the ONNX file, which now ends with features, N x T x K, and takes N x 3 x H x W of any H and W.
         weights: K x C, float32.
         bias: C, float32.
     """
@@ -69,9 +72,11 @@ def without_head(model: bytes) -> Headless | None:
     nodes = {id(part): _node(part) for part in parts if part.number == _GRAPH_NODE}
     makers = {node.outputs[0]: (part, node) for part, node in nodes.items() if node.outputs}
     outputs = [_name(part, _VALUE_NAME) for part in parts if part.number == _GRAPH_OUTPUT]
-    if len(outputs) != 1:
-        return None
     tensors = {_name(part, _TENSOR_NAME): part for part in parts if part.number == _GRAPH_INITIALIZER}
+    inputs = [_name(part, _VALUE_NAME) for part in parts if part.number == _GRAPH_INPUT]
+    inputs = [name for name in inputs if name not in tensors]  # old exporters list constants there too
+    if len(outputs) != 1 or len(inputs) != 1:
+        return None
     dropped: set[int] = set()
     constants: list[str] = []
     name = outputs[0]
@@ -92,9 +97,11 @@ def without_head(model: bytes) -> Headless | None:
     if weights is None or bias is None or weights.ndim != 2 or bias.shape != weights.shape[1:]:  # noqa: PLR2004  K x C
         return None
     dropped |= {id(tensors[constant]) for constant in constants}
-    kept = [part.whole for part in parts if id(part) not in dropped and part.number != _GRAPH_OUTPUT]
+    replaced = {_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SHAPES}
+    kept = [part.whole for part in parts if id(part) not in dropped and part.number not in replaced]
+    given = _coded(_VALUE_NAME, inputs[0].encode()) + _coded(_VALUE_TYPE, _FLOAT_PLANES_TYPE)
     output = _coded(_VALUE_NAME, name.encode()) + _coded(_VALUE_TYPE, _FLOAT_TENSOR_TYPE)
-    cut = _coded(_MODEL_GRAPH, b"".join([*kept, _coded(_GRAPH_OUTPUT, output)]))
+    cut = _coded(_MODEL_GRAPH, b"".join([*kept, _coded(_GRAPH_INPUT, given), _coded(_GRAPH_OUTPUT, output)]))
     rest = [field.whole for field in fields if field.number != _MODEL_GRAPH]
     return Headless(b"".join([*rest, cut]), weights, bias)
 

@@ -48,7 +48,7 @@ class RapidOcr:
     def __init__(self, files: ModelFiles) -> None:
         cv2.setNumThreads(1)  # its small jobs gain nothing from a second thread but its start
         self._detector = open_network(files.detection)
-        self._recogniser = Recogniser(open_recogniser(files.recognition))
+        self._recogniser = Recogniser(*open_recogniser(files.recognition))
 
     def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:
         """Read the lines of an upright page in reading order.

@@ -1,4 +1,4 @@
-"""Reads lines of text: crops 48 pixels high, batched by width, through the PP-OCR recogniser, decoded by CTC.
+"""Reads lines of text: crops of one height, batched by width, through the PP-OCR recogniser, decoded by CTC.
 
 Nothing is padded to a common 320 pixels as RapidOCR does: on a dense page that is nearly half of the work
 (docs/decisions.md).
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rythmiq_worker.engines.models import AnyNetwork
 
-LINE_HEIGHT_PX = 48
+LINE_HEIGHT_PX = 48  # what recognisers are taught; models.LINE_HEIGHTS_PX says which reads lower lines as well
 MIN_LINE_WIDTH_PX = 8
 MAX_LINE_WIDTH_PX = 3200  # about 180 letters; a longer box is squeezed, so that memory has a bound
 WIDTH_STEP_PX = 32
@@ -27,9 +27,9 @@ TALL_RATIO = 1.5  # higher than wide by this: text that runs downwards or upward
 LONE_LETTER_RATIO = 3.0  # higher than wide by this: no letter stands like that
 PREFILTER_BELOW = 0.75
 BLANK = 0
-# How far lines are squeezed: until a letter has 14 pixels, on average. Measured on five typefaces: nothing is lost
+# How far lines are squeezed: until a letter has 13 pixels, on average. Measured on five typefaces: nothing is lost
 # down to 14, 0.04 % of the letters at 13, 0.3 % at 11, 5 % at 9. Lines of a few letters are not worth it.
-LETTER_WIDTH_PX = 14.0
+LETTER_WIDTH_PX = 13.0
 MIN_SQUEEZE = 0.6
 LONG_LINE_PX = 200
 PILOTS = 3
@@ -83,9 +83,13 @@ def line_width(quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL) -> int:
 
 
 def crop_line(
-    image: "NDArray[np.uint8]", quad: "NDArray[np.float32]", turn: Turn = Turn.LEVEL, width_px: int | None = None
+    image: "NDArray[np.uint8]",
+    quad: "NDArray[np.float32]",
+    turn: Turn = Turn.LEVEL,
+    width_px: int | None = None,
+    height_px: int = LINE_HEIGHT_PX,
 ) -> "NDArray[np.uint8]":
-    """Cut one line out of the full-size picture, level and 48 pixels high.
+    """Cut one line out of the full-size picture, level.
 
     Where it shrinks, the picture is averaged first (INTER_AREA): a warp alone would skip pixels.
 
@@ -93,10 +97,11 @@ def crop_line(
         image: H x W x 3, uint8.
         quad: 4 x 2, float32, clockwise from top left.
         turn: how the text stands in it.
-        width_px: how wide to make it; `line_width` by default, which keeps its shape.
+        width_px: how wide to make it; `line_width` by default, which keeps the shape of one 48 pixels high.
+        height_px: how high to make it.
 
     Returns:
-        48 x W x 3, uint8, channels as given.
+        H x W x 3, uint8, channels as given.
     """
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
     low = np.clip(np.floor(quad.min(axis=0)).astype(int), 0, limit)
@@ -109,10 +114,10 @@ def crop_line(
         source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
         patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     width_px = line_width(quad, turn) if width_px is None else width_px
-    target = np.array([[0, 0], [width_px, 0], [width_px, LINE_HEIGHT_PX], [0, LINE_HEIGHT_PX]], np.float32)
+    target = np.array([[0, 0], [width_px, 0], [width_px, height_px], [0, height_px]], np.float32)
     matrix = cv2.getPerspectiveTransform(np.roll(source, -turn, axis=0), target)
     line = cv2.warpPerspective(
-        patch, matrix, (width_px, LINE_HEIGHT_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        patch, matrix, (width_px, height_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     return line.astype(np.uint8, copy=False)
 
@@ -183,23 +188,30 @@ class _Try:
     box: int
     turn: Turn
     width_px: int
+    height_px: int = LINE_HEIGHT_PX
 
 
 class Recogniser:
     """Reads lines out of a picture.
 
-    The network's work goes by columns. So on a page of long lines a few are read as they are, the others are squeezed
-    as far as those allow, and one that is then read with doubt is read again as it is.
+    The network's work goes by pixels. So lines are made lower than it is taught, where it bears that; on a page of long
+    ones a few are read at their width, the others squeezed as far as those allow; and one that is then read with doubt
+    is read again as it is.
+
+    Args:
+        network: the model.
+        height_px: how high lines are made at first; their widths are those of lines 48 pixels high all the same.
 
     Raises:
         ValueError: the model carries no dictionary.
     """
 
-    def __init__(self, network: "AnyNetwork") -> None:
+    def __init__(self, network: "AnyNetwork", height_px: int = LINE_HEIGHT_PX) -> None:
         dictionary = network.metadata("character")
         if not dictionary:
             raise ValueError("the recognition model carries no dictionary")
         self._network = network
+        self._height_px = height_px
         self._characters = ("", *dictionary.splitlines(), " ")
 
     def read(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]") -> list[Reading]:
@@ -213,23 +225,24 @@ class Recogniser:
             One reading a box, in the boxes' order.
         """
         tries = [_Try(box, turn, line_width(quad, turn)) for box, quad in enumerate(quads) for turn in turns_of(quad)]
+        lowered = [replace(one, height_px=self._height_px) for one in tries]
         pilots = pilots_of([one.width_px for one in tries])
-        readings = self._read(image, quads, {index: tries[index] for index in pilots})
+        readings = self._read(image, quads, {index: lowered[index] for index in pilots})
         squeeze = squeeze_of([tries[index].width_px for index in pilots], [readings[index] for index in pilots])
         squeezed = {
             index: replace(one, width_px=math.ceil(one.width_px * squeeze)) if one.width_px > LONG_LINE_PX else one
-            for index, one in enumerate(tries)
+            for index, one in enumerate(lowered)
             if index not in readings
         }
         readings |= self._read(image, quads, squeezed)
-        changed = [index for index, one in squeezed.items() if one != tries[index]]
+        best: dict[int, int] = {}
+        for index, one in enumerate(tries):
+            if one.box not in best or readings[index].confidence > readings[best[one.box]].confidence:
+                best[one.box] = index
+        changed = [index for index in best.values() if squeezed.get(index, lowered[index]) != tries[index]]
         doubtful = [index for index in changed if readings[index].confidence < SURE]
         readings |= self._read(image, quads, {index: tries[index] for index in doubtful})
-        best: dict[int, Reading] = {}
-        for index, one in enumerate(tries):
-            if one.box not in best or readings[index].confidence > best[one.box].confidence:
-                best[one.box] = readings[index]
-        return [best[box] for box in range(len(quads))]
+        return [readings[best[box]] for box in range(len(quads))]
 
     def read_as(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", turn: Turn) -> list[Reading]:
         """Read the lines in the given boxes as if all of them stood one way; as `read` else."""
@@ -244,11 +257,11 @@ class Recogniser:
         readings: dict[int, Reading] = {}
         for group in batches([tries[key].width_px for key in keys]):
             batch_keys = [keys[place] for place in group]
-            widest_px = tries[batch_keys[-1]].width_px
-            batch = np.zeros((len(group), 3, LINE_HEIGHT_PX, padded_width(widest_px)), np.float32)
+            widest = tries[batch_keys[-1]]
+            batch = np.zeros((len(group), 3, widest.height_px, padded_width(widest.width_px)), np.float32)
             for row, key in enumerate(batch_keys):
                 one = tries[key]
-                line = crop_line(image, quads[one.box], one.turn, one.width_px)
+                line = crop_line(image, quads[one.box], one.turn, one.width_px, one.height_px)
                 pixels = batch[row, :, :, : one.width_px]
                 pixels[...] = line[:, :, ::-1].transpose(2, 0, 1)  # the network is taught BGR
                 pixels *= 2 / 255
