@@ -31,10 +31,13 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("cold", "memory", "cer")
 TWELVE_MEGAPIXELS = 11_500_000
 SAMPLE_EVERY_S = 0.01
-MAX_CPU_RATIO = 0.5
+MAX_COLD_RATIO = 0.30
+MAX_WARM_RATIO = 0.33
 MAX_CER_EXCESS = 0.002
 MAX_PSS_MB = 600
 LIMIT_S = 600.0
+LONG_LINES = "long lines, which RapidOCR does not pad either, so that both sides do the same arithmetic"
+"""Why a page full of prose gains less than a card or a table: docs/decisions.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,24 +223,25 @@ def cold_rows(sheets: Sequence[Sheet], runs: int) -> list[dict[str, Any]]:
             for side, seconds in least.items():
                 seconds.append(run_cold(side, sheet.path).cpu_s)
         mine, other = min(least["ours"]), min(least["theirs"])
+        ratio = round(mine / other, 3)
         note = f"{sheet.name}, {_letters(sheet)} characters: {mine:.1f} of {other:.1f} s, least of {runs}"
-        rows.append(
-            row(
-                f"CPU, start to exit, 12 MP {name}, of RapidOCR's",
-                round(mine / other, 3),
-                most=MAX_CPU_RATIO,
-                note=note,
-            )
-        )
+        if ratio > MAX_COLD_RATIO:
+            note += f"; {LONG_LINES}"
+        rows.append(row(f"CPU, start to exit, 12 MP {name}, of RapidOCR's", ratio, most=MAX_COLD_RATIO, note=note))
     return rows
 
 
 def memory_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
-    """Peak of parent and child together on the densest picture of 12 MP."""
-    sheet = max(large_of(sheets), key=_letters)
-    mine, other = (run_cold(side, sheet.path, sample=True).pss_mb for side in ("ours", "theirs"))
-    note = f"{sheet.name}, {_letters(sheet)} characters; RapidOCR {other:.0f} MB"
-    return [row("PSS of parent and child, densest 12 MP page", round(mine or 0), most=MAX_PSS_MB, unit="MB", note=note)]
+    """Peak of parent and child together on the densest picture of 12 MP, and on those that take the closest look."""
+    large = large_of(sheets)
+    densest = max(large, key=_letters)
+    rows = []
+    for name, sheet in (("densest", densest), *(("distant", sheet) for sheet in large if "-far-" in sheet.name)):
+        mine, other = (run_cold(side, sheet.path, sample=True).pss_mb for side in ("ours", "theirs"))
+        note = f"{sheet.name}, {_letters(sheet)} characters; RapidOCR {other:.0f} MB"
+        what = f"PSS of parent and child, {name} 12 MP page"
+        rows.append(row(what, round(mine or 0), most=MAX_PSS_MB, unit="MB", note=note))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +280,12 @@ def cer_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
     mine, other = (sum(read.error_rate for read in side) / len(side) for side in (ours, theirs))
     excess = [one.error_rate - another.error_rate for one, another in zip(ours, theirs, strict=True)]
     worst = max(range(len(sheets)), key=lambda index: excess[index])
-    mine_s, other_s = (sum(read.cpu_s for read in side) for side in (ours, theirs))
+    large = large_of(sheets)
+    at = [index for index, sheet in enumerate(sheets) if sheet in large]
+    mine_s, other_s = (sum(side[index].cpu_s for index in at) for side in (ours, theirs))
+    ratio, note = round(mine_s / other_s, 3), f"{len(at)} pictures: {mine_s:.0f} of {other_s:.0f} s"
+    if ratio > MAX_WARM_RATIO:
+        note += f"; one in four is a letter: {LONG_LINES}"
     return [
         row(
             "CER, mean difference to RapidOCR's",
@@ -285,11 +294,7 @@ def cer_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
             note=f"mean of {len(sheets)} pictures: ours {mine:.4f}, RapidOCR {other:.4f}",
         ),
         row("CER, worst picture's difference", round(excess[worst], 4), note=sheets[worst].name),
-        row(
-            "CPU, models loaded, all pictures, of RapidOCR's",
-            round(mine_s / other_s, 3),
-            note=f"{mine_s:.0f} of {other_s:.0f} s",
-        ),
+        row("CPU, models loaded, pictures of 12 MP, of RapidOCR's", ratio, most=MAX_WARM_RATIO, note=note),
     ]
 
 
