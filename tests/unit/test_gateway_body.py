@@ -1,0 +1,188 @@
+"""A body of one JSON object: what is JSON, what is announced as JSON, and which field of it is wrong."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rythmiq.contracts.api import JobRequest, UploadRequest
+from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
+from rythmiq.contracts.webhook import WebhookBody
+from rythmiq.gateway.json_body import MAX_ERRORS, pointer, read_object, require_json_type, validated
+from rythmiq.gateway.request import Request
+
+JOB = "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"1",
+        b"{",
+        b"{}{}",
+        b"{} x",
+        b'{"a": 1, "a": 1}',
+        b'{"b": {"a": 1, "a": 2}}',
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": 01}',
+        b"{'a': 1}",
+        b'{"a": "\xff"}',
+        b'\xef\xbb\xbf{"a": 1}',
+        '{"a": 1}'.encode("utf-16"),
+        b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=lambda data: repr(data[:24]),
+)
+def test_what_is_not_one_json_object_is_malformed(data: bytes) -> None:
+    with pytest.raises(ProblemError) as refused:
+        read_object(data)
+    assert refused.value.code is ProblemCode.MALFORMED_JSON
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_an_object_or_malformed(data: bytes) -> None:
+    with contextlib.suppress(ProblemError):
+        assert isinstance(read_object(data), dict)
+
+
+@pytest.mark.parametrize(
+    "announced",
+    ["application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'],
+)
+def test_json_in_utf8_is_taken(announced: str) -> None:
+    require_json_type(Request(headers={"content-type": announced}))
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "application/json; charset=latin1",
+    ],
+)
+def test_anything_else_is_not(announced: str | None) -> None:
+    headers = {} if announced is None else {"content-type": announced}
+    with pytest.raises(ProblemError) as refused:
+        require_json_type(Request(headers=headers))
+    assert refused.value.code is ProblemCode.UNSUPPORTED_MEDIA_TYPE
+
+
+def test_a_machine_need_not_announce_its_json() -> None:
+    require_json_type(Request(), optional=True)
+
+
+def wrong(model: Any, data: bytes, *, strict: bool = True) -> dict[str, str]:
+    """Codes of the wrong fields, by pointer."""
+    with pytest.raises(ProblemError) as refused:
+        validated(model, data, read_object(data), strict=strict)
+    assert refused.value.code is ProblemCode.INVALID_FIELD
+    assert all(error.code in set(FieldCode) and error.detail for error in refused.value.errors)
+    return {error.pointer: str(error.code) for error in refused.value.errors}
+
+
+UPLOAD = b'"filename": "a.jpg", "mime_type": "image/jpeg"'
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        (b"{}", {"/filename": "REQUIRED", "/mime_type": "REQUIRED", "/size_bytes": "REQUIRED"}),
+        (b"{" + UPLOAD + b"}", {"/size_bytes": "REQUIRED"}),
+        (b"{" + UPLOAD + b', "size_bytes": null}', {"/size_bytes": "REQUIRED"}),
+        (b"{" + UPLOAD + b', "size_bytes": 0}', {"/size_bytes": "OUT_OF_RANGE"}),
+        (b"{" + UPLOAD + b', "size_bytes": "5"}', {"/size_bytes": "WRONG_TYPE"}),
+        (b"{" + UPLOAD + b', "size_bytes": true}', {"/size_bytes": "WRONG_TYPE"}),
+        (b"{" + UPLOAD + b', "size_bytes": 1.5}', {"/size_bytes": "WRONG_TYPE"}),
+        (b"{" + UPLOAD + b', "size_bytes": 5, "x~/y": 1}', {"/x~0~1y": "UNKNOWN_FIELD"}),
+        (b"{" + UPLOAD + b', "size_bytes": 5, "encrypted": "yes"}', {"/encrypted": "WRONG_TYPE"}),
+        (
+            b'{"filename": "", "mime_type": "jpeg", "size_bytes": 5}',
+            {"/filename": "WRONG_LENGTH", "/mime_type": "WRONG_FORMAT"},
+        ),
+        (b'{"filename": "a\\u0000", "mime_type": "a/b", "size_bytes": 5}', {"/filename": "WRONG_FORMAT"}),
+        (b'{"job_id": "x"}', {"/job_id": "WRONG_FORMAT"}),
+        (b'{"job_id": "' + JOB.encode() + b'", ' + UPLOAD + b"}", {"/filename": "CONFLICT", "/mime_type": "CONFLICT"}),
+    ],
+)
+def test_an_upload_names_each_wrong_field(data: bytes, fields: dict[str, str]) -> None:
+    assert wrong(UploadRequest, data) == fields
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        (b"{}", {"/portal": "REQUIRED"}),
+        (b'{"portal": "neet-2026"}', {"/raw_path": "REQUIRED", "/artifact_url": "REQUIRED"}),
+        (
+            b'{"portal": "neet-2026", "raw_path": "a", "artifact_url": "b"}',
+            {"/raw_path": "CONFLICT", "/artifact_url": "CONFLICT"},
+        ),
+        (b'{"portal": "NEET", "raw_path": "a"}', {"/portal": "WRONG_FORMAT"}),
+        (
+            b'{"portal":"a", "raw_path":"a", "options":{"rotate":45, "crop":{"x":2, "y":0, "width":1}, "z":1}}',
+            {
+                "/options/rotate": "NOT_ALLOWED",
+                "/options/crop/x": "OUT_OF_RANGE",
+                "/options/crop/height": "REQUIRED",
+                "/options/z": "UNKNOWN_FIELD",
+            },
+        ),
+        (
+            b'{"portal": "a", "raw_path": "a", "options": {"crop": {"x": 0.5, "y": 0, "width": 1, "height": 1}}}',
+            {"/options/crop": "INVALID"},
+        ),
+    ],
+)
+def test_a_job_names_each_wrong_field(data: bytes, fields: dict[str, str]) -> None:
+    assert wrong(JobRequest, data) == fields
+
+
+def test_whole_numbers_are_fractions_too() -> None:
+    data = b'{"portal": "a", "raw_path": "a", "options": {"crop": {"x": 0, "y": 0, "width": 1, "height": 1}}}'
+    assert validated(JobRequest, data, read_object(data), strict=True).options.crop is not None
+
+
+def test_text_that_is_no_unicode_is_malformed() -> None:
+    data = b'{"filename": "\\ud800", "mime_type": "a/b", "size_bytes": 5}'
+    with pytest.raises(ProblemError) as refused:
+        validated(UploadRequest, data, read_object(data), strict=True)
+    assert refused.value.code is ProblemCode.MALFORMED_JSON
+
+
+def test_a_report_points_at_fields_and_not_at_what_kind_of_report_it_is() -> None:
+    data = b'{"job_id": "' + JOB.encode() + b'", "status": "failed", "result": {"status": "failed", "job_id": null}}'
+    assert wrong(WebhookBody, data, strict=False) == {"/result/error": "REQUIRED"}
+    data = data.replace(b'"status": "failed", "job_id": null', b'"status": "mallory"')
+    assert wrong(WebhookBody, data, strict=False) == {"/result": "NOT_ALLOWED"}
+
+
+def test_no_message_quotes_what_was_sent() -> None:
+    data = b'{"job_id": "mallory", "status": "mallory", "result": {"status": "mallory"}, "attempt": "mallory"}'
+    with pytest.raises(ProblemError) as refused:
+        validated(WebhookBody, data, read_object(data), strict=False)
+    assert not [error for error in refused.value.errors if "mallory" in error.detail]
+
+
+def test_the_list_of_errors_is_bounded() -> None:
+    data = b"{" + b",".join(b'"x%d": 1' % n for n in range(500)) + b"}"
+    assert len(wrong(UploadRequest, data)) == MAX_ERRORS
+
+
+def test_a_pointer_is_escaped() -> None:
+    assert pointer(["a/b", "c~d", 0]) == "/a~1b/c~0d/0"
+    assert pointer([]) == ""
