@@ -172,7 +172,7 @@ class Supervisor:
         self._log({"event": "part_started", "part": part.name, "pid": process.pid, "starts": running.starts})
 
     def _end(self, running: _Running) -> None:
-        process = running.process
+        process, began_s = running.process, time.monotonic()
         if process is not None and process.poll() is None:
             for number, wait_s in ((running.part.stop_signal, running.part.grace_s), (signal.SIGKILL, 5.0)):
                 _send(process, number)
@@ -183,6 +183,8 @@ class Supervisor:
                 break
         if process is not None:
             self._tether.let_go(process.pid)
+            wall_ms = int((time.monotonic() - began_s) * 1000)
+            self._log({"event": "part_stopped", "part": running.part.name, "code": process.poll(), "wall_ms": wall_ms})
         running.process = None
         running.stopping = False
         with self._lock:
