@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 PADDLE := .venv-paddle
 PADDLE_READY := $(PADDLE)/.ready
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+# Functions run on one platform, and pip reads markers for the machine that builds: so these locks have none.
+LOCK_FUNCTIONS := $(filter-out --universal,$(LOCK)) --python-platform x86_64-manylinux2014 --constraint tests/requirements.txt
 PACKAGES := core functions layers infra tests docs
 
 $(READY): tests/requirements.txt pyproject.toml
@@ -44,6 +46,10 @@ test: $(READY)  ## run every test
 .PHONY: test-paddle
 test-paddle: $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle
+
+.PHONY: bundle
+bundle: $(READY)  ## build every function's zip as the deployer would, into build/bundles
+	$(BIN)/python -m rythmiq_cli.bundles
 
 .PHONY: test-rgw
 test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packages, see tests/rig/README.md)
@@ -85,6 +91,8 @@ seed: $(READY)  ## write the rule book as the database's next migration, if it h
 lock: $(READY)  ## resolve the locked requirements anew
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --extra cli --extra local --group dev --output-file tests/requirements.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --output-file layers/worker/requirements.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FUNCTIONS) --extra functions --output-file layers/functions/requirements.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FUNCTIONS) --extra functions --extra postgres --output-file layers/functions/requirements-postgres.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra paddle --group paddle-test --output-file tests/requirements-paddle.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra paddle --output-file layers/worker/requirements-paddle.txt
 
