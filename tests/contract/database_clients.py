@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +16,7 @@ from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.contracts.keys import raw_key
-from rythmiq.ports import Caller, Capacity, Finish, NewJob, SettlementClaim, Upload
+from rythmiq.ports import Caller, Capacity, DatabaseFaultError, Finish, NewJob, SettlementClaim, Upload
 from tests.contract.supabase_stub import Key, SupabaseStub, supabase_stub
 
 Way = Literal["postgres", "supabase with legacy keys", "supabase with new keys"]
@@ -161,3 +161,54 @@ def finish(job_id: str, claim: str) -> Finish:
         receipt={"portal": "upsc-2026", "clauses": [], "note": 'it\'s \\ "quoted"'},
         conforms=True,
     )
+
+
+class Recorder:
+    """A transport that notes each call and answers nothing that any row model takes."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, object], Caller | None]] = []
+
+    def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> object:
+        """Note the call."""
+        self.calls.append((function, dict(arguments), caller))
+        return None
+
+
+def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | None]]:
+    """What each method of the port calls, by the method's name; the ids are nobody's."""
+    recorder = Recorder()
+    database = SqlDatabase(recorder)
+    upload, job_id = new_upload(who.user_id), new_id()
+    methods: dict[str, Callable[[], object]] = {
+        "upload_create": lambda: database.upload_create(upload, initial_credits=0),
+        "upload_get": lambda: database.upload_get(who.user_id, job_id),
+        "job_create": lambda: database.job_create(new_job(upload), NO_ROOM),
+        "job_submitted": lambda: database.job_submitted(job_id, 1, executor="local", executor_ref="1"),
+        "job_progress": lambda: database.job_progress(job_id, 1, "ocr"),
+        "job_claim_settlement": lambda: database.job_claim_settlement(
+            job_id, 1, user_id=who.user_id, document_id=new_id()
+        ),
+        "job_release_settlement": lambda: database.job_release_settlement(job_id, new_id()),
+        "job_finish": lambda: database.job_finish(finish(job_id, new_id()), NO_ROOM),
+        "job_fail_attempt": lambda: database.job_fail_attempt(
+            job_id, 1, error={"code": "X"}, metrics=None, retry=False, capacity=NO_ROOM
+        ),
+        "job_extend": lambda: database.job_extend(job_id, 1, lease_s=1),
+        "jobs_tick": lambda: database.jobs_tick(NO_ROOM),
+        "job_get": lambda: database.job_get(who, job_id),
+        "jobs_list": lambda: database.jobs_list(who, status=None, limit=1, before=None),
+        "job_key": lambda: database.job_key(who.user_id, job_id),
+        "job_delete": lambda: database.job_delete(who.user_id, job_id, NO_ROOM),
+        "job_erase": lambda: database.job_erase(who.user_id, job_id),
+        "account": lambda: database.account(who.user_id, initial_credits=0),
+        "credits_grant": lambda: database.credits_grant(who.user_id, 1),
+        "jobs_search": lambda: database.jobs_search(status=None, user_id=None, limit=1),
+        "job_inspect": lambda: database.job_inspect(job_id),
+        "metrics_snapshot": database.metrics_snapshot,
+        "health": database.health,
+    }
+    for method in methods.values():
+        with contextlib.suppress(DatabaseFaultError, TypeError):  # None is no answer to most of them
+            method()
+    return dict(zip(methods, recorder.calls, strict=True))
