@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import sys
-from functools import cache
 from typing import Any
 
 # Before pydantic is imported: looking for plugins costs a cold start, and there are none.
@@ -68,17 +67,12 @@ def metrics(event: object, context: object = None) -> Answer:
 def _answered(name: str, event: object, context: object) -> Answer:
     """Answer even when not so much as the imports succeed; the platform would show that as a 502 without a word."""
     try:
-        answer: Answer = _application(name)(event, context)
+        answer: Answer = importlib.import_module(f"rythmiq.wiring.{name}").APPLICATION(event, context)
     except Exception as error:  # noqa: BLE001  see above
         line = {"level": "error", "event": "not_wired", "function": name, "error": repr(error)}
         print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  the log itself may be what failed
         return _unwired()
     return answer
-
-
-@cache
-def _application(name: str) -> Any:
-    return importlib.import_module(f"rythmiq.wiring.{name}").application()
 
 
 def _unwired() -> Answer:

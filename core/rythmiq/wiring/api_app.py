@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.app import Parts, routes
+from rythmiq.gateway.routes.app import Parts, application
 from rythmiq.wiring.public import allowed_origins, require_usable_settings
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    return Application("api/app", routes(), parts=parts, allowed_origins=allowed_origins)
 
 
 @cache
@@ -29,3 +23,6 @@ def _openapi() -> Mapping[str, Any]:
     from rythmiq.gateway.openapi import document  # noqa: PLC0415  the page is asked for more often
 
     return document()
+
+
+APPLICATION = application(parts, allowed_origins)

@@ -3,16 +3,10 @@
 import os
 from functools import cache
 
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.health import Deep, Parts, routes
+from rythmiq.gateway.routes.health import Deep, Parts, application
 from rythmiq.settings import HealthSettings
 from rythmiq.wiring.outside import database_of
 from rythmiq.wiring.public import allowed_origins, require_usable_settings
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    return Application("api/health", routes(), parts=parts, allowed_origins=allowed_origins)
 
 
 @cache
@@ -35,3 +29,6 @@ def deep() -> Deep:
     """
     settings = HealthSettings.from_environ(os.environ)
     return Deep(database=database_of(settings), token=settings.metrics_token.get_secret_value())
+
+
+APPLICATION = application(parts, allowed_origins)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from rythmiq.clock import SystemClock
 from rythmiq.contracts.origins import OriginRules
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.jobs import Parts, routes
-from rythmiq.gateway.routing import Guards
+from rythmiq.gateway.routes.jobs import Parts, application
 from rythmiq.services.jobs import Jobs, JobTerms
 from rythmiq.settings import JobsSettings
 from rythmiq.wiring.callers import verifier_of
@@ -17,12 +15,6 @@ from rythmiq.wiring.public import allowed_origins
 
 if TYPE_CHECKING:
     from rythmiq.services.reconcile import Reconciler
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    guards: Guards[Parts] = Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization")))
-    return Application("api/jobs", routes(), parts=parts, guards=guards, allowed_origins=allowed_origins)
 
 
 @cache
@@ -69,3 +61,6 @@ def parts() -> Parts:
         base_url=f"{settings.public_url}/api",
         wait_max_s=settings.wait_max_s,
     )
+
+
+APPLICATION = application(parts, allowed_origins)

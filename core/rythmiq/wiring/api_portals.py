@@ -2,15 +2,9 @@
 
 from functools import cache
 
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.portals import Parts, routes
+from rythmiq.gateway.routes.portals import Parts, application
 from rythmiq.services.rule_book import list_portals, show_portal
 from rythmiq.wiring.public import allowed_origins, require_usable_settings
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    return Application("api/portals", routes(), parts=parts, allowed_origins=allowed_origins)
 
 
 @cache
@@ -22,3 +16,6 @@ def parts() -> Parts:
     """
     require_usable_settings()
     return Parts(list_portals, show_portal)
+
+
+APPLICATION = application(parts, allowed_origins)

@@ -4,20 +4,12 @@ import os
 from functools import cache
 
 from rythmiq.clock import SystemClock
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.uploads import Parts, routes
-from rythmiq.gateway.routing import Guards
+from rythmiq.gateway.routes.uploads import Parts, application
 from rythmiq.services.uploads import Uploads, UploadTerms
 from rythmiq.settings import UploadsSettings
 from rythmiq.wiring.callers import verifier_of
 from rythmiq.wiring.outside import database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    guards: Guards[Parts] = Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization")))
-    return Application("api/uploads", routes(), parts=parts, guards=guards, allowed_origins=allowed_origins)
 
 
 @cache
@@ -42,3 +34,6 @@ def parts() -> Parts:
         ),
     )
     return Parts(verifier=verifier_of(settings), uploads=uploads)
+
+
+APPLICATION = application(parts, allowed_origins)

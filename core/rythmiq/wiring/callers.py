@@ -3,10 +3,8 @@
 from typing import TYPE_CHECKING
 
 from rythmiq.clock import SystemClock
-from rythmiq.contracts.webhook import SECRET_HEADER
 
 if TYPE_CHECKING:
-    from rythmiq.gateway.request import Request
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.services.webhooks import WebhookAuth
     from rythmiq.settings import AuthSettings, ExecutorSettings
@@ -41,8 +39,3 @@ def webhook_auth_of(settings: "ExecutorSettings") -> "WebhookAuth":
         previous=None if previous is None else previous.get_secret_value(),
         clock=SystemClock(),
     )
-
-
-def shown_secret(request: "Request") -> str | None:
-    """What a machine shows."""
-    return request.header(SECRET_HEADER)

@@ -5,24 +5,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from rythmiq.clock import SystemClock
-from rythmiq.gateway.application import Application
-from rythmiq.gateway.routes.webhooks import Parts, routes
-from rythmiq.gateway.routing import Guards
+from rythmiq.gateway.routes.webhooks import Parts, application
 from rythmiq.services.settle import Settlement
 from rythmiq.services.webhooks import Webhooks
 from rythmiq.settings import WebhooksSettings
-from rythmiq.wiring.callers import shown_secret, webhook_auth_of
+from rythmiq.wiring.callers import webhook_auth_of
 from rythmiq.wiring.outside import capacity_of, database_of, require_executor, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins
 
 if TYPE_CHECKING:
     from rythmiq.services.reconcile import Reconciler
-
-
-def application() -> Application[Parts]:
-    """The function."""
-    guards: Guards[Parts] = Guards(machine=lambda parts, request, body: parts.auth.require(shown_secret(request), body))
-    return Application("internal/webhooks", routes(), parts=parts, guards=guards, allowed_origins=allowed_origins)
 
 
 @cache
@@ -47,3 +39,6 @@ def parts() -> Parts:
     )
     webhooks = Webhooks(database=database, settlement=settlement, reconciler=reconciler)
     return Parts(auth=webhook_auth_of(settings), webhooks=webhooks)
+
+
+APPLICATION = application(parts, allowed_origins)

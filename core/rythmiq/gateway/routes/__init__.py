@@ -1,1 +1,1 @@
-"""The calls of each function: `OPERATIONS` as data, and `routes()` with what answers them."""
+"""The calls of each function: `OPERATIONS` as data, `Parts` that the handlers need, and the `application`."""

@@ -3,13 +3,14 @@
 Source: SPEC 4, 16.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api import AccountAnswer
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -34,9 +35,16 @@ class Parts:
     accounts: "Accounts"
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(SHOW, _show),)
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(SHOW, _show),)
+    return Application(
+        "api/account",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
+    )
 
 
 def _show(parts: Parts, call: Call) -> Response:

@@ -3,9 +3,10 @@
 Source: SPEC 4, 14.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response
 from rythmiq.gateway.routing import Answer, Call, Operation, Route
 
@@ -67,9 +68,10 @@ class Parts:
         return self._openapi
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(PAGE, _page), Route(OPENAPI, _openapi))
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(PAGE, _page), Route(OPENAPI, _openapi))
+    return Application("api/app", routes, parts=make_parts, allowed_origins=allowed_origins)
 
 
 def _page(_parts: Parts, _call: Call) -> Response:

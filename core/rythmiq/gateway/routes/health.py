@@ -6,13 +6,14 @@ wrong, to the operator who asks.
 Source: SPEC 4, 16.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rythmiq import __version__
 from rythmiq.contracts.api import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.operators import require_token
 from rythmiq.gateway.problems import RETRY_AFTER_S
 from rythmiq.gateway.response import Response, answer
@@ -52,9 +53,10 @@ class Parts:
     deep: Callable[[], Deep]
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(SHOW, _show),)
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(SHOW, _show),)
+    return Application("api/health", routes, parts=make_parts, allowed_origins=allowed_origins)
 
 
 def _show(parts: Parts, call: Call) -> Response:

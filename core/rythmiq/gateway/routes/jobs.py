@@ -3,15 +3,16 @@
 Source: SPEC 4, 16.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
 from rythmiq.contracts.api import IDEMPOTENCY_KEY, JobAccepted, JobPage, JobRequest, JobStatus, JobView
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.query import Parameters
 from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -118,9 +119,21 @@ class Parts:
     wait_max_s: float
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(CREATE, _create), Route(LIST, _list), Route(SHOW, _show), Route(DELETE, _delete))
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (
+        Route(CREATE, _create),
+        Route(LIST, _list),
+        Route(SHOW, _show),
+        Route(DELETE, _delete),
+    )
+    return Application(
+        "api/jobs",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
+    )
 
 
 def _create(parts: Parts, call: Call) -> Response:

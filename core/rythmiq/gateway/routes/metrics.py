@@ -3,13 +3,15 @@
 Source: SPEC 4, 13.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rythmiq.gateway.application import Application
+from rythmiq.gateway.operators import require_token
 from rythmiq.gateway.prometheus import MEDIA_TYPE, render
 from rythmiq.gateway.response import Response
-from rythmiq.gateway.routing import Answer, Call, Operation, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.ports import Database
@@ -33,9 +35,16 @@ class Parts:
     token: str = field(repr=False)
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(SHOW, _show),)
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(SHOW, _show),)
+    return Application(
+        "internal/metrics",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(machine=lambda parts, request, _body: require_token(request, parts.token)),
+    )
 
 
 def _show(parts: Parts, _call: Call) -> Response:

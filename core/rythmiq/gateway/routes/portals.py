@@ -5,11 +5,12 @@ Source: SPEC 4, 9.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, etag_matches
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
 
@@ -68,9 +69,10 @@ class Parts:
         return self._made[key]
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(LIST, _show), Route(SHOW, _show))
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(LIST, _show), Route(SHOW, _show))
+    return Application("api/portals", routes, parts=make_parts, allowed_origins=allowed_origins)
 
 
 def _show(parts: Parts, call: Call) -> Response:

@@ -3,13 +3,14 @@
 Source: SPEC 4, 11.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.webhook import SECRET_HEADER, TickAnswer
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.services.reconcile import Reconciler
@@ -35,16 +36,24 @@ class Parts:
     reconciler: "Reconciler"
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(TICK, _tick),)
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(TICK, _tick),)
+    return Application(
+        "internal/reconcile",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(machine=lambda parts, request, _body: parts.auth.require_secret(request.header(SECRET_HEADER))),
+        on_trigger=_on_trigger,
+    )
 
 
-def on_trigger(parts: Parts) -> Response:
+def _on_trigger(parts: Parts) -> Response:
     """Do what the scheduler asks for."""
     report = parts.reconciler.tick()
     return answer(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 
 
 def _tick(parts: Parts, _call: Call) -> Response:
-    return on_trigger(parts)
+    return _on_trigger(parts)

@@ -3,14 +3,15 @@
 Source: SPEC 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api import UploadAnswer, UploadRequest
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -37,9 +38,16 @@ class Parts:
     uploads: "Uploads"
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(CREATE, _create),)
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(CREATE, _create),)
+    return Application(
+        "api/uploads",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
+    )
 
 
 def _create(parts: Parts, call: Call) -> Response:

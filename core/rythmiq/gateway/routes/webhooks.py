@@ -3,14 +3,15 @@
 Source: SPEC 7, 16.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER, ProgressAnswer, ProgressBody, WebhookAnswer, WebhookBody
+from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.services.webhooks import WebhookAuth, Webhooks
@@ -59,9 +60,16 @@ class Parts:
     webhooks: "Webhooks"
 
 
-def routes() -> Sequence[Route[Parts]]:
-    """What the function answers."""
-    return (Route(END, _end), Route(PROGRESS, _progress))
+def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+    """The function."""
+    routes: Sequence[Route[Parts]] = (Route(END, _end), Route(PROGRESS, _progress))
+    return Application(
+        "internal/webhooks",
+        routes,
+        parts=make_parts,
+        allowed_origins=allowed_origins,
+        guards=Guards(machine=lambda parts, request, body: parts.auth.require(request.header(SECRET_HEADER), body)),
+    )
 
 
 def _end(parts: Parts, call: Call) -> Response:
