@@ -99,15 +99,15 @@ class User:
 class Rig:
     """Everything, once."""
 
-    def __init__(self, url: str, *, sealed: bool = True, capacity: Capacity | None = None) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
         self.transport = PostgresTransport(url)
         self.database = SqlDatabase(self.transport)
-        self.capacity = capacity or Capacity(max_inflight=4, lease_s=LEASE_S, max_attempts=3)
+        self.capacity = Capacity(max_inflight=4, lease_s=LEASE_S, max_attempts=3)
         self.clock = FixedClock(dt.datetime.now(tz=dt.UTC))
         self.store = MemoryStore(self.clock)
         self.executor = MemoryExecutor()
-        self.ring = KeyRing.parse(KeyRing.new_entry(1)) if sealed else None
+        self.ring: KeyRing | None = KeyRing.parse(KeyRing.new_entry(1))
         self.origins = OriginRules("https://store.test", "rythmiq", ("https://files.test",))
         self.max_active_jobs = 20
         self.max_upload_bytes = 1_000_000

@@ -173,7 +173,7 @@ class Reconciler:
         reference = job.executor_ref if job.executor in {None, self._executor.name} else None
         if job.executor_ref is None:
             # The reply to a submit may have been lost: only what the executor does not know is submitted again.
-            reference = self._executor.find(job.job_id, job.attempt, timeout_s=self._left_s(ends_at))
+            reference = self._found(job, ends_at)
             if reference is None and self._age_s(job) <= self._terms.pending_max_s:
                 return self._dispatch(job, ends_at)
             if reference is not None:
@@ -185,6 +185,14 @@ class Reconciler:
         # It may have ended between the two questions.
         settled = self._settled_from_result(job, ends_at)
         return settled if settled is not None else self._abandon(job, reference, state, ends_at)
+
+    def _found(self, job: OverdueJob, ends_at: float) -> str | None:
+        try:
+            return self._executor.find(job.job_id, job.attempt, timeout_s=self._left_s(ends_at))
+        except ExecutorUnclearError:
+            if self._age_s(job) > self._terms.pending_max_s:  # as below; the fence stops what may run all the same
+                return None
+            raise
 
     def _state(self, job: OverdueJob, reference: str | None, ends_at: float) -> ExecutorState:
         if reference is None:
