@@ -1,0 +1,363 @@
+"""GET and DELETE of jobs against a real database, under row level security."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from rythmiq.adapters.memory import Fault
+from rythmiq.contracts.api import JobView
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.store_errors import StoreUnavailableError
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.ports import Capacity
+from rythmiq.services.jobs import Viewed
+from tests.integration.service_rig import BASE_URL, LEASE_S, Rig, User, rig, service_database, user
+
+__all__ = ["rig", "service_database", "user"]
+
+
+def look(rig: Rig, user: User, job_id: str, **how: Any) -> Viewed:
+    return rig.jobs.view(user.caller, job_id, base_url=BASE_URL, **how)
+
+
+def done(rig: Rig, user: User) -> JobView:
+    accepted = rig.create(user)
+    rig.webhooks.receive(rig.work(accepted.job_id))
+    return rig.view(user, accepted.job_id)
+
+
+def refused(call: Any, *arguments: Any, **named: Any) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        call(*arguments, **named)
+    return caught.value
+
+
+# --- one job ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_goes_on_has_its_key_and_no_links_yet(rig: Rig, user: User) -> None:
+    """And says when to ask again."""
+    accepted = rig.create(user)
+    viewed = look(rig, user, accepted.job_id)
+    assert viewed.retry_after_s is not None
+    assert viewed.view is not None
+    assert viewed.view.links.self == f"{BASE_URL}/jobs/{accepted.job_id}"
+    assert (viewed.view.links.preview, viewed.view.links.output) == (None, None)
+    assert viewed.view.encryption is not None
+
+
+def test_a_completed_job_has_links_to_preview_document_and_zip(rig: Rig, user: User) -> None:
+    """Each for as long as the operator says; the ZIP's name holds nothing of the person."""
+    view = done(rig, user)
+    links, now_s = view.links, int(rig.clock.now().timestamp())
+    assert view.artifacts is not None
+    for link, artifact, ttl_s in (
+        (links.preview, "preview_path", 3_600),
+        (links.document, "document_path", 3_600),
+        (links.output, "output_path", 86_400),
+    ):
+        assert link is not None
+        assert view.artifacts[artifact] in link
+        assert abs(int(link.partition("until=")[2].partition("&")[0]) - now_s - ttl_s) <= 1
+    assert str(links.output).endswith(f"filename=neet-2026-photo-{view.job_id[:8]}.zip.enc")
+
+
+def test_a_failed_job_has_its_error_and_no_links(rig: Rig, user: User) -> None:
+    """Code, stage, and whether it may be tried again."""
+    accepted = rig.create(user)
+    rig.webhooks.receive(rig.failure(accepted.job_id))
+    view = rig.view(user, accepted.job_id)
+    assert view.error is not None
+    assert (view.error["code"], view.error["stage"], view.error["retryable"]) == ("DECODE_FAILED", "decode", False)
+    assert view.links.output is None
+
+
+def test_another_users_job_is_not_found(rig: Rig, user: User) -> None:
+    """Nor one that nobody has, nor what is no id."""
+    accepted = rig.create(user)
+    for job_id in (accepted.job_id, str(uuid.uuid4()), "x", f"{accepted.job_id}\n"):
+        assert refused(look, rig, User(), job_id).code == ProblemCode.NOT_FOUND
+
+
+def test_a_key_that_the_ring_has_lost_is_the_operators_to_mend(rig: Rig, user: User) -> None:
+    """503 with the variable's name; nothing is shown that cannot be opened."""
+    accepted = rig.create(user)
+    rig.ring = KeyRing.parse(KeyRing.new_entry(9))
+    rig.build()
+    assert refused(look, rig, user, accepted.job_id).code == ProblemCode.NOT_CONFIGURED
+
+
+# --- what has changed -------------------------------------------------------------------------------------------------
+
+
+def test_what_has_not_changed_is_not_sent_again(rig: Rig, user: User) -> None:
+    """By the ETag, alone or among others."""
+    accepted = rig.create(user)
+    etag = look(rig, user, accepted.job_id).etag
+    for header in (etag, f'"other", {etag}', "*", etag.removeprefix("W/")):
+        assert look(rig, user, accepted.job_id, if_none_match=header).view is None
+    rig.database.job_progress(accepted.job_id, 1, "decode")
+    again = look(rig, user, accepted.job_id, if_none_match=etag)
+    assert again.view is not None
+    assert again.view.stage == "decode"
+
+
+def test_a_view_is_new_after_ten_minutes_so_that_its_links_never_go_stale(rig: Rig, user: User) -> None:
+    """Though nothing happened to the job."""
+    view = done(rig, user)
+    etag = look(rig, user, view.job_id).etag
+    rig.clock.sleep(601)
+    assert look(rig, user, view.job_id, if_none_match=etag).view is not None
+
+
+def test_a_place_in_the_queue_that_moves_is_a_change(rig: Rig, user: User) -> None:
+    """Though the waiting job's own row is the same."""
+    rig.capacity = Capacity(max_inflight=1, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    first, second, third = rig.create(user), rig.create(user), rig.create(user)
+    etag = look(rig, user, third.job_id).etag
+    rig.webhooks.receive(rig.failure(first.job_id))
+    viewed = look(rig, user, third.job_id, if_none_match=etag)
+    assert viewed.view is not None
+    assert viewed.view.queue_position == 1
+    assert rig.view(user, second.job_id).status == "processing"
+
+
+def test_a_long_poll_ends_when_the_job_changes(rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before, and not long after."""
+    accepted = rig.create(user)
+    began_s = rig.clock.monotonic_s()
+    sleep = rig.clock.sleep
+
+    def meanwhile(seconds: float) -> None:
+        sleep(seconds)
+        if rig.clock.monotonic_s() - began_s >= 3:
+            rig.database.job_progress(accepted.job_id, 1, "ocr")
+
+    monkeypatch.setattr(rig.clock, "sleep", meanwhile)
+    view = look(rig, user, accepted.job_id, wait_s=10).view
+    assert view is not None
+    assert view.stage == "ocr"
+    assert 3 <= rig.clock.monotonic_s() - began_s < 6
+
+
+def test_a_long_poll_without_a_change_ends_in_its_time(rig: Rig, user: User) -> None:
+    """With 304 for a client that knows, with the same view for one that said nothing."""
+    accepted = rig.create(user)
+    etag = look(rig, user, accepted.job_id).etag
+    began_s = rig.clock.monotonic_s()
+    assert look(rig, user, accepted.job_id, wait_s=4, if_none_match=etag).view is None
+    assert rig.clock.monotonic_s() - began_s == pytest.approx(4)
+    assert look(rig, user, accepted.job_id, wait_s=4).view is not None
+
+
+def test_a_long_poll_of_a_job_that_has_ended_does_not_wait(rig: Rig, user: User) -> None:
+    """Nothing will change any more."""
+    view = done(rig, user)
+    began_s = rig.clock.monotonic_s()
+    etag = look(rig, user, view.job_id, wait_s=10).etag
+    assert look(rig, user, view.job_id, wait_s=10, if_none_match=etag).view is None
+    assert rig.clock.monotonic_s() == began_s
+
+
+def test_a_long_poll_answers_at_once_what_the_client_does_not_know(rig: Rig, user: User) -> None:
+    """It names an older state."""
+    accepted = rig.create(user)
+    etag = look(rig, user, accepted.job_id).etag
+    rig.database.job_progress(accepted.job_id, 1, "decode")
+    began_s = rig.clock.monotonic_s()
+    assert look(rig, user, accepted.job_id, wait_s=10, if_none_match=etag).view is not None
+    assert rig.clock.monotonic_s() == began_s
+
+
+# --- many jobs --------------------------------------------------------------------------------------------------------
+
+
+def page(rig: Rig, user: User, **how: Any) -> Any:
+    return rig.jobs.page(user.caller, base_url=BASE_URL, **{"status": None, **how})
+
+
+def test_the_list_is_newest_first_and_paged_by_a_cursor(rig: Rig, user: User) -> None:
+    """Each job once, none of another's, and the last page says that it is the last."""
+    rig.initial_credits = 5
+    rig.build()
+    made = [rig.create(user).job_id for _ in range(5)]
+    rig.create(User())
+    found, cursor = [], None
+    for expected in (2, 2, 1):
+        answer = page(rig, user, limit=2, cursor=cursor)
+        assert len(answer.jobs) == expected
+        found += [job.job_id for job in answer.jobs]
+        cursor = answer.next_cursor
+    assert cursor is None
+    assert found == made[::-1]
+
+
+def test_a_page_that_is_exactly_full_is_the_last(rig: Rig, user: User) -> None:
+    """No empty page follows."""
+    rig.create(user)
+    assert page(rig, user, limit=1).next_cursor is None
+    assert page(rig, User()).jobs == ()
+
+
+def test_the_list_is_filtered_by_status(rig: Rig, user: User) -> None:
+    """With the code of what failed, and no key or receipt."""
+    view = done(rig, user)
+    failed = rig.create(user)
+    rig.webhooks.receive(rig.failure(failed.job_id))
+    [line] = page(rig, user, status="failed").jobs
+    assert (line.job_id, line.error_code) == (failed.job_id, "DECODE_FAILED")
+    [line] = page(rig, user, status="completed").jobs
+    assert (line.job_id, line.links.self) == (view.job_id, f"{BASE_URL}/jobs/{view.job_id}")
+    assert not {"receipt", "artifacts", "encryption"} & set(line.model_dump())
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"cursor": ""},
+        {"cursor": "x"},
+        {"cursor": "MjAyNg"},
+        {"cursor": "%%%"},
+        {"cursor": "é"},
+    ],
+)
+def test_a_bad_limit_or_cursor_is_an_invalid_field(rig: Rig, user: User, how: dict[str, Any]) -> None:
+    """And named."""
+    problem = refused(page, rig, user, **how)
+    assert [error.pointer for error in problem.errors] == [f"/{name}" for name in how]
+
+
+# --- deletion ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_waiting_job_is_cancelled_with_a_refund(rig: Rig, user: User) -> None:
+    """It stays visible as failed; a second time it is erased."""
+    rig.capacity = Capacity(max_inflight=1, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    rig.create(user)
+    waiting = rig.create(user)
+    rig.jobs.delete(user.user_id, waiting.job_id)
+    view = rig.view(user, waiting.job_id)
+    assert view.status == "failed"
+    assert view.error is not None
+    assert view.error["code"] == "EXECUTOR_CANCELLED"
+    assert rig.ledger(waiting.job_id) == ["reserve", "refund"]
+    rig.jobs.delete(user.user_id, waiting.job_id)
+    assert refused(look, rig, user, waiting.job_id).code == ProblemCode.NOT_FOUND
+
+
+def test_a_job_in_processing_is_not_deleted(rig: Rig, user: User) -> None:
+    """409; somebody may be writing its objects."""
+    accepted = rig.create(user)
+    problem = refused(rig.jobs.delete, user.user_id, accepted.job_id)
+    assert (problem.code, problem.status) == (ProblemCode.JOB_PROCESSING, 409)
+
+
+def test_a_deleted_job_leaves_no_object_and_a_tombstone(rig: Rig, user: User) -> None:
+    """Raw, dispatch, result, document, preview, text, master and ZIP; the ledger keeps its entries."""
+    signed = rig.upload(user)
+    accepted = rig.create(user, raw_path=signed.raw_path)
+    body = rig.work(accepted.job_id)
+    rig.store_result(body)
+    rig.webhooks.receive(body)
+    assert len(rig.store.objects) == 8
+    rig.jobs.delete(user.user_id, accepted.job_id)
+    assert rig.store.objects == {}
+    row = rig.row(accepted.job_id)
+    assert (row["status"], row["raw_path"], row["artifacts"], row["wrapped_key"]) == ("completed", None, None, None)
+    assert rig.ledger(accepted.job_id) == ["reserve", "settle"]
+    assert refused(look, rig, user, accepted.job_id).code == ProblemCode.NOT_FOUND
+    assert page(rig, user).jobs == ()
+
+
+def test_a_failed_job_leaves_nothing_of_any_attempt(rig: Rig, user: User) -> None:
+    """Also not what a worker stored before it failed."""
+    accepted = rig.create(user)
+    rig.work(accepted.job_id)
+    rig.store_result(rig.failure(accepted.job_id, retryable=True))
+    rig.webhooks.receive(rig.failure(accepted.job_id, retryable=True))
+    rig.advance(LEASE_S)
+    rig.reconciler.tick()
+    rig.work(accepted.job_id, 2)
+    rig.webhooks.receive(rig.failure(accepted.job_id, 2))
+    rig.jobs.delete(user.user_id, accepted.job_id)
+    assert rig.store.objects == {}
+
+
+def test_a_second_deletion_is_no_error(rig: Rig, user: User) -> None:
+    """Whatever became of the first one's answer."""
+    view = done(rig, user)
+    rig.jobs.delete(user.user_id, view.job_id)
+    rig.jobs.delete(user.user_id, view.job_id)
+
+
+def test_another_users_job_is_not_deleted(rig: Rig, user: User) -> None:
+    """It is not even found."""
+    view = done(rig, user)
+    for job_id in (view.job_id, str(uuid.uuid4()), "x"):
+        assert refused(rig.jobs.delete, User().user_id, job_id).code == ProblemCode.NOT_FOUND
+    assert rig.view(user, view.job_id).status == "completed"
+
+
+def test_while_an_object_cannot_be_removed_the_row_still_says_which(rig: Rig, user: User) -> None:
+    """503; the repeat finishes the work."""
+    view = done(rig, user)
+    rig.store.plan(Fault("delete", StoreUnavailableError("the server answered 503"), key_part="master"))
+    problem = refused(rig.jobs.delete, user.user_id, view.job_id)
+    assert (problem.code, problem.retry_after_s) == (ProblemCode.UNAVAILABLE, 5)
+    assert rig.view(user, view.job_id).status == "completed"
+    rig.jobs.delete(user.user_id, view.job_id)
+    assert rig.store.objects == {}
+
+
+def test_a_master_that_another_job_was_made_of_outlives_that_job(rig: Rig, user: User) -> None:
+    """It belongs to the first."""
+    first = done(rig, user)
+    assert first.artifacts is not None
+    second = rig.create(user, raw_path=first.artifacts["master_path"], portal="jee-main-2026", slot="photo")
+    rig.webhooks.receive(rig.work(second.job_id))
+    rig.jobs.delete(user.user_id, second.job_id)
+    assert first.artifacts["master_path"] in rig.store.objects
+    assert all(path in rig.store.objects for path in first.artifacts.values())
+
+
+def test_cancelling_starts_the_next_job_if_there_is_room(rig: Rig, user: User) -> None:
+    """The place is not wasted: what waits is looked at again."""
+    rig.capacity = Capacity(max_inflight=1, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    rig.create(user)
+    second, third = rig.create(user), rig.create(user)
+    rig.capacity = Capacity(max_inflight=2, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    rig.jobs.delete(user.user_id, second.job_id)
+    assert rig.view(user, third.job_id).status == "processing"
+    assert len(rig.executor.of(third.job_id)) == 1
+
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+
+def test_the_account_shows_what_may_be_spent_and_what_is_held(rig: Rig, user: User) -> None:
+    """Newest entries first, one for each thing that happened."""
+    done(rig, user)
+    open_job = rig.create(user)
+    account = rig.accounts.view(user.user_id)
+    assert (account.credits.available, account.credits.reserved) == (1, 1)
+    assert [(entry.kind, entry.amount) for entry in account.entries] == [
+        ("reserve", -1),
+        ("settle", 0),
+        ("reserve", -1),
+        ("grant", 3),
+    ]
+    assert account.entries[0].job_id == open_job.job_id
+    assert account.limits.max_active_jobs == 20
+
+
+def test_an_account_is_opened_by_looking_at_it(rig: Rig, user: User) -> None:
+    """With the initial credits, once."""
+    assert rig.accounts.view(user.user_id).credits.available == 3
+    assert len(rig.accounts.view(user.user_id).entries) == 1
