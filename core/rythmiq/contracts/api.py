@@ -41,11 +41,11 @@ def _fields_error(code: str, message: str, fields: Sequence[str]) -> PydanticCus
 class UploadRequest(_Request):
     """POST /uploads: a new upload (`filename`, `mime_type`, `size_bytes`), or one's own signed again (`job_id`)."""
 
-    filename: Text | None = None
-    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
-    size_bytes: Annotated[int, Field(ge=1, description="of the plaintext")] | None = None
-    encrypted: bool = True
-    job_id: Uuid4 | None = None
+    filename: Text | None = Field(default=None, description="as the person calls the file")
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the plaintext")
+    size_bytes: Annotated[int, Field(ge=1)] | None = Field(default=None, description="of the plaintext")
+    encrypted: bool = Field(default=True, description="false only where the operator allows plaintext")
+    job_id: Uuid4 | None = Field(default=None, description="alone: sign one's own unclaimed upload again")
 
     @model_validator(mode="after")
     def _new_or_again(self) -> Self:
@@ -70,14 +70,22 @@ class JobOptions(_Request):
 class JobRequest(_Request):
     """POST /jobs."""
 
-    portal: Annotated[str, Field(pattern=SLUG, max_length=64)]
-    slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = None
-    portal_version: Annotated[Text, Field(max_length=100)] | None = None
-    raw_path: Annotated[str, Field(min_length=1, max_length=1_024)] | None = None
-    artifact_url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = None
-    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = None
-    original_filename: Text | None = None
-    options: JobOptions = JobOptions()
+    portal: Annotated[str, Field(pattern=SLUG, max_length=64, description="a portal of the rule book")]
+    slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = Field(
+        default=None, description="one of its slots; may be left out when it has one"
+    )
+    portal_version: Annotated[Text, Field(max_length=100)] | None = Field(
+        default=None, description="of the rules; the latest when left out"
+    )
+    raw_path: Annotated[str, Field(min_length=1, max_length=1_024)] | None = Field(
+        default=None, description="of one's own upload, or of a master of one's own"
+    )
+    artifact_url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = Field(
+        default=None, description="in place of raw_path: where the file can be fetched, from an allowed origin"
+    )
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the file")
+    original_filename: Text | None = Field(default=None, description="what names the document, by the slot's pattern")
+    options: JobOptions = Field(default=JobOptions(), description="`crop` (shares of the upright picture), `rotate`")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

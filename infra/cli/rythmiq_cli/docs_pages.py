@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import typer.main
 from typer.core import TyperGroup
@@ -16,6 +16,9 @@ from typer.core import TyperGroup
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.portal import Portal, Slot, Source
+from rythmiq.contracts.problems import PROBLEMS, FieldCode, ProblemCode
+from rythmiq.gateway.openapi import FUNCTIONS
+from rythmiq.gateway.routing import Operation
 from rythmiq.portals import all_portals
 from rythmiq_cli import exits
 from rythmiq_cli.commands.portals import kb_of, lowest, pixels_of
@@ -26,7 +29,9 @@ _NO_RULES = frozenset({"slot", "kind", "sources"})
 
 _ERRORS_HEAD = """# Errors and warnings
 
-Made from `core/rythmiq/contracts/errors.py` and `advice.py` by `make docs`; do not edit.
+Made from `core/rythmiq/contracts/{errors,problems,advice}.py` by `make docs`; do not edit.
+
+## Failed jobs
 
 A job that fails ends with one of these codes; `retryable` says whether the same job may succeed when it is run again.
 Nothing is charged for a job that failed.
@@ -40,6 +45,21 @@ _ERRORS_DETAIL = """
 failed decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), and `smallest_bytes`,
 `width_px`, `height_px` (SIZE_EXCEEDED).
 
+## Refused calls
+
+A call of the API that is refused is answered by RFC 9457 `application/problem+json`: `code` is one of these, `detail`
+says more, `errors[]` points at wrong fields, and `request_id` finds the call in the log. `Retry-After` is there when
+the same call may succeed later. [api.md](api.md) lists which call may be refused with which code.
+
+| code | status | what it is | what to do |
+|---|---|---|---|
+"""
+
+_FIELDS_HEAD = """
+`errors[]` holds `pointer` (a JSON pointer into the body, or `/` and the name of a parameter), `detail` and `code`,
+which is one of """
+
+_WARNINGS_HEAD = """
 ## Warnings
 
 A job that completes may carry warnings, as `"CODE: sentence"`.
@@ -47,6 +67,28 @@ A job that completes may carry warnings, as `"CODE: sentence"`.
 | code | sentence |
 |---|---|
 """
+
+_API_HEAD = """# The HTTP API
+
+Made from the operations in `core/rythmiq/gateway/routes/` by `make docs`; do not edit. The same, with every schema, is
+served as OpenAPI 3.1 at `/api/app/openapi.json`.
+
+Paths follow the address of the deployment (`PUBLIC_URL`); where the service has an origin of its own, those of `api`
+are also at its root (`/jobs`). Users send `Authorization: Bearer <JWT>` of Supabase Auth. A body is one JSON object in
+UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. A GET may be a HEAD. Whoever
+may not see something is told that it is not there. What the refusals mean is in [errors.md](errors.md).
+
+| call | who | what |
+|---|---|---|
+"""
+
+_ACCESS = {
+    "public": "everybody",
+    "user": "users",
+    "webhook": "the launcher",
+    "secret": "operators, by `WEBHOOK_SECRET`",
+    "metrics": "operators, by `METRICS_TOKEN`",
+}
 
 _PORTALS_HEAD = """# The rule book
 
@@ -74,8 +116,56 @@ def errors_page() -> str:
         f"| {entry.advice} |\n"
         for entry in CATALOGUE.values()
     )
+    problems = "".join(
+        f"| `{entry.code}` | {entry.status} | {entry.title} | {entry.advice} |\n" for entry in PROBLEMS.values()
+    )
+    fields = ", ".join(f"`{code}`" for code in FieldCode)
     warnings = "".join(f"| `{code.value}` | {code.sentence} |\n" for code in WarningCode)
-    return _ERRORS_HEAD + failures + _ERRORS_DETAIL + warnings
+    return f"{_ERRORS_HEAD}{failures}{_ERRORS_DETAIL}{problems}{_FIELDS_HEAD}{fields}.\n{_WARNINGS_HEAD}{warnings}"
+
+
+def api_page() -> str:
+    """Every call of the API with its parameters, answers and refusals."""
+    calls = [(function, operation) for function, operations in FUNCTIONS.items() for operation in operations]
+    rows = "".join(
+        f"| [`{operation.method} {_path(function, operation)}`](#{operation.name.lower()}) "
+        f"| {_ACCESS[operation.access]} | {operation.summary} |\n"
+        for function, operation in calls
+    )
+    return _API_HEAD + rows + "".join(_call(function, operation) for function, operation in calls)
+
+
+def _path(function: str, operation: Operation) -> str:
+    return f"/{function}{operation.path}"
+
+
+def _call(function: str, operation: Operation) -> str:
+    text = f"\n## {operation.name}\n\n    {operation.method} {_path(function, operation)}\n\n{operation.summary}\n"
+    named = [(parameter.name, f"{parameter.place}: {parameter.meaning}") for parameter in operation.parameters]
+    if operation.body is not None:
+        schema = operation.body.model_json_schema()
+        needed = schema.get("required", ())
+        named += [
+            (name, f"body{', required' if name in needed else ''}{_meaning(rule)}")
+            for name, rule in schema["properties"].items()
+        ]
+    if named:
+        text += "\n| name | where and what |\n|---|---|\n"
+        text += "".join(f"| `{name}` | {meaning} |\n" for name, meaning in named)
+    text += "\n| status | answer |\n|---|---|\n"
+    for status, answer in operation.answers.items():
+        fields = ", ".join(f"`{name}`" for name in answer.model.model_fields) if answer.model is not None else ""
+        headers = f" Headers: {', '.join(f'`{name}`' for name in answer.headers)}." if answer.headers else ""
+        text += f"| {status} | {answer.meaning}{f' {fields}.' if fields else ''}{headers} |\n"
+    by_status: dict[int, list[str]] = {}
+    for code in ProblemCode:
+        if code in operation.problems:
+            by_status.setdefault(PROBLEMS[code].status, []).append(f"`{code}`")
+    return text + "".join(f"| {status} | {', '.join(codes)} |\n" for status, codes in sorted(by_status.items()))
+
+
+def _meaning(rule: Mapping[str, Any]) -> str:
+    return f": {rule['description']}" if "description" in rule else ""
 
 
 def portals_page() -> str:
@@ -152,7 +242,12 @@ def _commands(group: TyperGroup, path: str) -> Iterator[str]:
         yield f"\n## {path} {name}\n\n    {' '.join(words)}\n\n{text}\n\n{table}"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"errors.md": errors_page, "portals.md": portals_page, "cli.md": cli_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "api.md": api_page,
+    "errors.md": errors_page,
+    "portals.md": portals_page,
+    "cli.md": cli_page,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
