@@ -1,0 +1,107 @@
+"""Who may report: the secret, the one before it, and tokens derived from either for exactly one attempt."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rythmiq.adapters.memory import FixedClock
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.webhook import derive_token
+from rythmiq.services.webhooks import WebhookAuth
+
+SECRET, PREVIOUS = "the secret of this month", "the secret of last month"
+JOB = "11111111-1111-4111-8111-111111111111"
+OTHER = "22222222-2222-4222-8222-222222222222"
+CLOCK = FixedClock()
+SOON = int(CLOCK.now().timestamp()) + 60
+BODY = json.dumps({"job_id": JOB, "attempt": 2}).encode()
+
+
+def auth(previous: str | None = PREVIOUS) -> WebhookAuth:
+    return WebhookAuth(secret=SECRET, previous=previous, clock=CLOCK)
+
+
+def lets_in(shown: str | None, body: bytes = BODY, previous: str | None = PREVIOUS) -> bool:
+    try:
+        auth(previous).require(shown, body)
+    except ProblemError as problem:
+        return problem.code != ProblemCode.UNAUTHENTICATED
+    return True
+
+
+@pytest.mark.parametrize("secret", [SECRET, PREVIOUS])
+def test_a_secret_lets_in_whatever_the_body_is(secret: str) -> None:
+    """400 and 422 come after."""
+    assert lets_in(secret)
+    assert lets_in(secret, b"no JSON")
+
+
+@pytest.mark.parametrize("shown", [None, "", "wrong", SECRET + "x", SECRET[:-1], SECRET.upper(), "é", "\ud800", "v1."])
+def test_anything_else_does_not(shown: str | None) -> None:
+    """Missing, wrong, longer, shorter, no ASCII."""
+    assert not lets_in(shown)
+    with pytest.raises(ProblemError):
+        auth().require_secret(shown)
+
+
+def test_an_empty_previous_secret_lets_nobody_in() -> None:
+    """Unset is unset."""
+    assert not lets_in("", previous="")
+    assert not lets_in(PREVIOUS, previous=None)
+
+
+@pytest.mark.parametrize("secret", [SECRET, PREVIOUS])
+def test_a_token_lets_in_its_own_attempt(secret: str) -> None:
+    """Derived from either secret, so that a change of secret strands no job."""
+    assert lets_in(derive_token(secret, JOB, 2, SOON))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"null",
+        b'{"job_id": "\\ud800", "attempt": 2}',
+        b"[" * 100_000,
+        json.dumps({"job_id": JOB}).encode(),
+        json.dumps({"job_id": JOB, "attempt": None}).encode(),
+        json.dumps({"job_id": JOB, "attempt": "2"}).encode(),
+        json.dumps({"job_id": JOB, "attempt": 3}).encode(),
+        json.dumps({"job_id": OTHER, "attempt": 2}).encode(),
+        json.dumps({"job_id": [JOB], "attempt": 2}).encode(),
+    ],
+)
+def test_a_token_lets_in_nothing_else(body: bytes) -> None:
+    """Another job or attempt, none at all, or what cannot be read."""
+    assert not lets_in(derive_token(SECRET, JOB, 2, SOON), body)
+
+
+def test_an_attempt_that_is_true_is_none() -> None:
+    """JSON's true would pass for 1."""
+    assert not lets_in(derive_token(SECRET, JOB, 1, SOON), json.dumps({"job_id": JOB, "attempt": True}).encode())
+
+
+def test_a_token_that_has_expired_lets_nobody_in() -> None:
+    """Nor one whose expiry was moved."""
+    now = int(CLOCK.now().timestamp())
+    expired = derive_token(SECRET, JOB, 2, now)
+    assert not lets_in(expired)
+    assert not lets_in(expired.replace(str(now), str(SOON)))
+
+
+def test_a_token_is_no_secret() -> None:
+    """It reports for one attempt and starts no tick."""
+    with pytest.raises(ProblemError):
+        auth().require_secret(derive_token(SECRET, JOB, 2, SOON))
+    auth().require_secret(SECRET)
+
+
+@given(st.text(), st.binary())
+def test_whatever_is_shown_is_answered(shown: str, body: bytes) -> None:
+    """With 401, never with an error of ours."""
+    assert not lets_in(shown, body)
+    assert not lets_in(f"v1.{shown}", body)
