@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import jwt
 import psycopg
+import pytest
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.client import Client
@@ -22,7 +23,6 @@ from rythmiq_cli.local.cloud_file import CloudFile
 
 T = TypeVar("T")
 RYTHMIQ = Path(sys.executable).with_name("rythmiq")
-START_S = 180.0
 
 
 def within(seconds: float, holds: Callable[[], T], what: str = "it") -> T:
@@ -59,7 +59,9 @@ class CloudProcess:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"the cloud did not start: {self.log.read_text()[-3_000:]}"
+        if not line:
+            self.stop(signal.SIGKILL)
+            pytest.fail(f"the cloud did not start: {self.log.read_text()[-3_000:]}")
         self.file = CloudFile.model_validate_json(line)
         return self.file
 

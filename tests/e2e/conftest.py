@@ -17,7 +17,7 @@ from tests.e2e.cloud_process import CloudProcess
 from tests.e2e.proxy import Proxy
 from tests.integration import worker_uploads
 
-LEASE_S, JOB_TIMEOUT_S, CREDITS = 6, 30, 4
+LEASE_S, JOB_TIMEOUT_S, CREDITS = 4, 30, 4
 
 
 @dataclass

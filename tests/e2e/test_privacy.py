@@ -1,0 +1,180 @@
+"""Nobody's plaintext, and nobody else's job: what the store, other users and other processes can see."""
+
+import base64
+import functools
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+
+from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.client import Client
+from rythmiq.contracts.keys import dispatch_key, parse_key
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import is_sealed, parse_header, seal
+from tests.e2e.cloud_process import CloudProcess, processes, within
+from tests.e2e.conftest import Cloud
+from tests.integration import worker_uploads
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CARD_WORDS = (b"GOVERNMENT", b"SPECIMEN", b"1111 2222")
+PLAIN = {
+    "a JPEG": b"\xff\xd8\xff",
+    "a ZIP": b"PK\x03\x04",
+    "a PNG": b"\x89PNG",
+    "JSON": b'{"',
+    "an identifier in JSON": b"job_id",
+    "recognised text": CARD_WORDS[1],
+}
+
+
+def objects(store: SpacesStore, prefix: str = "") -> list[str]:
+    """Every key of the store."""
+    s3: S3Client = boto3.client(
+        "s3",
+        endpoint_url=store.config.endpoint,
+        region_name=store.config.region,
+        aws_access_key_id=store.config.access_key,
+        aws_secret_access_key=store.config.secret_key,
+    )
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=store.config.bucket, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def kind_of(key: str) -> str:
+    """Raw, dispatch, master, or which output."""
+    parsed = parse_key(key)
+    if parsed.kind == "raw":
+        return "dispatch" if parsed.is_dispatch else "raw"
+    return parsed.artifact if parsed.kind == "output" else parsed.kind
+
+
+def test_the_store_sees_ciphertext_only_of_everything_that_a_job_leaves_there(cloud: Cloud, client: Client) -> None:
+    card = worker_uploads.card()
+    seen_before = len(cloud.store_line.exchanges)
+    job_id = client.submit(card, "college-generic", "document", filename="मेरा कार्ड.jpg").job_id
+    view = client.wait(job_id, timeout_s=120)
+    assert b"SPECIMEN" in client.download(job_id, "text")
+    kinds = set()
+    for exchange in cloud.store_line.exchanges[seen_before:]:
+        key = exchange.path.partition("?")[0].removeprefix(f"/{cloud.process.file.s3.bucket}/")
+        for side, body in (("up", exchange.body), ("down", exchange.answer)):
+            if not body or exchange.status >= 300:
+                continue
+            assert is_sealed(body), (side, key)
+            kinds.add((side, kind_of(key)))
+            found = [what for what, mark in PLAIN.items() if mark in body[124:] and len(mark) > 5]
+            assert not found, (side, key, found)
+    assert {kind for side, kind in kinds if side == "up"} == {
+        "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
+    }  # fmt: skip
+    stored = objects(cloud.process.store)
+    assert {kind_of(key) for key in stored if job_id in key or str(view.document_id) in key} == {
+        "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
+    }  # fmt: skip
+    assert all(is_sealed(cloud.process.store.fetch_object(key, max_bytes=1 << 26)) for key in stored)
+
+
+def test_the_service_s_own_objects_cannot_be_opened_with_a_user_s_key(cloud: Cloud, client: Client) -> None:
+    with cloud.held_job(client) as job_id:
+        job = cloud.process.job(job_id)
+        key = dispatch_key(job["user_id"], job_id, 1)
+        within(10, lambda: cloud.process.store.object_exists(key))
+        header = parse_header(cloud.process.store.fetch_object(key, max_bytes=1 << 20))
+        ((kid, wrapped),) = cloud.process.rows("select kid, wrapped_key from public.jobs where id = %s", job_id)
+    assert header.service
+    assert (header.kid, header.wrapped_key) != (kid, base64.b64decode(wrapped))
+
+
+def test_a_forged_dispatch_object_gains_nothing(cloud: Cloud, client: Client) -> None:
+    """Whoever could write to the store (the attack of SPEC 2) still cannot give the launcher orders."""
+    ring = KeyRing.parse(cloud.process.file.encryption_keys)
+    jobs = {}
+    with cloud.executor_faults({"hold": True}):
+        for how in ("plain", "sealed with the client's key"):
+            job_id = client.submit(worker_uploads.blank(), "college-generic", "signature", filename="s.jpg").job_id
+            job = cloud.process.job(job_id)
+            key = dispatch_key(job["user_id"], job_id, 1)
+            within(10, functools.partial(cloud.process.store.object_exists, key))
+            forged = json.dumps({"v": 1, "job_id": job_id, "user_id": job["user_id"], "attempt": 1}).encode()
+            if how != "plain":
+                ((kid, text),) = cloud.process.rows("select kid, wrapped_key from public.jobs where id = %s", job_id)
+                wrapped = base64.b64decode(text)
+                data_key = ring.unwrap(kid, wrapped)
+                forged = seal(forged, storage_key=key, data_key=data_key, kid=kid, wrapped_key=wrapped)
+            cloud.process.store.upload_object(key, forged)
+            jobs[how] = job_id
+    ended = [cloud.process.wait_for(job_id, "completed", "failed", timeout_s=90) for job_id in jobs.values()]
+    assert [(job["status"], job["attempt"]) for job in ended] == [("completed", 2)] * 2
+
+
+def test_another_user_s_job_upload_and_master_are_404(process: CloudProcess, client: Client, portrait: bytes) -> None:
+    job_id = client.submit(portrait, "neet-2026", "photo", filename="a.jpg").job_id
+    view = client.wait(job_id, timeout_s=120)
+    artifacts = view.artifacts or {}
+    ((raw_path,),) = process.rows("select raw_path from public.jobs where id = %s", job_id)
+    stranger = str(uuid.uuid4())
+    with process.http(stranger) as http:
+        answers = [
+            http.get(f"/jobs/{job_id}"),
+            http.delete(f"/jobs/{job_id}"),
+            http.post("/uploads", json={"job_id": job_id}),
+            *(
+                http.post("/jobs", json={"portal": "neet-2026", "slot": "photo", "raw_path": path})
+                for path in (raw_path, artifacts["master_path"], artifacts["document_path"], artifacts["output_path"])
+            ),
+        ]
+        assert [answer.status_code for answer in answers[:5]] == [404] * 5
+        assert all(answer.status_code in {404, 422} for answer in answers[5:])
+        assert all(job_id not in answer.text.replace(str(answer.url), "") for answer in answers[1:])
+        assert http.get("/jobs").json() == {"jobs": [], "next_cursor": None}
+    assert client.job(job_id).status == "completed"
+
+
+def test_a_link_opens_one_object_and_no_other(client: Client, portrait: bytes) -> None:
+    job_id = client.submit(portrait, "neet-2026", "photo", filename="a.jpg").job_id
+    view = client.wait(job_id, timeout_s=120)
+    preview, document = view.links.preview, (view.artifacts or {})["document_path"]
+    assert preview is not None
+    own = (view.artifacts or {})["preview_path"]
+    assert httpx.get(preview).status_code == 200
+    assert httpx.get(preview.replace(own, document)).status_code == 403
+    assert httpx.get(preview.partition("?")[0]).status_code == 403
+
+
+def test_no_process_of_the_worker_sees_the_keys_or_the_webhook_secret(
+    cloud: Cloud, client: Client, portrait: bytes
+) -> None:
+    """Looked up in the environments and command lines of launcher and worker while they run."""
+    secrets = {
+        "the key ring": cloud.process.file.encryption_keys.partition(":")[2].encode(),
+        "the webhook secret": cloud.process.file.webhook_secret.encode(),
+        "the database": (cloud.process.file.database_url or "?").encode(),
+        "the JWT secret": (cloud.process.file.jwt_secret or "?").encode(),
+        "the metrics token": cloud.process.file.metrics_token.encode(),
+    }
+    job_id = client.submit(portrait, "neet-2026", "photo", filename="a.jpg").job_id
+    seen: dict[str, set[str]] = {"launcher": set(), "worker": set()}
+    looked = {"launcher": 0, "worker": 0}
+    ends_at = time.monotonic() + 60
+    while cloud.process.job(job_id)["status"] == "processing" and time.monotonic() < ends_at:
+        launchers = processes("rythmiq-launch", job_id)
+        for who, pids in (("launcher", launchers), ("worker", processes("rythmiq_worker"))):
+            for pid in pids:
+                try:
+                    environ = Path(f"/proc/{pid}/environ").read_bytes()
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                except OSError:
+                    continue
+                looked[who] += bool(environ)
+                seen[who] |= {name for name, value in secrets.items() if value in environ}
+                assert not [name for name, value in secrets.items() if value in command]
+    assert min(looked.values()) > 0
+    assert seen["worker"] == set()
+    assert seen["launcher"] <= {"the key ring"}
