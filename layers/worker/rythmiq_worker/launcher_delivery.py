@@ -24,6 +24,7 @@ from rythmiq_worker.launcher_log import LaunchLog
 from rythmiq_worker.launcher_termination import TerminatedError, Termination
 
 _MAX_ANSWER_BYTES = 16 * 1024
+_TERMINATED_PAUSE_S = 1.0
 _FINAL = frozenset({401, 404, 410})
 """Answers that no repeat changes: not allowed, no such job, gone (SPEC 11)."""
 
@@ -87,6 +88,8 @@ class Courier:
             # Not all launchers at once, when the API comes back.
             jittered_s = pause_s * (0.75 + 0.5 * os.urandom(1)[0] / 255)
             wait_s = min(max(jittered_s, asked_s), self._limits.webhook_most_pause_s)
+            if self._termination.received:
+                wait_s = min(wait_s, _TERMINATED_PAUSE_S)
             pause_s *= 2
             if time.monotonic() + wait_s > last_try_s:
                 break

@@ -43,8 +43,10 @@ class Termination:
         return time.monotonic() - self._at_s if self.received else 0.0
 
     def wait(self, timeout_s: float) -> bool:
-        """Pause, and end the pause when a signal comes; whether one has come."""
-        if not self.received and timeout_s > 0:
+        """Pause, and end the pause when a signal comes; whether one has come, now or before."""
+        if self.received:
+            time.sleep(timeout_s)
+        else:
             select.select([self._reader], [], [], timeout_s)
         return self.received
 
