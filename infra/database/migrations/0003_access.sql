@@ -13,6 +13,7 @@ begin
     execute format('revoke all on table public.%I from public, anon, authenticated, service_role', v_table);
   end loop;
 end $$;
+revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq from public, anon, authenticated, service_role;
 
 create policy portal_schemas_are_public on public.portal_schemas for select to authenticated using (true);
 create policy own_uploads on public.uploads for select to authenticated using (user_id = (select auth.uid()));
