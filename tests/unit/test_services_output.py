@@ -142,7 +142,7 @@ def test_the_page_shows_the_preview_as_what_came_out() -> None:
         )
 
 
-@pytest.mark.parametrize("facts", [{"sha256": "0" * 64}, {"bytes": 0}, {"bytes": 65 * 1024 * 1024}])
+@pytest.mark.parametrize("facts", [{"sha256": "0" * 64}, {"bytes": 0}, {"bytes": 33 * 1024 * 1024}])
 def test_a_receipt_that_does_not_speak_of_the_document_is_refused(facts: dict[str, object]) -> None:
     """And nothing is written."""
     data_key = key()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption
-from rythmiq.contracts.errors import ErrorCode
+from rythmiq.contracts.errors import ErrorCode, RythmiqError
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference
 from rythmiq.contracts.store_errors import StoreError
@@ -116,7 +116,7 @@ class Dispatcher:
         name = self._executor.name
         try:
             kept = self._database.job_submitted(started.job_id, started.attempt, executor=name, executor_ref=reference)
-        except UnavailableError:
+        except RythmiqError:
             kept = False
         log("attempt_submitted", job_id=started.job_id, attempt=started.attempt, executor=name, kept=kept)
 
@@ -124,7 +124,7 @@ class Dispatcher:
         """Have the next tick look at a started job soon, and not only when its lease has passed."""
         try:
             self._database.job_extend(started.job_id, started.attempt, lease_s=lease_s)
-        except UnavailableError:
+        except RythmiqError:
             log("postpone_failed", level="warning", job_id=started.job_id, attempt=started.attempt)
 
     def _store_dispatch(self, started: StartedJob, timeout_s: float) -> None:
@@ -186,7 +186,7 @@ class Dispatcher:
                 retry=False,
                 capacity=self._terms.capacity,
             )
-        except UnavailableError:  # the next tick submits again, and is refused again
+        except RythmiqError:  # the next tick submits again, and is refused again
             return Dispatched("later")
         return Dispatched("rejected", ended.work)
 

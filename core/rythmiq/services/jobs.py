@@ -43,14 +43,15 @@ from rythmiq.services.job_view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rythmiq.services.reconcile import Reconciler
 
 MAX_PAGE = 100
 TOO_MANY_JOBS_RETRY_S = 30
 STORE_RETRY_S = 5
-_STORE_S = 5.0
+_HEAD_S = 5.0
+_REMOVAL_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_GROWTH = 0.25, 2.0, 1.5
 _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
 
@@ -169,7 +170,7 @@ class Jobs:
         if source.raw_path is None:
             return None
         try:
-            size_bytes = self._store.object_exists(source.raw_path, timeout_s=_STORE_S)
+            size_bytes = self._store.object_exists(source.raw_path, timeout_s=_HEAD_S)
         except StoreError as error:
             raise _store_trouble("head", error) from None
         if size_bytes is not None and size_bytes > self._terms.max_upload_bytes + OVERHEAD_BYTES:
@@ -279,15 +280,19 @@ class Jobs:
             raise ProblemError(ProblemCode.JOB_PROCESSING, retry_after_s=_PROCESSING_RETRY_S)
         if deletion.outcome == "erasable":
             # Objects first: while one stands, the row still tells a second call which.
-            for key in deletion.keys:
-                try:
-                    self._store.delete_object(key, timeout_s=_STORE_S)
-                except StoreError as error:
-                    raise _store_trouble("delete", error) from None
+            self._remove(deletion.keys)
             self._database.job_erase(user_id, job_id)
         log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))
         if deletion.work.overdue is not None or deletion.work.dispatch is not None:
             self._reconciler().follow(deletion.work)
+
+    def _remove(self, keys: "Sequence[str]") -> None:
+        ends_at = self._clock.monotonic_s() + _REMOVAL_S
+        try:
+            for key in keys:
+                self._store.delete_object(key, timeout_s=max(0.0, ends_at - self._clock.monotonic_s()))
+        except StoreError as error:
+            raise _store_trouble("delete", error) from None
 
 
 _REFUSALS = {

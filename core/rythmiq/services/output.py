@@ -19,7 +19,8 @@ from rythmiq.ports import SEALED_TYPE, Clock, ObjectStore, SettlingJob
 from rythmiq.services.data_keys import JobDataKey
 from rythmiq.services.receipt_page import receipt_page
 
-MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+"""Packing holds it three times in memory at most, in a function that has 256 MB."""
 _MAX_PREVIEW_BYTES = 4 * 1024 * 1024
 _MAX_TEXT_BYTES = 4 * 1024 * 1024
 _OWN_NAMES = frozenset({"receipt.json", "receipt.html", "text.txt"})
