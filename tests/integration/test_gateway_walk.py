@@ -1,0 +1,360 @@
+"""The job of SPEC 1 over HTTP: what each call answers, on a real Postgres; each answer is held against OpenAPI."""
+
+import base64
+import datetime as dt
+import json
+import re
+from typing import Any
+
+import pytest
+
+from rythmiq.contracts.keys import parse_key
+from rythmiq.contracts.webhook import derive_token
+from tests.integration.gateway_doors import (
+    AS_LAUNCHER,
+    AS_OPERATOR,
+    PAGE,
+    VERSION,
+    Doors,
+    as_user,
+    token_of,
+)
+from tests.integration.service_rig import BASE_URL, SECRET, Rig, User, rig, service_database, user
+from tests.web_calls import Seen
+
+__all__ = ["rig", "service_database", "user"]
+
+
+@pytest.fixture
+def doors(rig: Rig) -> Doors:
+    """The functions."""
+    return Doors(rig)
+
+
+def upload(doors: Doors, someone: User, **body: Any) -> Seen:
+    """POST /uploads."""
+    whole = body or {"filename": "मेरी photo.jpg", "mime_type": "image/jpeg", "size_bytes": 1_000}
+    return doors("POST", "/api/uploads", headers=as_user(someone), document=whole)
+
+
+def create(doors: Doors, rig: Rig, someone: User, *, key: str | None = None, **body: Any) -> Seen:
+    """POST /jobs, on a fresh upload when nothing else is said."""
+    whole = {"portal": "neet-2026", "slot": "photo", **body}
+    if not {"raw_path", "artifact_url"} & set(whole):
+        whole["raw_path"] = rig.upload(someone).raw_path
+    headers = as_user(someone, **({"Idempotency-Key": key} if key else {}))
+    return doors("POST", "/api/jobs", headers=headers, document=whole)
+
+
+def show(doors: Doors, someone: User, job_id: str, query: str = "", **headers: str) -> Seen:
+    """GET /jobs/{id}."""
+    return doors("GET", f"/api/jobs/{job_id}", query=query, headers=as_user(someone, **headers))
+
+
+def report(doors: Doors, body: Any, secret: str = SECRET) -> Seen:
+    """POST /internal/webhooks/camber."""
+    document = body.model_dump(mode="json") if hasattr(body, "model_dump") else body
+    return doors("POST", "/internal/webhooks/camber", headers={"X-Webhook-Secret": secret}, document=document)
+
+
+# --- uploads --------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_signed_with_its_key(doors: Doors, user: User) -> None:
+    seen = upload(doors, user)
+    assert seen.status == 201
+    assert seen.headers["cache-control"] == "no-store"
+    key = parse_key(seen.body["raw_path"])
+    assert (key.kind, key.user_id, key.job_id) == ("raw", user.user_id, seen.body["job_id"])  # type: ignore[union-attr]
+    sealing = seen.body["encryption"]
+    assert (sealing["format"], sealing["kid"]) == ("RQE1", 1)
+    assert len(base64.b64decode(sealing["data_key"], validate=True)) == 32
+    assert len(base64.b64decode(sealing["wrapped_key"], validate=True)) == 40
+    assert seen.body["upload"]["headers"]["Content-Length"] == "1124"
+
+
+def test_an_upload_is_signed_again_with_the_same_key(doors: Doors, user: User) -> None:
+    first = upload(doors, user)
+    again = upload(doors, user, job_id=first.body["job_id"])
+    assert again.status == 201
+    assert (again.body["raw_path"], again.body["encryption"]) == (first.body["raw_path"], first.body["encryption"])
+
+
+def test_another_users_upload_is_not_there(doors: Doors, user: User) -> None:
+    first = upload(doors, user)
+    assert upload(doors, User(), job_id=first.body["job_id"]).code == "NOT_FOUND"
+
+
+def test_plaintext_is_refused_where_it_is_not_allowed(doors: Doors, user: User) -> None:
+    seen = upload(doors, user, filename="a.jpg", mime_type="image/jpeg", size_bytes=5, encrypted=False)
+    assert (seen.status, list(seen.wrong_fields)) == (422, ["/encrypted"])
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_accepted_and_says_where_it_is(doors: Doors, rig: Rig, user: User) -> None:
+    seen = create(doors, rig, user)
+    assert (seen.status, seen.body["status"]) == (202, "processing")
+    assert seen.headers["location"] == seen.body["links"]["self"] == f"{BASE_URL}/api/jobs/{seen.body['job_id']}"
+
+
+def test_an_equal_request_finds_the_same_job_and_another_one_does_not(doors: Doors, rig: Rig, user: User) -> None:
+    raw_path = rig.upload(user).raw_path
+    first = create(doors, rig, user, key="k", raw_path=raw_path)
+    assert create(doors, rig, user, key="k", raw_path=raw_path).body["job_id"] == first.body["job_id"]
+    assert create(doors, rig, user, raw_path=raw_path).body["job_id"] == first.body["job_id"]
+    assert create(doors, rig, user, raw_path=raw_path, portal="jee-main-2026").code == "UPLOAD_CLAIMED"
+    assert create(doors, rig, user, key="k", raw_path=raw_path, slot="signature").code == "IDEMPOTENCY_MISMATCH"
+
+
+def test_a_job_is_accepted_though_the_executor_does_not_answer(doors: Doors, rig: Rig, user: User) -> None:
+    rig.executor.plan("drop_request")
+    assert create(doors, rig, user).status == 202
+
+
+def test_a_job_shows_its_way_to_the_end(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    running = show(doors, user, job_id)
+    assert (running.status, running.body["status"], running.body["links"]["output"]) == (200, "processing", None)
+    assert int(running.headers["retry-after"]) > 0
+    assert (running.headers["cache-control"], running.headers["vary"]) == ("no-store", "Origin")
+    assert report(doors, rig.work(job_id)).body == {"outcome": "completed"}
+    done = show(doors, user, job_id)
+    assert (done.body["status"], done.body["conforms"], done.body["error"]) == ("completed", True, None)
+    assert "retry-after" not in done.headers
+    assert set(done.body["artifacts"]) == {"master_path", "preview_path", "document_path", "text_path", "output_path"}
+    assert all(done.body["links"].values())
+    assert len(base64.b64decode(done.body["encryption"]["data_key"], validate=True)) == 32
+    assert done.headers["etag"] != running.headers["etag"]
+
+
+def test_what_has_not_changed_is_304(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    etag = show(doors, user, job_id).headers["etag"]
+    same = show(doors, user, job_id, **{"If-None-Match": etag})
+    assert (same.status, same.body, same.headers["etag"]) == (304, "", etag)
+    assert "content-type" not in same.headers
+    report(doors, rig.work(job_id))
+    assert show(doors, user, job_id, **{"If-None-Match": etag}).status == 200
+
+
+def test_a_long_poll_ends_with_its_time_and_with_the_job(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    before_s = rig.clock.monotonic_s()
+    assert show(doors, user, job_id, "wait=4").body["status"] == "processing"
+    assert rig.clock.monotonic_s() - before_s == pytest.approx(4)
+    report(doors, rig.work(job_id))
+    before_s = rig.clock.monotonic_s()
+    assert show(doors, user, job_id, "wait=10").body["status"] == "completed"
+    assert rig.clock.monotonic_s() == before_s
+
+
+@pytest.mark.parametrize("query", ["wait=11", "wait=-1", "wait=soon", "wait=", "wait=1&wait=2"])
+def test_a_bad_wait_is_refused(doors: Doors, rig: Rig, user: User, query: str) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    assert list(show(doors, user, job_id, query).wrong_fields) == ["/wait"]
+
+
+def test_a_failed_job_shows_its_error(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    assert report(doors, rig.failure(job_id)).body == {"outcome": "failed"}
+    seen = show(doors, user, job_id)
+    assert (seen.body["status"], seen.body["error"]["code"]) == ("failed", "DECODE_FAILED")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_another_users_job_is_not_there(doors: Doors, rig: Rig, user: User, method: str) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    seen = doors(method, f"/api/jobs/{job_id}", headers=as_user(User()))
+    assert (seen.status, seen.code) == (404, "NOT_FOUND")
+
+
+def test_jobs_are_listed_newest_first_page_by_page(doors: Doors, rig: Rig, user: User) -> None:
+    made = [create(doors, rig, user).body["job_id"] for _ in range(3)]
+    first = doors("GET", "/api/jobs", query="limit=2", headers=as_user(user))
+    assert [job["job_id"] for job in first.body["jobs"]] == [made[2], made[1]]
+    rest = doors("GET", "/api/jobs", query=f"limit=2&cursor={first.body['next_cursor']}", headers=as_user(user))
+    assert ([job["job_id"] for job in rest.body["jobs"]], rest.body["next_cursor"]) == ([made[0]], None)
+    assert "data_key" not in json.dumps(first.body)
+    report(doors, rig.work(made[1]))
+    done = doors("GET", "/api/jobs", query="status=completed", headers=as_user(user))
+    assert [job["job_id"] for job in done.body["jobs"]] == [made[1]]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "status=done", "cursor=%00", "cursor=abc"])
+def test_a_bad_list_is_refused(doors: Doors, user: User, query: str) -> None:
+    seen = doors("GET", "/api/jobs", query=query, headers=as_user(user))
+    assert list(seen.wrong_fields) == [f"/{query.partition('=')[0]}"]
+
+
+def test_a_job_that_has_ended_is_deleted_for_good(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    assert doors("DELETE", f"/api/jobs/{job_id}", headers=as_user(user)).code == "JOB_PROCESSING"
+    report(doors, rig.work(job_id))
+    deleted = doors("DELETE", f"/api/jobs/{job_id}", headers=as_user(user))
+    assert (deleted.status, deleted.body) == (204, "")
+    assert not [key for key in rig.store.objects if job_id in key]
+    assert show(doors, user, job_id).status == 404
+    assert doors("DELETE", f"/api/jobs/{job_id}", headers=as_user(user)).status == 204
+
+
+def test_the_account_shows_credits_and_entries(doors: Doors, rig: Rig, user: User) -> None:
+    assert doors("GET", "/api/account", headers=as_user(user)).body["credits"] == {"available": 3, "reserved": 0}
+    create(doors, rig, user)
+    seen = doors("GET", "/api/account", headers=as_user(user))
+    assert seen.body["credits"] == {"available": 2, "reserved": 1}
+    assert [entry["kind"] for entry in seen.body["entries"]] == ["reserve", "grant"]
+    assert seen.body["limits"] == {"max_active_jobs": 20}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/api/uploads"), ("POST", "/api/jobs"), ("GET", "/api/jobs"), ("GET", "/api/account")],
+)
+def test_without_a_good_token_nothing_is_done(doors: Doors, user: User, method: str, path: str) -> None:
+    for authorization in ("", "Bearer x", f"Bearer {token_of(user, role='service_role')}"):
+        seen = doors(method, path, headers={"Authorization": authorization}, document={})
+        assert (seen.status, seen.headers["www-authenticate"]) == (401, "Bearer")
+
+
+# --- the launcher ---------------------------------------------------------------------------------------------------
+
+
+def test_a_derived_token_is_good_for_its_job_and_attempt_alone(doors: Doors, rig: Rig, user: User) -> None:
+    job_id, other = (create(doors, rig, user).body["job_id"] for _ in range(2))
+    expires_at_s = int((rig.clock.now() + dt.timedelta(hours=1)).timestamp())
+    token = derive_token(SECRET, job_id, 1, expires_at_s)
+    assert report(doors, rig.failure(other), token).code == "UNAUTHENTICATED"
+    assert report(doors, rig.failure(job_id, attempt=2), token).code == "UNAUTHENTICATED"
+    assert report(doors, rig.failure(job_id, attempt=None), token).code == "UNAUTHENTICATED"
+    assert report(doors, {"job_id": job_id}, token).code == "UNAUTHENTICATED"
+    late = derive_token(SECRET, job_id, 1, int(rig.clock.now().timestamp()) - 1)
+    assert report(doors, rig.failure(job_id), late).code == "UNAUTHENTICATED"
+    assert report(doors, rig.failure(job_id), token).body == {"outcome": "failed"}
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"job_id": 5}', "\ud800"])
+def test_a_wrong_secret_is_refused_before_the_body_is_read(doors: Doors, body: str) -> None:
+    for secret in ({}, {"X-Webhook-Secret": ""}, {"X-Webhook-Secret": SECRET + "x"}, {"X-Webhook-Secret": "v1.9.x"}):
+        assert doors("POST", "/internal/webhooks/camber", headers=secret, body=body).code == "UNAUTHENTICATED"
+        assert doors("POST", "/internal/webhooks/progress", headers=secret, body=body).code == "UNAUTHENTICATED"
+    assert doors("POST", "/internal/webhooks/camber", headers=AS_LAUNCHER, body=body).status in {400, 422}
+
+
+def test_reports_that_do_not_agree_with_themselves_are_refused(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    good = rig.failure(job_id).model_dump(mode="json")
+    assert report(doors, good | {"status": "success"}).code == "INVALID_FIELD"
+    other = "7b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+    assert report(doors, good | {"job_id": other}).code == "INVALID_FIELD"
+    agreeing = good | {"job_id": other, "result": good["result"] | {"job_id": other}}
+    assert report(doors, agreeing).code == "NOT_FOUND"
+    assert show(doors, user, job_id).body["status"] == "processing"
+
+
+def test_foreign_artifact_keys_are_refused(doors: Doors, rig: Rig, user: User) -> None:
+    job_id, other = (create(doors, rig, user).body["job_id"] for _ in range(2))
+    done = rig.work(job_id).model_dump(mode="json")
+    foreign = rig.work(other).model_dump(mode="json")["result"]["artifacts"]["document_path"]
+    done["result"]["artifacts"]["document_path"] = foreign
+    seen = report(doors, done)
+    assert (seen.status, seen.code) == (422, "INVALID_FIELD")
+    done["result"]["artifacts"]["secret_path"] = foreign
+    assert "/result/artifacts/secret_path" in report(doors, done).wrong_fields
+
+
+def test_progress_changes_the_stage(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    body = {"job_id": job_id, "attempt": 1, "stage": "ocr"}
+    seen = doors("POST", "/internal/webhooks/progress", headers=AS_LAUNCHER, document=body)
+    assert (seen.status, seen.body) == (200, {"recorded": True})
+    assert show(doors, user, job_id).body["stage"] == "ocr"
+    stale = doors("POST", "/internal/webhooks/progress", headers=AS_LAUNCHER, document=body | {"attempt": 2})
+    assert stale.body == {"recorded": False}
+
+
+# --- operators ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tick_is_run_by_the_secret_and_by_the_trigger(doors: Doors, rig: Rig, user: User) -> None:
+    rig.executor.plan("drop_request")
+    create(doors, rig, user)
+    rig.advance(1_000)
+    assert doors("POST", "/internal/reconcile").code == "UNAUTHENTICATED"
+    token = derive_token(SECRET, "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a", 1, 9_999_999_999)
+    assert doors("POST", "/internal/reconcile", headers={"X-Webhook-Secret": token}).code == "UNAUTHENTICATED"
+    seen = doors("POST", "/internal/reconcile", headers=AS_LAUNCHER, body="not json")
+    assert (seen.status, set(seen.body)) == (200, {"reconciled", "dispatched", "purged"})
+    assert seen.body["reconciled"] == 1
+    assert Seen.of(doors.functions["internal/reconcile"]({})).body["reconciled"] == 0
+
+
+def test_prometheus_reads_counts(doors: Doors, rig: Rig, user: User) -> None:
+    done, failed = (create(doors, rig, user).body["job_id"] for _ in range(2))
+    report(doors, rig.work(done))
+    report(doors, rig.failure(failed))
+    rig.reconciler.tick()
+    assert doors("GET", "/internal/metrics").code == "UNAUTHENTICATED"
+    seen = doors("GET", "/internal/metrics", headers=AS_OPERATOR)
+    assert seen.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    samples = dict(line.rsplit(" ", 1) for line in seen.body.splitlines() if not line.startswith("#"))
+    assert samples['rythmiq_jobs{state="completed"}'] == "1"
+    assert samples['rythmiq_jobs{state="failed"}'] == "1"
+    assert samples['rythmiq_job_failures_total{code="DECODE_FAILED"}'] == "1"
+    assert samples['rythmiq_webhook_results_total{result="completed"}'] == "1"
+    assert samples['rythmiq_credits_total{kind="granted"}'] == "3"
+    assert samples['rythmiq_stage_wall_seconds_bucket{stage="schema",le="0.5"}'] == "2"
+    assert samples['rythmiq_stage_cpu_seconds_count{stage="schema"}'] == "2"
+    assert float(samples["rythmiq_ticks_total"]) >= 1
+    assert not [
+        line for line in seen.body.splitlines() if not re.fullmatch(r"#.*|[a-z_]+(\{[^}]*\})? [0-9.e+-]+", line)
+    ]
+
+
+def test_health_is_shallow_for_everybody_and_deep_for_operators(doors: Doors, rig: Rig) -> None:
+    shallow = doors("GET", "/api/health")
+    assert (shallow.status, shallow.body["version"], shallow.body["database"]) == (200, VERSION, None)
+    assert shallow.headers["cache-control"] == "public, max-age=10"
+    rig.reconciler.tick()
+    deep = doors("GET", "/api/health", headers=AS_OPERATOR)
+    assert (deep.body["database"], deep.headers["cache-control"]) == ("ok", "no-store")
+    assert deep.body["last_tick_at"] is not None
+    assert deep.body["schema_version"] > 0
+    assert doors("GET", "/api/health", headers={"Authorization": "Bearer x"}).code == "UNAUTHENTICATED"
+
+
+# --- everybody ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/portals", "/api/portals/neet-2026"])
+def test_the_rule_book_is_for_everybody_and_may_be_kept(doors: Doors, path: str) -> None:
+    seen = doors("GET", path)
+    assert (seen.status, seen.headers["cache-control"]) == (200, "public, max-age=300")
+    same = doors("GET", path, headers={"If-None-Match": seen.headers["etag"]})
+    assert (same.status, same.body, same.headers["etag"]) == (304, "", seen.headers["etag"])
+    head = doors.functions["api/portals"]({"http": {"method": "HEAD", "path": path.removeprefix("/api/portals")}})
+    assert (head["statusCode"], head["body"], head["headers"]["ETag"]) == (200, "", seen.headers["etag"])
+
+
+def test_a_portal_is_what_the_list_says_of_it(doors: Doors) -> None:
+    listed = doors("GET", "/api/portals").body["portals"]
+    for portal in listed:
+        assert doors("GET", f"/api/portals/{portal['portal']}").body == portal
+    assert "neet-2026" in doors("GET", "/api/portals/neet-2025").problem.detail
+
+
+def test_the_page_names_the_service_and_leads_to_its_description(doors: Doors) -> None:
+    page = doors("GET", "/api/app")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Rythmiq One" in page.body
+    assert 'href="app/openapi.json"' in page.body
+    described = doors("GET", "/api/app/openapi.json")
+    assert described.body["openapi"] == "3.1.0"
+
+
+def test_a_page_elsewhere_may_read_what_it_needs(doors: Doors, user: User) -> None:
+    seen = doors("GET", "/api/account", headers=as_user(user, Origin=PAGE))
+    assert seen.headers["access-control-allow-origin"] == PAGE
+    refused = doors("GET", "/api/account", headers={"Origin": PAGE})
+    assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, PAGE)
