@@ -11,6 +11,7 @@ from rythmiq_cli.commands import jobs, keys
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
 from rythmiq_cli.commands.download import download
+from rythmiq_cli.commands.migrate import migrate
 from rythmiq_cli.commands.portals import portals
 from rythmiq_cli.commands.submit import submit
 from rythmiq_cli.commands.token import token
@@ -34,6 +35,7 @@ app.command(epilog=EPILOG)(submit)
 app.command(epilog=EPILOG)(watch)
 app.command(epilog=EPILOG)(download)
 app.command(epilog=EPILOG)(token)
+app.command(epilog=EPILOG)(migrate)
 app.add_typer(credits_commands.app, name="credits")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

@@ -7,17 +7,20 @@ pooler too, where a session's lock would not. Supabase's conventions are expecte
 `auth.uid()` are there, the role that migrates may create schemas.
 """
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from rythmiq.adapters.database_errors import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq.ports import DatabaseUnavailableError
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same for everybody who migrates
@@ -89,20 +92,29 @@ def read_migrations(directory: Path | None = None) -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def open_database(url: str) -> psycopg.Connection[Any]:
+@contextlib.contextmanager
+def open_database(url: str) -> Iterator[psycopg.Connection[Any]]:
     """Connect for the functions below.
 
     Raises:
         SettingsError: the URL cannot be used.
         DatabaseUnavailableError, DatabaseNotReadyError: the database does not answer, or refuses.
+        DatabaseFaultError: a statement inside does not fit this database.
     """
-    return connect(connection_string(url))
+    with connect(connection_string(url)) as connection:
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise DatabaseUnavailableError("the connection to the database broke") from error
+            raise database_error(error.sqlstate, message=error.diag.message_primary or "") from error
 
 
 def looks_like_supabase(connection: psycopg.Connection[Any]) -> bool:
     """Whether the roles and `auth.uid()` that the migrations count on are there."""
     found = connection.execute(
-        "select count(*) = 3 and to_regprocedure('auth.uid()') is not null"
+        "select count(*) = 3 and exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        "  where n.nspname = 'auth' and p.proname = 'uid')"
         " from pg_roles where rolname in ('anon', 'authenticated', 'service_role')"
     ).fetchone()
     return found == (True,)
