@@ -34,8 +34,8 @@ create index uploads_unclaimed on public.uploads (created_at) where claimed_at i
 -- pending    -> processing   job_start: the first attempt has room (a cancelled job passes through in one transaction)
 -- processing -> completed    job_finish
 -- processing -> failed       job_fail_attempt, job_delete
--- A processing job that waits for its next attempt has `awaiting_dispatch` and is due at `not_before`; it holds no lease
--- and is not in flight. A terminal job changes once more at most: by erasure.
+-- A processing job that waits for its next attempt has `awaiting_dispatch` and is due at `not_before`; it holds no
+-- lease and is not in flight. A terminal job changes once more at most: by erasure.
 create table public.jobs (
   id uuid primary key,
   user_id uuid not null,

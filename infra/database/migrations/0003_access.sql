@@ -6,14 +6,16 @@ declare
   v_table text;
 begin
   foreach v_table in array array[
-    'portal_schemas', 'uploads', 'jobs', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics', 'counters'
+    'portal_schemas', 'uploads', 'jobs', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
+    'counters'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('alter table public.%I force row level security', v_table);
     execute format('revoke all on table public.%I from public, anon, authenticated, service_role', v_table);
   end loop;
 end $$;
-revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq from public, anon, authenticated, service_role;
+revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq
+  from public, anon, authenticated, service_role;
 
 create policy portal_schemas_are_public on public.portal_schemas for select to authenticated using (true);
 create policy own_uploads on public.uploads for select to authenticated using (user_id = (select auth.uid()));

@@ -1,7 +1,7 @@
 -- The sums, and what is told to Prometheus and to /health.
 --
--- Order of locks, everywhere: a job's row, its user's credits, the sum of credits granted, the queue (`queue_lock`), all
--- other sums. Who holds the queue waits for nobody but sums, and who counts outside the queue does so last.
+-- Order of locks, everywhere: a job's row, its user's credits, the sum of credits granted, the queue (`queue_lock`),
+-- all other sums. Who holds the queue waits for nobody but sums, and who counts outside the queue does so last.
 
 create function public.counter_add(p_name text, p_label text, p_by bigint) returns void
 language sql set search_path = '' as $$

@@ -43,7 +43,9 @@ $$;
 create function public.account_open(p_user_id uuid, p_initial_credits integer) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  if p_initial_credits is not null and not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
+  if p_initial_credits is not null
+    and not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null)
+  then
     perform public.credits_open(p_user_id, p_initial_credits);
   end if;
   return public.account_of(p_user_id);

@@ -41,9 +41,9 @@ begin
   return public.job_started(v_job);
 end $$;
 
--- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who has
--- the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen row means that it
--- is being cancelled, and that its canceller goes on from there.
+-- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
+-- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen row means
+-- that it is being cancelled, and that its canceller goes on from there.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -101,8 +101,8 @@ begin
   );
 end $$;
 
--- Removes what nobody needs any more, at most 200 rows of each: uploads that no job claimed in a day, and measurements of
--- more than 90 days ago. Both look at the oldest rows only.
+-- Removes what nobody needs any more, at most 200 rows of each: uploads that no job claimed in a day, and measurements
+-- of more than 90 days ago. Both look at the oldest rows only.
 create function public.purge() returns jsonb
 language plpgsql set search_path = '' as $$
 declare

@@ -120,11 +120,11 @@ $$;
 
 revoke all on function
   public.key_id(text), public.job_replay(public.jobs, text, text),
-  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text, text,
-                    integer, integer, integer, integer, integer)
+  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
+                    text, integer, integer, integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
   public.key_id(text), public.job_replay(public.jobs, text, text),
-  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text, text,
-                    integer, integer, integer, integer, integer)
+  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
+                    text, integer, integer, integer, integer, integer)
   to service_role;

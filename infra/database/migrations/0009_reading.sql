@@ -1,7 +1,8 @@
 -- What users read, in their own role and under RLS; and the one key that goes with it, for service_role.
 
--- A waiting job's place in the fair order, and whether a tick would find something to do. The queue is everybody's, so
--- this sees past RLS, and tells the owner of the job two small facts. Bounded: the oldest 500 waiting jobs are looked at.
+-- A waiting job's place in the fair order, as far as it can be foretold, and whether a tick would find something to do.
+-- The queue is everybody's, so this sees past RLS, and tells the owner of the job two small facts. Bounded: it looks at
+-- the oldest 500 waiting jobs and at those of the same user.
 create function public.queue_state(p_job_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare

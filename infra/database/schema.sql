@@ -1,0 +1,1431 @@
+-- The declared schema: what the migrations come to, without the rule book's rows. A migration that changes something
+-- changes it here too, in place; tests/integration/test_database_schema.py holds the two together. Never applied to a
+-- database that is kept.
+
+-- tables --------------------------------------------------------------------------------------------------------------
+
+-- The tables (SPEC 8). A user is the `sub` of a verified JWT and nothing more: no table refers to auth.users, so that
+-- an account can be deleted there without touching what was charged here.
+
+-- The rules of one slot of one portal, versioned. Old versions stay, because jobs are pinned to theirs.
+create table public.portal_schemas (
+  portal text not null,
+  slot text not null,
+  version text not null,
+  name text not null,
+  schema_definition jsonb not null,
+  is_current boolean not null default true,
+  created_at timestamptz not null default now(),
+  primary key (portal, slot, version)
+);
+create unique index portal_schemas_current on public.portal_schemas (portal, slot) where is_current;
+
+-- What POST /uploads signed. `size_bytes` is the plaintext's; `kid` and `wrapped_key` are null for a plaintext upload.
+create table public.uploads (
+  job_id uuid primary key,
+  user_id uuid not null,
+  raw_path text not null,
+  mime_type text not null,
+  size_bytes bigint not null check (size_bytes > 0),
+  kid integer check (kid between 1 and 65535),
+  wrapped_key text,
+  created_at timestamptz not null default now(),
+  claimed_at timestamptz,
+  check ((kid is null) = (wrapped_key is null)),
+  check (starts_with(raw_path, 'raw/' || user_id::text || '/' || job_id::text || '/'))
+);
+create index uploads_of_user on public.uploads (user_id, created_at desc);
+create index uploads_unclaimed on public.uploads (created_at) where claimed_at is null;
+
+-- pending    -> processing   job_start: the first attempt has room (a cancelled job passes through in one transaction)
+-- processing -> completed    job_finish
+-- processing -> failed       job_fail_attempt, job_delete
+-- A processing job that waits for its next attempt has `awaiting_dispatch` and is due at `not_before`; it holds no
+-- lease and is not in flight. A terminal job changes once more at most: by erasure.
+create table public.jobs (
+  id uuid primary key,
+  user_id uuid not null,
+  status text not null default 'pending' check (status in ('pending', 'processing', 'completed', 'failed')),
+  stage text,
+  attempt integer not null default 0 check (attempt >= 0),
+  portal text not null,
+  slot text not null,
+  portal_version text not null,
+  document_id uuid not null,
+  -- the request
+  raw_path text,
+  artifact_url text,
+  mime_type text,
+  original_filename text,
+  options jsonb not null default '{}',
+  idempotency_key text,
+  request_hash text not null,
+  -- the keys: `input_*` when the source is sealed under another key than the job's own (a master)
+  kid integer check (kid between 1 and 65535),
+  wrapped_key text,
+  input_kid integer check (input_kid between 1 and 65535),
+  input_wrapped_key text,
+  -- the present attempt; `dispatched_at` is the first start of all, so that a repeat writes the same names
+  dispatched_at timestamptz,
+  started_at timestamptz,
+  submitted_at timestamptz,
+  executor text,
+  executor_ref text,
+  lease_until timestamptz,
+  awaiting_dispatch boolean not null default false,
+  not_before timestamptz,
+  -- who settles it just now
+  claim uuid,
+  claim_until timestamptz,
+  packaging_failures integer not null default 0,
+  -- the end
+  quality_score double precision,
+  conforms boolean,
+  warnings jsonb not null default '[]',
+  artifacts jsonb,
+  metrics jsonb,
+  receipt jsonb,
+  error_details jsonb,
+  ended_at timestamptz,
+  erased_at timestamptz,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
+  check ((kid is null) = (wrapped_key is null)),
+  check ((input_kid is null) = (input_wrapped_key is null))
+) with (fillfactor = 80);
+create unique index jobs_idempotency on public.jobs (user_id, idempotency_key) where idempotency_key is not null;
+-- a user's list, whole and by status
+create index jobs_of_user on public.jobs (user_id, created_at desc, id desc) where erased_at is null;
+create index jobs_of_user_by_status on public.jobs (user_id, status, created_at desc, id desc)
+  where erased_at is null;
+-- an operator's list
+create index jobs_by_age on public.jobs (created_at desc, id desc);
+-- what the queue looks at: as large as what is going on, whatever the table holds
+create index jobs_active on public.jobs (user_id, created_at, id) where status in ('pending', 'processing');
+create index jobs_pending on public.jobs (created_at, id, user_id) where status = 'pending';
+create index jobs_in_flight on public.jobs (lease_until, user_id) where status = 'processing' and not awaiting_dispatch;
+create index jobs_awaiting on public.jobs (not_before, id) where status = 'processing' and awaiting_dispatch;
+
+-- The masters that a user may make further jobs from.
+create table public.documents (
+  document_id uuid primary key,
+  user_id uuid not null,
+  job_id uuid not null unique references public.jobs (id),
+  portal text not null,
+  slot text not null,
+  created_at timestamptz not null default now()
+);
+create index documents_of_user on public.documents (user_id, created_at desc);
+
+-- grant +n | reserve -1 | settle 0 | refund +1. One reserve a job, and one settle or refund when it has ended.
+create table public.credit_ledger (
+  id bigint generated always as identity primary key,
+  user_id uuid not null,
+  job_id uuid references public.jobs (id),
+  kind text not null,
+  amount integer not null,
+  created_at timestamptz not null default now(),
+  unique (job_id, kind),
+  constraint credit_ledger_amount check (
+    (kind = 'grant' and amount > 0 and job_id is null)
+    or (kind = 'reserve' and amount = -1 and job_id is not null)
+    or (kind = 'settle' and amount = 0 and job_id is not null)
+    or (kind = 'refund' and amount = 1 and job_id is not null)
+  )
+);
+create unique index credit_ledger_one_end on public.credit_ledger (job_id) where kind in ('settle', 'refund');
+create index credit_ledger_of_user on public.credit_ledger (user_id, id desc);
+
+-- The ledger summed up, kept by its trigger alone: `balance` = sum(amount), `reserved` = open reserves.
+-- `opened_at` is the user's first call, at which INITIAL_CREDITS were granted.
+create table public.user_credits (
+  user_id uuid primary key,
+  balance integer not null default 0 check (balance >= 0),
+  reserved integer not null default 0 check (reserved >= 0),
+  opened_at timestamptz,
+  updated_at timestamptz not null default now()
+) with (fillfactor = 80);
+
+-- CPU time of each stage of each attempt, for good.
+create table public.cpu_usage (
+  job_id uuid not null references public.jobs (id),
+  attempt integer not null,
+  stage text not null,
+  cpu_ms bigint not null check (cpu_ms >= 0),
+  created_at timestamptz not null default now(),
+  primary key (job_id, attempt, stage)
+);
+
+-- What was measured of a job, for 90 days. Ids grow with time: the oldest rows are the first of the primary key.
+create table public.metrics (
+  id bigint generated always as identity primary key,
+  job_id uuid not null,
+  attempt integer not null,
+  name text not null,
+  value double precision not null,
+  created_at timestamptz not null default now()
+);
+create index metrics_of_job on public.metrics (job_id);
+
+-- Sums that only grow, so that nothing has to count jobs. Never purged; room for updates in place.
+create table public.counters (
+  name text not null,
+  label text not null default '',
+  value bigint not null,
+  primary key (name, label)
+) with (fillfactor = 50);
+
+-- guards --------------------------------------------------------------------------------------------------------------
+
+-- What holds whoever writes: the state machine, what is append-only, and credits that follow the ledger.
+
+-- The present instant. Everything asks here, so that a test can set the clock of its own database.
+create function public.instant() returns timestamptz
+language sql stable set search_path = '' as $$ select pg_catalog.now() $$;
+
+create function public.jobs_guard() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  -- what erasure may take away; everything else of a terminal job stays as it is
+  c_erasable constant text[] := array[
+    'raw_path', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key', 'input_kid',
+    'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'artifacts', 'metrics', 'receipt', 'error_details',
+    'erased_at', 'row_version', 'updated_at'
+  ];
+begin
+  if tg_op = 'INSERT' then
+    if new.status <> 'pending' or new.attempt <> 0 then
+      raise exception 'a job starts as pending, before its first attempt' using errcode = 'check_violation';
+    end if;
+    return new;
+  end if;
+  if old.status in ('completed', 'failed') then
+    if old.erased_at is not null or new.erased_at is null
+      or to_jsonb(new) - c_erasable is distinct from to_jsonb(old) - c_erasable
+      or coalesce(
+        new.raw_path, new.artifact_url, new.original_filename, new.wrapped_key, new.input_wrapped_key,
+        new.artifacts::text, new.receipt::text
+      ) is not null
+    then
+      raise exception 'a % job changes by erasure only, and once', old.status using errcode = 'check_violation';
+    end if;
+  else
+    if new.status <> old.status
+      and (old.status, new.status) not in (
+        ('pending', 'processing'), ('processing', 'completed'), ('processing', 'failed')
+      )
+    then
+      raise exception 'a job does not go from % to %', old.status, new.status using errcode = 'check_violation';
+    end if;
+    if new.erased_at is not null then
+      raise exception 'a % job cannot be erased', new.status using errcode = 'check_violation';
+    end if;
+    if new.attempt < old.attempt then
+      raise exception 'the attempt of a job never falls' using errcode = 'check_violation';
+    end if;
+    if (new.id, new.user_id, new.document_id, new.portal, new.slot, new.portal_version, new.created_at)
+      is distinct from
+      (old.id, old.user_id, old.document_id, old.portal, old.slot, old.portal_version, old.created_at)
+    then
+      raise exception 'whose job it is, and what for, is fixed' using errcode = 'check_violation';
+    end if;
+  end if;
+  new.row_version := old.row_version + 1;
+  new.updated_at := public.instant();
+  return new;
+end $$;
+create trigger jobs_guard before insert or update on public.jobs for each row execute function public.jobs_guard();
+
+create function public.refuse_change() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  raise exception '% of % is refused', lower(tg_op), tg_table_name using errcode = 'restrict_violation';
+end $$;
+create trigger jobs_kept before delete on public.jobs for each row execute function public.refuse_change();
+create trigger jobs_not_truncated before truncate on public.jobs
+  for each statement execute function public.refuse_change();
+create trigger credit_ledger_append_only before update or delete on public.credit_ledger
+  for each row execute function public.refuse_change();
+create trigger credit_ledger_not_truncated before truncate on public.credit_ledger
+  for each statement execute function public.refuse_change();
+create trigger cpu_usage_append_only before update or delete on public.cpu_usage
+  for each row execute function public.refuse_change();
+create trigger cpu_usage_not_truncated before truncate on public.cpu_usage
+  for each statement execute function public.refuse_change();
+create trigger user_credits_not_truncated before truncate on public.user_credits
+  for each statement execute function public.refuse_change();
+
+-- An entry and what it does to the sums are one statement: they cannot disagree. The CHECKs refuse to overdraw.
+create function public.credit_ledger_sums() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  v_reserved constant integer := case new.kind when 'reserve' then 1 when 'grant' then 0 else -1 end;
+begin
+  update public.user_credits
+    set balance = balance + new.amount, reserved = reserved + v_reserved, updated_at = public.instant()
+    where user_id = new.user_id;
+  if not found then
+    insert into public.user_credits (user_id, balance, reserved) values (new.user_id, new.amount, v_reserved);
+  end if;
+  return null;
+end $$;
+create trigger credit_ledger_sums after insert on public.credit_ledger
+  for each row execute function public.credit_ledger_sums();
+
+-- Sums that somebody sets by hand would no longer be the ledger's: only its trigger gets past these.
+create trigger user_credits_start_empty before insert on public.user_credits
+  for each row when (pg_trigger_depth() = 0 and (new.balance <> 0 or new.reserved <> 0))
+  execute function public.refuse_change();
+create trigger user_credits_follow before update on public.user_credits
+  for each row when (
+    pg_trigger_depth() = 0
+    and (new.user_id, new.balance, new.reserved) is distinct from (old.user_id, old.balance, old.reserved)
+  )
+  execute function public.refuse_change();
+create trigger user_credits_kept before delete on public.user_credits
+  for each row execute function public.refuse_change();
+
+revoke all on function public.instant(), public.jobs_guard(), public.refuse_change(), public.credit_ledger_sums()
+  from public, anon, authenticated, service_role;
+grant execute on function public.instant() to authenticated, service_role;
+
+-- access --------------------------------------------------------------------------------------------------------------
+
+-- Who sees and touches which table. Users see their own rows, without keys that the ring wrapped; nobody but
+-- service_role writes, and it no more than the functions need. Older Supabase projects grant everything on a new table
+-- by default: hence the revokes.
+do $$
+declare
+  v_table text;
+begin
+  foreach v_table in array array[
+    'portal_schemas', 'uploads', 'jobs', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
+    'counters'
+  ] loop
+    execute format('alter table public.%I enable row level security', v_table);
+    execute format('alter table public.%I force row level security', v_table);
+    execute format('revoke all on table public.%I from public, anon, authenticated, service_role', v_table);
+  end loop;
+end $$;
+revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq
+  from public, anon, authenticated, service_role;
+
+create policy portal_schemas_are_public on public.portal_schemas for select to authenticated using (true);
+create policy own_uploads on public.uploads for select to authenticated using (user_id = (select auth.uid()));
+create policy own_jobs on public.jobs for select to authenticated using (user_id = (select auth.uid()));
+create policy own_documents on public.documents for select to authenticated using (user_id = (select auth.uid()));
+create policy own_ledger on public.credit_ledger for select to authenticated using (user_id = (select auth.uid()));
+create policy own_credits on public.user_credits for select to authenticated using (user_id = (select auth.uid()));
+
+grant select on public.portal_schemas, public.documents, public.credit_ledger, public.user_credits to authenticated;
+grant select (job_id, user_id, raw_path, mime_type, size_bytes, created_at, claimed_at)
+  on public.uploads to authenticated;
+grant select (
+  id, user_id, status, stage, attempt, portal, slot, portal_version, document_id, raw_path, artifact_url, mime_type,
+  original_filename, options, kid, dispatched_at, started_at, lease_until, awaiting_dispatch, not_before, quality_score,
+  conforms, warnings, artifacts, metrics, receipt, error_details, ended_at, erased_at, row_version, created_at,
+  updated_at
+) on public.jobs to authenticated;
+
+grant select on public.portal_schemas to service_role;
+grant select, insert, update, delete on public.uploads to service_role;
+grant select, insert, update on public.jobs to service_role;
+grant select, insert, delete on public.documents to service_role;
+grant select, insert on public.credit_ledger to service_role;
+grant select, insert, update on public.user_credits to service_role;
+grant select, insert on public.cpu_usage to service_role;
+grant select, insert, delete on public.metrics to service_role;
+grant select, insert, update on public.counters to service_role;
+
+-- counters ------------------------------------------------------------------------------------------------------------
+
+-- The sums, and what is told to Prometheus and to /health.
+--
+-- Order of locks, everywhere: a job's row, its user's credits, the sum of credits granted, the queue (`queue_lock`),
+-- all other sums. Who holds the queue waits for nobody but sums, and who counts outside the queue does so last.
+
+create function public.counter_add(p_name text, p_label text, p_by bigint) returns void
+language sql set search_path = '' as $$
+  insert into public.counters as c (name, label, value) values (p_name, p_label, p_by)
+  on conflict (name, label) do update set value = c.value + excluded.value
+$$;
+
+create function public.whole_ms(p_ms numeric) returns bigint
+language sql immutable set search_path = '' as $$
+  select least(greatest(coalesce(p_ms, 0), 0), 1000000000)::bigint
+$$;
+
+create function public.bucket_of(p_ms bigint) returns text
+language sql immutable set search_path = '' as $$
+  select coalesce(
+    (select min(b)::text from unnest(array[10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000]) b
+     where b >= p_ms),
+    'inf')
+$$;
+
+-- A worker's `metrics.stages` as rows, one a stage, with times that a bigint holds whatever the worker said.
+create function public.stage_times(p_stages jsonb) returns table (stage text, wall_ms bigint, cpu_ms bigint)
+language sql immutable set search_path = '' as $$
+  select s.stage, sum(public.whole_ms(s.wall_ms))::bigint, sum(public.whole_ms(s.cpu_ms))::bigint
+  from jsonb_to_recordset(case jsonb_typeof(p_stages) when 'array' then p_stages else '[]' end)
+    s (stage text, wall_ms numeric, cpu_ms numeric)
+  where s.stage is not null
+  group by s.stage
+$$;
+
+-- Adds a worker's stage times to the histograms: `{stage}|{upper bound in ms}` counts, `{stage}|sum` adds up. In one
+-- order, so that two never wait for each other.
+create function public.counters_add_stages(p_stages jsonb) returns void
+language sql set search_path = '' as $$
+  insert into public.counters as c (name, label, value)
+  select t.name, t.label, sum(t.value)
+  from public.stage_times(p_stages) s
+  cross join lateral (
+    values
+      ('stage_wall_ms', s.stage || '|' || public.bucket_of(s.wall_ms), 1::bigint),
+      ('stage_wall_ms', s.stage || '|sum', s.wall_ms),
+      ('stage_cpu_ms', s.stage || '|' || public.bucket_of(s.cpu_ms), 1),
+      ('stage_cpu_ms', s.stage || '|sum', s.cpu_ms)
+  ) t (name, label, value)
+  group by t.name, t.label
+  order by t.name, t.label
+  on conflict (name, label) do update set value = c.value + excluded.value
+$$;
+
+-- Counts, ages and sums. It reads what is going on by partial indexes and the rest from the sums: never all jobs.
+create function public.metrics_snapshot() returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'jobs', jsonb_build_object(
+      'pending', (select count(*) from public.jobs where status = 'pending'),
+      'processing', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch)
+        + (select count(*) from public.jobs where status = 'processing' and awaiting_dispatch),
+      'completed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
+      'failed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
+    ),
+    'in_flight', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch),
+    'oldest_pending_s', (
+      select extract(epoch from public.instant() - created_at)::double precision
+      from public.jobs where status = 'pending' order by created_at, id limit 1
+    ),
+    'oldest_processing_s', (
+      select extract(epoch from public.instant() - min(dispatched_at))::double precision
+      from (
+        select dispatched_at from public.jobs where status = 'processing' and not awaiting_dispatch
+        union all
+        select dispatched_at from public.jobs where status = 'processing' and awaiting_dispatch
+      ) going_on
+    ),
+    'credits', jsonb_build_object(
+      'granted', coalesce((select sum(value) from public.counters where name = 'credits_granted'), 0),
+      'reserved', coalesce((select value from public.counters where name = 'jobs_created'), 0),
+      'settled', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
+      'refunded', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
+    ),
+    'counters', (
+      select coalesce(jsonb_agg(jsonb_build_object('name', name, 'label', label, 'value', value) order by name, label),
+                      '[]')
+      from public.counters
+    )
+  )
+$$;
+
+-- Which migration is in, when one tool of ours applied it, and when the last tick ran.
+create function public.database_health() returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_version integer;
+begin
+  if to_regclass('rythmiq_ops.rythmiq_migrations') is not null then
+    execute 'select max(version) from rythmiq_ops.rythmiq_migrations' into v_version;
+  end if;
+  return jsonb_build_object(
+    'schema_version', v_version,
+    'last_tick_at', (
+      select to_timestamp(value / 1000.0) from public.counters where name = 'last_tick_ms' and label = ''
+    )
+  );
+end $$;
+
+do $$ begin
+  if to_regclass('rythmiq_ops.rythmiq_migrations') is not null then
+    grant usage on schema rythmiq_ops to service_role;
+    grant select on rythmiq_ops.rythmiq_migrations to service_role;
+  end if;
+end $$;
+
+revoke all on function
+  public.counter_add(text, text, bigint), public.counters_add_stages(jsonb), public.stage_times(jsonb),
+  public.whole_ms(numeric), public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
+  from public, anon, authenticated;
+grant execute on function
+  public.counter_add(text, text, bigint), public.counters_add_stages(jsonb), public.stage_times(jsonb),
+  public.whole_ms(numeric), public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
+  to service_role;
+
+-- accounts ------------------------------------------------------------------------------------------------------------
+
+-- Credits and uploads.
+
+-- Locks a user's credits; at the first call that says how many, grants them.
+create function public.credits_open(p_user_id uuid, p_initial_credits integer) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_opened_at timestamptz;
+begin
+  insert into public.user_credits (user_id) values (p_user_id) on conflict (user_id) do nothing;
+  select opened_at into v_opened_at from public.user_credits where user_id = p_user_id for update;
+  if v_opened_at is null and p_initial_credits is not null then
+    update public.user_credits set opened_at = public.instant() where user_id = p_user_id;
+    if p_initial_credits > 0 then
+      perform public.credits_add(p_user_id, p_initial_credits, 'initial');
+    end if;
+  end if;
+end $$;
+
+create function public.credits_add(p_user_id uuid, p_amount integer, p_label text) returns void
+language sql set search_path = '' as $$
+  insert into public.credit_ledger (user_id, kind, amount, created_at)
+  values (p_user_id, 'grant', p_amount, public.instant());
+  select public.counter_add('credits_granted', p_label, p_amount)
+$$;
+
+create function public.account_of(p_user_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'balance', coalesce((select balance from public.user_credits where user_id = p_user_id), 0),
+    'reserved', coalesce((select reserved from public.user_credits where user_id = p_user_id), 0),
+    'entries', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'kind', e.kind, 'amount', e.amount, 'job_id', e.job_id, 'created_at', e.created_at) order by e.id desc), '[]')
+      from (
+        select id, kind, amount, job_id, created_at from public.credit_ledger
+        where user_id = p_user_id order by id desc limit 50
+      ) e
+    )
+  )
+$$;
+
+-- Credits and the latest 50 entries. An operator who looks grants nothing: `p_initial_credits` is null then.
+create function public.account_open(p_user_id uuid, p_initial_credits integer) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  if p_initial_credits is not null
+    and not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null)
+  then
+    perform public.credits_open(p_user_id, p_initial_credits);
+  end if;
+  return public.account_of(p_user_id);
+end $$;
+
+create function public.credits_grant(p_user_id uuid, p_amount integer) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.credits_open(p_user_id, null);
+  perform public.credits_add(p_user_id, p_amount, 'operator');
+  return public.account_of(p_user_id);
+end $$;
+
+create function public.upload_document(p_upload public.uploads) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object(
+    'job_id', p_upload.job_id, 'user_id', p_upload.user_id, 'raw_path', p_upload.raw_path,
+    'mime_type', p_upload.mime_type, 'size_bytes', p_upload.size_bytes, 'kid', p_upload.kid,
+    'wrapped_key', p_upload.wrapped_key, 'created_at', p_upload.created_at
+  )
+$$;
+
+-- created, with the row; or what there is already, as `upload_get` has it.
+create function public.upload_create(
+  p_job_id uuid, p_user_id uuid, p_raw_path text, p_mime_type text, p_size_bytes bigint, p_kid integer,
+  p_wrapped_key text, p_created_at timestamptz, p_initial_credits integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_upload public.uploads;
+begin
+  if not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
+    perform public.credits_open(p_user_id, p_initial_credits);
+  end if;
+  insert into public.uploads (job_id, user_id, raw_path, mime_type, size_bytes, kid, wrapped_key, created_at)
+  values (p_job_id, p_user_id, p_raw_path, p_mime_type, p_size_bytes, p_kid, p_wrapped_key, p_created_at)
+  on conflict (job_id) do nothing
+  returning * into v_upload;
+  if v_upload.job_id is null then
+    return public.upload_get(p_user_id, p_job_id);
+  end if;
+  return jsonb_build_object('outcome', 'created', 'upload', public.upload_document(v_upload));
+end $$;
+
+-- found (not claimed yet) or claimed, with the row; unknown, also when it is another's.
+create function public.upload_get(p_user_id uuid, p_job_id uuid) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_upload public.uploads;
+begin
+  select * into v_upload from public.uploads where job_id = p_job_id and user_id = p_user_id;
+  if v_upload.job_id is null then
+    return jsonb_build_object('outcome', 'unknown', 'upload', null);
+  end if;
+  return jsonb_build_object(
+    'outcome', case when v_upload.claimed_at is null then 'found' else 'claimed' end,
+    'upload', public.upload_document(v_upload)
+  );
+end $$;
+
+revoke all on function
+  public.credits_open(uuid, integer), public.credits_add(uuid, integer, text), public.account_of(uuid),
+  public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
+  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer),
+  public.upload_get(uuid, uuid)
+  from public, anon, authenticated;
+grant execute on function
+  public.credits_open(uuid, integer), public.credits_add(uuid, integer, text), public.account_of(uuid),
+  public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
+  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer),
+  public.upload_get(uuid, uuid)
+  to service_role;
+
+-- queue ---------------------------------------------------------------------------------------------------------------
+
+-- Who is next: starting jobs within the executor's capacity, fairly between users, and one tick of the reconciler.
+
+-- All who start a job or free a place take this lock first, and keep it until they commit: so nobody overlooks a place
+-- that is being freed, or a job that is being queued.
+create function public.queue_lock() returns void
+language sql set search_path = '' as $$ select pg_advisory_xact_lock(7298301105) $$;
+
+-- What a dispatch needs to know of a started job (ports.StartedJob).
+create function public.job_started(p_job public.jobs) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'job_id', p_job.id, 'user_id', p_job.user_id, 'attempt', p_job.attempt, 'document_id', p_job.document_id,
+    'created_at', p_job.created_at, 'dispatched_at', p_job.dispatched_at, 'portal', p_job.portal, 'slot', p_job.slot,
+    'portal_version', p_job.portal_version, 'portal_name', s.name, 'schema_definition', s.schema_definition,
+    'raw_path', p_job.raw_path, 'artifact_url', p_job.artifact_url, 'mime_type', p_job.mime_type,
+    'original_filename', p_job.original_filename, 'options', p_job.options, 'kid', p_job.kid,
+    'wrapped_key', p_job.wrapped_key, 'input_kid', p_job.input_kid, 'input_wrapped_key', p_job.input_wrapped_key
+  )
+  from public.portal_schemas s
+  where s.portal = p_job.portal and s.slot = p_job.slot and s.version = p_job.portal_version
+$$;
+
+-- Starts an attempt: the first of a pending job, or the one that a processing job waits for. The lease begins.
+create function public.job_start(p_job_id uuid, p_lease_s integer) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_now constant timestamptz := public.instant();
+begin
+  update public.jobs set
+    status = 'processing', stage = 'dispatch',
+    attempt = case status when 'pending' then 1 else attempt end,
+    dispatched_at = coalesce(dispatched_at, v_now), started_at = v_now, submitted_at = null,
+    executor = null, executor_ref = null,
+    lease_until = v_now + make_interval(secs => p_lease_s), awaiting_dispatch = false, not_before = null
+  where id = p_job_id and (status = 'pending' or (status = 'processing' and awaiting_dispatch))
+  returning * into v_job;
+  if v_job.id is null then
+    return null;
+  end if;
+  return public.job_started(v_job);
+end $$;
+
+-- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
+-- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen row means
+-- that it is being cancelled, and that its canceller goes on from there.
+create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_busy uuid[];
+  v_id uuid;
+begin
+  perform public.queue_lock();
+  select coalesce(array_agg(user_id), '{}') into v_busy
+    from public.jobs where status = 'processing' and not awaiting_dispatch;
+  if cardinality(v_busy) >= p_max_inflight then
+    return null;
+  end if;
+  select id into v_id from public.jobs
+    where status = 'processing' and awaiting_dispatch and not_before <= public.instant()
+    order by not_before, id limit 1 for update skip locked;
+  if v_id is null then
+    select id into v_id from public.jobs
+      where status = 'pending' and user_id <> all (v_busy)
+      order by created_at, id limit 1 for update skip locked;
+  end if;
+  if v_id is null and cardinality(v_busy) > 0 then
+    select oldest.id into v_id
+      from (select u as user_id, count(*) as jobs from unnest(v_busy) u group by u) b
+      cross join lateral (
+        select id, created_at from public.jobs
+        where status = 'pending' and user_id = b.user_id order by created_at, id limit 1
+      ) oldest
+      order by b.jobs, oldest.created_at, oldest.id limit 1;
+    select id into v_id from public.jobs where id = v_id and status = 'pending' for update skip locked;
+  end if;
+  return public.job_start(v_id, p_lease_s);
+end $$;
+
+-- Claims at most one job whose lease has passed, for a minute; a job that is being settled just now is left alone.
+create function public.jobs_sweep() returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_now constant timestamptz := public.instant();
+begin
+  update public.jobs set lease_until = v_now + interval '60 seconds'
+  where id = (
+    select id from public.jobs
+    where status = 'processing' and not awaiting_dispatch and lease_until < v_now
+      and (claim_until is null or claim_until <= v_now)
+    order by lease_until limit 1 for update skip locked
+  )
+  returning * into v_job;
+  if v_job.id is null then
+    return null;
+  end if;
+  return public.job_started(v_job) || jsonb_build_object(
+    'executor', v_job.executor, 'executor_ref', v_job.executor_ref, 'started_at', v_job.started_at,
+    'submitted_at', v_job.submitted_at
+  );
+end $$;
+
+-- Removes what nobody needs any more, at most 200 rows of each: uploads that no job claimed in a day, and measurements
+-- of more than 90 days ago. Both look at the oldest rows only.
+create function public.purge() returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_now constant timestamptz := public.instant();
+  v_uploads integer;
+  v_metrics integer := 0;
+begin
+  delete from public.uploads where job_id in (
+    select job_id from public.uploads
+    where claimed_at is null and created_at < v_now - interval '24 hours'
+    order by created_at limit 200 for update skip locked
+  );
+  get diagnostics v_uploads = row_count;
+  if (select created_at from public.metrics order by id limit 1) < v_now - interval '90 days' then
+    delete from public.metrics where id in (
+      select id from (select id, created_at from public.metrics order by id limit 200) oldest
+      where created_at < v_now - interval '90 days'
+    );
+    get diagnostics v_metrics = row_count;
+  end if;
+  return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);
+end $$;
+
+-- One bounded step of the reconciler (ports.TickWork). `p_max_attempts` is there so that every call takes one capacity.
+create function public.jobs_tick(p_max_inflight integer, p_lease_s integer, p_max_attempts integer) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_overdue jsonb;
+  v_dispatch jsonb;
+  v_purged jsonb;
+begin
+  perform public.queue_lock();
+  v_overdue := public.jobs_sweep();
+  v_dispatch := public.jobs_start_next(p_max_inflight, p_lease_s);
+  v_purged := public.purge();
+  perform public.counter_add('ticks', '', 1);
+  insert into public.counters as c (name, value)
+  values ('last_tick_ms', floor(extract(epoch from public.instant()) * 1000)::bigint)
+  on conflict (name, label) do update set value = greatest(c.value, excluded.value);
+  return jsonb_build_object('overdue', v_overdue, 'dispatch', v_dispatch, 'purged', v_purged);
+end $$;
+
+revoke all on function
+  public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_tick(integer, integer, integer)
+  from public, anon, authenticated;
+grant execute on function
+  public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_tick(integer, integer, integer)
+  to service_role;
+
+-- job_create ----------------------------------------------------------------------------------------------------------
+
+-- POST /jobs in one transaction.
+
+-- The id in the third part of a storage key: the job's of a raw/ key, the document's of a master/ key.
+create function public.key_id(p_key text) returns uuid
+language sql immutable set search_path = '' as $$
+  select case
+    when p_key ~ '^(raw|master)/[0-9a-f-]{36}/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/'
+    then split_part(p_key, '/', 3)::uuid
+  end
+$$;
+
+-- Refusals in this order: a key or an upload that has a job already, portal, upload, object, size, how many are active,
+-- credit. The user's credits are locked before anything is looked at, so that equal calls come one after the other.
+create function public.job_create(
+  p_user_id uuid, p_job_id uuid, p_document_id uuid, p_raw_path text, p_artifact_url text, p_object_bytes bigint,
+  p_portal text, p_slot text, p_portal_version text, p_mime_type text, p_original_filename text, p_options jsonb,
+  p_kid integer, p_wrapped_key text, p_idempotency_key text, p_request_hash text, p_max_active_jobs integer,
+  p_initial_credits integer, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  c_sealed_bytes constant integer := 124;  -- what RQE1 adds
+  v_is_upload constant boolean := coalesce(starts_with(p_raw_path, 'raw/'), false);
+  v_now constant timestamptz := public.instant();
+  v_twin public.jobs;
+  v_upload public.uploads;
+  v_source public.jobs;
+  v_slots text[];
+  v_version text;
+  v_job_id uuid := p_job_id;
+  v_started jsonb;
+begin
+  perform public.credits_open(p_user_id, p_initial_credits);
+
+  if p_idempotency_key is not null then
+    select * into v_twin from public.jobs where user_id = p_user_id and idempotency_key = p_idempotency_key;
+    if v_twin.id is not null then
+      return public.job_replay(v_twin, p_request_hash, 'idempotency_mismatch');
+    end if;
+  end if;
+  if v_is_upload then
+    select * into v_upload from public.uploads
+      where job_id = public.key_id(p_raw_path) and user_id = p_user_id and raw_path = p_raw_path for update;
+    if v_upload.claimed_at is not null then
+      select * into v_twin from public.jobs where id = v_upload.job_id;
+      return public.job_replay(v_twin, p_request_hash, 'upload_claimed');
+    end if;
+  end if;
+
+  select array_agg(slot order by slot), min(version) into v_slots, v_version from public.portal_schemas
+    where portal = p_portal and case when p_portal_version is null then is_current else version = p_portal_version end;
+  if v_slots is null or p_slot <> all (v_slots) then
+    return jsonb_build_object('outcome', 'portal_unknown');
+  end if;
+  if p_slot is null and cardinality(v_slots) > 1 then
+    return jsonb_build_object('outcome', 'slot_required');
+  end if;
+
+  if v_is_upload then
+    if v_upload.job_id is null then
+      return jsonb_build_object('outcome', 'upload_unknown');
+    end if;
+    v_job_id := v_upload.job_id;
+  elsif p_raw_path is not null then
+    select j.* into v_source from public.documents d join public.jobs j on j.id = d.job_id
+      where d.document_id = public.key_id(p_raw_path) and d.user_id = p_user_id and j.erased_at is null;
+    if v_source.id is null then
+      return jsonb_build_object('outcome', 'upload_unknown');
+    end if;
+  end if;
+  if p_raw_path is not null and p_object_bytes is null then
+    return jsonb_build_object('outcome', 'object_missing');
+  end if;
+  if p_object_bytes > v_upload.size_bytes + (case when v_upload.kid is null then 0 else c_sealed_bytes end) then
+    return jsonb_build_object('outcome', 'too_large');
+  end if;
+  if (
+    select count(*) from (
+      select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') limit p_max_active_jobs
+    ) active
+  ) >= p_max_active_jobs then
+    return jsonb_build_object('outcome', 'too_many_jobs');
+  end if;
+  if (select balance from public.user_credits where user_id = p_user_id) < 1 then
+    return jsonb_build_object('outcome', 'no_credit');
+  end if;
+
+  insert into public.jobs (
+    id, user_id, document_id, portal, slot, portal_version, raw_path, artifact_url, mime_type, original_filename,
+    options, idempotency_key, request_hash, kid, wrapped_key, input_kid, input_wrapped_key, created_at, updated_at
+  ) values (
+    v_job_id, p_user_id, p_document_id, p_portal, coalesce(p_slot, v_slots[1]), v_version, p_raw_path, p_artifact_url,
+    coalesce(p_mime_type, v_upload.mime_type), p_original_filename, coalesce(p_options, '{}'), p_idempotency_key,
+    p_request_hash, case when v_is_upload then v_upload.kid else p_kid end,
+    case when v_is_upload then v_upload.wrapped_key else p_wrapped_key end, v_source.kid, v_source.wrapped_key, v_now,
+    v_now
+  );
+  insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
+    values (p_user_id, v_job_id, 'reserve', -1, v_now);
+  if v_is_upload then
+    update public.uploads set claimed_at = v_now where job_id = v_job_id;
+  end if;
+  v_started := public.jobs_start_next(p_max_inflight, p_lease_s);
+  perform public.counter_add('jobs_created', '', 1);
+  return jsonb_build_object(
+    'outcome', 'created', 'job_id', v_job_id,
+    'status', (select status from public.jobs where id = v_job_id), 'started', v_started
+  );
+end $$;
+
+-- The job that an equal call made; `p_otherwise` when the calls are not equal.
+create function public.job_replay(p_job public.jobs, p_request_hash text, p_otherwise text) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case
+    when p_job.request_hash = p_request_hash
+    then jsonb_build_object('outcome', 'replayed', 'job_id', p_job.id, 'status', p_job.status)
+    else jsonb_build_object('outcome', p_otherwise)
+  end
+$$;
+
+revoke all on function
+  public.key_id(text), public.job_replay(public.jobs, text, text),
+  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
+                    text, integer, integer, integer, integer, integer)
+  from public, anon, authenticated;
+grant execute on function
+  public.key_id(text), public.job_replay(public.jobs, text, text),
+  public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
+                    text, integer, integer, integer, integer, integer)
+  to service_role;
+
+-- settlement ----------------------------------------------------------------------------------------------------------
+
+-- How an attempt goes on and ends: the executor's word, progress, the claim of a settlement, success and failure.
+
+-- Where a report about an attempt stands; no attempt named means the first. `current` is the only one that may go on.
+-- An attempt that is still to be started cannot report: it is in the future too.
+create function public.job_standing(p_job public.jobs, p_attempt integer) returns text
+language sql immutable set search_path = '' as $$
+  select case
+    when p_job.id is null then 'unknown'
+    when p_job.status in ('completed', 'failed') then 'terminal'
+    when p_job.status = 'pending' then 'pending'
+    when coalesce(p_attempt, 1) < p_job.attempt then 'stale'
+    when coalesce(p_attempt, 1) > p_job.attempt or p_job.awaiting_dispatch then 'future'
+    else 'current'
+  end
+$$;
+
+-- A report that was refused is counted too, so that an operator sees duplicates and strangers.
+create function public.report_refused(p_outcome text) returns void
+language sql set search_path = '' as $$ select public.counter_add('webhook_results', p_outcome, 1) $$;
+
+create function public.job_submitted(p_job_id uuid, p_attempt integer, p_executor text, p_executor_ref text)
+returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  update public.jobs
+    set executor = p_executor, executor_ref = p_executor_ref, submitted_at = public.instant()
+    where id = p_job_id and attempt = p_attempt and status = 'processing' and not awaiting_dispatch;
+  return to_jsonb(found);
+end $$;
+
+create function public.job_progress(p_job_id uuid, p_attempt integer, p_stage text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+begin
+  select * into v_job from public.jobs where id = p_job_id;
+  if public.job_standing(v_job, p_attempt) <> 'current' then
+    return 'false';
+  end if;
+  update public.jobs set stage = p_stage
+    where id = p_job_id and attempt = p_attempt and status = 'processing' and not awaiting_dispatch
+      and stage is distinct from p_stage;
+  return 'true';
+end $$;
+
+create function public.job_extend(p_job_id uuid, p_attempt integer, p_lease_s integer) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  update public.jobs set lease_until = public.instant() + make_interval(secs => p_lease_s)
+    where id = p_job_id and attempt = p_attempt and status = 'processing' and not awaiting_dispatch;
+  return to_jsonb(found);
+end $$;
+
+-- The right to settle a success, for `p_claim_s`. Most duplicates are answered without a lock.
+create function public.job_claim_settlement(
+  p_job_id uuid, p_attempt integer, p_user_id uuid, p_document_id uuid, p_claim_s integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_outcome text;
+  v_now constant timestamptz := public.instant();
+begin
+  select * into v_job from public.jobs where id = p_job_id;
+  if public.job_standing(v_job, p_attempt) = 'current' then
+    select * into v_job from public.jobs where id = p_job_id for update;
+  end if;
+  v_outcome := public.job_standing(v_job, p_attempt);
+  if v_outcome <> 'unknown'
+    and (v_job.user_id, v_job.document_id) is distinct from (p_user_id, p_document_id)
+  then
+    v_outcome := 'foreign_keys';
+  elsif v_outcome = 'current' and v_job.claim_until > v_now then
+    v_outcome := 'busy';
+  end if;
+  if v_outcome <> 'current' then
+    perform public.report_refused(v_outcome);
+    return jsonb_build_object('outcome', v_outcome);
+  end if;
+  update public.jobs
+    set claim = gen_random_uuid(), claim_until = v_now + make_interval(secs => p_claim_s), stage = 'package'
+    where id = p_job_id returning * into v_job;
+  return jsonb_build_object('outcome', 'claimed', 'claim', v_job.claim, 'job', jsonb_build_object(
+    'job_id', v_job.id, 'user_id', v_job.user_id, 'attempt', v_job.attempt, 'document_id', v_job.document_id,
+    'created_at', v_job.created_at, 'dispatched_at', v_job.dispatched_at, 'portal', v_job.portal, 'slot', v_job.slot,
+    'kid', v_job.kid, 'wrapped_key', v_job.wrapped_key, 'packaging_failures', v_job.packaging_failures,
+    'artifact_names_sealed', v_job.kid is not null
+  ));
+end $$;
+
+-- Packaging did not work: gives the claim back, and says how often that has happened by now.
+create function public.job_release_settlement(p_job_id uuid, p_claim text) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  update public.jobs set claim = null, claim_until = null, packaging_failures = packaging_failures + 1
+    where id = p_job_id and status = 'processing' and claim::text = p_claim;
+  return to_jsonb(coalesce((select packaging_failures from public.jobs where id = p_job_id), 0));
+end $$;
+
+-- What an attempt took, for good (`cpu_usage`) and for 90 days (`metrics`). Numbers only; nothing else is kept.
+create function public.job_measured(p_job public.jobs, p_metrics jsonb, p_more jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_now constant timestamptz := public.instant();
+begin
+  insert into public.cpu_usage (job_id, attempt, stage, cpu_ms, created_at)
+    select p_job.id, p_job.attempt, stage, cpu_ms, v_now from public.stage_times(p_metrics -> 'stages')
+    on conflict (job_id, attempt, stage) do nothing;
+  insert into public.metrics (job_id, attempt, name, value, created_at)
+    select p_job.id, p_job.attempt, m.name, m.value, v_now
+    from (
+      select key as name, least(greatest(value::text::numeric, -1e300), 1e300)::double precision as value
+      from jsonb_each(coalesce(p_metrics, '{}') - 'stages' || p_more) where jsonb_typeof(value) = 'number'
+      union all
+      select 'stage_wall_ms.' || stage, wall_ms from public.stage_times(p_metrics -> 'stages')
+      union all
+      select 'stage_cpu_ms.' || stage, cpu_ms from public.stage_times(p_metrics -> 'stages')
+    ) m;
+end $$;
+
+-- Processing -> completed: the credit, the figures and the document go with it, in one transaction. Only who holds the
+-- claim may; a claim that has run out still counts as long as nobody else has taken it.
+create function public.job_finish(
+  p_job_id uuid, p_attempt integer, p_claim text, p_quality_score double precision, p_warnings jsonb,
+  p_artifacts jsonb, p_metrics jsonb, p_receipt jsonb, p_conforms boolean, p_max_inflight integer, p_lease_s integer,
+  p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_outcome text;
+  v_now constant timestamptz := public.instant();
+begin
+  select * into v_job from public.jobs where id = p_job_id for update;
+  v_outcome := public.job_standing(v_job, p_attempt);
+  if v_outcome = 'current' and (p_claim is null or v_job.claim::text is distinct from p_claim) then
+    v_outcome := 'lost_claim';
+  end if;
+  if v_outcome <> 'current' then
+    perform public.report_refused(v_outcome);
+    return jsonb_build_object('outcome', v_outcome);
+  end if;
+  update public.jobs set
+    status = 'completed', stage = null, quality_score = p_quality_score, warnings = coalesce(p_warnings, '[]'),
+    artifacts = p_artifacts, metrics = p_metrics, receipt = p_receipt, conforms = p_conforms, error_details = null,
+    ended_at = v_now, lease_until = null, claim = null, claim_until = null
+  where id = p_job_id returning * into v_job;
+  insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
+    values (v_job.user_id, p_job_id, 'settle', 0, v_now);
+  insert into public.documents (document_id, user_id, job_id, portal, slot, created_at)
+    values (v_job.document_id, v_job.user_id, p_job_id, v_job.portal, v_job.slot, v_now);
+  perform public.job_measured(v_job, p_metrics, jsonb_build_object(
+    'quality_score', p_quality_score, 'queued_ms', public.ms_between(v_job.created_at, v_job.dispatched_at),
+    'total_ms', public.ms_between(v_job.created_at, v_now)
+  ));
+  return public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+end $$;
+
+create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
+language sql immutable set search_path = '' as $$ select round(extract(epoch from p_to - p_from) * 1000)::bigint $$;
+
+-- Counts an end (or a retry) and takes the next step, under the queue's lock.
+create function public.job_ended(
+  p_outcome text, p_code text, p_stages jsonb, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_work jsonb;
+begin
+  v_work := public.jobs_tick(p_max_inflight, p_lease_s, p_max_attempts);
+  perform public.counter_add('webhook_results', p_outcome, 1);
+  if p_outcome <> 'retrying' then
+    perform public.counter_add('jobs_ended', p_outcome, 1);
+  end if;
+  if p_code is not null then
+    perform public.counter_add(case p_outcome when 'retrying' then 'retries' else 'failures' end, p_code, 1);
+  end if;
+  perform public.counters_add_stages(p_stages);
+  return jsonb_build_object('outcome', p_outcome, 'work', v_work);
+end $$;
+
+-- The next attempt of a job, after 2^attempt x 5 s, at most 5 min. The error stays with those before it.
+create function public.job_retry(p_job public.jobs, p_error jsonb) returns void
+language sql set search_path = '' as $$
+  update public.jobs set
+    attempt = attempt + 1, awaiting_dispatch = true, stage = null, lease_until = null, claim = null, claim_until = null,
+    not_before = public.instant() + make_interval(secs => least(5 * 2 ^ least(attempt, 10), 300)),
+    executor = null, executor_ref = null, submitted_at = null,
+    error_details = jsonb_build_object(
+      'attempts', coalesce(error_details -> 'attempts', '[]')
+        || jsonb_build_array(p_error || jsonb_build_object('attempt', attempt, 'at', public.instant()))
+    )
+  where id = p_job.id
+$$;
+
+-- Processing -> failed, with the refund. What earlier attempts failed of stays in `attempts`.
+create function public.job_fail(p_job public.jobs, p_error jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  update public.jobs set
+    status = 'failed', stage = p_error ->> 'stage', ended_at = public.instant(), lease_until = null,
+    awaiting_dispatch = false, not_before = null, claim = null, claim_until = null,
+    error_details = coalesce(error_details, '{}') || p_error
+  where id = p_job.id;
+  insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
+    values (p_job.user_id, p_job.id, 'refund', 1, public.instant());
+end $$;
+
+-- Ends an attempt without a document. While somebody is settling a success of it, only who holds that claim may.
+create function public.job_fail_attempt(
+  p_job_id uuid, p_attempt integer, p_error jsonb, p_metrics jsonb, p_retry boolean, p_max_inflight integer,
+  p_lease_s integer, p_max_attempts integer, p_claim text default null
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_outcome text;
+begin
+  select * into v_job from public.jobs where id = p_job_id;
+  if public.job_standing(v_job, p_attempt) = 'current' then
+    select * into v_job from public.jobs where id = p_job_id for update;
+  end if;
+  v_outcome := public.job_standing(v_job, p_attempt);
+  if v_outcome = 'current' then
+    if p_claim is null and v_job.claim_until > public.instant() then
+      v_outcome := 'busy';
+    elsif p_claim is not null and p_claim is distinct from v_job.claim::text then
+      v_outcome := 'lost_claim';
+    end if;
+  end if;
+  if v_outcome <> 'current' then
+    perform public.report_refused(v_outcome);
+    return jsonb_build_object('outcome', v_outcome);
+  end if;
+  if p_retry and v_job.attempt < p_max_attempts then
+    v_outcome := 'retrying';
+    perform public.job_retry(v_job, p_error);
+  else
+    v_outcome := 'failed';
+    perform public.job_fail(v_job, p_error);
+  end if;
+  if p_metrics is not null then
+    perform public.job_measured(v_job, p_metrics, '{}');
+  end if;
+  return public.job_ended(
+    v_outcome, p_error ->> 'code', p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts
+  );
+end $$;
+
+revoke all on function
+  public.job_standing(public.jobs, integer), public.report_refused(text),
+  public.job_submitted(uuid, integer, text, text), public.job_progress(uuid, integer, text),
+  public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
+  public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
+  public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
+                    integer),
+  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
+  from public, anon, authenticated;
+grant execute on function
+  public.job_standing(public.jobs, integer), public.report_refused(text),
+  public.job_submitted(uuid, integer, text, text), public.job_progress(uuid, integer, text),
+  public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
+  public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
+  public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
+                    integer),
+  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
+  to service_role;
+
+-- reading -------------------------------------------------------------------------------------------------------------
+
+-- What users read, in their own role and under RLS; and the one key that goes with it, for service_role.
+
+-- A waiting job's place in the fair order, as far as it can be foretold, and whether a tick would find something to do.
+-- The queue is everybody's, so this sees past RLS, and tells the owner of the job two small facts. Bounded: it looks at
+-- the oldest 500 waiting jobs and at those of the same user.
+create function public.queue_state(p_job_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_now constant timestamptz := public.instant();
+begin
+  select * into v_job from public.jobs where id = p_job_id and user_id = (select auth.uid()) and status = 'pending';
+  if v_job.id is null then
+    return null;
+  end if;
+  return (
+    with waiting as (
+      (select id, user_id, created_at from public.jobs where status = 'pending' order by created_at, id limit 500)
+      union
+      select id, user_id, created_at from public.jobs where status = 'pending' and user_id = v_job.user_id
+    ), in_flight as (
+      select user_id, count(*) as jobs from public.jobs
+      where status = 'processing' and not awaiting_dispatch group by user_id
+    ), turns as (
+      select w.id, w.created_at, coalesce(f.jobs, 0)
+        + row_number() over (partition by w.user_id order by w.created_at, w.id) as turn
+      from waiting w left join in_flight f using (user_id)
+    )
+    select jsonb_build_object(
+      'position', (
+        select count(*) from turns t, turns mine
+        where mine.id = p_job_id and (t.turn, t.created_at, t.id) <= (mine.turn, mine.created_at, mine.id)
+      ),
+      'stalled', exists (
+        select from public.jobs where status = 'processing' and not awaiting_dispatch and lease_until < v_now
+      ) or exists (
+        select from public.jobs where status = 'processing' and awaiting_dispatch and not_before <= v_now
+      )
+    )
+  );
+end $$;
+
+-- One of the caller's jobs (ports.JobRow); null when it is another's or erased. `overdue` says that a tick is due.
+create function public.job_get(p_job_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'job_id', j.id, 'status', j.status, 'stage', j.stage, 'attempt', j.attempt, 'portal', j.portal, 'slot', j.slot,
+    'portal_version', j.portal_version, 'document_id', j.document_id, 'quality_score', j.quality_score,
+    'warnings', j.warnings, 'error', case j.status when 'failed' then j.error_details - 'attempts' end,
+    'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
+    'sealed', j.kid is not null,
+    'queue_position', q.state -> 'position',
+    'overdue', case
+      when j.status = 'pending' then coalesce((q.state ->> 'stalled')::boolean, false)
+      when j.status = 'processing' and j.awaiting_dispatch then j.not_before <= public.instant()
+      when j.status = 'processing' then coalesce(j.lease_until < public.instant(), false)
+      else false
+    end,
+    'row_version', j.row_version, 'created_at', j.created_at,
+    'expires_at', case j.status when 'completed' then j.ended_at + interval '7 days' end
+  )
+  from public.jobs j
+  cross join lateral (select case j.status when 'pending' then public.queue_state(j.id) end as state) q
+  where j.id = p_job_id and j.user_id = (select auth.uid()) and j.erased_at is null
+$$;
+
+-- One line a job, without keys and receipts.
+create view public.job_lines with (security_invoker = true) as
+select
+  id as job_id, user_id, status, stage, attempt, portal, slot, portal_version, quality_score, conforms,
+  case status when 'failed' then error_details ->> 'code' end as error_code, created_at
+from public.jobs
+where erased_at is null;
+revoke all on public.job_lines from public, anon, authenticated, service_role;
+grant select on public.job_lines to authenticated;
+
+-- The caller's jobs, newest first, after the keyset (p_before_at, p_before_id): a list of ports.JobListRow. Two queries,
+-- so that each has an index that gives its order.
+create function public.jobs_list(p_status text, p_limit integer, p_before_at timestamptz, p_before_id uuid)
+returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_before_at constant timestamptz := coalesce(p_before_at, 'infinity');
+  v_before_id constant uuid := coalesce(p_before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_page jsonb;
+begin
+  if p_status is null then
+    select jsonb_agg(to_jsonb(l) - 'user_id' order by l.created_at desc, l.job_id desc) into v_page from (
+      select * from public.job_lines
+      where user_id = (select auth.uid()) and (created_at, job_id) < (v_before_at, v_before_id)
+      order by created_at desc, job_id desc limit p_limit
+    ) l;
+  else
+    select jsonb_agg(to_jsonb(l) - 'user_id' order by l.created_at desc, l.job_id desc) into v_page from (
+      select * from public.job_lines
+      where user_id = (select auth.uid()) and status = p_status and (created_at, job_id) < (v_before_at, v_before_id)
+      order by created_at desc, job_id desc limit p_limit
+    ) l;
+  end if;
+  return coalesce(v_page, '[]');
+end $$;
+
+-- The wrapped data key of one's own job; null when there is no such job. Both parts are null for a plaintext job.
+create function public.job_key(p_user_id uuid, p_job_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object('kid', kid, 'wrapped_key', wrapped_key) from public.jobs
+  where id = p_job_id and user_id = p_user_id and erased_at is null
+$$;
+
+revoke all on function
+  public.queue_state(uuid), public.job_get(uuid), public.jobs_list(text, integer, timestamptz, uuid),
+  public.job_key(uuid, uuid)
+  from public, anon, authenticated, service_role;
+grant execute on function
+  public.queue_state(uuid), public.job_get(uuid), public.jobs_list(text, integer, timestamptz, uuid)
+  to authenticated;
+grant execute on function public.job_key(uuid, uuid) to service_role;
+
+-- deletion ------------------------------------------------------------------------------------------------------------
+
+-- DELETE /jobs/{id}: a waiting job is cancelled, an ended one is erased. Its row stays for the ledger.
+
+-- Every storage key that may hold something of a job, and nothing of another's (its source may be a shared master).
+-- What a worker may have left without telling is among them. The names are those of rythmiq.contracts.keys; a test
+-- holds the two together.
+create function public.job_storage_keys(p_job public.jobs) returns jsonb
+language sql stable set search_path = '' as $$
+  with names as (
+    select
+      'raw/' || p_job.user_id || '/' || p_job.id || '/' as raw,
+      'output/' || p_job.user_id || '/' || p_job.id || '/' as output,
+      case when p_job.kid is null then '' else '.enc' end as suffix,
+      to_char(p_job.dispatched_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as dispatched,
+      to_char(p_job.created_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as created
+  ), keys as (
+    select p_job.raw_path as key where starts_with(p_job.raw_path, 'raw/')
+    union
+    select value from jsonb_each_text(coalesce(p_job.artifacts, '{}'))
+    union
+    select unnest(array[
+      raw || 'dispatch-a' || attempt || '.json.enc', output || 'result-a' || attempt || '.json.enc'
+    ]) from names, generate_series(1, p_job.attempt) attempt
+    union
+    select unnest(array[
+      'master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc',
+      output || 'preview.jpg' || suffix,
+      output || dispatched || '_text.txt' || suffix,
+      output || dispatched || '_document.' || s.extension || suffix,
+      output || created || '_output.zip' || suffix
+    ])
+    from names, (
+      select case coalesce(schema_definition ->> 'output_format', schema_definition -> 'formats' ->> 0, 'jpeg')
+        when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end as extension
+      from public.portal_schemas
+      where portal = p_job.portal and slot = p_job.slot and version = p_job.portal_version
+    ) s
+    where p_job.attempt > 0
+  )
+  select coalesce(jsonb_agg(key order by key), '[]') from keys where key is not null
+$$;
+
+-- cancelled (with the next step), erasable (with what to remove first), processing, gone (erased before) or unknown.
+create function public.job_delete(
+  p_user_id uuid, p_job_id uuid, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_ended jsonb;
+begin
+  select * into v_job from public.jobs where id = p_job_id and user_id = p_user_id for update;
+  if v_job.id is null then
+    return jsonb_build_object('outcome', 'unknown', 'keys', jsonb '[]');
+  elsif v_job.erased_at is not null then
+    return jsonb_build_object('outcome', 'gone', 'keys', jsonb '[]');
+  elsif v_job.status = 'processing' then
+    return jsonb_build_object('outcome', 'processing', 'keys', jsonb '[]');
+  elsif v_job.status <> 'pending' then
+    return jsonb_build_object('outcome', 'erasable', 'keys', public.job_storage_keys(v_job));
+  end if;
+  update public.jobs set status = 'processing' where id = p_job_id returning * into v_job;
+  perform public.job_fail(v_job, jsonb_build_object(
+    'code', 'EXECUTOR_CANCELLED', 'stage', 'dispatch', 'message', 'the owner cancelled the job before it started',
+    'retryable', true, 'detail', null
+  ));
+  v_ended := public.job_ended('failed', 'EXECUTOR_CANCELLED', null, p_max_inflight, p_lease_s, p_max_attempts);
+  return jsonb_build_object('outcome', 'cancelled', 'keys', jsonb '[]', 'work', v_ended -> 'work');
+end $$;
+
+-- Takes everything personal from an ended job: names, keys, receipt, figures. Whose it was, what was charged and how it
+-- ended stay. Repeating it changes nothing.
+create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  update public.jobs set
+    raw_path = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}', kid = null,
+    wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
+    warnings = '[]', artifacts = null, metrics = null, receipt = null,
+    error_details = case status when 'failed' then jsonb_build_object(
+      'code', error_details -> 'code', 'stage', error_details -> 'stage', 'retryable', error_details -> 'retryable'
+    ) end,
+    erased_at = public.instant()
+  where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null;
+  if not found then
+    return jsonb_build_object('outcome', 'unchanged');
+  end if;
+  delete from public.documents where job_id = p_job_id;
+  delete from public.uploads where job_id = p_job_id;
+  return jsonb_build_object('outcome', 'erased');
+end $$;
+
+revoke all on function
+  public.job_storage_keys(public.jobs), public.job_delete(uuid, uuid, integer, integer, integer),
+  public.job_erase(uuid, uuid)
+  from public, anon, authenticated;
+grant execute on function
+  public.job_storage_keys(public.jobs), public.job_delete(uuid, uuid, integer, integer, integer),
+  public.job_erase(uuid, uuid)
+  to service_role;
+
+-- operators -----------------------------------------------------------------------------------------------------------
+
+-- What an operator sees of anybody's jobs (ports.OperatorJob).
+
+create function public.job_for_operator(p_job public.jobs) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object(
+    'job_id', p_job.id, 'user_id', p_job.user_id, 'status', p_job.status, 'stage', p_job.stage,
+    'attempt', p_job.attempt, 'portal', p_job.portal, 'slot', p_job.slot, 'executor', p_job.executor,
+    'executor_ref', p_job.executor_ref, 'lease_until', p_job.lease_until, 'error_details', p_job.error_details,
+    'created_at', p_job.created_at
+  )
+$$;
+
+-- Newest first. What is going on is looked up among what is going on, however old it is.
+create function public.jobs_search(p_status text, p_user_id uuid, p_limit integer) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_found jsonb;
+begin
+  if p_status in ('pending', 'processing') then
+    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
+      select * from public.jobs
+      where status in ('pending', 'processing') and status = p_status and user_id = coalesce(p_user_id, user_id)
+      order by created_at desc, id desc limit p_limit
+    ) j;
+  elsif p_user_id is not null then
+    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
+      select * from public.jobs
+      where user_id = p_user_id and status = coalesce(p_status, status) and erased_at is null
+      order by created_at desc, id desc limit p_limit
+    ) j;
+  else
+    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
+      select * from public.jobs where status = coalesce(p_status, status)
+      order by created_at desc, id desc limit p_limit
+    ) j;
+  end if;
+  return coalesce(v_found, '[]');
+end $$;
+
+create function public.job_inspect(p_job_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select public.job_for_operator(j) from public.jobs j where j.id = p_job_id
+$$;
+
+revoke all on function
+  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid)
+  from public, anon, authenticated;
+grant execute on function
+  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid)
+  to service_role;
