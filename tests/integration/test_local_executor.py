@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.keys import result_key
 from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports import Order as Ordered
 from tests.integration.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
@@ -96,6 +97,31 @@ def test_a_killed_launcher_fails_and_a_killed_worker_is_reported(
     else:
         real.until(reference, "succeeded")
         assert order.failure().error.detail == {"reason": "killed", "signal": "SIGKILL"}
+
+
+@pytest.mark.parametrize(
+    ("point", "exit_code", "has_result", "webhooks"),
+    [
+        ("after_dispatch", -9, False, 0),
+        ("before_result", -9, False, 0),
+        ("after_result", -9, True, 0),
+        ("webhook_lost", 0, True, 0),
+        ("after_webhook", -9, True, 1),
+        ("webhook_twice", 0, True, 2),
+    ],
+)
+def test_wherever_a_launcher_goes_wrong_what_it_had_done_stands(  # noqa: PLR0913  a row of the table
+    real: RunningExecutor, order: Order, point: str, exit_code: int, webhooks: int, *, has_result: bool
+) -> None:
+    """These are the points from which the reconciler has to find the way."""
+    real.plan({"program": [sys.executable, str(FAULTS / "launcher_goes_wrong.py"), point]})
+    reference = real.submit(ordered(order))
+    real.until(reference, "succeeded" if exit_code == 0 else "failed")
+    assert real.entry(reference)["exit_code"] == exit_code
+    assert len(order.receiver.told) == webhooks
+    key = result_key(order.job.user_id, order.job.job_id, 1)
+    assert (order.store.object_exists(key) is not None) is has_result
+    assert not [told for told in order.receiver.told if told.body != order.receiver.told[0].body]
 
 
 # --- what a launcher is given ----------------------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""The launcher, but at a POINT it dies or misbehaves; then its own arguments.
+
+Points: `after_dispatch`, `before_result`, `after_result` and `after_webhook` (killed there), `webhook_lost` (it never
+sends it, and ends as if nobody had answered), `webhook_twice`.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from rythmiq.contracts.dispatch import Callback
+from rythmiq_worker import launcher
+from rythmiq_worker.launcher_delivery import Courier, Delivered
+
+point = sys.argv[1]
+T = TypeVar("T")
+
+
+def maybe_die(here: str) -> None:
+    """Die as when memory runs out, if this is the point."""
+    if here == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Unfortunate(Courier):
+    """Reaches the points."""
+
+    def on_store(self, what: str, call: Callable[[], T]) -> T:
+        """Before and after each call on the store."""
+        maybe_die(f"before_{what}")
+        answer = super().on_store(what, call)
+        maybe_die(f"after_{what}")
+        return answer
+
+    def post_webhook(self, callback: Callback, body: bytes, *, stored: bool) -> Delivered:
+        """Instead of the webhook, or around it."""
+        if point == "webhook_lost":
+            return "undelivered"
+        delivered = super().post_webhook(callback, body, stored=stored)
+        maybe_die("after_webhook")
+        return super().post_webhook(callback, body, stored=stored) if point == "webhook_twice" else delivered
+
+
+vars(launcher)["Courier"] = Unfortunate
+os._exit(launcher.launch(sys.argv[2:], os.environ))
