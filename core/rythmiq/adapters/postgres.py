@@ -74,13 +74,13 @@ class PostgresTransport:
         max_idle: int = 4,
         max_idle_s: float = 60.0,
     ) -> None:
+        self._idle: list[_Pooled] = []
+        self._lock = threading.Lock()
         self._conninfo = connection_string(url, connect_timeout_s=connect_timeout_s)
         self._statement_timeout_ms = round(statement_timeout_s * 1000)
         self._give_up_s = statement_timeout_s + 2.0
         self._max_idle = max_idle
         self._max_idle_s = max_idle_s
-        self._idle: list[_Pooled] = []
-        self._lock = threading.Lock()
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """What the function answers; see `database.Transport`."""
@@ -103,6 +103,10 @@ class PostgresTransport:
             idle, self._idle = self._idle, []
         for pooled in idle:
             pooled.connection.close()
+
+    def __del__(self) -> None:
+        """A function's process ends without a word; psycopg would warn of each connection."""
+        self.close()
 
     # --- connections ----------------------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ _SETTINGS = {
     "log_timezone": "UTC",
     # Under the data directory: a killed server leaves nothing elsewhere, and a container's /dev/shm may be tiny.
     "dynamic_shared_memory_type": "mmap",
-    # Statements hold claims and wrapped keys, details hold rows: neither belongs in a log file.
+    # Statements hold claims and wrapped keys, and errors quote them: who sent them is told, a log file is not.
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }

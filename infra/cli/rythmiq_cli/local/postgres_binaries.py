@@ -147,7 +147,10 @@ def _copied(wheel: Path) -> Path:
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
             shutil.copytree(libraries, partial / libraries.name)
-        partial.rename(kept)
+        try:
+            partial.rename(kept)
+        except OSError:  # somebody else was faster
+            shutil.rmtree(partial)
     status = kept.lstat()
     if status.st_uid != 0 or status.st_mode & 0o022:
         raise PostgresMissingError(f"{kept} is not ours; remove it")
