@@ -10,7 +10,7 @@ from rythmiq.ports import DatabaseFaultError, DatabaseNotReadyError, DatabaseUna
 
 # Connection, resources, operator intervention, system; a failover's read-only server; and what a repeat may resolve:
 # serialization failure, deadlock, lock not available.
-_UNAVAILABLE = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
+_UNAVAILABLE = ("08", "53", "57", "58", "25006", "40", "55P03")
 # Authorization, database, schema, undefined or forbidden objects; 22023 is how a missing role is said.
 _NOT_READY = ("28", "3D", "3F", "0P", "42", "22023")
 _ADVICE = {
