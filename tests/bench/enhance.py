@@ -73,8 +73,10 @@ def read_both(engine: TurningEngine, name: str, page: Page, defect: Defect, leve
     turned = engine.read_turned(pixels)
     if turned.turn is not None:
         operations.append(f"turn {turned.turn.degrees_clockwise}")
-    rates = [error_rate(_text(lines), truth) for lines in (engine.read(spoilt), turned.lines)]
-    read = Read(name, level, rates[0], rates[1], tuple(operations))
+    as_it_is = engine.read(spoilt) if operations else turned.lines  # nothing was done: it is the same reading
+    read = Read(
+        name, level, error_rate(_text(as_it_is), truth), error_rate(_text(turned.lines), truth), tuple(operations)
+    )
     print(f"  {defect.name}: {read} {', '.join(operations)}", file=sys.stderr)
     return read
 
