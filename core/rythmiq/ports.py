@@ -72,7 +72,7 @@ class Clock(Protocol):
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Upload(_Row):
@@ -189,7 +189,7 @@ class Ended(_Row):
     outcome: Literal[
         "completed", "failed", "retrying", "unknown", "terminal", "pending", "stale", "future", "busy", "lost_claim"
     ]
-    work: TickWork = TickWork()
+    work: TickWork = Field(default_factory=TickWork)
 
 
 class JobRow(_Row):
@@ -246,7 +246,7 @@ class Deletion(_Row):
 
     outcome: Literal["cancelled", "erasable", "processing", "gone", "unknown"]
     keys: tuple[str, ...] = ()
-    work: TickWork = TickWork()
+    work: TickWork = Field(default_factory=TickWork)
 
 
 class Entry(_Row):

@@ -26,11 +26,11 @@ Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", hide_input_in_errors=True)
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 def _fields_error(code: str, message: str, fields: Sequence[str]) -> PydanticCustomError:
@@ -85,7 +85,9 @@ class JobRequest(_Request):
     )
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the file")
     original_filename: Text | None = Field(default=None, description="what names the document, by the slot's pattern")
-    options: JobOptions = Field(default=JobOptions(), description="`crop` (shares of the upright picture), `rotate`")
+    options: JobOptions = Field(
+        default_factory=JobOptions, description="`crop` (shares of the upright picture), `rotate`"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

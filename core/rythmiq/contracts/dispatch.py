@@ -20,7 +20,7 @@ WrappedKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{54}==$")]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Callback(_Wire):

@@ -52,13 +52,15 @@ WrappedKey = Annotated[bytes, _key_bytes(40)]
 
 class _Lenient(BaseModel):
     # hide_input: a validation message must never quote a key or a name.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
 
 class PortalSchema(_Lenient):
     """The rules of one slot, with the names they go by."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
     id: Annotated[str, Field(max_length=200)]
     name: Annotated[str, Field(max_length=200)]
@@ -93,7 +95,7 @@ class StorageReference(_Lenient):
 class Crop(BaseModel):
     """A rectangle of the upright picture, in shares of its width and height."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     x: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
     y: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -142,7 +144,7 @@ class Payload(_Lenient):
     attempt: Annotated[int, Field(ge=1, le=1_000)] = 1
     dispatched_at: dt.datetime | None = None
     document_id: Uuid4 | None = None
-    options: Options = Options()
+    options: Options = Field(default_factory=Options)
     encryption: Encryption | None = None
 
     @model_validator(mode="after")

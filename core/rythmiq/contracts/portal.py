@@ -41,7 +41,7 @@ Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 class Source(BaseModel):
     """Where a number comes from, so that a receipt can cite it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     source_url: str
     source_kind: Literal["official", "press", "secondary"]
@@ -53,7 +53,7 @@ class Source(BaseModel):
 class PixelBounds(BaseModel):
     """The pixel sizes that a portal takes, inclusive; equal ends mean an exact size."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     min_width_px: int
     max_width_px: int
@@ -75,7 +75,7 @@ class PixelBounds(BaseModel):
 class SchemaDefinition(BaseModel):
     """The rules of one slot. Every rule is optional; what is absent is not checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     kind: Kind = "auto"
     target_width: PositivePx | None = None
@@ -215,7 +215,7 @@ class Slot(SchemaDefinition):
 class Portal(BaseModel):
     """One portal of the rule book."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     portal: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     name: str
@@ -233,6 +233,6 @@ class Portal(BaseModel):
 class PortalsAnswer(BaseModel):
     """200 of GET /portals; rules that a slot does not have are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     portals: tuple[Portal, ...]

@@ -25,7 +25,7 @@ WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
 
 class StageTime(_Wire):
@@ -50,7 +50,7 @@ class Metrics(_Wire):
 class Artifacts(BaseModel):
     """Storage keys of what the worker wrote; a name that is not listed here is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     master_path: str
     preview_path: str

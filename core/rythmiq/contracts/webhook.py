@@ -25,7 +25,7 @@ Attempt = Annotated[int, Field(ge=1, le=1_000)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
 
 class WebhookBody(_Wire):
