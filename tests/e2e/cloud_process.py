@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import boto3
 import httpx
 import jwt
 import psycopg
@@ -20,6 +21,9 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.client import Client
 from rythmiq_cli.local.cloud_file import CloudFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 RYTHMIQ = Path(sys.executable).with_name("rythmiq")
@@ -50,6 +54,8 @@ class CloudProcess:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         self._environ = {**kept, **(environ or {})}
         self.process: subprocess.Popen[str] | None = None
+        self._connection: psycopg.Connection | None = None
+        self._s3: S3Client | None = None
 
     def start(self) -> CloudFile:
         """Start it and wait until it is ready; what it printed."""
@@ -69,6 +75,8 @@ class CloudProcess:
         """Tell it to stop; its exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
+        if self._connection is not None:
+            self._connection.close()
         self.process.send_signal(number)
         code = self.process.wait(60)
         self.process.stdout.close()
@@ -118,11 +126,23 @@ class CloudProcess:
         return SpacesStore(StoreConfig(s3.endpoint, s3.region, s3.bucket, s3.access_key, s3.secret_key), attempts=1)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What the database answers."""
+        """What the database answers, as soon as it does."""
+        found: list[list[tuple[Any, ...]]] = []
+        within(30, lambda: found or self._ask(query, parameters, found), "the database's answer")
+        return found[0]
+
+    def _ask(self, query: str, parameters: tuple[object, ...], found: list[list[tuple[Any, ...]]]) -> bool:
         assert self.file.database_url is not None
-        with psycopg.connect(self.file.database_url, autocommit=True) as connection:
-            connection.execute("set role service_role")
-            return connection.execute(query.encode(), parameters).fetchall()
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self.file.database_url, autocommit=True)
+            cursor = self._connection.execute(query.encode(), parameters)
+            found.append(cursor.fetchall() if cursor.description else [])
+        except psycopg.OperationalError:
+            if self._connection is not None:
+                self._connection.close()
+            return False
+        return True
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The row of a job."""
@@ -140,6 +160,56 @@ class CloudProcess:
         found = within(timeout_s, reached, f"job {job_id} as {' or '.join(statuses)}")
         assert found is not None
         return found
+
+    def hurry(self, job_id: str) -> None:
+        """Let the time pass that a next attempt or another settlement waits for."""
+        for condition in ("not_before", "claim_until", "lease_until"):
+            self.rows(f"update public.jobs set {condition} = now() where id = %s and {condition} > now()", job_id)  # noqa: S608  ours
+
+    def ended(self, job_id: str, *, timeout_s: float = 90) -> dict[str, Any]:
+        """Wait for a job's end in a hurry, and check that it ended once: one ZIP or none, and one charge or none."""
+
+        def has_ended() -> bool:
+            if self.job(job_id)["status"] in {"completed", "failed"}:
+                return True
+            self.hurry(job_id)
+            time.sleep(0.5)
+            return False
+
+        within(timeout_s, has_ended, f"the end of job {job_id}")
+        job = self.job(job_id)
+        kinds = [row[0] for row in self.rows("select kind from public.credit_ledger where job_id = %s", job_id)]
+        zips = [key for key in self.keys(f"output/{job['user_id']}/{job_id}/") if "_output.zip" in key]
+        documents = self.rows("select 1 from public.documents where job_id = %s", job_id)
+        done = job["status"] == "completed"
+        assert sorted(kinds) == (["reserve", "settle"] if done else ["refund", "reserve"])
+        assert (len(zips), len(documents)) == ((1, 1) if done else (0, 0))
+        ((balance, reserved, summed),) = self.rows(
+            "select c.balance, c.reserved, (select sum(amount) from public.credit_ledger l where l.user_id = c.user_id)"
+            " from public.user_credits c where c.user_id = %s",
+            job["user_id"],
+        )
+        assert (balance, reserved) == (summed, self._open_reserves(job["user_id"]))
+        return job
+
+    def _open_reserves(self, user_id: str) -> int:
+        ((count,),) = self.rows(
+            "select count(*) from public.jobs where user_id = %s and status in ('pending', 'processing')", user_id
+        )
+        return int(count)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """The store's keys."""
+        if self._s3 is None:
+            self._s3 = boto3.client(
+                "s3",
+                endpoint_url=self.file.s3.endpoint,
+                region_name=self.file.s3.region,
+                aws_access_key_id=self.file.s3.access_key,
+                aws_secret_access_key=self.file.s3.secret_key,
+            )
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.file.s3.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def webhook(self, body: Mapping[str, Any], secret: str | None = None) -> httpx.Response:
         """Post to the webhook as an executor would, with the true secret by default."""

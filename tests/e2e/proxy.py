@@ -28,7 +28,7 @@ class Exchange:
     answer: bytes = field(default=b"", repr=False)
 
 
-Does = Literal["refuse", "lose", "cut"]
+Does = Literal["refuse", "lose", "cut", "pass"]
 
 
 @dataclass
@@ -37,14 +37,16 @@ class Fault:
 
     Attributes:
         does: `refuse` answers 503 in place of the server; `lose` lets the request through and answers 503; `cut`
-            lets it through and cuts the connection.
+            lets it through and cuts the connection; `pass` is for `then` alone.
         times: how often it happens; None for as long as it stands.
+        then: is called after the server has answered and before the client hears of it.
         hit: is set at the first time.
     """
 
     matches: Callable[[Exchange], bool]
     does: Does
     times: int | None
+    then: Callable[[], object] = lambda: None
     hits: int = 0
     hit: threading.Event = field(default_factory=threading.Event)
 
@@ -75,10 +77,15 @@ class Proxy:
 
     @contextlib.contextmanager
     def fault(
-        self, matches: Callable[[Exchange], bool], does: Does = "refuse", *, times: int | None = None
+        self,
+        matches: Callable[[Exchange], bool],
+        does: Does = "refuse",
+        *,
+        times: int | None = None,
+        then: Callable[[], object] = lambda: None,
     ) -> Iterator[Fault]:
         """Misbehave while the context lasts."""
-        fault = Fault(matches, does, times)
+        fault = Fault(matches, does, times, then)
         with self._lock:
             self._faults.append(fault)
         try:
@@ -126,7 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None or fault.does != "refuse":
             headers = self._ask(exchange)
         if fault is not None:
-            exchange.status, headers, exchange.answer = 503, [], b""
+            fault.then()
+            if fault.does != "pass":
+                exchange.status, headers, exchange.answer = 503, [], b""
             fault.hit.set()
         if exchange.status == 0 or (fault is not None and fault.does == "cut"):
             self.close_connection = True

@@ -6,12 +6,9 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import boto3
 import httpx
 
-from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.client import Client
 from rythmiq.contracts.keys import dispatch_key, parse_key
 from rythmiq.crypto.key_ring import KeyRing
@@ -19,9 +16,6 @@ from rythmiq.crypto.rqe1 import is_sealed, parse_header, seal
 from tests.e2e.cloud_process import CloudProcess, processes, within
 from tests.e2e.conftest import Cloud
 from tests.integration import worker_uploads
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 CARD_WORDS = (b"GOVERNMENT", b"SPECIMEN", b"1111 2222")
 PLAIN = {
@@ -32,19 +26,6 @@ PLAIN = {
     "an identifier in JSON": b"job_id",
     "recognised text": CARD_WORDS[1],
 }
-
-
-def objects(store: SpacesStore, prefix: str = "") -> list[str]:
-    """Every key of the store."""
-    s3: S3Client = boto3.client(
-        "s3",
-        endpoint_url=store.config.endpoint,
-        region_name=store.config.region,
-        aws_access_key_id=store.config.access_key,
-        aws_secret_access_key=store.config.secret_key,
-    )
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=store.config.bucket, Prefix=prefix)
-    return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
 def kind_of(key: str) -> str:
@@ -74,7 +55,7 @@ def test_the_store_sees_ciphertext_only_of_everything_that_a_job_leaves_there(cl
     assert {kind for side, kind in kinds if side == "up"} == {
         "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
     }  # fmt: skip
-    stored = objects(cloud.process.store)
+    stored = cloud.process.keys()
     assert {kind_of(key) for key in stored if job_id in key or str(view.document_id) in key} == {
         "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
     }  # fmt: skip
@@ -110,7 +91,7 @@ def test_a_forged_dispatch_object_gains_nothing(cloud: Cloud, client: Client) ->
                 forged = seal(forged, storage_key=key, data_key=data_key, kid=kid, wrapped_key=wrapped)
             cloud.process.store.upload_object(key, forged)
             jobs[how] = job_id
-    ended = [cloud.process.wait_for(job_id, "completed", "failed", timeout_s=90) for job_id in jobs.values()]
+    ended = [cloud.process.ended(job_id) for job_id in jobs.values()]
     assert [(job["status"], job["attempt"]) for job in ended] == [("completed", 2)] * 2
 
 

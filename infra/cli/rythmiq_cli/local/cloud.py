@@ -146,7 +146,9 @@ class _Cloud:
         self._log.say("starting Postgres ...")
         if environment.given(self._environ, "DATABASE_URL") is not None:
             return self._stack.enter_context(local_postgres(environ=self._environ)).url
-        postgres = LocalPostgres(self._dir / "postgres", port=self._ports.pick("postgres"))
+        # Like the store's files: they outlive every process, and not a power cut. A server that was killed would
+        # otherwise sync all of its files before it answers, which takes longer than 5 s on a busy disk.
+        postgres = LocalPostgres(self._dir / "postgres", port=self._ports.pick("postgres"), throwaway=True)
         postgres.prepare()
         self._supervisor.start(
             Part(
