@@ -210,19 +210,23 @@ def test_a_launcher_that_ended_while_the_executor_was_away_is_judged_by_its_last
 
 
 def test_a_number_that_passed_to_another_process_is_not_taken_for_the_launcher(running: RunningExecutor) -> None:
-    """The instant of its start tells."""
+    """The instant of its start tells; a stranger is neither waited for nor ended."""
     order = new_order()
     reference = running.submit(order)
     running.until_started(order)
     (pid,) = running.stubs(order)
     running.until(reference, "running")
     running.kill()
-    file = running.folder / "data" / "jobs" / f"{reference}.json"
-    entry = json.loads(file.read_text(encoding="utf-8"))
-    entry["process"] |= {"pid": os.getpid()}
-    file.write_text(json.dumps(entry), encoding="utf-8")
-    running.start()
-    running.until(reference, "failed")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        file = running.folder / "data" / "jobs" / f"{reference}.json"
+        entry = json.loads(file.read_text(encoding="utf-8"))
+        entry["process"] |= {"pid": stranger.pid}
+        file.write_text(json.dumps(entry), encoding="utf-8")
+        running.start()
+        running.until(reference, "failed")
+        running.stop()
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
     os.kill(pid, signal.SIGKILL)
 
 
