@@ -1,0 +1,285 @@
+"""The functions as they are deployed: put together from an environment, on a real Postgres and a real store."""
+
+import base64
+import importlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from rythmiq import settings, wiring
+from rythmiq.adapters.postgres import PostgresTransport
+from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import seal
+from rythmiq.gateway.openapi import FUNCTIONS
+from rythmiq.wiring import public
+from tests.web_calls import Seen, ask
+
+SECRET = "0123456789abcdef0123456789abcdef"
+ISSUER = "http://auth.test/auth/v1"
+SETTINGS: list[type[settings.EnvironmentSettings]] = [
+    settings.JobsSettings,
+    settings.UploadsSettings,
+    settings.HealthSettings,
+]
+MODULES = [importlib.import_module(f"rythmiq.wiring.{path.replace('/', '_')}") for path in FUNCTIONS]
+
+
+class Environment:
+    """What the functions read; nothing of the machine's own."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        for name in {name for model in SETTINGS for name in model.variables().values()} | {"__OW_NAMESPACE"}:
+            patch.delenv(name, raising=False)
+
+    def set(self, **values: str) -> None:
+        """Set variables."""
+        for name, value in values.items():
+            self._patch.setenv(name, value)
+
+    def unset(self, name: str) -> None:
+        """Unset a variable."""
+        self._patch.delenv(name)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    """An environment that a test fills; whatever is made from it is forgotten, before and after."""
+    opened: list[PostgresTransport] = []
+
+    class Recorded(PostgresTransport):
+        def __init__(self, url: str) -> None:
+            super().__init__(url)
+            opened.append(self)
+
+    monkeypatch.setattr("rythmiq.adapters.postgres.PostgresTransport", Recorded)
+    forget()
+    yield Environment(monkeypatch)
+    forget()
+    for transport in opened:
+        transport.close()
+
+
+def forget() -> None:
+    """Begin as a new process would."""
+    public.allowed_origins.cache_clear()
+    for module in MODULES:
+        module.parts.cache_clear()
+        if hasattr(module, "deep"):
+            module.deep.cache_clear()
+
+
+@pytest.fixture
+def deployed(environment: Environment, database_url: str, store: SpacesStore) -> Environment:
+    """A whole environment."""
+    config = store.config
+    environment.set(
+        DATABASE_URL=database_url,
+        SUPABASE_URL="http://auth.test",
+        SUPABASE_JWT_SECRET=SECRET,
+        DO_SPACES_ENDPOINT=config.endpoint,
+        DO_SPACES_REGION=config.region,
+        DO_SPACES_BUCKET=config.bucket,
+        DO_SPACES_ACCESS_KEY=config.access_key,
+        DO_SPACES_SECRET_KEY=config.secret_key,
+        ENCRYPTION_KEYS=KeyRing.new_entry(7),
+        EXECUTOR="hold",
+        WEBHOOK_SECRET=SECRET,
+        METRICS_TOKEN=SECRET,
+        ALLOWED_ORIGINS="https://page.example",
+        __OW_API_HOST="https://faas.example",
+        __OW_NAMESPACE="fn-1",
+    )
+    return environment
+
+
+def claims(user_id: str) -> dict[str, Any]:
+    """What Supabase would sign."""
+    now = int(time.time())
+    return {"iss": ISSUER, "sub": user_id, "aud": "authenticated", "role": "authenticated", "exp": now + 600}
+
+
+def as_user(user_id: str) -> Mapping[str, str]:
+    """The headers of a user's call."""
+    return {"Authorization": f"Bearer {jwt.encode(claims(user_id), SECRET, 'HS256')}"}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_job_is_created_on_what_was_uploaded() -> None:
+    user = as_user(str(uuid.uuid4()))
+    content = b"a photo"
+    body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": len(content)}
+    signed = ask(wiring.uploads, "POST", headers=user, document=body).body
+    key = signed["encryption"]
+    sealed = seal(
+        content,
+        storage_key=signed["raw_path"],
+        kid=key["kid"],
+        data_key=base64.b64decode(key["data_key"]),
+        wrapped_key=base64.b64decode(key["wrapped_key"]),
+    )
+    upload = signed["upload"]
+    put = httpx.request(upload["method"], upload["url"], headers=upload["headers"], content=sealed)
+    assert put.status_code == 200
+    wanted = {"portal": "neet-2026", "slot": "photo", "raw_path": signed["raw_path"]}
+    created = ask(wiring.jobs, "POST", headers=user, document=wanted)
+    assert created.status == 202
+    home = "https://faas.example/api/v1/web/fn-1/api/jobs/"
+    assert created.headers["location"] == home + signed["job_id"]
+    shown = ask(wiring.jobs, "GET", f"/{signed['job_id']}", headers=user)
+    assert (shown.status, shown.body["attempt"], shown.body["encryption"]["kid"]) == (200, 1, 7)
+    assert shown.body["encryption"]["data_key"] == signed["encryption"]["data_key"]
+    progress = {"job_id": signed["job_id"], "attempt": 1, "stage": "decode"}
+    secret = {"X-Webhook-Secret": SECRET}
+    assert ask(wiring.webhooks, "POST", "/progress", headers=secret, document=progress).status == 200
+    assert ask(wiring.account, headers=user).body["credits"]["reserved"] == 1
+
+
+@pytest.mark.usefixtures("deployed")
+def test_operators_are_let_in() -> None:
+    assert ask(wiring.reconcile, "POST", headers={"X-Webhook-Secret": SECRET}).status == 200
+    assert Seen.of(wiring.reconcile({})).status == 200
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+    assert "rythmiq_ticks_total" in ask(wiring.metrics, headers=bearer).body
+    assert ask(wiring.health, headers=bearer).body["database"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "function", [wiring.portals, wiring.app, wiring.health], ids=lambda function: function.__name__
+)
+def test_what_everybody_may_see_needs_no_configuration(environment: Environment, function: Any) -> None:
+    assert ask(function).status == 200
+    environment.set(ALLOWED_ORIGINS="mallory")
+    forget()
+    refused = ask(function)
+    assert (refused.code, refused.problem.detail) == ("NOT_CONFIGURED", "ALLOWED_ORIGINS is not scheme://host[:port]")
+
+
+UNCONFIGURED = [
+    (wiring.uploads, "POST", "", {"DO_SPACES_ENDPOINT", "SUPABASE_URL", "SUPABASE_ANON_KEY", "ENCRYPTION_KEYS"}),
+    (wiring.jobs, "GET", "", {"DO_SPACES_BUCKET", "PUBLIC_URL", "WEBHOOK_SECRET", "CAMBER_API_KEY"}),
+    (wiring.account, "GET", "", {"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"}),
+    (wiring.webhooks, "POST", "/camber", {"WEBHOOK_SECRET", "ENCRYPTION_KEYS", "DO_SPACES_SECRET_KEY"}),
+    (wiring.reconcile, "POST", "", {"WEBHOOK_SECRET", "PUBLIC_URL"}),
+    (wiring.metrics, "GET", "", {"METRICS_TOKEN", "SUPABASE_URL"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "method", "path", "named"), UNCONFIGURED, ids=lambda part: getattr(part, "__name__", "")
+)
+@pytest.mark.usefixtures("environment")
+def test_a_function_without_its_configuration_names_all_of_it(
+    function: Any, method: str, path: str, named: set[str]
+) -> None:
+    refused = ask(function, method, path)
+    assert (refused.status, refused.code) == (503, "NOT_CONFIGURED")
+    assert named <= {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")}
+
+
+def test_a_configuration_that_is_mended_is_seen_at_the_next_call(deployed: Environment, database_url: str) -> None:
+    deployed.unset("DATABASE_URL")
+    assert ask(wiring.metrics).code == "NOT_CONFIGURED"
+    deployed.set(DATABASE_URL=database_url)
+    assert ask(wiring.metrics).code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("executor", ["camber", "kubernetes"])
+def test_an_executor_that_is_not_there_yet_is_said_so(deployed: Environment, executor: str) -> None:
+    deployed.set(EXECUTOR=executor, CAMBER_API_URL="https://camber.example", CAMBER_API_KEY="x")
+    for function, method, path in ((wiring.jobs, "GET", ""), (wiring.webhooks, "POST", "/camber")):
+        refused = ask(function, method, path)
+        assert refused.code == "NOT_CONFIGURED"
+        assert refused.problem.detail.startswith(f"EXECUTOR is {executor}")
+
+
+def test_no_value_of_the_configuration_is_ever_shown(deployed: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = {"ENCRYPTION_KEYS": "hush-1", "WEBHOOK_SECRET": "hush-2", "MAX_INFLIGHT": "hush-3", "PUBLIC_URL": "hush-4"}
+    deployed.set(**bad)
+    refused = ask(wiring.jobs)
+    assert {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")} == set(bad)
+    assert "hush" not in json.dumps(refused.body) + capsys.readouterr().err
+
+
+def test_a_database_that_is_gone_is_503(deployed: Environment) -> None:
+    deployed.set(DATABASE_URL="postgresql://nobody:x@127.0.0.1:9/none")
+    refused = ask(wiring.account, headers=as_user(str(uuid.uuid4())))
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+def test_a_function_that_cannot_be_put_together_still_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    result = wiring.uploads({"http": {}})
+    assert (result["statusCode"], result["body"]["code"]) == (500, "INTERNAL")
+    assert json.loads(capsys.readouterr().err)["event"] == "not_wired"
+
+
+# --- JWKS over HTTP -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def jwks_server() -> Iterator[tuple[str, ec.EllipticCurvePrivateKey, list[str]]]:
+    """Supabase's key endpoint on loopback: its origin, its private key, and the paths that were asked for."""
+    key, asked = ec.generate_private_key(ec.SECP256R1()), list[str]()
+    public_key = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    document = json.dumps({"keys": [{**public_key, "kid": "k", "alg": "ES256", "use": "sig"}]}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        """Serves the JWKS."""
+
+        def do_GET(self) -> None:
+            """Answer."""
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", key, asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_fifty_calls_are_one_fetch_of_the_jwks(
+    deployed: Environment, jwks_server: tuple[str, ec.EllipticCurvePrivateKey, list[str]]
+) -> None:
+    origin, key, asked = jwks_server
+    deployed.set(SUPABASE_URL=origin, AUTH_MODE="jwks")
+    user_id = str(uuid.uuid4())
+    token = jwt.encode(claims(user_id) | {"iss": f"{origin}/auth/v1"}, key, "ES256", headers={"kid": "k"})
+    for _ in range(50):
+        assert ask(wiring.account, headers={"Authorization": f"Bearer {token}"}).status == 200
+    assert asked == ["/auth/v1/.well-known/jwks.json"]
+    assert ask(wiring.account, headers=as_user(user_id)).code == "UNAUTHENTICATED"
+
+
+def test_keys_that_cannot_be_had_are_503_and_not_401(deployed: Environment) -> None:
+    deployed.set(SUPABASE_URL="http://127.0.0.1:9", AUTH_MODE="jwks")
+    token = jwt.encode(
+        claims(str(uuid.uuid4())), ec.generate_private_key(ec.SECP256R1()), "ES256", headers={"kid": "k"}
+    )
+    refused = ask(wiring.account, headers={"Authorization": f"Bearer {token}"})
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE")
