@@ -130,15 +130,18 @@ def test_a_restart_in_the_middle_of_a_call_is_reported_and_changes_nothing(way: 
 # --- it answers, and not yet -----------------------------------------------------------------------------------------
 
 
-def test_a_call_that_takes_too_long_is_given_up_by_the_server(database_url: str) -> None:
-    with contextlib.closing(PostgresTransport(database_url, statement_timeout_s=0.2)) as transport:
-        database, user_id = SqlDatabase(transport), new_id()
-        job_id, claim = Steps(database).claimed(user_id)
-        with locked_job(database_url, job_id), pytest.raises(DatabaseUnavailableError, match="57014"):
-            database.job_finish(finish(job_id, str(claim.claim)), NO_ROOM)
-        row = database.job_get(caller(user_id), job_id)
-        assert row is not None
-        assert row.status == "processing"
+def test_a_call_that_takes_too_long_is_given_up_by_the_server(fresh_database_url: str) -> None:
+    with (
+        contextlib.closing(PostgresTransport(fresh_database_url)) as patient,
+        contextlib.closing(PostgresTransport(fresh_database_url, statement_timeout_s=0.2)) as impatient,
+    ):
+        user_id = new_id()
+        job_id, claim = Steps(SqlDatabase(patient)).claimed(user_id)
+        with locked_job(fresh_database_url, job_id), pytest.raises(DatabaseUnavailableError, match="57014"):
+            SqlDatabase(impatient).job_finish(finish(job_id, str(claim.claim)), NO_ROOM)
+        row = SqlDatabase(patient).job_get(caller(user_id), job_id)
+    assert row is not None
+    assert row.status == "processing"
 
 
 def test_a_database_that_takes_no_more_connections_is_unavailable(way: Way, postgres: PostgresForTests) -> None:
@@ -285,12 +288,15 @@ def test_nothing_is_null(stub: SupabaseStub, answer: tuple[int, bytes]) -> None:
         assert SqlDatabase(transport).job_inspect(new_id()) is None
 
 
-def test_a_data_api_that_does_not_answer_in_time_is_unavailable(stub: SupabaseStub, database_url: str) -> None:
-    with contextlib.closing(supabase_transport(stub, NEW_KEYS, timeout_s=0.5)) as transport:
-        database, user_id = SqlDatabase(transport), new_id()
-        job_id, claim = Steps(database).claimed(user_id)
-        with locked_job(database_url, job_id), pytest.raises(DatabaseUnavailableError):
-            database.job_finish(finish(job_id, str(claim.claim)), NO_ROOM)
+def test_a_data_api_that_does_not_answer_in_time_is_unavailable(fresh_database_url: str) -> None:
+    with (
+        stub_of(fresh_database_url) as stub,
+        contextlib.closing(supabase_transport(stub)) as patient,
+        contextlib.closing(supabase_transport(stub, NEW_KEYS, timeout_s=0.5)) as impatient,
+    ):
+        job_id, claim = Steps(SqlDatabase(patient)).claimed(new_id())
+        with locked_job(fresh_database_url, job_id), pytest.raises(DatabaseUnavailableError):
+            SqlDatabase(impatient).job_finish(finish(job_id, str(claim.claim)), NO_ROOM)
 
 
 def test_nobody_at_the_address_is_unavailable(tmp_path: Path) -> None:
