@@ -1,9 +1,19 @@
-"""Settings: what the worker reads from its environment, and how it says that it cannot."""
+"""Settings: what worker and functions read from their environment, and how they say that they cannot."""
 
 import pytest
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings import WorkerSettings
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings import (
+    AccountSettings,
+    EnvironmentSettings,
+    JobsSettings,
+    LauncherSettings,
+    PublicSettings,
+    UploadsSettings,
+    WebhooksSettings,
+    WorkerSettings,
+)
 
 NEEDED = {
     "SPACES_ENDPOINT": "https://sgp1.example.com",
@@ -124,3 +134,169 @@ def test_plaintext_needs_a_loopback_store_or_the_operators_word(
 def test_the_secret_does_not_show_when_settings_are_printed() -> None:
     """A log line or a traceback must not hold it."""
     assert "hush-hush" not in repr(WorkerSettings.from_environ(NEEDED))
+
+
+# --- the functions' --------------------------------------------------------------------------------------------------
+
+DEPLOYED = {
+    "SUPABASE_URL": "https://project.supabase.example/",
+    "SUPABASE_ANON_KEY": "sb_publishable_x",
+    "SUPABASE_SERVICE_ROLE_KEY": "hush-hush",
+    "DO_SPACES_ENDPOINT": "https://sgp1.example.com",
+    "DO_SPACES_REGION": "sgp1",
+    "DO_SPACES_BUCKET": "rythmiq",
+    "DO_SPACES_ACCESS_KEY": "key",
+    "DO_SPACES_SECRET_KEY": "hush-hush",
+    "ENCRYPTION_KEYS": KeyRing.new_entry(2) + "," + KeyRing.new_entry(1),
+    "EXECUTOR": "local",
+    "LOCAL_EXECUTOR_URL": "http://127.0.0.1:8400",
+    "WEBHOOK_SECRET": "hush-hush-hush-hush",
+    "PUBLIC_URL": "https://api.example.org/",
+}
+
+
+def named(model: type[EnvironmentSettings], given: dict[str, str]) -> list[str]:
+    """The variables that the one message about an environment names."""
+    with pytest.raises(SettingsError) as refused:
+        model.from_environ(given)
+    assert "hush" not in str(refused.value)
+    return [problem.partition(" ")[0] for problem in str(refused.value).split("; ")]
+
+
+def without(*names: str) -> dict[str, str]:
+    """A whole environment but for these."""
+    return {name: value for name, value in DEPLOYED.items() if name not in names}
+
+
+def test_a_whole_environment_has_the_defaults_of_the_specification() -> None:
+    """SPEC 3, 4, 7, 8, 11."""
+    jobs, uploads = JobsSettings.from_environ(DEPLOYED), UploadsSettings.from_environ(DEPLOYED)
+    assert (uploads.upload_method, uploads.upload_url_ttl_s) == ("put", 900)
+    assert (jobs.download_url_ttl_s, jobs.output_url_ttl_s, jobs.max_upload_bytes) == (3_600, 86_400, 20 * 2**20)
+    assert (jobs.max_inflight, jobs.max_attempts, jobs.max_active_jobs, jobs.initial_credits) == (4, 3, 20, 3)
+    assert (jobs.wait_max_s, jobs.job_timeout_s, jobs.lease_s) == (10, 240, 300)
+    assert (jobs.service_env, jobs.allowed_origins, jobs.verifies_by) == ("dev", (), "jwks")
+    assert (jobs.supabase_url, jobs.public_url) == ("https://project.supabase.example", "https://api.example.org")
+
+
+def test_everything_that_is_missing_is_named_at_once_between_variables_too() -> None:
+    """A cross-check speaks though plain fields beside it are missing."""
+    assert set(named(JobsSettings, {})) == {
+        "WEBHOOK_SECRET",
+        "DO_SPACES_ENDPOINT",
+        "DO_SPACES_REGION",
+        "DO_SPACES_BUCKET",
+        "DO_SPACES_ACCESS_KEY",
+        "DO_SPACES_SECRET_KEY",
+        "SUPABASE_URL",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "ENCRYPTION_KEYS",
+        "PUBLIC_URL",
+        "CAMBER_API_URL",
+        "CAMBER_API_KEY",
+    }
+    wrong = DEPLOYED | {"MAX_INFLIGHT": "0", "EXECUTOR": "camber", "DO_SPACES_ENDPOINT": "x", "AUTH_MODE": "secret"}
+    assert set(named(JobsSettings, wrong)) == {
+        "MAX_INFLIGHT",
+        "DO_SPACES_ENDPOINT",
+        "CAMBER_API_URL",
+        "CAMBER_API_KEY",
+        "SUPABASE_JWT_SECRET",
+    }
+
+
+def test_a_database_url_stands_in_for_supabases_keys() -> None:
+    """The issuer of tokens is needed all the same."""
+    given = without("SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY") | {"DATABASE_URL": "postgresql://x"}
+    assert JobsSettings.from_environ(given).database_url is not None
+    assert WebhooksSettings.from_environ({k: v for k, v in given.items() if k != "SUPABASE_URL"}).supabase_url is None
+    assert named(AccountSettings, {"DATABASE_URL": "postgresql://x"}) == ["SUPABASE_URL"]
+    assert named(AccountSettings, {"SUPABASE_URL": "https://a.example", "SUPABASE_ANON_KEY": "x"}) == [
+        "SUPABASE_SERVICE_ROLE_KEY"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "by"),
+    [
+        ({}, "jwks"),
+        ({"SUPABASE_JWT_SECRET": "s" * 32}, "secret"),
+        ({"SUPABASE_JWT_SECRET": "s" * 32, "AUTH_MODE": "jwks"}, "jwks"),
+        ({"SUPABASE_JWT_SECRET": "s" * 32, "AUTH_MODE": "secret"}, "secret"),
+        ({"SUPABASE_JWT_SECRET": "-", "AUTH_MODE": "-"}, "jwks"),
+    ],
+)
+def test_the_secret_verifies_where_there_is_one_and_nothing_else_is_said(given: dict[str, str], by: str) -> None:
+    """SPEC 4."""
+    assert AccountSettings.from_environ(DEPLOYED_FOR_ACCOUNT | given).verifies_by == by
+
+
+DEPLOYED_FOR_ACCOUNT = {name: value for name, value in DEPLOYED.items() if name.startswith("SUPABASE")}
+
+
+@pytest.mark.parametrize("name", ["SUPABASE_JWT_SECRET", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"])
+def test_a_secret_that_can_be_guessed_is_refused(name: str) -> None:
+    """RFC 7518 3.2 for the one; sense for the others."""
+    assert named(JobsSettings, DEPLOYED | {name: "hush"}) == [name]
+
+
+@pytest.mark.parametrize("keys", ["hush", "1:hush", "0:" + "A" * 43 + "=", "1:" + "A" * 43 + "=,1:" + "A" * 43 + "="])
+@pytest.mark.parametrize("model", [UploadsSettings, LauncherSettings])
+def test_a_key_ring_that_cannot_be_read_is_a_problem_of_its_variable(
+    model: type[EnvironmentSettings], keys: str
+) -> None:
+    """And not of the first job."""
+    assert named(model, DEPLOYED | {"ENCRYPTION_KEYS": keys}) == ["ENCRYPTION_KEYS"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, True),
+        ({"ALLOW_PLAINTEXT": "yes"}, False),
+        ({"ALLOW_PLAINTEXT": "yes", "SERVICE_ENV": "staging"}, False),
+        ({"ALLOW_PLAINTEXT": "yes", "SERVICE_ENV": "prod"}, True),
+        ({"DO_SPACES_ENDPOINT": "http://127.0.0.1:9000"}, False),
+    ],
+)
+def test_keys_are_needed_wherever_plaintext_may_not_stand(changes: dict[str, str], *, refused: bool) -> None:
+    """SPEC 6."""
+    given = without("ENCRYPTION_KEYS") | changes
+    if refused:
+        assert named(UploadsSettings, given) == ["ENCRYPTION_KEYS"]
+    else:
+        assert UploadsSettings.from_environ(given).plaintext_allowed
+
+
+@pytest.mark.parametrize("host", ["https://faas.example", "faas.example", "https://faas.example/"])
+def test_the_platform_tells_where_it_is(host: str) -> None:
+    """SPEC 12: `PUBLIC_URL` by default."""
+    told = {"__OW_API_HOST": host, "__OW_NAMESPACE": "fn-1"}
+    given = without("PUBLIC_URL") | told
+    assert JobsSettings.from_environ(given).public_url == "https://faas.example/api/v1/web/fn-1"
+    assert JobsSettings.from_environ(given | {"PUBLIC_URL": "-"}).public_url.endswith("/fn-1")
+    assert JobsSettings.from_environ(DEPLOYED | told).public_url == "https://api.example.org"
+    assert named(JobsSettings, without("PUBLIC_URL") | {"__OW_NAMESPACE": "fn-1"}) == ["PUBLIC_URL"]
+
+
+@pytest.mark.parametrize(
+    "url", ["api.example.org", "ftp://api.example.org", "https://a b", "https://a?x=1", "https://a#b"]
+)
+def test_a_public_url_is_http_without_query(url: str) -> None:
+    """Paths are appended to it."""
+    assert named(JobsSettings, DEPLOYED | {"PUBLIC_URL": url}) == ["PUBLIC_URL"]
+
+
+def test_pages_are_listed_as_origins_or_as_all() -> None:
+    """`*` may stand among others."""
+    listed = PublicSettings.from_environ({"ALLOWED_ORIGINS": "https://A.example, http://localhost:5173/,*"})
+    assert listed.allowed_origins == ("https://a.example", "http://localhost:5173", "*")
+    assert named(PublicSettings, {"ALLOWED_ORIGINS": "https://a.example/path"}) == ["ALLOWED_ORIGINS"]
+
+
+def test_no_secret_shows_when_settings_are_printed() -> None:
+    """A log line or a traceback must not hold it."""
+    shown = repr(JobsSettings.from_environ(DEPLOYED))
+    assert "hush" not in shown
+    assert DEPLOYED["ENCRYPTION_KEYS"] not in shown
