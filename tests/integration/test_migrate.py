@@ -141,12 +141,23 @@ def test_a_plain_postgres_is_told_apart_and_can_be_made_to_fit(plain: str) -> No
     assert run(plain, "--check").exit_code == 0
 
 
+def test_what_is_supabase_already_is_not_bootstrapped(postgres: PostgresForTests, supabase: str) -> None:
+    with psycopg.connect(postgres.superuser_url(supabase.rpartition("/")[2]), autocommit=True) as superuser:
+        superuser.execute("create or replace function auth.uid() returns uuid language sql as $$ select null::uuid $$")
+    assert run(supabase, "--bootstrap").exit_code == 0
+    with psycopg.connect(supabase) as connection:
+        assert connection.execute("select prosrc from pg_proc where proname = 'uid'").fetchone() == (
+            " select null::uuid ",
+        )
+
+
 def test_a_role_without_rights_is_told_so(postgres: PostgresForTests, supabase: str) -> None:
     visitor = f"postgresql://visitor:guest@{supabase.partition('@')[2]}"
+    plain = f"postgresql://visitor:guest@{postgres.superuser_url('postgres').partition('@')[2]}"
     with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as superuser:
         superuser.execute("create role visitor login password 'guest'")
         try:
-            answers = [run(visitor), run(visitor, "--bootstrap")]
+            answers = [run(visitor), run(plain, "--bootstrap")]
         finally:
             superuser.execute("drop role visitor")
     assert [answer.exit_code for answer in answers] == [1, 1]

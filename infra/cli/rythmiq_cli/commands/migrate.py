@@ -36,7 +36,7 @@ def migrate(
         typer.Option(
             "--bootstrap",
             help="First make a plain Postgres look like Supabase: the API's roles and auth.uid(). Needs a role that may"
-            " create roles; never for Supabase itself.",
+            " create roles; leaves Supabase itself alone.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
@@ -54,13 +54,13 @@ def migrate(
         usage("--check changes nothing, and --bootstrap does")
     try:
         with migrations.open_database(url) as connection:
-            if bootstrap:
+            if not migrations.looks_like_supabase(connection):  # what is Supabase is never bootstrapped
+                if not bootstrap:
+                    usage(
+                        "the roles anon, authenticated and service_role or auth.uid() are missing;"
+                        " for a Postgres of your own, use --bootstrap"
+                    )
                 migrations.bootstrap(connection)
-            elif not migrations.looks_like_supabase(connection):
-                usage(
-                    "the roles anon, authenticated and service_role or auth.uid() are missing;"
-                    " for a Postgres of your own, use --bootstrap"
-                )
             if check:
                 files = migrations.read_migrations()
                 left = migrations.pending_migrations(files, migrations.applied_migrations(connection))

@@ -341,7 +341,8 @@ class LocalPostgres:
 
     def _command(self, program: str, *options: str, parent: int, directory: Path | None = None) -> tuple[str, ...]:
         place, account = directory or self._pgdata, self._binaries.account
-        shown = str(place) if account is None else postgres_start.DATA_DIRECTORY
+        is_open = account is not None and Path(postgres_start.DATA_DIRECTORY).parent.is_dir()
+        shown = postgres_start.DATA_DIRECTORY if is_open else str(place)
         return (
             sys.executable,
             "-I",
