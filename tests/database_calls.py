@@ -16,7 +16,7 @@ PORTAL = {"portal": "neet-2026", "slot": "photo"}
 UPLOADED_AT = "20261125T120000Z"
 START = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
 WRAPPED_KEY = "A" * 54 + "=="
-CAPACITY = {"max_inflight": 4, "lease_s": 300, "max_attempts": 3}
+CAPACITY: dict[str, Any] = {"max_inflight": 4, "lease_s": 300, "max_attempts": 3}
 METRICS: dict[str, Any] = {
     "ocr_confidence": None,
     "processing_ms": 900,
@@ -40,14 +40,10 @@ def call(
     *,
     role: str = "service_role",
     claims: Mapping[str, object] | None = None,
-    **arguments: object,
+    **arguments: Any,
 ) -> Any:
     """Call one function in one transaction (or savepoint) under a role and claims; its answer."""
-    given = {name: Jsonb(value) if isinstance(value, dict | list) else value for name, value in arguments.items()}
-    named = sql.SQL(", ").join(
-        sql.SQL("{} => {}").format(sql.Identifier(f"p_{name}"), sql.Placeholder(name)) for name in given
-    )
-    query = sql.SQL("select public.{}({})").format(sql.Identifier(function), named)
+    query, given = call_statement(function, arguments)
     with connection.transaction():
         connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
         connection.execute(
@@ -57,6 +53,13 @@ def call(
         connection.execute("reset role")
     assert row is not None
     return row[0]
+
+
+def call_statement(function: str, arguments: Mapping[str, object]) -> tuple[bytes, dict[str, object]]:
+    """The call as a statement, and its parameters."""
+    given = {name: Jsonb(value) if isinstance(value, dict | list) else value for name, value in arguments.items()}
+    named = ", ".join(f"p_{name} => %({name})s" for name in given)
+    return f"select public.{function}({named})".encode(), given
 
 
 @dataclass
@@ -69,14 +72,14 @@ class Calls:
 
     connection: psycopg.Connection[Any]
     now: dt.datetime | None = None
-    capacity: dict[str, int] = field(default_factory=lambda: dict(CAPACITY))
+    capacity: dict[str, Any] = field(default_factory=lambda: dict(CAPACITY))
 
-    def __call__(self, function: str, **arguments: object) -> Any:
+    def __call__(self, function: str, **arguments: Any) -> Any:
         """Call as service_role; every call is a millisecond after the one before."""
         self.advance(0.001)
         return call(self.connection, function, **arguments)
 
-    def as_user(self, user_id: str, function: str, **arguments: object) -> Any:
+    def as_user(self, user_id: str, function: str, **arguments: Any) -> Any:
         """Call as a signed-in user."""
         claims = {"sub": user_id, "role": "authenticated"}
         return call(self.connection, function, role="authenticated", claims=claims, **arguments)
@@ -126,13 +129,13 @@ class Calls:
         upload: dict[str, Any] = answer["upload"]
         return upload
 
-    def create(self, user_id: str, upload: Mapping[str, Any] | None = None, **changed: object) -> dict[str, Any]:
+    def create(self, user_id: str, upload: Mapping[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
         """`job_create` of an upload, by default of a new one; the whole answer."""
         source = upload if upload is not None else self.upload(user_id)
         answer: dict[str, Any] = self("job_create", **new_job(user_id, source["raw_path"], self.capacity) | changed)
         return answer
 
-    def job(self, user_id: str | None = None, **changed: object) -> dict[str, Any]:
+    def job(self, user_id: str | None = None, **changed: Any) -> dict[str, Any]:
         """A job that was created, as its row."""
         answer = self.create(user_id or self.user(), **changed)
         assert answer["outcome"] == "created", answer
@@ -176,7 +179,7 @@ class Calls:
         return answer
 
 
-def new_job(user_id: str, raw_path: str | None, capacity: Mapping[str, int] = CAPACITY) -> dict[str, Any]:
+def new_job(user_id: str, raw_path: str | None, capacity: Mapping[str, Any] = CAPACITY) -> dict[str, Any]:
     """The arguments of `job_create`."""
     return {
         "user_id": user_id,
@@ -201,7 +204,7 @@ def new_job(user_id: str, raw_path: str | None, capacity: Mapping[str, int] = CA
 
 
 def finish(
-    job: Mapping[str, Any], claim: str | None, capacity: Mapping[str, int] = CAPACITY, attempt: int = 1
+    job: Mapping[str, Any], claim: str | None, capacity: Mapping[str, Any] = CAPACITY, attempt: int = 1
 ) -> dict[str, Any]:
     """The arguments of `job_finish`."""
     return {
@@ -218,7 +221,7 @@ def finish(
     }
 
 
-def failure(job: Mapping[str, Any], capacity: Mapping[str, int] = CAPACITY, attempt: int | None = 1) -> dict[str, Any]:
+def failure(job: Mapping[str, Any], capacity: Mapping[str, Any] = CAPACITY, attempt: int | None = 1) -> dict[str, Any]:
     """The arguments of `job_fail_attempt`."""
     return {
         "job_id": job["id"],

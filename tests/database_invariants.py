@@ -55,6 +55,19 @@ INVARIANTS: dict[str, LiteralString] = {
     "a failed job says why": """
         select id from public.jobs where status = 'failed' and error_details ->> 'code' is null
     """,
+    "the queue is what is going on": """
+        (select id, user_id, created_at, case
+           when status = 'pending' then 'pending' when awaiting_dispatch then 'awaiting' else 'in_flight' end,
+           case when awaiting_dispatch then not_before else lease_until end
+         from public.jobs where status in ('pending', 'processing')
+         except select job_id, user_id, created_at, state, due_at from public.queue)
+        union all
+        (select job_id, user_id, created_at, state, due_at from public.queue
+         except select id, user_id, created_at, case
+           when status = 'pending' then 'pending' when awaiting_dispatch then 'awaiting' else 'in_flight' end,
+           case when awaiting_dispatch then not_before else lease_until end
+         from public.jobs where status in ('pending', 'processing'))
+    """,
     "jobs that ended are counted": """
         select c.status from (values ('completed'), ('failed')) c (status)
         where (select count(*) from public.jobs j where j.status = c.status)

@@ -102,11 +102,23 @@ create index jobs_of_user_by_status on public.jobs (user_id, status, created_at 
   where erased_at is null;
 -- an operator's list
 create index jobs_by_age on public.jobs (created_at desc, id desc);
--- what the queue looks at: as large as what is going on, whatever the table holds
-create index jobs_active on public.jobs (user_id, created_at, id) where status in ('pending', 'processing');
-create index jobs_pending on public.jobs (created_at, id, user_id) where status = 'pending';
-create index jobs_in_flight on public.jobs (lease_until, user_id) where status = 'processing' and not awaiting_dispatch;
-create index jobs_awaiting on public.jobs (not_before, id) where status = 'processing' and awaiting_dispatch;
+
+-- The jobs that are going on, kept by a trigger of `jobs`: pending, in flight until `due_at` (`lease_until`), or awaiting
+-- their next attempt at `due_at` (`not_before`). A small table of its own, because what is looked at first in a queue is
+-- what left it last: its dead entries must be vacuumed every minute, which in `jobs` would cost a pass over all indexes.
+create table public.queue (
+  job_id uuid primary key,
+  user_id uuid not null,
+  created_at timestamptz not null,
+  state text not null check (state in ('pending', 'in_flight', 'awaiting')),
+  due_at timestamptz
+) with (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 500, vacuum_truncate = off
+);
+create index queue_pending on public.queue (created_at, job_id, user_id) where state = 'pending';
+create index queue_due on public.queue (state, due_at, user_id) where state <> 'pending';
+create index queue_of_user on public.queue (user_id, created_at, job_id);
 
 -- The masters that a user may make further jobs from.
 create table public.documents (
@@ -238,6 +250,31 @@ begin
 end $$;
 create trigger jobs_guard before insert or update on public.jobs for each row execute function public.jobs_guard();
 
+-- `queue` is what `jobs` says is going on, whoever writes `jobs`.
+create function public.jobs_queue() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  v_state constant text := case
+    when new.status = 'pending' then 'pending' when new.awaiting_dispatch then 'awaiting' else 'in_flight'
+  end;
+  v_due_at constant timestamptz := case v_state
+    when 'awaiting' then new.not_before when 'in_flight' then new.lease_until
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into public.queue (job_id, user_id, created_at, state, due_at)
+    values (new.id, new.user_id, new.created_at, v_state, v_due_at);
+  elsif new.status in ('completed', 'failed') then
+    delete from public.queue where job_id = new.id;
+  else
+    update public.queue set state = v_state, due_at = v_due_at
+    where job_id = new.id and (state, due_at) is distinct from (v_state, v_due_at);
+  end if;
+  return null;
+end $$;
+create trigger jobs_queue after insert or update of status, awaiting_dispatch, lease_until, not_before on public.jobs
+  for each row execute function public.jobs_queue();
+
 create function public.refuse_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -287,7 +324,8 @@ create trigger user_credits_follow before update on public.user_credits
 create trigger user_credits_kept before delete on public.user_credits
   for each row execute function public.refuse_change();
 
-revoke all on function public.instant(), public.jobs_guard(), public.refuse_change(), public.credit_ledger_sums()
+revoke all on function
+  public.instant(), public.jobs_guard(), public.jobs_queue(), public.refuse_change(), public.credit_ledger_sums()
   from public, anon, authenticated, service_role;
 grant execute on function public.instant() to authenticated, service_role;
 
@@ -301,7 +339,7 @@ declare
   v_table text;
 begin
   foreach v_table in array array[
-    'portal_schemas', 'uploads', 'jobs', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
+    'portal_schemas', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
     'counters'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
@@ -332,6 +370,7 @@ grant select (
 grant select on public.portal_schemas to service_role;
 grant select, insert, update, delete on public.uploads to service_role;
 grant select, insert, update on public.jobs to service_role;
+grant select, insert, update, delete on public.queue to service_role;
 grant select, insert, delete on public.documents to service_role;
 grant select, insert on public.credit_ledger to service_role;
 grant select, insert, update on public.user_credits to service_role;
@@ -394,29 +433,24 @@ language sql set search_path = '' as $$
   on conflict (name, label) do update set value = c.value + excluded.value
 $$;
 
--- Counts, ages and sums. It reads what is going on by partial indexes and the rest from the sums: never all jobs.
+-- Counts, ages and sums. It reads what is going on from the queue and the rest from the sums: never all jobs.
 create function public.metrics_snapshot() returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'jobs', jsonb_build_object(
-      'pending', (select count(*) from public.jobs where status = 'pending'),
-      'processing', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch)
-        + (select count(*) from public.jobs where status = 'processing' and awaiting_dispatch),
+      'pending', (select count(*) from public.queue where state = 'pending'),
+      'processing', (select count(*) from public.queue where state <> 'pending'),
       'completed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
       'failed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
     ),
-    'in_flight', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch),
+    'in_flight', (select count(*) from public.queue where state = 'in_flight'),
     'oldest_pending_s', (
       select extract(epoch from public.instant() - created_at)::double precision
-      from public.jobs where status = 'pending' order by created_at, id limit 1
+      from public.queue where state = 'pending' order by created_at, job_id limit 1
     ),
     'oldest_processing_s', (
       select extract(epoch from public.instant() - min(dispatched_at))::double precision
-      from (
-        select dispatched_at from public.jobs where status = 'processing' and not awaiting_dispatch
-        union all
-        select dispatched_at from public.jobs where status = 'processing' and awaiting_dispatch
-      ) going_on
+      from public.queue q join public.jobs j on j.id = q.job_id where q.state <> 'pending'
     ),
     'credits', jsonb_build_object(
       'granted', coalesce((select sum(value) from public.counters where name = 'credits_granted'), 0),
@@ -634,8 +668,9 @@ begin
 end $$;
 
 -- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
--- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen row means
--- that it is being cancelled, and that its canceller goes on from there.
+-- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen job means
+-- that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked again of the
+-- row as it is once it is locked; what is asked of `queue` is not.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -643,27 +678,26 @@ declare
   v_id uuid;
 begin
   perform public.queue_lock();
-  select coalesce(array_agg(user_id), '{}') into v_busy
-    from public.jobs where status = 'processing' and not awaiting_dispatch;
+  select coalesce(array_agg(user_id), '{}') into v_busy from public.queue where state = 'in_flight';
   if cardinality(v_busy) >= p_max_inflight then
     return null;
   end if;
-  select id into v_id from public.jobs
-    where status = 'processing' and awaiting_dispatch and not_before <= public.instant()
-    order by not_before, id limit 1 for update skip locked;
+  select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
+    where q.state = 'awaiting' and q.due_at <= public.instant() and j.awaiting_dispatch
+    order by q.due_at limit 1 for update of j skip locked;
   if v_id is null then
-    select id into v_id from public.jobs
-      where status = 'pending' and user_id <> all (v_busy)
-      order by created_at, id limit 1 for update skip locked;
+    select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
+      where q.state = 'pending' and q.user_id <> all (v_busy) and j.status = 'pending'
+      order by q.created_at, q.job_id limit 1 for update of j skip locked;
   end if;
   if v_id is null and cardinality(v_busy) > 0 then
-    select oldest.id into v_id
+    select oldest.job_id into v_id
       from (select u as user_id, count(*) as jobs from unnest(v_busy) u group by u) b
       cross join lateral (
-        select id, created_at from public.jobs
-        where status = 'pending' and user_id = b.user_id order by created_at, id limit 1
+        select job_id, created_at from public.queue
+        where state = 'pending' and user_id = b.user_id order by created_at, job_id limit 1
       ) oldest
-      order by b.jobs, oldest.created_at, oldest.id limit 1;
+      order by b.jobs, oldest.created_at, oldest.job_id limit 1;
     select id into v_id from public.jobs where id = v_id and status = 'pending' for update skip locked;
   end if;
   return public.job_start(v_id, p_lease_s);
@@ -678,10 +712,11 @@ declare
 begin
   update public.jobs set lease_until = v_now + interval '60 seconds'
   where id = (
-    select id from public.jobs
-    where status = 'processing' and not awaiting_dispatch and lease_until < v_now
-      and (claim_until is null or claim_until <= v_now)
-    order by lease_until limit 1 for update skip locked
+    select j.id from public.queue q join public.jobs j on j.id = q.job_id
+    where q.state = 'in_flight' and q.due_at < v_now
+      and j.status = 'processing' and not j.awaiting_dispatch and j.lease_until < v_now
+      and (j.claim_until is null or j.claim_until <= v_now)
+    order by q.due_at limit 1 for update of j skip locked
   )
   returning * into v_job;
   if v_job.id is null then
@@ -828,7 +863,7 @@ begin
   end if;
   if (
     select count(*) from (
-      select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') limit p_max_active_jobs
+      select from public.queue where user_id = p_user_id limit p_max_active_jobs
     ) active
   ) >= p_max_active_jobs then
     return jsonb_build_object('outcome', 'too_many_jobs');
@@ -1165,36 +1200,36 @@ grant execute on function
 create function public.queue_state(p_job_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_job public.jobs;
+  v_user_id constant uuid := auth.uid();
   v_now constant timestamptz := public.instant();
 begin
-  select * into v_job from public.jobs where id = p_job_id and user_id = (select auth.uid()) and status = 'pending';
-  if v_job.id is null then
+  if not exists (select from public.queue where job_id = p_job_id and user_id = v_user_id and state = 'pending') then
     return null;
   end if;
   return (
     with waiting as (
-      (select id, user_id, created_at from public.jobs where status = 'pending' order by created_at, id limit 500)
+      (
+        select job_id, user_id, created_at from public.queue
+        where state = 'pending' order by created_at, job_id limit 500
+      )
       union
-      select id, user_id, created_at from public.jobs where status = 'pending' and user_id = v_job.user_id
+      select job_id, user_id, created_at from public.queue where state = 'pending' and user_id = v_user_id
     ), in_flight as (
-      select user_id, count(*) as jobs from public.jobs
-      where status = 'processing' and not awaiting_dispatch group by user_id
+      select user_id, count(*) as jobs from public.queue where state = 'in_flight' group by user_id
     ), turns as (
-      select w.id, w.created_at, coalesce(f.jobs, 0)
-        + row_number() over (partition by w.user_id order by w.created_at, w.id) as turn
+      select
+        w.job_id, w.created_at,
+        coalesce(f.jobs, 0) + row_number() over (partition by w.user_id order by w.created_at, w.job_id) as turn
       from waiting w left join in_flight f using (user_id)
     )
     select jsonb_build_object(
       'position', (
         select count(*) from turns t, turns mine
-        where mine.id = p_job_id and (t.turn, t.created_at, t.id) <= (mine.turn, mine.created_at, mine.id)
+        where mine.job_id = p_job_id
+          and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
       ),
-      'stalled', exists (
-        select from public.jobs where status = 'processing' and not awaiting_dispatch and lease_until < v_now
-      ) or exists (
-        select from public.jobs where status = 'processing' and awaiting_dispatch and not_before <= v_now
-      )
+      'stalled', exists (select from public.queue where state = 'in_flight' and due_at < v_now)
+        or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
   );
 end $$;
@@ -1398,11 +1433,14 @@ declare
   v_found jsonb;
 begin
   if p_status in ('pending', 'processing') then
-    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
-      select * from public.jobs
-      where status in ('pending', 'processing') and status = p_status and user_id = coalesce(p_user_id, user_id)
-      order by created_at desc, id desc limit p_limit
-    ) j;
+    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc)
+      into v_found
+      from (
+        select job_id from public.queue
+        where (state = 'pending') = (p_status = 'pending') and user_id = coalesce(p_user_id, user_id)
+        order by created_at desc, job_id desc limit p_limit
+      ) q
+      join public.jobs j on j.id = q.job_id;
   elsif p_user_id is not null then
     select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
       select * from public.jobs

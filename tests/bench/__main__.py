@@ -28,6 +28,7 @@ BENCHES = {
     "enhance": "what ENHANCE and the turn by text do for reading",
     "ocr": "text against RapidOCR as it comes, on cards, marksheets, letters and small print",
     "ocr_hard": "text against RapidOCR as it comes, on the hard set",
+    "database": "pages touched by calls of the database, as the table of jobs grows",
     "paddle": "text against PaddleOCR as it comes, on the same networks",
 }
 """Every benchmark and what its section is called."""

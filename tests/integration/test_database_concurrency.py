@@ -153,6 +153,20 @@ def test_a_waiting_job_is_either_cancelled_or_started(calls: Calls, fresh_databa
     assert len({job["job_id"] for job in started}) == len(started) == running
 
 
+DOINGS: list[Callable[[Calls, str, dict[str, Any]], Any]] = [
+    lambda calls, user, _: calls.create(user),
+    lambda calls, _, job: _settle(job, calls.capacity)(calls.connection),
+    lambda calls, _, job: _fail(job, retry=False, capacity=calls.capacity)(calls.connection),
+    lambda calls, _, job: _fail(job, retry=True, capacity=calls.capacity)(calls.connection),
+    lambda calls, _, job: _delete(job, calls.capacity)(calls.connection),
+    lambda calls, _, job: calls("job_erase", user_id=job["user_id"], job_id=job["id"]),
+    lambda calls, _, job: calls("job_progress", job_id=job["id"], attempt=1, stage="ocr"),
+    lambda calls, _, __: _tick(calls.capacity)(calls.connection),
+    lambda calls, user, _: calls("credits_grant", user_id=user, amount=1),
+    lambda calls, _, __: calls("metrics_snapshot"),
+]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_everything_at_once_deadlocks_nowhere_and_balances(calls: Calls, fresh_database_url: str, seed: int) -> None:
     """Forty connections do what a busy minute does, on few users and jobs, so that they meet."""
@@ -168,20 +182,7 @@ def test_everything_at_once_deadlocks_nowhere_and_balances(calls: Calls, fresh_d
         def run(connection: psycopg.Connection[Any]) -> None:
             mine = Calls(connection, capacity=capacity)
             for _ in range(12):
-                user, job = own.choice(users), own.choice(jobs)
-                own.choice(
-                    [
-                        lambda: mine.create(user),  # noqa: B023  called at once
-                        lambda: _settle(job, capacity)(connection),  # noqa: B023
-                        lambda: _fail(job, retry=own.random() < 0.5, capacity=capacity)(connection),  # noqa: B023
-                        lambda: _delete(job, capacity)(connection),  # noqa: B023
-                        lambda: mine("job_erase", user_id=job["user_id"], job_id=job["id"]),  # noqa: B023
-                        lambda: mine("job_progress", job_id=job["id"], attempt=1, stage="ocr"),  # noqa: B023
-                        lambda: _tick(capacity)(connection),
-                        lambda: mine("credits_grant", user_id=user, amount=1),  # noqa: B023
-                        lambda: mine("metrics_snapshot"),
-                    ]
-                )()
+                own.choice(DOINGS)(mine, own.choice(users), own.choice(jobs))
 
         return run
 
@@ -197,16 +198,16 @@ def _create(arguments: dict[str, Any]) -> Work:
     return lambda connection: call(connection, "job_create", **arguments)
 
 
-def _tick(capacity: dict[str, int]) -> Work:
+def _tick(capacity: dict[str, Any]) -> Work:
     return lambda connection: call(connection, "jobs_tick", **capacity)
 
 
-def _delete(job: dict[str, Any], capacity: dict[str, int] = NO_ROOM) -> Work:
+def _delete(job: dict[str, Any], capacity: dict[str, Any] = NO_ROOM) -> Work:
     about = {"user_id": job["user_id"], "job_id": job["id"]}
     return lambda connection: call(connection, "job_delete", **about, **capacity)
 
 
-def _settle(job: dict[str, Any], capacity: dict[str, int] = CAPACITY) -> Work:
+def _settle(job: dict[str, Any], capacity: dict[str, Any] = CAPACITY) -> Work:
     about = {"job_id": job["id"], "user_id": job["user_id"], "document_id": job["document_id"]}
 
     def run(connection: psycopg.Connection[Any]) -> str:
@@ -218,6 +219,6 @@ def _settle(job: dict[str, Any], capacity: dict[str, int] = CAPACITY) -> Work:
     return run
 
 
-def _fail(job: dict[str, Any], *, retry: bool, capacity: dict[str, int] = CAPACITY) -> Work:
+def _fail(job: dict[str, Any], *, retry: bool, capacity: dict[str, Any] = CAPACITY) -> Work:
     arguments = failure(job, capacity) | {"retry": retry}
     return lambda connection: call(connection, "job_fail_attempt", **arguments)["outcome"]

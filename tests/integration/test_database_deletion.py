@@ -110,7 +110,7 @@ def test_erasure_leaves_a_tombstone_for_the_ledger_and_nothing_personal(sql: Cal
     assert (row["status"], row["user_id"], row["wrapped_key"], row["receipt"]) == (status, job["user_id"], None, None)
     assert not [word for word in PERSONAL if word in str(list(row.values()))]
     for table in ("documents", "uploads"):
-        assert sql.connection.execute(f"select from public.{table} where job_id = %s", [job["id"]]).rowcount == 0  # type: ignore[arg-type]
+        assert sql.connection.execute(f"select from public.{table} where job_id = %s", [job["id"]]).rowcount == 0
     assert sql("account_open", user_id=job["user_id"], initial_credits=3) == account
 
 

@@ -54,7 +54,7 @@ def test_a_job_that_has_ended_stays_as_it_is(sql: Calls, column: str) -> None:
     for status in ("completed", "failed"):
         job = job_in(sql, status)
         value = {"lease_until": "2026-01-01", "executor_ref": "1"}.get(column, "[]")
-        statement: LiteralString = f"update public.jobs set {column} = %s where id = %s"  # type: ignore[assignment]  # noqa: S608  names of ours
+        statement: LiteralString = f"update public.jobs set {column} = %s where id = %s"  # noqa: S608  names of ours
         assert "erasure" in str(refused(sql, statement, value, job["id"]))
 
 
@@ -64,7 +64,7 @@ def test_a_job_that_has_ended_stays_as_it_is(sql: Calls, column: str) -> None:
 def test_erasure_takes_away_and_changes_nothing_else(sql: Calls, change: str) -> None:
     """Alone, an erasure must take the personal data; with it, nothing else may change."""
     job = job_in(sql, "completed")
-    statement: LiteralString = f"update public.jobs set erased_at = now(), {change} where id = %s"  # type: ignore[assignment]  # noqa: S608  changes of ours
+    statement: LiteralString = f"update public.jobs set erased_at = now(), {change} where id = %s"  # noqa: S608  changes of ours
     assert "erasure" in str(refused(sql, statement, job["id"]))
 
 
@@ -75,7 +75,7 @@ def test_erasure_takes_away_and_changes_nothing_else(sql: Calls, change: str) ->
 def test_whose_job_it_is_and_what_for_is_fixed(sql: Calls, change: str) -> None:
     job = job_in(sql, "processing")
     value = {"portal": "ibps", "slot": "signature", "portal_version": "1", "created_at": "2020-01-01"}
-    statement: LiteralString = f"update public.jobs set {change} = %s where id = %s"  # type: ignore[assignment]  # noqa: S608  names of ours
+    statement: LiteralString = f"update public.jobs set {change} = %s where id = %s"  # noqa: S608  names of ours
     assert "fixed" in str(refused(sql, statement, value.get(change, new_id()), job["id"]))
 
 
@@ -99,10 +99,10 @@ def test_what_is_append_only_is_neither_changed_nor_removed(sql: Calls, table: L
         "update public.{} set created_at = now() where job_id = %s",
         "delete from public.{} where job_id = %s",
     ):
-        error = refused(sql, statement.replace("{}", table), job["id"])  # type: ignore[arg-type]  # two names of ours
+        error = refused(sql, statement.replace("{}", table), job["id"])
         assert isinstance(error, psycopg.errors.RestrictViolation)
     for statement in ("truncate public.{}", "truncate public.{} cascade"):
-        error = refused(sql, statement.replace("{}", table))  # type: ignore[arg-type]  # two names of ours
+        error = refused(sql, statement.replace("{}", table))
         assert isinstance(error, psycopg.errors.RestrictViolation)
 
 
@@ -124,7 +124,7 @@ def test_deleting_a_user_leaves_the_ledger_alone(sql: Calls) -> None:
 def test_credits_change_by_an_entry_in_the_ledger_alone(sql: Calls, change: str) -> None:
     user = sql.user(3)
     sql.job(user)
-    statement: LiteralString = f"update public.user_credits set {change} where user_id = %s"  # type: ignore[assignment]  # noqa: S608  changes of ours
+    statement: LiteralString = f"update public.user_credits set {change} where user_id = %s"  # noqa: S608  changes of ours
     refused(sql, statement, user)
     refused(sql, "delete from public.user_credits where user_id = %s", user)
     refused(sql, "insert into public.user_credits (user_id, balance) values (%s, 5)", new_id())

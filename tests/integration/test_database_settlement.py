@@ -1,14 +1,21 @@
 """How an attempt ends: every outcome of claiming, finishing and failing, and what it leaves behind."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from tests.database_calls import METRICS, Calls, failure, finish, new_id
 
 ERROR = {"code": "UPLOAD_FAILED", "stage": "upload", "message": "reset", "retryable": True, "detail": {"status": 500}}
-Report = Callable[[Calls, dict[str, Any], int | None], dict[str, Any]]
+
+
+class Report(Protocol):
+    """One of the three ways in which the end of an attempt is reported."""
+
+    __name__: str
+
+    def __call__(self, sql: Calls, job: dict[str, Any], attempt: int | None, /) -> dict[str, Any]: ...
 
 
 def claims(sql: Calls, job: dict[str, Any], attempt: int | None) -> dict[str, Any]:
@@ -81,8 +88,8 @@ def test_a_report_about_an_attempt_that_was_not_started_is_of_the_future(sql: Ca
 @REPORTS
 def test_a_report_without_an_attempt_means_the_first(sql: Calls, report: Report) -> None:
     job = sql.job()
-    expected = {claims: "claimed", fails: "failed", finishes: "lost_claim"}
-    assert report(sql, job, None)["outcome"] == expected[report]
+    expected = {"claims": "claimed", "fails": "failed", "finishes": "lost_claim"}
+    assert report(sql, job, None)["outcome"] == expected[report.__name__]
 
 
 @REPORTS

@@ -19,6 +19,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
         "authenticated": {"select": "own"},
         "service_role": {"select": "all", "insert": "yes", "update": "yes"},
     },
+    "queue": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
     "documents": {
         "authenticated": {"select": "own"},
         "service_role": {"select": "all", "insert": "yes", "delete": "yes"},
@@ -169,6 +170,7 @@ FUNCTIONS: dict[str, set[str]] = {
     # triggers
     "credit_ledger_sums": set(),
     "jobs_guard": set(),
+    "jobs_queue": set(),
     "refuse_change": set(),
 }
 

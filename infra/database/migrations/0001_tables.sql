@@ -96,11 +96,23 @@ create index jobs_of_user_by_status on public.jobs (user_id, status, created_at 
   where erased_at is null;
 -- an operator's list
 create index jobs_by_age on public.jobs (created_at desc, id desc);
--- what the queue looks at: as large as what is going on, whatever the table holds
-create index jobs_active on public.jobs (user_id, created_at, id) where status in ('pending', 'processing');
-create index jobs_pending on public.jobs (created_at, id, user_id) where status = 'pending';
-create index jobs_in_flight on public.jobs (lease_until, user_id) where status = 'processing' and not awaiting_dispatch;
-create index jobs_awaiting on public.jobs (not_before, id) where status = 'processing' and awaiting_dispatch;
+
+-- The jobs that are going on, kept by a trigger of `jobs`: pending, in flight until `due_at` (`lease_until`), or awaiting
+-- their next attempt at `due_at` (`not_before`). A small table of its own, because what is looked at first in a queue is
+-- what left it last: its dead entries must be vacuumed every minute, which in `jobs` would cost a pass over all indexes.
+create table public.queue (
+  job_id uuid primary key,
+  user_id uuid not null,
+  created_at timestamptz not null,
+  state text not null check (state in ('pending', 'in_flight', 'awaiting')),
+  due_at timestamptz
+) with (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 500, vacuum_truncate = off
+);
+create index queue_pending on public.queue (created_at, job_id, user_id) where state = 'pending';
+create index queue_due on public.queue (state, due_at, user_id) where state <> 'pending';
+create index queue_of_user on public.queue (user_id, created_at, job_id);
 
 -- The masters that a user may make further jobs from.
 create table public.documents (

@@ -57,6 +57,31 @@ begin
 end $$;
 create trigger jobs_guard before insert or update on public.jobs for each row execute function public.jobs_guard();
 
+-- `queue` is what `jobs` says is going on, whoever writes `jobs`.
+create function public.jobs_queue() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  v_state constant text := case
+    when new.status = 'pending' then 'pending' when new.awaiting_dispatch then 'awaiting' else 'in_flight'
+  end;
+  v_due_at constant timestamptz := case v_state
+    when 'awaiting' then new.not_before when 'in_flight' then new.lease_until
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into public.queue (job_id, user_id, created_at, state, due_at)
+    values (new.id, new.user_id, new.created_at, v_state, v_due_at);
+  elsif new.status in ('completed', 'failed') then
+    delete from public.queue where job_id = new.id;
+  else
+    update public.queue set state = v_state, due_at = v_due_at
+    where job_id = new.id and (state, due_at) is distinct from (v_state, v_due_at);
+  end if;
+  return null;
+end $$;
+create trigger jobs_queue after insert or update of status, awaiting_dispatch, lease_until, not_before on public.jobs
+  for each row execute function public.jobs_queue();
+
 create function public.refuse_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -106,6 +131,7 @@ create trigger user_credits_follow before update on public.user_credits
 create trigger user_credits_kept before delete on public.user_credits
   for each row execute function public.refuse_change();
 
-revoke all on function public.instant(), public.jobs_guard(), public.refuse_change(), public.credit_ledger_sums()
+revoke all on function
+  public.instant(), public.jobs_guard(), public.jobs_queue(), public.refuse_change(), public.credit_ledger_sums()
   from public, anon, authenticated, service_role;
 grant execute on function public.instant() to authenticated, service_role;

@@ -6,7 +6,7 @@ declare
   v_table text;
 begin
   foreach v_table in array array[
-    'portal_schemas', 'uploads', 'jobs', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
+    'portal_schemas', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
     'counters'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
@@ -37,6 +37,7 @@ grant select (
 grant select on public.portal_schemas to service_role;
 grant select, insert, update, delete on public.uploads to service_role;
 grant select, insert, update on public.jobs to service_role;
+grant select, insert, update, delete on public.queue to service_role;
 grant select, insert, delete on public.documents to service_role;
 grant select, insert on public.credit_ledger to service_role;
 grant select, insert, update on public.user_credits to service_role;

@@ -51,29 +51,24 @@ language sql set search_path = '' as $$
   on conflict (name, label) do update set value = c.value + excluded.value
 $$;
 
--- Counts, ages and sums. It reads what is going on by partial indexes and the rest from the sums: never all jobs.
+-- Counts, ages and sums. It reads what is going on from the queue and the rest from the sums: never all jobs.
 create function public.metrics_snapshot() returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'jobs', jsonb_build_object(
-      'pending', (select count(*) from public.jobs where status = 'pending'),
-      'processing', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch)
-        + (select count(*) from public.jobs where status = 'processing' and awaiting_dispatch),
+      'pending', (select count(*) from public.queue where state = 'pending'),
+      'processing', (select count(*) from public.queue where state <> 'pending'),
       'completed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
       'failed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
     ),
-    'in_flight', (select count(*) from public.jobs where status = 'processing' and not awaiting_dispatch),
+    'in_flight', (select count(*) from public.queue where state = 'in_flight'),
     'oldest_pending_s', (
       select extract(epoch from public.instant() - created_at)::double precision
-      from public.jobs where status = 'pending' order by created_at, id limit 1
+      from public.queue where state = 'pending' order by created_at, job_id limit 1
     ),
     'oldest_processing_s', (
       select extract(epoch from public.instant() - min(dispatched_at))::double precision
-      from (
-        select dispatched_at from public.jobs where status = 'processing' and not awaiting_dispatch
-        union all
-        select dispatched_at from public.jobs where status = 'processing' and awaiting_dispatch
-      ) going_on
+      from public.queue q join public.jobs j on j.id = q.job_id where q.state <> 'pending'
     ),
     'credits', jsonb_build_object(
       'granted', coalesce((select sum(value) from public.counters where name = 'credits_granted'), 0),

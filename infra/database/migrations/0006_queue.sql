@@ -42,8 +42,9 @@ begin
 end $$;
 
 -- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
--- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen row means
--- that it is being cancelled, and that its canceller goes on from there.
+-- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen job means
+-- that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked again of the
+-- row as it is once it is locked; what is asked of `queue` is not.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -51,27 +52,26 @@ declare
   v_id uuid;
 begin
   perform public.queue_lock();
-  select coalesce(array_agg(user_id), '{}') into v_busy
-    from public.jobs where status = 'processing' and not awaiting_dispatch;
+  select coalesce(array_agg(user_id), '{}') into v_busy from public.queue where state = 'in_flight';
   if cardinality(v_busy) >= p_max_inflight then
     return null;
   end if;
-  select id into v_id from public.jobs
-    where status = 'processing' and awaiting_dispatch and not_before <= public.instant()
-    order by not_before, id limit 1 for update skip locked;
+  select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
+    where q.state = 'awaiting' and q.due_at <= public.instant() and j.awaiting_dispatch
+    order by q.due_at limit 1 for update of j skip locked;
   if v_id is null then
-    select id into v_id from public.jobs
-      where status = 'pending' and user_id <> all (v_busy)
-      order by created_at, id limit 1 for update skip locked;
+    select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
+      where q.state = 'pending' and q.user_id <> all (v_busy) and j.status = 'pending'
+      order by q.created_at, q.job_id limit 1 for update of j skip locked;
   end if;
   if v_id is null and cardinality(v_busy) > 0 then
-    select oldest.id into v_id
+    select oldest.job_id into v_id
       from (select u as user_id, count(*) as jobs from unnest(v_busy) u group by u) b
       cross join lateral (
-        select id, created_at from public.jobs
-        where status = 'pending' and user_id = b.user_id order by created_at, id limit 1
+        select job_id, created_at from public.queue
+        where state = 'pending' and user_id = b.user_id order by created_at, job_id limit 1
       ) oldest
-      order by b.jobs, oldest.created_at, oldest.id limit 1;
+      order by b.jobs, oldest.created_at, oldest.job_id limit 1;
     select id into v_id from public.jobs where id = v_id and status = 'pending' for update skip locked;
   end if;
   return public.job_start(v_id, p_lease_s);
@@ -86,10 +86,11 @@ declare
 begin
   update public.jobs set lease_until = v_now + interval '60 seconds'
   where id = (
-    select id from public.jobs
-    where status = 'processing' and not awaiting_dispatch and lease_until < v_now
-      and (claim_until is null or claim_until <= v_now)
-    order by lease_until limit 1 for update skip locked
+    select j.id from public.queue q join public.jobs j on j.id = q.job_id
+    where q.state = 'in_flight' and q.due_at < v_now
+      and j.status = 'processing' and not j.awaiting_dispatch and j.lease_until < v_now
+      and (j.claim_until is null or j.claim_until <= v_now)
+    order by q.due_at limit 1 for update of j skip locked
   )
   returning * into v_job;
   if v_job.id is null then

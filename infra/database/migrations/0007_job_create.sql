@@ -76,7 +76,7 @@ begin
   end if;
   if (
     select count(*) from (
-      select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') limit p_max_active_jobs
+      select from public.queue where user_id = p_user_id limit p_max_active_jobs
     ) active
   ) >= p_max_active_jobs then
     return jsonb_build_object('outcome', 'too_many_jobs');

@@ -6,36 +6,36 @@
 create function public.queue_state(p_job_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_job public.jobs;
+  v_user_id constant uuid := auth.uid();
   v_now constant timestamptz := public.instant();
 begin
-  select * into v_job from public.jobs where id = p_job_id and user_id = (select auth.uid()) and status = 'pending';
-  if v_job.id is null then
+  if not exists (select from public.queue where job_id = p_job_id and user_id = v_user_id and state = 'pending') then
     return null;
   end if;
   return (
     with waiting as (
-      (select id, user_id, created_at from public.jobs where status = 'pending' order by created_at, id limit 500)
+      (
+        select job_id, user_id, created_at from public.queue
+        where state = 'pending' order by created_at, job_id limit 500
+      )
       union
-      select id, user_id, created_at from public.jobs where status = 'pending' and user_id = v_job.user_id
+      select job_id, user_id, created_at from public.queue where state = 'pending' and user_id = v_user_id
     ), in_flight as (
-      select user_id, count(*) as jobs from public.jobs
-      where status = 'processing' and not awaiting_dispatch group by user_id
+      select user_id, count(*) as jobs from public.queue where state = 'in_flight' group by user_id
     ), turns as (
-      select w.id, w.created_at, coalesce(f.jobs, 0)
-        + row_number() over (partition by w.user_id order by w.created_at, w.id) as turn
+      select
+        w.job_id, w.created_at,
+        coalesce(f.jobs, 0) + row_number() over (partition by w.user_id order by w.created_at, w.job_id) as turn
       from waiting w left join in_flight f using (user_id)
     )
     select jsonb_build_object(
       'position', (
         select count(*) from turns t, turns mine
-        where mine.id = p_job_id and (t.turn, t.created_at, t.id) <= (mine.turn, mine.created_at, mine.id)
+        where mine.job_id = p_job_id
+          and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
       ),
-      'stalled', exists (
-        select from public.jobs where status = 'processing' and not awaiting_dispatch and lease_until < v_now
-      ) or exists (
-        select from public.jobs where status = 'processing' and awaiting_dispatch and not_before <= v_now
-      )
+      'stalled', exists (select from public.queue where state = 'in_flight' and due_at < v_now)
+        or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
   );
 end $$;

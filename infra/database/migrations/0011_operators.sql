@@ -17,11 +17,14 @@ declare
   v_found jsonb;
 begin
   if p_status in ('pending', 'processing') then
-    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
-      select * from public.jobs
-      where status in ('pending', 'processing') and status = p_status and user_id = coalesce(p_user_id, user_id)
-      order by created_at desc, id desc limit p_limit
-    ) j;
+    select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc)
+      into v_found
+      from (
+        select job_id from public.queue
+        where (state = 'pending') = (p_status = 'pending') and user_id = coalesce(p_user_id, user_id)
+        order by created_at desc, job_id desc limit p_limit
+      ) q
+      join public.jobs j on j.id = q.job_id;
   elsif p_user_id is not null then
     select jsonb_agg(public.job_for_operator(j) order by j.created_at desc, j.id desc) into v_found from (
       select * from public.jobs

@@ -1,0 +1,47 @@
+"""What a call touches of the database at 100,000 jobs over what it touches at 10,000: pages, and by which indexes."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from rythmiq_cli.local.postgres import LocalPostgres
+from tests.database_growth import CALLS, Touched, load, touched_by_calls
+from tests.postgres_fixture import PostgresForTests
+
+FEW, MANY = 10_000, 100_000
+MOST_RATIO = 1.5
+
+
+def main() -> None:
+    """Load, measure, and print the rows."""
+    found: dict[int, dict[str, Touched]] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="rythmiq-bench-", ignore_cleanup_errors=True) as directory,
+        LocalPostgres(Path(directory), throwaway=True) as server,
+    ):
+        server.provision()
+        postgres = PostgresForTests(server)
+        for jobs in (FEW, MANY):
+            print(f"database: {jobs} jobs ...", file=sys.stderr)
+            with postgres.database() as url:
+                load(postgres.superuser_url(url.rsplit("/", 1)[1]), jobs)
+                found[jobs] = touched_by_calls(url)
+    print(json.dumps([row(name, found[FEW][name], found[MANY][name]) for name in CALLS]))
+
+
+def row(name: str, few: Touched, many: Touched) -> dict[str, object]:
+    """One call's figures and their bar."""
+    ratio = many.pages / few.pages
+    return {
+        "what": f"{name}: pages touched at {MANY:,} jobs / at {FEW:,}",
+        "measured": f"{ratio:.2f}",
+        "bar": f"<= {MOST_RATIO}",
+        "unit": "",
+        "holds": ratio <= MOST_RATIO and not many.read_through,
+        "note": f"{few.pages} and {many.pages} pages; by {', '.join(sorted(many.indexes)) or 'the ledger alone'}",
+    }
+
+
+if __name__ == "__main__":
+    main()
