@@ -132,7 +132,6 @@ class CloudProcess:
         return found[0]
 
     def _ask(self, query: str, parameters: tuple[object, ...], found: list[list[tuple[Any, ...]]]) -> bool:
-        assert self.file.database_url is not None
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = psycopg.connect(self.file.database_url, autocommit=True)

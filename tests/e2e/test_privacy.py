@@ -136,7 +136,7 @@ def test_no_process_of_the_worker_sees_the_keys_or_the_webhook_secret(
     secrets = {
         "the key ring": cloud.process.file.encryption_keys.partition(":")[2].encode(),
         "the webhook secret": cloud.process.file.webhook_secret.encode(),
-        "the database": (cloud.process.file.database_url or "?").encode(),
+        "the database": cloud.process.file.database_url.encode(),
         "the JWT secret": (cloud.process.file.jwt_secret or "?").encode(),
         "the metrics token": cloud.process.file.metrics_token.encode(),
     }

@@ -10,6 +10,7 @@ import typer
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_cli.exits import unreachable, usage
+from rythmiq_cli.stopping import stop_by_signal
 
 if TYPE_CHECKING:
     from rythmiq.adapters.spaces import StoreConfig
@@ -46,8 +47,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     except ImportError as error:
         usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
     is_ready = False
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    stop_by_signal()
     try:
         store = _store(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -66,13 +66,6 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     except KeyboardInterrupt:
         if not is_ready:
             raise
-
-
-def _stop(*_: object) -> None:
-    """Unwind once; whoever is impatient does not interrupt the tidying up."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
-    raise KeyboardInterrupt
 
 
 def _store(

@@ -32,7 +32,7 @@ class CloudFile(BaseModel):
     """What a test or a command needs to know of a running cloud.
 
     Attributes:
-        database_url: a role that owns the tables; None when Supabase's Data API is used.
+        database_url: a role that owns the tables.
         jwt_secret: what tokens are signed with; None under JWKS.
         pid: of `rythmiq up`; SIGTERM stops all.
     """
@@ -40,7 +40,7 @@ class CloudFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     base_url: str
-    database_url: str | None = Field(repr=False)
+    database_url: str = Field(repr=False)
     s3: S3Access
     webhook_secret: str = Field(repr=False)
     metrics_token: str = Field(repr=False)

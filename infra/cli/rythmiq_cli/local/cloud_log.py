@@ -20,14 +20,15 @@ class CloudLog:
     """The log of one cloud.
 
     Args:
-        data_dir: where the lines go when a person reads STDERR.
-        interactive: whether one does; by default, whether STDERR is a terminal.
+        data_dir: where the lines go when a person reads.
+        console: where a person reads; by default STDERR, if that is a terminal.
     """
 
-    def __init__(self, data_dir: Path, *, interactive: bool | None = None) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._interactive = self._console.is_terminal if interactive is None else interactive
-        self.file = data_dir / LOG_NAME if self._interactive else None
+    def __init__(self, data_dir: Path, *, console: Console | None = None) -> None:
+        stderr = Console(stderr=True, highlight=False)
+        self._console = console or (stderr if stderr.is_terminal else None)
+        self._tells_requests = console is None and self._console is not None
+        self.file = data_dir / LOG_NAME if self._console is not None else None
         self._stream = self.file.open("a", encoding="utf-8") if self.file else sys.stderr
         self._lock = threading.Lock()
 
@@ -49,7 +50,7 @@ class CloudLog:
         with self._lock:
             if not self._stream.closed:  # a request may end after the cloud has
                 print(json.dumps(line), file=self._stream, flush=True)
-        if self._interactive and event.get("event") == "request":
+        if self._tells_requests and event.get("event") == "request":
             status = int(event["status"])
             if event["method"] in _TOLD or status >= _TROUBLE:
                 colour = "red" if status >= _TROUBLE else "dim"
@@ -57,5 +58,5 @@ class CloudLog:
 
     def say(self, markup: str) -> None:
         """Say something to a person, if one is there."""
-        if self._interactive:
+        if self._console is not None:
             self._console.print(markup)

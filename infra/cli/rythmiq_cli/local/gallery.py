@@ -44,5 +44,6 @@ def _card(entry: Entry) -> str:
         f'<img src="{escape(entry.folder)}/preview.jpg" alt="after"></div>'
         f"<p><small>{escape(entry.summary)}</small></p>"
         f'<p><a href="{escape(entry.folder)}/{escape(entry.document)}">the file</a> · '
-        f'<a href="{escape(entry.folder)}/receipt.html">its receipt</a></p></article>\n'
+        f'<a href="{escape(entry.folder)}/receipt.html">its receipt</a> · '
+        f'<a href="{escape(entry.folder)}/output.zip">both in a ZIP</a></p></article>\n'
     )

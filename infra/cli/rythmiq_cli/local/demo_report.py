@@ -1,0 +1,82 @@
+"""What the demo shows of the cloud's inside when all is done: the ledger, the metrics, and what stands in the store."""
+
+from collections.abc import Iterator, Mapping
+
+import psycopg
+from rich.table import Table
+
+from rythmiq.adapters.spaces import SpacesStore, StoreConfig
+from rythmiq.crypto.rqe1 import is_sealed
+from rythmiq_cli.local.cloud_file import CloudFile
+
+_MAX_OBJECT_BYTES = 64 * 1024 * 1024
+
+
+class PlaintextError(Exception):
+    """An object of the store is not sealed."""
+
+
+def ledger_table(database_url: str, users: Mapping[str, str]) -> Table:
+    """Every entry of the users' ledgers, oldest first, and the balance that they prove."""
+    table = Table("who", "entries", "balance", "reserved", box=None, pad_edge=False, title_justify="left")
+    with psycopg.connect(database_url) as connection:
+        for name, user_id in users.items():
+            entries = connection.execute(
+                "select kind, amount from public.credit_ledger where user_id = %s order by created_at, id", [user_id]
+            ).fetchall()
+            balance, reserved = connection.execute(
+                "select balance, reserved from public.user_credits where user_id = %s", [user_id]
+            ).fetchone() or (0, 0)
+            if balance != sum(amount for _, amount in entries):
+                raise AssertionError("a balance is not the sum of its ledger")
+            said = " ".join(f"{kind} {amount:+d}" if amount else kind for kind, amount in entries)
+            table.add_row(name, said, str(balance), str(reserved))
+    return table
+
+
+def metrics_table(database_url: str) -> Table:
+    """CPU time by stage, from `cpu_usage`, and the metrics that were kept of the jobs."""
+    table = Table("stage or metric", "rows", "mean", "most", box=None, pad_edge=False)
+    with psycopg.connect(database_url) as connection:
+        for name, rows, mean, most in connection.execute(
+            """
+            select stage || ', CPU ms', count(*), avg(cpu_ms), max(cpu_ms) from public.cpu_usage group by stage
+            union all
+            select name, count(*), avg(value), max(value) from public.metrics
+             where name not like 'stage%' group by name
+            """
+        ):
+            table.add_row(
+                str(name), str(rows), f"{mean:.2f}".rstrip("0").rstrip("."), f"{most:.2f}".rstrip("0").rstrip(".")
+            )
+    return table
+
+
+def count_sealed(file: CloudFile) -> int:
+    """Count the store's objects; every one must be sealed.
+
+    Raises:
+        PlaintextError: one is not.
+    """
+    config = StoreConfig(file.s3.endpoint, file.s3.region, file.s3.bucket, file.s3.access_key, file.s3.secret_key)
+    store, count = SpacesStore(config), 0
+    for key in _keys(config):
+        if not is_sealed(store.fetch_object(key, max_bytes=_MAX_OBJECT_BYTES)):
+            raise PlaintextError(f"an object in the store is not sealed: {key}")
+        count += 1
+    return count
+
+
+def _keys(config: StoreConfig) -> Iterator[str]:
+    import boto3  # noqa: PLC0415  listing is no call of the adapter's
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=config.endpoint,
+        region_name=config.region,
+        aws_access_key_id=config.access_key,
+        aws_secret_access_key=config.secret_key,
+    )
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=config.bucket):
+        for item in page.get("Contents", []):
+            yield item["Key"]
