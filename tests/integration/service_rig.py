@@ -334,10 +334,12 @@ def _empty(superuser_url: str) -> None:
     """Empty what the triggers keep from being emptied, and set the database's clock right."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
-        connection.execute(
-            "truncate public.uploads, public.jobs, public.documents, public.credit_ledger, public.user_credits,"
-            " public.cpu_usage, public.metrics, public.counters"
-        )
+        tables = connection.execute(
+            "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables"
+            " where schemaname = 'public' and tablename <> 'portal_schemas'"
+        ).fetchone()
+        assert tables is not None
+        connection.execute(f"truncate {tables[0]}".encode())
         connection.execute(
             "create or replace function public.instant() returns timestamptz language sql stable set search_path = ''"
             " as $$ select pg_catalog.now() $$"
