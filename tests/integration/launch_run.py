@@ -40,7 +40,7 @@ QUICK: Mapping[str, object] = {
     "store_try_s": 20.0,
     "store_pauses_s": [0.05, 0.05],
     "webhook_pause_s": 0.05,
-    "webhook_total_s": 3.0,
+    "webhook_total_s": 60.0,
     "webhook_try_s": 30.0,
 }
 

@@ -91,10 +91,10 @@ def test_a_worker_that_breaks_its_contract_ends_the_attempt_with_the_reason(
 
 def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(order: Order) -> None:
     """It is deaf to SIGTERM, and its helper has left its session."""
-    order.environ["JOB_TIMEOUT_S"] = "3"
+    order.environ["JOB_TIMEOUT_S"] = "5"
     assert order.run("worker_hangs.py").exit_code == 0
     error = order.failure().error
-    assert (error.detail, error.stage) == ({"reason": "hang", "timeout_s": 3.0}, "ocr")
+    assert (error.detail, error.stage) == ({"reason": "hang", "timeout_s": 5.0}, "ocr")
     pids = (order.folder / "hanging-pids").read_text(encoding="ascii").split()
     assert not [pid for pid in pids if is_alive(int(pid))]
 

@@ -1,5 +1,6 @@
 """The local executor: a process of its own that survives kills, and misbehaves where a test plans it."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -358,17 +359,24 @@ def test_a_late_reply_comes_after_the_end(running: RunningExecutor) -> None:
     assert running.state(running.submit(order)) == "succeeded"
 
 
-def test_an_order_waits_and_is_prepared_as_long_as_it_is_told(tmp_path: Path) -> None:
-    """Camber's states in their turn."""
-    with running_executor(tmp_path, "--slots", "1", "--pending-s", "0.3", "--provisioning-s", "0.3") as running:
+def test_an_order_waits_and_is_prepared_at_least_as_long_as_it_is_told(tmp_path: Path) -> None:
+    with running_executor(tmp_path, "--pending-s", "0.2", "--provisioning-s", "0.3") as running:
         order = new_order()
         reference = running.submit(order)
-        seen: list[object] = []
-        while running.state(reference) != "running":
-            status = running.entry(reference)["status"]
-            seen += [status] if status not in seen else []
-        assert seen[:2] == ["PENDING", "PROVISIONING"]
         running.finish(order)
+        running.until(reference, "succeeded")
+        entry = running.entry(reference)
+        submitted, started = (dt.datetime.fromisoformat(str(entry[name])) for name in ("submitted_at", "started_at"))
+        assert started - submitted >= dt.timedelta(seconds=0.49)
+
+
+def test_an_order_that_is_being_prepared_takes_its_slot(tmp_path: Path) -> None:
+    """Camber's PROVISIONING, which counts as pending."""
+    with running_executor(tmp_path, "--slots", "1", "--provisioning-s", "3600") as running:
+        references = [running.submit(new_order()) for _ in range(2)]
+        until(lambda: running.entry(references[0])["status"] == "PROVISIONING")
+        assert running.entry(references[1])["status"] == "PENDING"
+        assert [running.state(reference) for reference in references] == ["pending", "pending"]
 
 
 def test_an_executor_without_slots_takes_orders_and_starts_nothing(tmp_path: Path) -> None:
