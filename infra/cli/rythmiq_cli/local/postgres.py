@@ -26,17 +26,15 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import psycopg
-from psycopg import sql
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli import migrations
 from rythmiq_cli.local import postgres_start
 from rythmiq_cli.local.postgres_binaries import PostgresBinaries, find_binaries, major_version
+from rythmiq_cli.local.postgres_roles import DATABASE, OWNER, apply_migrations, make_owner, make_ready
 
-DATABASE = "rythmiq"
-OWNER = "rythmiq"
+__all__ = ["DATABASE", "OWNER", "LocalPostgres", "OutsidePostgres", "Postgres", "PostgresError", "local_postgres"]
+
 _SUPERUSER = "postgres"
-_API_ROLES = ("anon", "authenticated", "service_role")
 _INITDB_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
@@ -122,7 +120,7 @@ def local_postgres(
     """
     outside = (os.environ if environ is None else environ).get("DATABASE_URL", "-")
     if outside not in {"", "-"}:
-        _provision_outside(outside)
+        apply_migrations(outside, bootstrap=True)
         yield OutsidePostgres(outside)
         return
     thrown_away = data_dir is None
@@ -316,19 +314,9 @@ class LocalPostgres:
 
     def provision(self) -> None:
         """Make database, owner and the API's roles, and apply the migrations. Doing it again changes nothing."""
-        with psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True) as server:
-            _provision_role(server, self._passwords[OWNER])
-            if server.execute("select from pg_database where datname = %s", [DATABASE]).rowcount == 0:
-                server.execute(
-                    sql.SQL("create database {} owner {} template template0").format(
-                        sql.Identifier(DATABASE), sql.Identifier(OWNER)
-                    )
-                )
-        with migrations.open_database(self.superuser_url) as database:
-            migrations.bootstrap(database)
-            _provision_grants(database)
-        with migrations.open_database(self.url) as database:
-            migrations.migrate(database)
+        make_owner(self._url(_SUPERUSER, "postgres"), self._passwords[OWNER])
+        make_ready(self.superuser_url)
+        apply_migrations(self.url)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -367,30 +355,6 @@ class LocalPostgres:
         except OSError:
             return ""
         return "\n".join(lines[-_LOG_TAIL_LINES:])
-
-
-def _provision_role(server: psycopg.Connection[object], password: str) -> None:
-    """The owner, with the attributes that Supabase gives its `postgres`, as far as they matter here."""
-    known = server.execute("select from pg_roles where rolname = %s", [OWNER]).rowcount
-    server.execute(
-        sql.SQL("{} role {} login inherit nosuperuser nocreatedb nocreaterole bypassrls password {}").format(
-            sql.SQL("alter" if known else "create"), sql.Identifier(OWNER), sql.Literal(password)
-        )
-    )
-
-
-def _provision_grants(database: psycopg.Connection[object]) -> None:
-    owner = sql.Identifier(OWNER)
-    database.execute(sql.SQL("grant {} to {}").format(sql.SQL(", ").join(map(sql.Identifier, _API_ROLES)), owner))
-    database.execute(sql.SQL("grant usage on schema auth to {}").format(owner))
-    database.execute(sql.SQL("grant execute on all functions in schema auth to {}").format(owner))
-
-
-def _provision_outside(url: str) -> None:
-    with migrations.open_database(url) as database:
-        if not migrations.looks_like_supabase(database):
-            migrations.bootstrap(database)
-        migrations.migrate(database)
 
 
 def _passwords(data_dir: Path) -> dict[str, str]:
