@@ -14,7 +14,7 @@ _API_ROLES = ("anon", "authenticated", "service_role")
 
 
 def make_owner(superuser_url: str, password: str) -> None:
-    """The owner, with the attributes that Supabase gives its `postgres` as far as they matter here, and its database."""
+    """The owner, with what of the attributes of Supabase's `postgres` matters here, and its database."""
     with psycopg.connect(superuser_url, autocommit=True) as server:
         known = server.execute("select from pg_roles where rolname = %s", [OWNER]).rowcount
         server.execute(
