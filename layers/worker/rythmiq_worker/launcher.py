@@ -237,12 +237,7 @@ def _parsed(arguments: Sequence[str]) -> Launch | None:
 
 
 def _ring(settings: LauncherSettings) -> KeyRing | None:
-    if settings.encryption_keys is None:
-        return None
-    try:
-        return KeyRing.parse(settings.encryption_keys.get_secret_value())
-    except ValueError as error:
-        raise SettingsError(f"ENCRYPTION_KEYS: {error}") from None
+    return None if settings.encryption_keys is None else KeyRing.parse(settings.encryption_keys.get_secret_value())
 
 
 if __name__ == "__main__":
