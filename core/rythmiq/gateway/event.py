@@ -25,6 +25,7 @@ from rythmiq.gateway.request import Request
 from rythmiq.gateway.response import Response
 
 MAX_RESULT_BYTES = 1024 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -73,7 +74,7 @@ def write_answer(response: Response) -> dict[str, Any]:
             body = base64.b64encode(body).decode()
     written = {"statusCode": response.status, "headers": headers, "body": body}
     try:
-        size_bytes = len(json.dumps(written, ensure_ascii=False, allow_nan=False).encode())
+        size_bytes = len(_ENCODER.encode(written).encode())
     except (ValueError, TypeError, RecursionError):
         raise UnsendableError("the answer is no JSON") from None
     if size_bytes > MAX_RESULT_BYTES:
