@@ -57,7 +57,7 @@ test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packa
 
 .PHONY: test-postgres15
 test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 15 (Debian: postgresql-15)
-	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/integration -k "database or access"
+	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/contract tests/integration -k "database or access"
 
 .PHONY: lint
 lint: $(READY)  ## check format, rules, types and the walls between rooms

@@ -80,6 +80,12 @@ INVARIANTS: dict[str, LiteralString] = {
 }
 
 
+_QUERY = " union all ".join(
+    f"select '{sentence.replace(chr(39), chr(39) * 2)}' where exists ({query})"
+    for sentence, query in INVARIANTS.items()
+).encode()
+
+
 def broken_invariants(connection: psycopg.Connection[Any]) -> list[str]:
     """The sentences that do not hold."""
-    return [sentence for sentence, query in INVARIANTS.items() if connection.execute(query).fetchone() is not None]
+    return [sentence for (sentence,) in connection.execute(_QUERY)]

@@ -737,17 +737,17 @@ declare
   v_uploads integer;
   v_metrics integer := 0;
 begin
-  delete from public.uploads where job_id in (
+  delete from public.uploads where job_id = any (array(
     select job_id from public.uploads
     where claimed_at is null and created_at < v_now - interval '24 hours'
     order by created_at limit 200 for update skip locked
-  );
+  ));
   get diagnostics v_uploads = row_count;
   if (select created_at from public.metrics order by id limit 1) < v_now - interval '90 days' then
-    delete from public.metrics where id in (
+    delete from public.metrics where id = any (array(
       select id from (select id, created_at from public.metrics order by id limit 200) oldest
       where created_at < v_now - interval '90 days'
-    );
+    ));
     get diagnostics v_metrics = row_count;
   end if;
   return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);
@@ -971,7 +971,8 @@ begin
   return to_jsonb(found);
 end $$;
 
--- The right to settle a success, for `p_claim_s`. Most duplicates are answered without a lock.
+-- The right to settle a success, for `p_claim_s`. Most duplicates are answered without a lock. Whoever held it before
+-- and neither finished nor gave it back died of it: that counts as a failure to package too.
 create function public.job_claim_settlement(
   p_job_id uuid, p_attempt integer, p_user_id uuid, p_document_id uuid, p_claim_s integer
 ) returns jsonb
@@ -998,7 +999,8 @@ begin
     return jsonb_build_object('outcome', v_outcome);
   end if;
   update public.jobs
-    set claim = gen_random_uuid(), claim_until = v_now + make_interval(secs => p_claim_s), stage = 'package'
+    set claim = gen_random_uuid(), claim_until = v_now + make_interval(secs => p_claim_s), stage = 'package',
+      packaging_failures = packaging_failures + (case when claim is null then 0 else 1 end)
     where id = p_job_id returning * into v_job;
   return jsonb_build_object('outcome', 'claimed', 'claim', v_job.claim, 'job', jsonb_build_object(
     'job_id', v_job.id, 'user_id', v_job.user_id, 'attempt', v_job.attempt, 'document_id', v_job.document_id,
@@ -1049,6 +1051,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
   v_outcome text;
+  v_ended jsonb;
   v_now constant timestamptz := public.instant();
 begin
   select * into v_job from public.jobs where id = p_job_id for update;
@@ -1073,7 +1076,9 @@ begin
     'quality_score', p_quality_score, 'queued_ms', public.ms_between(v_job.created_at, v_job.dispatched_at),
     'total_ms', public.ms_between(v_job.created_at, v_now)
   ));
-  return public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  perform public.counter_add('webhook_results', 'completed', 1);
+  return v_ended;
 end $$;
 
 create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
@@ -1088,7 +1093,6 @@ declare
   v_work jsonb;
 begin
   v_work := public.jobs_tick(p_max_inflight, p_lease_s, p_max_attempts);
-  perform public.counter_add('webhook_results', p_outcome, 1);
   if p_outcome <> 'retrying' then
     perform public.counter_add('jobs_ended', p_outcome, 1);
   end if;
@@ -1135,6 +1139,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
   v_outcome text;
+  v_ended jsonb;
 begin
   select * into v_job from public.jobs where id = p_job_id;
   if public.job_standing(v_job, p_attempt) = 'current' then
@@ -1162,9 +1167,11 @@ begin
   if p_metrics is not null then
     perform public.job_measured(v_job, p_metrics, '{}');
   end if;
-  return public.job_ended(
+  v_ended := public.job_ended(
     v_outcome, p_error ->> 'code', p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts
   );
+  perform public.counter_add('webhook_results', v_outcome, 1);
+  return v_ended;
 end $$;
 
 revoke all on function
@@ -1228,7 +1235,8 @@ begin
         where mine.job_id = p_job_id
           and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
       ),
-      'stalled', exists (select from public.queue where state = 'in_flight' and due_at < v_now)
+      'stalled', not exists (select from public.queue where state = 'in_flight')
+        or exists (select from public.queue where state = 'in_flight' and due_at < v_now)
         or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
   );

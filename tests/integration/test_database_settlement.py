@@ -164,12 +164,20 @@ def test_packaging_trouble_gives_the_claim_back_and_is_counted(sql: Calls) -> No
     assert sql.claim(job)["job"]["packaging_failures"] == 2
 
 
+def test_whoever_dies_of_packaging_is_counted_when_the_next_one_claims(sql: Calls) -> None:
+    job = sql.job()
+    sql.claim(job)
+    sql.advance(60)
+    assert sql.claim(job)["job"]["packaging_failures"] == 1
+
+
 def test_a_claim_that_was_lost_cannot_be_given_back(sql: Calls) -> None:
     job = sql.job()
     mine = sql.claim(job)["claim"]
     sql.advance(60)
     theirs = sql.claim(job)["claim"]
-    assert sql("job_release_settlement", job_id=job["id"], claim=mine) == 0
+    failures = sql.row(job["id"])["packaging_failures"]
+    assert sql("job_release_settlement", job_id=job["id"], claim=mine) == failures
     assert sql.finish(job, theirs)["outcome"] == "completed"
 
 
@@ -368,6 +376,14 @@ def test_ends_failures_retries_and_refused_reports_are_counted(sql: Calls) -> No
     assert counters(sql, "failures") == {"UPLOAD_FAILED": 1}
     assert counters(sql, "retries") == {"UPLOAD_FAILED": 1}
     assert counters(sql, "webhook_results") == {"completed": 1, "failed": 1, "retrying": 1, "stale": 1, "terminal": 1}
+
+
+def test_a_cancelled_job_is_no_webhooks_result(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 0
+    job = sql.job()
+    sql("job_delete", user_id=job["user_id"], job_id=job["id"], **sql.capacity)
+    assert counters(sql, "webhook_results") == {}
+    assert counters(sql, "failures") == {"EXECUTOR_CANCELLED": 1}
 
 
 def test_stage_times_are_counted_in_buckets_with_their_sum(sql: Calls) -> None:

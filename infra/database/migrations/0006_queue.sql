@@ -111,17 +111,17 @@ declare
   v_uploads integer;
   v_metrics integer := 0;
 begin
-  delete from public.uploads where job_id in (
+  delete from public.uploads where job_id = any (array(
     select job_id from public.uploads
     where claimed_at is null and created_at < v_now - interval '24 hours'
     order by created_at limit 200 for update skip locked
-  );
+  ));
   get diagnostics v_uploads = row_count;
   if (select created_at from public.metrics order by id limit 1) < v_now - interval '90 days' then
-    delete from public.metrics where id in (
+    delete from public.metrics where id = any (array(
       select id from (select id, created_at from public.metrics order by id limit 200) oldest
       where created_at < v_now - interval '90 days'
-    );
+    ));
     get diagnostics v_metrics = row_count;
   end if;
   return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);

@@ -51,7 +51,8 @@ begin
   return to_jsonb(found);
 end $$;
 
--- The right to settle a success, for `p_claim_s`. Most duplicates are answered without a lock.
+-- The right to settle a success, for `p_claim_s`. Most duplicates are answered without a lock. Whoever held it before
+-- and neither finished nor gave it back died of it: that counts as a failure to package too.
 create function public.job_claim_settlement(
   p_job_id uuid, p_attempt integer, p_user_id uuid, p_document_id uuid, p_claim_s integer
 ) returns jsonb
@@ -78,7 +79,8 @@ begin
     return jsonb_build_object('outcome', v_outcome);
   end if;
   update public.jobs
-    set claim = gen_random_uuid(), claim_until = v_now + make_interval(secs => p_claim_s), stage = 'package'
+    set claim = gen_random_uuid(), claim_until = v_now + make_interval(secs => p_claim_s), stage = 'package',
+      packaging_failures = packaging_failures + (case when claim is null then 0 else 1 end)
     where id = p_job_id returning * into v_job;
   return jsonb_build_object('outcome', 'claimed', 'claim', v_job.claim, 'job', jsonb_build_object(
     'job_id', v_job.id, 'user_id', v_job.user_id, 'attempt', v_job.attempt, 'document_id', v_job.document_id,
@@ -129,6 +131,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
   v_outcome text;
+  v_ended jsonb;
   v_now constant timestamptz := public.instant();
 begin
   select * into v_job from public.jobs where id = p_job_id for update;
@@ -153,7 +156,9 @@ begin
     'quality_score', p_quality_score, 'queued_ms', public.ms_between(v_job.created_at, v_job.dispatched_at),
     'total_ms', public.ms_between(v_job.created_at, v_now)
   ));
-  return public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  perform public.counter_add('webhook_results', 'completed', 1);
+  return v_ended;
 end $$;
 
 create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
@@ -168,7 +173,6 @@ declare
   v_work jsonb;
 begin
   v_work := public.jobs_tick(p_max_inflight, p_lease_s, p_max_attempts);
-  perform public.counter_add('webhook_results', p_outcome, 1);
   if p_outcome <> 'retrying' then
     perform public.counter_add('jobs_ended', p_outcome, 1);
   end if;
@@ -215,6 +219,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
   v_outcome text;
+  v_ended jsonb;
 begin
   select * into v_job from public.jobs where id = p_job_id;
   if public.job_standing(v_job, p_attempt) = 'current' then
@@ -242,9 +247,11 @@ begin
   if p_metrics is not null then
     perform public.job_measured(v_job, p_metrics, '{}');
   end if;
-  return public.job_ended(
+  v_ended := public.job_ended(
     v_outcome, p_error ->> 'code', p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts
   );
+  perform public.counter_add('webhook_results', v_outcome, 1);
+  return v_ended;
 end $$;
 
 revoke all on function

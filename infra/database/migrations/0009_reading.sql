@@ -34,7 +34,8 @@ begin
         where mine.job_id = p_job_id
           and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
       ),
-      'stalled', exists (select from public.queue where state = 'in_flight' and due_at < v_now)
+      'stalled', not exists (select from public.queue where state = 'in_flight')
+        or exists (select from public.queue where state = 'in_flight' and due_at < v_now)
         or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
   );
