@@ -165,7 +165,7 @@ class CloudProcess:
         for condition in ("not_before", "claim_until", "lease_until"):
             self.rows(f"update public.jobs set {condition} = now() where id = %s and {condition} > now()", job_id)  # noqa: S608  ours
 
-    def ended(self, job_id: str, *, timeout_s: float = 90) -> dict[str, Any]:
+    def ended(self, job_id: str, *, timeout_s: float = 180) -> dict[str, Any]:
         """Wait for a job's end in a hurry, and check that it ended once: one ZIP or none, and one charge or none."""
 
         def has_ended() -> bool:

@@ -46,7 +46,7 @@ def done(cloud: Cloud, portrait: bytes) -> Iterator[tuple[Client, str]]:
     """A client and its completed job."""
     with cloud.process.client() as client:
         job_id = client.submit(portrait, "neet-2026", "photo", filename="my photo.jpg").job_id
-        client.wait(job_id, timeout_s=120)
+        client.wait(job_id, timeout_s=240)
         yield client, job_id
 
 
@@ -158,7 +158,7 @@ def test_a_success_is_charged_once_and_measured_by_stage(done: tuple[Client, str
 def test_a_file_that_is_no_picture_fails_and_costs_nothing(client: Client) -> None:
     job_id = client.submit(b"no picture at all", "neet-2026", "photo", filename="a.jpg").job_id
     with pytest.raises(JobFailedError) as failed:
-        client.wait(job_id, timeout_s=120)
+        client.wait(job_id, timeout_s=240)
     assert (failed.value.code, failed.value.stage) == ("DECODE_FAILED", "decode")
     assert client.account().credits.available == CREDITS
 
@@ -262,7 +262,7 @@ def test_a_webhook_of_an_unknown_job_is_404(process: CloudProcess) -> None:
 
 def test_a_stage_is_seen_while_the_job_runs(cloud: Cloud, client: Client, portrait: bytes) -> None:
     job_id = client.submit(portrait, "neet-2026", "photo", filename="a.jpg").job_id
-    stages = [view.stage for view in client.watch(job_id, timeout_s=120)]
+    stages = [view.stage for view in client.watch(job_id, timeout_s=240)]
     assert client.job(job_id).status == "completed"
     told = within(
         5,

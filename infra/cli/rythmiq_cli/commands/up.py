@@ -13,7 +13,6 @@ from rythmiq_cli.exits import unreachable, usage
 from rythmiq_cli.stopping import stop_by_signal
 
 if TYPE_CHECKING:
-    from rythmiq.adapters.spaces import StoreConfig
     from rythmiq_cli.local.cloud_file import CloudFile
 
 _DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
@@ -29,6 +28,9 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     s3_access_key: Annotated[str | None, typer.Option("--s3-access-key", help="Its access key.")] = None,
     s3_secret_key: Annotated[str | None, typer.Option("--s3-secret-key", help="Its secret key.")] = None,
     s3_bucket: Annotated[str | None, typer.Option("--s3-bucket", help="Its bucket; made if missing.")] = None,
+    bundles: Annotated[
+        bool, typer.Option("--bundles", help="Build the functions' bundles and run those; needs Python 3.11.")
+    ] = False,
     reconcile_every_s: Annotated[
         float, typer.Option("--reconcile-every-s", min=0, help="How often the reconciler is triggered; 0 never.")
     ] = 60.0,
@@ -41,6 +43,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     environment (see infra/env/touch.env) win over what it generates. It listens on loopback only; logs are JSON lines
     on STDERR, or in DATA_DIR/cloud.log when STDERR is a terminal.
     """
+    environ = _environ(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
     try:
         from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
         from rythmiq_cli.local.cloud_log import CloudLog  # noqa: PLC0415  ditto
@@ -49,12 +52,9 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     is_ready = False
     stop_by_signal()
     try:
-        store = _store(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        options = cloud.CloudOptions(
-            data_dir, port, store, reconcile_every_s=reconcile_every_s, executor_faults=executor_faults
-        )
-        with CloudLog(data_dir) as log, cloud.running_cloud(options, os.environ, log) as file:
+        options = cloud.CloudOptions(data_dir, port, bundles, reconcile_every_s, executor_faults)
+        with CloudLog(data_dir) as log, cloud.running_cloud(options, environ, log) as file:
             _announce(file, data_dir, as_json=as_json)
             is_ready = True
             while True:
@@ -68,20 +68,14 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
             raise
 
 
-def _store(
+def _environ(
     endpoint: str | None, access_key: str | None, secret_key: str | None, bucket: str | None
-) -> "StoreConfig | None":
-    if endpoint is None:
-        if access_key or secret_key or bucket:
-            usage("--s3-access-key, --s3-secret-key and --s3-bucket belong to --s3-endpoint")
-        return None
-    if not access_key or not secret_key:
-        usage("--s3-endpoint needs --s3-access-key and --s3-secret-key")
-    from rythmiq.adapters.spaces import StoreConfig  # noqa: PLC0415  see above
-    from rythmiq_cli.local.cloud import BUCKET, REGION  # noqa: PLC0415  ditto
-
-    region = os.environ.get("DO_SPACES_REGION", "-")
-    return StoreConfig(endpoint, REGION if region in {"", "-"} else region, bucket or BUCKET, access_key, secret_key)
+) -> dict[str, str]:
+    """The environment, with what the options say of the store in the place of what it says."""
+    if endpoint is None and (access_key or secret_key or bucket):
+        usage("--s3-access-key, --s3-secret-key and --s3-bucket belong to --s3-endpoint")
+    options = {"ENDPOINT": endpoint, "ACCESS_KEY": access_key, "SECRET_KEY": secret_key, "BUCKET": bucket}
+    return {**os.environ, **{f"DO_SPACES_{name}": value for name, value in options.items() if value}}
 
 
 def _announce(file: "CloudFile", data_dir: Path, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ Source: SPEC 14; the issue's point 5.
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ import httpx
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_cli import bundles
 from rythmiq_cli.local import cloud_environment as environment
 from rythmiq_cli.local import executor_process
 from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
@@ -36,7 +38,8 @@ from rythmiq_cli.local.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor
 from rythmiq_cli.local.tether import Tether
 
-SOURCES = Path(__file__).parents[4] / "functions"
+_SOURCES = Path(__file__).parents[4] / "functions"
+_PLATFORM = (3, 11)
 RECONCILE_EVERY_S = 60.0
 REGION, BUCKET = "sgp1", "rythmiq"
 _EXECUTOR_GRACE_S = 3
@@ -58,16 +61,14 @@ class CloudOptions:
     Attributes:
         data_dir: keeps data, secrets and ports.
         port: of the gateway; 0 picks a free one.
-        store: one that runs elsewhere; by default the guarded one is started.
-        functions: a directory of `{package}/{function}` directories: sources, or unpacked bundles.
+        bundles: whether the functions run from bundles that are built now, and not from their sources.
         reconcile_every_s: how often the reconciler is triggered, as by the platform's schedule; 0 never.
         executor_faults: a fault plan for the executor, for tests.
     """
 
     data_dir: Path
     port: int = 0
-    store: StoreConfig | None = None
-    functions: Path = SOURCES
+    bundles: bool = False
     reconcile_every_s: float = RECONCILE_EVERY_S
     executor_faults: Path | None = None
 
@@ -165,7 +166,7 @@ class _Cloud:
         return postgres.url
 
     def _start_store(self) -> StoreConfig:
-        outside = self._options.store or _store_of(self._environ)
+        outside = _store_of(self._environ)
         if outside is not None:
             try:
                 make_bucket(outside)
@@ -193,12 +194,13 @@ class _Cloud:
         return StoreConfig(endpoint, region, bucket, access_key, secret_key)
 
     def _pools(self, values: Mapping[str, str]) -> list[FunctionPool]:
+        directory = self._bundled() if self._options.bundles else _SOURCES
         pools = []
         for path in environment.FUNCTIONS:
             package, name = path.split("/")
-            target = self._options.functions / package / name
+            target = directory / package / name
             if not (target / "__main__.py").is_file():
-                raise CloudError(f"the function {path} is missing from {self._options.functions}")
+                raise CloudUsageError(f"there is no function {path}; run this from a checkout")
             function = Function(
                 package,
                 name,
@@ -208,6 +210,18 @@ class _Cloud:
             )
             pools.append(FunctionPool(function, self._tether, logs=self._log.descriptor))
         return pools
+
+    def _bundled(self) -> Path:
+        """Build and unpack every bundle; the directory of them all."""
+        if sys.version_info[:2] != _PLATFORM:
+            raise CloudUsageError("bundles hold packages for Python 3.11, the platform's; run them by that")
+        self._log.say("building the bundles ...")
+        place = self._dir / "bundles"
+        shutil.rmtree(place, ignore_errors=True)
+        project = bundles.stage(bundles.ROOT, place / "project")
+        for bundle in bundles.build_bundles(project, place / "zips", postgres=True):
+            bundles.unpack(bundle, place / "functions")
+        return place / "functions"
 
     def _start_executor(self, port: int, values: Mapping[str, str]) -> None:
         if values["EXECUTOR"] != "local":
