@@ -7,7 +7,7 @@ import typer
 
 import rythmiq
 from rythmiq_cli.commands import credits as credits_commands
-from rythmiq_cli.commands import jobs, keys
+from rythmiq_cli.commands import jobs, keys, spaces
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
 from rythmiq_cli.commands.download import download
@@ -39,6 +39,7 @@ app.command(epilog=EPILOG)(migrate)
 app.add_typer(credits_commands.app, name="credits")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(spaces.app, name="spaces")
 
 
 @app.callback(invoke_without_command=True)
