@@ -1,12 +1,11 @@
-"""What ENHANCE and the turn by text do for reading: characters misread before and after, and never worse than nothing.
+"""What ENHANCE does for reading: characters misread before and after, and never worse than nothing.
 
 A defect's level rises until our engine misreads a tenth of the page; there it must be mended. Everywhere else, reading
-must not suffer. And: is a turned page set upright, is a picture without text left alone, are portraits left alone?
+must not suffer. And portraits are left alone.
 
-`python -m tests.bench.enhance [--turned N]` prints one JSON list of rows.
+`python -m tests.bench.enhance` prints one JSON list of rows.
 """
 
-import argparse
 import json
 import sys
 from dataclasses import dataclass
@@ -26,16 +25,13 @@ from tests.bench.ocr import error_rate, normal
 from tests.data.own_files import own_portraits
 from tests.data.page_defects import DEFECTS, Defect, Pixels, pages
 from tests.data.portraits import portraits
-from tests.data.turned_pages import textless, upright_pages
 from tests.unit.uploads import context
 
 RAISED_TO = 0.10
 MENDED_TO = 0.02
 MENDED_SHARE = 3
 MOST_HARM = 0.01
-LEAST_UPRIGHT = 0.99
 MOST_DELTA_E = 1.0
-TURNED_PER_KIND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,50 +99,17 @@ def defect_rows(engine: TurningEngine) -> list[dict[str, object]]:
     name, worst = max(harm, key=lambda found: found[1].mended - found[1].raw)
     excess = worst.mended - worst.raw
     note = f"{name}, {worst}; of {len(harm)} pages at levels that do not hurt, or that nothing mends"
-    rows.append(_row("CER, mended less raw, worst elsewhere", excess, f"<= {MOST_HARM}", excess <= MOST_HARM, note))
+    rows.append(row("CER, mended less raw, worst elsewhere", excess, f"<= {MOST_HARM}", excess <= MOST_HARM, note))
     return rows
 
 
 def _mended_row(defect: Defect, hurt: list[Read]) -> dict[str, object]:
     what = f"{defect.name}: pages mended to max({MENDED_TO}, raw / {MENDED_SHARE})"
     if not hurt:
-        return _row(what, 1.0, None, None, f"no level up to {defect.levels[-1]:g} hurts any page")
+        return row(what, 1.0, None, None, f"no level up to {defect.levels[-1]:g} hurts any page")
     share = sum(read.as_mended for read in hurt) / len(hurt)
     note = "; ".join(map(str, hurt))
-    return _row(what, share, ">= 1", share >= 1, note)
-
-
-def turned_rows(engine: TurningEngine, per_kind: int) -> list[dict[str, object]]:
-    """Pages of many kinds, each turned four ways; and pictures without text."""
-    wrong: dict[str, int] = {}
-    upright = upright_pages(per_kind)
-    for kind, image in upright:
-        for quarter in range(4):  # np.rot90 turns anticlockwise, so that many clockwise bring it back
-            turn = engine.read_turned(np.ascontiguousarray(np.rot90(np.asarray(image, np.uint8), quarter))).turn
-            found = 0 if turn is None else turn.degrees_clockwise
-            wrong[kind] = wrong.get(kind, 0) + (found != 90 * quarter)
-        print(f"  {kind}: {wrong[kind]} wrong", file=sys.stderr)
-    count = 4 * len(upright)
-    share = 1 - sum(wrong.values()) / count
-    kinds = ", ".join(f"{kind} {number}" for kind, number in wrong.items() if number) or "none"
-    left = {name: engine.read_turned(pixels).turn for name, pixels in textless().items()}
-    moved = [name for name, turn in left.items() if turn is not None]
-    return [
-        _row(
-            "turned pages set upright",
-            share,
-            f">= {LEAST_UPRIGHT}",
-            share >= LEAST_UPRIGHT,
-            f"of {count}, {len(wrong)} kinds; wrong: {kinds}",
-        ),
-        _row(
-            "pictures without text that were turned",
-            len(moved),
-            "<= 0",
-            not moved,
-            f"of {len(left)}{': ' * bool(moved)}{', '.join(moved)}",
-        ),
-    ]
+    return row(what, share, ">= 1", share >= 1, note)
 
 
 def portrait_row() -> dict[str, object]:
@@ -158,21 +121,17 @@ def portrait_row() -> dict[str, object]:
         changes[sample.name] = float(np.mean(deltaE_ciede2000(rgb2lab(before), rgb2lab(after))))
     worst = max(changes, key=lambda name: changes[name])
     what = "mean CIEDE2000 of a portrait after ENHANCE, worst picture"
-    return _row(what, changes[worst], f"< {MOST_DELTA_E:g}", changes[worst] < MOST_DELTA_E, worst)
+    return row(what, changes[worst], f"< {MOST_DELTA_E:g}", changes[worst] < MOST_DELTA_E, worst)
 
 
-def _row(what: str, measured: float, bar: str | None, holds: bool | None, note: str) -> dict[str, object]:  # noqa: FBT001  a row's columns
+def row(what: str, measured: float, bar: str | None, holds: bool | None, note: str) -> dict[str, object]:  # noqa: FBT001  a row's columns
     return {"what": what, "measured": round(measured, 4), "bar": bar, "unit": None, "holds": holds, "note": note}
 
 
 def main() -> None:
     """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turned", type=int, default=TURNED_PER_KIND, metavar="N", help="pages a kind (default 10)")
-    given = parser.parse_args()
     cv2.setNumThreads(1)
-    engine = rapidocr.load()
-    print(json.dumps([*defect_rows(engine), *turned_rows(engine, given.turned), portrait_row()]))
+    print(json.dumps([*defect_rows(rapidocr.load()), portrait_row()]))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,13 @@ def tilted(pixels: Pixels, tilt: float, fill: Colour = DESK, margin: float = 0.0
     return warped.astype(np.uint8)
 
 
+def seen_closely(pixels: Pixels) -> Pixels:
+    """As large as a phone's twelve megapixels show a page: 2.5 times what is drawn."""
+    height, width = pixels.shape[:2]
+    image = Image.fromarray(pixels).resize((width * 5 // 2, height * 5 // 2), Image.Resampling.LANCZOS)
+    return np.asarray(image, np.uint8)
+
+
 def askew(pixels: Pixels, tilt: float) -> Pixels:
     """On a desk, from an angle, and the phone turned: 100 degrees for a tilt of 1."""
     flat = tilted(pixels, tilt, margin=0.1)
@@ -135,12 +142,14 @@ def _clipped(pixels: NDArray[Any]) -> Pixels:
 
 
 DEFECTS = (
-    Defect("shadow", mended=True, levels=(0.75, 0.9, 0.95, 0.97), spoil=shadowed),
-    Defect("hard shadow", mended=True, levels=(0.75, 0.9, 0.95, 0.97), spoil=lambda a, d: shadowed(a, d, 40)),
+    Defect("shadow", mended=True, levels=(0.75, 0.9, 0.95, 0.97, 0.99), spoil=shadowed),
+    Defect("hard shadow", mended=True, levels=(0.75, 0.9, 0.95, 0.97, 0.99), spoil=lambda a, d: shadowed(a, d, 40)),
     Defect("rotation on white", mended=True, levels=(9, 30, 50, 135, 180), spoil=turned),
     Defect("rotation on a desk", mended=True, levels=(9, 30, 50, 135, 180), spoil=lambda a, d: turned(a, d, DESK)),
     Defect("perspective, phone turned", mended=True, levels=(0.15, 0.3, 0.45, 0.6), spoil=askew),
-    Defect("perspective", mended=True, levels=(0.3, 0.5, 0.7, 0.8, 0.85, 0.9), spoil=tilted),
+    Defect(
+        "perspective", mended=True, levels=(0.5, 0.8, 0.85, 0.9, 0.93), spoil=lambda a, t: tilted(seen_closely(a), t)
+    ),
     Defect("dark noise", mended=True, levels=(0.2, 0.15, 0.12, 0.1, 0.08), spoil=darkened),
     Defect("nothing", mended=False, levels=(0,), spoil=lambda a, _: a),
     Defect("noise", mended=False, levels=(25, 60, 120), spoil=noisy),
@@ -148,6 +157,8 @@ DEFECTS = (
     Defect("blur", mended=False, levels=(2.5, 3.5, 4.5), spoil=blurred),
     Defect("JPEG", mended=False, levels=(8, 4, 2), spoil=squeezed),
     Defect("fewer pixels", mended=False, levels=(0.5, 0.35, 0.25), spoil=shrunk),
+    # Few pixels: where it hurts, the far letters have one or two, and no way of seeing them straight brings those back.
+    Defect("perspective, few pixels", mended=False, levels=(0.3, 0.7, 0.8, 0.85, 0.9), spoil=tilted),
     Defect("perspective on white", mended=False, levels=(0.3, 0.5, 0.7), spoil=lambda a, t: tilted(a, t, WHITE)),
 )
 """In the order of docs/test-pictures.md."""
