@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.models import DICTIONARY, LetterNetwork, Network, find_models
+from rythmiq_worker.engines.models import DICTIONARY, LINE_HEIGHTS_PX, LetterNetwork, Network, find_models
 from rythmiq_worker.engines.onnx_head import Headless, without_head
 from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.recognition import Recogniser
@@ -35,7 +35,8 @@ def test_a_page_is_read_letter_by_letter_the_same(cut: Headless) -> None:
     usual = rapidocr.RapidOcr(FILES)
     other = rapidocr.RapidOcr(FILES)
     other._detector = OpenVinoNetwork(FILES.detection, "f32")
-    other._recogniser = Recogniser(LetterNetwork(cut, OpenVinoNetwork(cut.model, "f32")))
+    network = LetterNetwork(cut, OpenVinoNetwork(cut.model, "f32"))
+    other._recogniser = Recogniser(network, LINE_HEIGHTS_PX[FILES.recognition.name])
     assert [line.text for line in other.read(page)] == [line.text for line in usual.read(page)]
 
 

@@ -1,7 +1,7 @@
 """From a file's facts and a slot's rules to clauses: the verdicts of a receipt.
 
-Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression, file name) fail a job. Soft ones (background,
-face, sharpness, legibility) leave the file standing and say what to do better.
+Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression, file name) fail a job. Soft ones
+(background, face, sharpness, legibility) leave the file standing and say what to do better.
 
 Source: SPEC 5, 9.
 """

@@ -28,6 +28,7 @@ _NEARLY = 0.53  # ln of how far near-lossless may be over the budget: halved chr
 _CHEAP_EXCESS = 0.12  # ln of plain baseline over progressive and optimised, to begin with
 _SLOPE = -0.6  # ln bytes over ln scale, to begin with
 _CHEAP_PROBES = 3
+_MOST_PROBES = 5  # of one picture, so that three encodes are left to close in
 _USUAL_SCALE, _FINE_SCALE = 0.35, 0.12  # where a search begins
 _CLOSE = 0.02
 _ROUNDING_SPREAD = 0.6
@@ -163,7 +164,7 @@ class _Search:
     ) -> tuple[float, float]:
         """Find, by cheap encodes, about which scale meets the goal, and the slope there."""
         slope = _SLOPE
-        while len(points) < _CHEAP_PROBES:
+        while len(points) < _CHEAP_PROBES and self.encodes < _MOST_PROBES:
             size = math.log(len(self.encode(math.exp(at), full_chroma=full_chroma, cheap=True)))
             points.append((at, size))
             if len(points) > 1:
