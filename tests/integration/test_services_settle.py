@@ -395,6 +395,25 @@ def test_a_database_that_goes_away_between_zip_and_commit_is_settled_once_by_the
     assert rig.ledger(accepted.job_id) == ["reserve", "settle"]
 
 
+def test_a_job_that_every_packager_dies_of_is_given_up(rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three died; the fourth does not try, and the credit comes back."""
+    accepted = rig.create(user)
+    body = rig.work(accepted.job_id)
+
+    def killed(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.settlement, "_packed", killed)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                rig.webhooks.receive(body)
+            rig.advance(61)
+        assert rig.webhooks.receive(body) == "failed"
+    assert rig.row(accepted.job_id)["error_details"]["code"] == "PACKAGING_FAILED"
+    assert rig.ledger(accepted.job_id) == ["reserve", "refund"]
+
+
 def test_a_commit_whose_answer_was_lost_is_not_made_again(
     rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

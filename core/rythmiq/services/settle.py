@@ -25,6 +25,8 @@ SETTLE_S = 20.0
 PENDING_RETRY_S = 2
 BUSY_RETRY_S = 5
 PACKAGING_RETRY_S = 5
+DEATHS = 3
+"""How many packagers may die of one job, at least, before it is given up without another try."""
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -98,6 +100,8 @@ class Settlement:
             return Settled(claimed.outcome)
         if claimed.job is None or claimed.claim is None:
             raise _refusal(claimed.outcome)
+        if claimed.job.packaging_failures >= max(DEATHS, self._capacity.max_attempts):
+            return self._give_up(claimed.job, claimed.claim, claimed.job.packaging_failures)
         try:
             output_path = self._packed(claimed.job, success, timeout_s)
         except Exception as error:  # noqa: BLE001  whatever it is, the job must end: it is packaging trouble
@@ -141,15 +145,14 @@ class Settlement:
         if job.packaging_failures + 1 < self._capacity.max_attempts:
             self._database.job_release_settlement(job.job_id, claim)
             raise ProblemError(ProblemCode.PACKAGING_TROUBLE, retry_after_s=PACKAGING_RETRY_S)
+        return self._give_up(job, claim, job.packaging_failures + 1)
+
+    def _give_up(self, job: SettlingJob, claim: str, failures: int) -> Settled:
         return _settled(
             self._database.job_fail_attempt(
                 job.job_id,
                 job.attempt,
-                error=failure(
-                    ErrorCode.PACKAGING_FAILED,
-                    "the ZIP could not be built or stored",
-                    failures=job.packaging_failures + 1,
-                ),
+                error=failure(ErrorCode.PACKAGING_FAILED, "the ZIP could not be built or stored", failures=failures),
                 metrics=None,
                 retry=False,
                 capacity=self._capacity,
