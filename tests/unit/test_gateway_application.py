@@ -291,10 +291,11 @@ def test_every_answer_has_its_request_id_and_is_not_stored_unless_it_says_so() -
     assert ask(function(Parts(answer=cached))).headers["cache-control"] == "public, max-age=10"
 
 
-def test_a_call_is_one_line_of_the_log_without_query_or_path(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_call_is_one_line_of_the_log_with_its_job_and_without_its_query(capsys: pytest.CaptureFixture[str]) -> None:
     ask(function(Parts()), "GET", f"/{JOB}", query="token=hush", headers={"x-request-id": "r-3"})
     [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (line["event"], line["function"], line["status"], line["request_id"]) == ("call", "api/test", 401, "r-3")
+    assert line["job_id"] == JOB
     assert "hush" not in json.dumps(line)
 
 

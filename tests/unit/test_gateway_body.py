@@ -1,6 +1,7 @@
 """A body of one JSON object: what is JSON, what is announced as JSON, and which field of it is wrong."""
 
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -169,6 +170,17 @@ def test_a_report_points_at_fields_and_not_at_what_kind_of_report_it_is() -> Non
     assert wrong(WebhookBody, data, strict=False) == {"/result/error": "REQUIRED"}
     data = data.replace(b'"status": "failed", "job_id": null', b'"status": "mallory"')
     assert wrong(WebhookBody, data, strict=False) == {"/result": "NOT_ALLOWED"}
+
+
+@pytest.mark.parametrize(("chars", "good"), [(500, True), (501, False)])
+def test_no_string_of_a_report_is_longer_than_500_characters(chars: int, *, good: bool) -> None:
+    error = {"code": "OCR_FAILED", "stage": "ocr", "message": "no", "retryable": False, "detail": {"a": ["x" * chars]}}
+    report = {"job_id": JOB, "status": "failed", "result": {"status": "failed", "job_id": JOB, "error": error}}
+    data = json.dumps(report).encode()
+    if good:
+        assert validated(WebhookBody, data, report, strict=False).result.status == "failed"
+    else:
+        assert wrong(WebhookBody, data, strict=False) == {"/result/error/detail/a/0": "WRONG_LENGTH"}
 
 
 def test_no_message_quotes_what_was_sent() -> None:

@@ -9,15 +9,18 @@ Source: SPEC 7, 16.
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.errors import Stage
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.result import Result
 
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105  a header's name
+MAX_STRING_CHARS = 500
 TOKEN_TTL_S = 24 * 60 * 60
 _TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
 
@@ -29,13 +32,21 @@ class _Wire(BaseModel):
 
 
 class WebhookBody(_Wire):
-    """The end of one attempt; also what the sealed result object holds."""
+    """The end of one attempt; also what the sealed result object holds. No string of it is over 500 characters."""
 
-    camber_job_id: Annotated[str, Field(max_length=500)] | None = None
+    camber_job_id: str | None = None
     job_id: Uuid4
     attempt: Attempt | None = None
     status: Literal["success", "failed"]
     result: Result
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_string_is_long(cls, document: object) -> object:
+        if long := list(_long_strings(document, ())):
+            message = f"has more than {MAX_STRING_CHARS} characters"
+            raise PydanticCustomError("WRONG_LENGTH", message, {"fields": tuple(long[:50])})
+        return document
 
     @model_validator(mode="after")
     def _result_agrees(self) -> Self:
@@ -52,6 +63,21 @@ class ProgressBody(_Wire):
     job_id: Uuid4
     attempt: Attempt
     stage: Stage
+
+
+def _long_strings(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where strings are that are too long; a name that is too long counts too."""
+    if isinstance(value, str):
+        if len(value) > MAX_STRING_CHARS:
+            yield place
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if len(name) > MAX_STRING_CHARS:
+                yield place
+            yield from _long_strings(inner, (*place, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _long_strings(inner, (*place, number))
 
 
 class WebhookAnswer(_Wire):

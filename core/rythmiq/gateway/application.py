@@ -6,12 +6,13 @@ The order in which a call can be refused: unknown path 404, method 405, size 413
 Source: SPEC 4, 7, 16.
 """
 
+import re
 import time
-import traceback
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic
 
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreError
 from rythmiq.gateway.cors import cors_headers, preflight
@@ -26,6 +27,7 @@ from rythmiq.log import request as log_of_request
 from rythmiq.ports import UnavailableError
 
 _FRAMES = 3
+_JOB_ID = re.compile(UUID4_PATTERN.strip("^$"))
 
 
 class Application(Generic[PartsT]):
@@ -63,8 +65,10 @@ class Application(Generic[PartsT]):
         request = read_event(event, context)
         with log_of_request(request.request_id):
             response = self._checked(request, self._guarded(request))
+            job = _JOB_ID.search(request.path)
             log(
                 "call",
+                job_id=job[0] if job else None,
                 function=self._name,
                 method=request.method,
                 status=response["statusCode"],
@@ -151,5 +155,7 @@ class Application(Generic[PartsT]):
 
 def _place(error: BaseException) -> str:
     """Where it was raised: files and lines, never an exception's words, which may quote anything."""
+    import traceback  # noqa: PLC0415  a cold start does without it
+
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))

@@ -105,7 +105,10 @@ def _field_errors(item: Any, document: dict[str, Any]) -> list[FieldError]:
     parts = _fields_only(item["loc"], document)
     kind, context = item["type"], item.get("ctx", {})
     if kind in _OURS:  # ours, about several fields of one object
-        return [FieldError(pointer([*parts, name]), kind, item["msg"]) for name in context["fields"]]
+        return [
+            FieldError(pointer([*parts, *([place] if isinstance(place, str) else place)]), kind, item["msg"])
+            for place in context["fields"]
+        ]
     code = _CODES.get(kind, FieldCode.WRONG_TYPE if kind.endswith(("_type", "_parsing")) else FieldCode.INVALID)
     # The one message of pydantic's that quotes what was sent.
     detail = "Input should be one of the known tags" if kind == "union_tag_invalid" else item["msg"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.request import Request
 from rythmiq.gateway.response import Response
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 PartsT = TypeVar("PartsT")
 Access = Literal["public", "user", "webhook", "secret", "metrics"]
 
-_UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_PLACEHOLDERS = {"{job_id}": _UUID4, "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*"}
+_PLACEHOLDERS = {"{job_id}": UUID4_PATTERN.strip("^$"), "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*"}
 
 _ALWAYS = frozenset(
     {
