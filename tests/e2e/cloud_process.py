@@ -178,7 +178,7 @@ class CloudProcess:
         within(timeout_s, has_ended, f"the end of job {job_id}")
         job = self.job(job_id)
         kinds = [row[0] for row in self.rows("select kind from public.credit_ledger where job_id = %s", job_id)]
-        zips = [key for key in self.keys(f"output/{job['user_id']}/{job_id}/") if "_output.zip" in key]
+        zips = [key for key in self.stored_keys(f"output/{job['user_id']}/{job_id}/") if "_output.zip" in key]
         documents = self.rows("select 1 from public.documents where job_id = %s", job_id)
         done = job["status"] == "completed"
         assert sorted(kinds) == (["reserve", "settle"] if done else ["refund", "reserve"])
@@ -197,7 +197,7 @@ class CloudProcess:
         )
         return int(count)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def stored_keys(self, prefix: str = "") -> list[str]:
         """The store's keys."""
         if self._s3 is None:
             self._s3 = boto3.client(

@@ -55,7 +55,7 @@ def test_the_store_sees_ciphertext_only_of_everything_that_a_job_leaves_there(cl
     assert {kind for side, kind in kinds if side == "up"} == {
         "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
     }  # fmt: skip
-    stored = [key for key in cloud.process.keys() if job_id in key or str(view.document_id) in key]
+    stored = [key for key in cloud.process.stored_keys() if job_id in key or str(view.document_id) in key]
     assert {kind_of(key) for key in stored} == {
         "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
     }  # fmt: skip

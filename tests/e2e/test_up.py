@@ -20,6 +20,7 @@ from tests.integration import worker_uploads
 
 GIVEN = {
     "EXECUTOR": "hold",
+    "MAX_INFLIGHT": "1",
     "UPLOAD_METHOD": "post",
     "WEBHOOK_SECRET": "a-webhook-secret-of-the-environment",
     "METRICS_TOKEN": "a-metrics-token-of-the-environment",
@@ -57,6 +58,13 @@ def tree(process: CloudProcess) -> set[int]:
 def alive(pids: set[int]) -> set[int]:
     """Those that still run; zombies do not."""
     return pids & processes().keys()
+
+
+def failed(job_id: str) -> dict[str, object]:
+    """The webhook of a job that failed for good."""
+    error = {"code": "DECODE_FAILED", "stage": "decode", "message": "for a test", "retryable": False}
+    result = {"status": "failed", "job_id": job_id, "error": error}
+    return {"job_id": job_id, "attempt": 1, "status": "failed", "result": result}
 
 
 def listening(pids: set[int]) -> set[str]:
@@ -138,14 +146,45 @@ def test_a_held_executor_takes_jobs_and_starts_nothing(up: CloudProcess) -> None
     assert not [pid for pid in processes("rythmiq_cli.local.executor") if pid in tree(up)]
 
 
+def test_a_webhook_of_a_job_that_waits_is_409_and_is_taken_when_it_is_repeated(up: CloudProcess) -> None:
+    with up.client() as client:
+        first, second = (
+            client.submit(worker_uploads.blank(), "college-generic", "signature", filename="s.jpg").job_id
+            for _ in range(2)
+        )
+        statuses = {job_id: client.job(job_id).status for job_id in (first, second)}
+    assert statuses[second] == "pending"
+    answer = up.webhook(failed(second))
+    assert (answer.status_code, answer.json()["code"]) == (409, "JOB_PENDING")
+    assert int(answer.headers["Retry-After"]) > 0
+    for (job_id,) in up.rows("select id::text from public.jobs where status = 'processing'"):
+        assert up.webhook(failed(job_id)).status_code == 200
+    if statuses[first] == "pending":
+        assert up.webhook(failed(first)).status_code == 200
+    assert up.webhook(failed(second)).status_code == 200
+    assert [up.ended(job_id)["status"] for job_id in (first, second)] == ["failed"] * 2
+
+
+def test_a_job_that_waits_can_be_cancelled_and_costs_nothing(up: CloudProcess) -> None:
+    with up.client() as client:
+        jobs = [
+            client.submit(worker_uploads.blank(), "college-generic", "signature", filename="s.jpg").job_id
+            for _ in range(2)
+        ]
+        assert client.cancel(jobs[1])
+        assert (client.job(jobs[1]).error or {})["code"] == "EXECUTOR_CANCELLED"
+        assert client.account().credits.available == 2
+    up.ended(jobs[1])
+
+
 def test_a_killed_store_is_back_with_every_object_at_its_old_address(up: CloudProcess) -> None:
-    keys = up.keys()
+    keys = up.stored_keys()
     assert keys
     (pid,) = [pid for pid in processes("s3_server") if pid in tree(up)]
     os.kill(pid, signal.SIGKILL)
     within(60, lambda: [new for new in processes("s3_server") if new in tree(up) and new != pid], "another store")
     within(60, lambda: _connects(up.file.s3.endpoint), "its answer")
-    assert up.keys() == keys
+    assert up.stored_keys() == keys
 
 
 def test_a_second_one_in_the_same_directory_or_on_the_same_port_is_refused(up: CloudProcess, tmp_path: Path) -> None:
@@ -194,7 +233,7 @@ def test_a_stop_leaves_no_process_port_or_temporary_file_and_a_start_finds_every
     user_id = str(uuid.uuid4())
     with up.client(user_id) as client:
         job_id = client.submit(worker_uploads.blank(), "college-generic", "signature", filename="s.jpg").job_id
-    before, pids, keys = up.file, tree(up), up.keys()
+    before, pids, keys = up.file, tree(up), up.stored_keys()
     assert up.stop(signal.SIGINT) == 0
     within(10, lambda: not alive(pids), "the end of every process")
     assert not [url for url in (before.base_url, before.s3.endpoint) if _connects(url)]
@@ -205,7 +244,7 @@ def test_a_stop_leaves_no_process_port_or_temporary_file_and_a_start_finds_every
     assert after.model_copy(update={"pid": before.pid}) == before
     with up.client(user_id) as client:
         assert client.job(job_id).status == "processing"
-    assert up.keys() == keys
+    assert up.stored_keys() == keys
 
 
 def test_a_part_that_hangs_does_not_keep_it_from_stopping(up: CloudProcess) -> None:
@@ -224,7 +263,7 @@ def test_killing_it_ends_what_it_started_and_the_next_start_works(up: CloudProce
     up.stop(signal.SIGKILL)
     within(60, lambda: not alive(pids), "the end of every process")
     up.start()
-    assert up.keys()
+    assert up.stored_keys()
 
 
 def test_ctrl_c_before_it_is_ready_ends_it_with_130_and_leaves_nothing(tmp_path: Path) -> None:

@@ -221,6 +221,8 @@ class _Cloud:
         project = bundles.stage(bundles.ROOT, place / "project")
         for bundle in bundles.build_bundles(project, place / "zips", postgres=True):
             bundles.unpack(bundle, place / "functions")
+        for made in ("project", "zips"):
+            shutil.rmtree(place / made)
         return place / "functions"
 
     def _start_executor(self, port: int, values: Mapping[str, str]) -> None:
