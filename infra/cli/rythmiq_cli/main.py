@@ -7,7 +7,7 @@ import typer
 
 import rythmiq
 from rythmiq_cli.commands import credits as credits_commands
-from rythmiq_cli.commands import jobs, keys, spaces
+from rythmiq_cli.commands import env, jobs, keys, spaces
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
 from rythmiq_cli.commands.download import download
@@ -40,6 +40,7 @@ app.add_typer(credits_commands.app, name="credits")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(spaces.app, name="spaces")
+app.add_typer(env.app, name="env")
 
 
 @app.callback(invoke_without_command=True)

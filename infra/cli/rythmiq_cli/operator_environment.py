@@ -57,7 +57,7 @@ def parse_env(text: str) -> EnvText:
 def read_env(path: Path) -> EnvText:
     """Read a file; one that cannot be read ends the command."""
     try:
-        return parse_env(path.read_text(encoding="utf-8"))
+        return parse_env(path.read_bytes().decode("utf-8"))  # as it is: a CR at a line's end is the value's
     except (OSError, UnicodeDecodeError) as error:
         usage(f"{path}: {getattr(error, 'strerror', None) or 'is not UTF-8'}")
 

@@ -3,6 +3,7 @@
 Checksums are `when_required`: with boto3's defaults a Ceph RGW over TLS answers 411 to uploads (SPEC 3).
 """
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def store_config(environ: Mapping[str, str]) -> StoreConfig:
         bucket=settings.do_spaces_bucket,
         access_key=settings.do_spaces_access_key,
         secret_key=settings.do_spaces_secret_key.get_secret_value(),
+        authorities=os.environ.get("AWS_CA_BUNDLE") or None,  # boto3's own name, for a store with its own certificate
     )
 
 

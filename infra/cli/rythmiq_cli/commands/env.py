@@ -1,0 +1,94 @@
+"""`rythmiq env`: is this environment fit to be deployed?"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rythmiq_cli.exits import EPILOG, ExitCode, usage
+from rythmiq_cli.operator_environment import read_env
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rythmiq_cli.env_check import Verdict
+
+app = typer.Typer(help="Look at the deployment's variables (operator).", no_args_is_help=True, epilog=EPILOG)
+_PROJECT = Path("project.yml")
+
+
+@app.callback()
+def _env() -> None:
+    """Look at the deployment's variables (operator)."""
+
+
+@app.command(epilog=EPILOG)
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="What was filled in from infra/env/touch.env; default: the environment.")
+    ] = None,
+    components: Annotated[
+        list[str] | None,
+        typer.Option("--for", help="api, worker or launcher: what FILE serves; repeatable. Default: all three."),
+    ] = None,
+    project: Annotated[
+        Path | None, typer.Option("--project", help="The project.yml that is deployed; default: the one here.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every name as JSON.")] = False,
+) -> None:
+    """Say which names are missing or cannot be used, and for what; never a value. Exit 1 when something is to be done.
+
+    `-` is a name that is not set. What doctl cannot carry is refused: quotes, backslashes, line breaks.
+    """
+    from rythmiq_cli import env_check  # noqa: PLC0415  heavy for `--help`
+
+    chosen = tuple(components or env_check.COMPONENTS)
+    if unknown := [name for name in chosen if name not in env_check.COMPONENTS]:
+        usage(f"--for is one of {', '.join(env_check.COMPONENTS)}, not {unknown[0]}")
+    problems: list[str] = []
+    if file is None:
+        known = {row.name for row in env_check.template_rows()}
+        values = {name: value for name, value in os.environ.items() if name in known}
+    else:
+        text = read_env(file)
+        values, problems = dict(text.values), [f"{file}: {problem}" for problem in text.problems]
+    deployed: frozenset[str] = frozenset()
+    place = project or (_PROJECT if _PROJECT.is_file() else None)
+    if place is not None:
+        try:
+            deployed, tripped = env_check.names_of_project(place.read_text(encoding="utf-8"))
+        except OSError as error:
+            usage(f"{place}: {error.strerror}")
+        problems += [f"{place}: {problem}" for problem in tripped]
+    verdicts = env_check.check(values, for_=chosen, deployed=deployed)
+    _report(verdicts, problems, as_json=as_json)
+
+
+def _report(verdicts: "Sequence[Verdict]", problems: list[str], *, as_json: bool) -> None:
+    ok = not problems and all(verdict.is_well or verdict.state == "unknown" for verdict in verdicts)
+    if as_json:
+        rows = [
+            {
+                "name": verdict.name,
+                "state": verdict.state,
+                "components": list(verdict.components),
+                "required": verdict.required,
+                "said": verdict.said,
+            }
+            for verdict in verdicts
+        ]
+        print(json.dumps({"ok": ok, "problems": problems, "names": rows}))
+    else:
+        for problem in problems:
+            print(problem)
+        for verdict in verdicts:
+            if not verdict.is_well:
+                about = f" ({', '.join(verdict.components)}; {verdict.required})" if verdict.components else ""
+                print(f"{verdict.state}: {verdict.name} {verdict.said}{about}")
+        if ok:
+            print("every name that is needed is there and can be used", file=sys.stderr)
+    if not ok:
+        raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
