@@ -5,6 +5,7 @@ problem by name and never shows a value. Plain pydantic, not pydantic-settings: 
 start (facts: docs/decisions.md).
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -59,6 +60,19 @@ def _key_ring(value: SecretStr) -> SecretStr:
     return value
 
 
+def _authorities(value: str) -> str:
+    """Take the path of a file of certificate authorities, or their PEM as base64, of which this is the text."""
+    if value.startswith("/"):
+        return value
+    try:
+        text = base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        text = ""
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise ValueError("is neither a path nor a certificate's PEM as base64")
+    return text
+
+
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(_origin)]
 OriginOrAny = Annotated[str, AfterValidator(lambda value: value if value == "*" else _origin(value))]
@@ -67,6 +81,9 @@ WebUrl = Annotated[
     str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1_000), AfterValidator(lambda url: url.rstrip("/"))
 ]
 Secret16 = Annotated[SecretStr, Field(min_length=16)]
+CamberWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+CamberField = Annotated[str, Field(pattern=r"^(command|engine|size|path)=[A-Za-z_]+$")]
+KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
 
 
@@ -243,12 +260,61 @@ class SealedStoreSettings(StoreSettings, EncryptionSettings):
             yield "ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
 
 
-class ExecutorSettings(EnvironmentSettings):
+class CamberSettings(EnvironmentSettings):
+    """How Camber is reached, what it is asked to run jobs with, and what stands in for its inferred names.
+
+    Source: `adapters/camber/wire.py`, which says what each name is and how sure; docs/executors.md.
+    """
+
+    camber_api_url: WebUrl | None = None
+    camber_api_key: SecretStr | None = None
+    camber_cli: Annotated[str, Field(pattern=r"^[^\s-]\S*$", max_length=1_000)] | None = None
+    camber_stash_path: Annotated[str, Field(pattern=r"^stash://[A-Za-z0-9_./-]+$", max_length=500)] | None = None
+    camber_program: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./= -]*$", max_length=200)] = (
+        "./rythmiq-launch"
+    )
+    camber_engine: CamberWord = "base"
+    camber_size: CamberWord = "xxsmall"
+    camber_path_jobs: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")] = "/jobs"
+    camber_path_logs: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*\{id\}[A-Za-z0-9_./-]*$")] = "/jobs/{id}/logs"
+    camber_list_query: Annotated[str, Field(pattern=r"^[A-Za-z_]+=[0-9]{1,4}$")] = "size=50"
+    camber_create_fields: Annotated[tuple[CamberField, ...], BeforeValidator(_origins)] = ()
+    camber_command_field: Annotated[str, Field(pattern=r"^[A-Za-z_]+$")] = "command"
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The key travels by TLS, or stays on this machine."""
+        yield from super().conflicts(given)
+        yield from _in_clear(given, "camber_api_url")
+
+
+class KubernetesSettings(EnvironmentSettings):
+    """Where Jobs go, and with what (infra/kubernetes/README.md)."""
+
+    kubernetes_api_url: Origin | None = None
+    kubernetes_token: SecretStr | None = None
+    kubernetes_ca: Annotated[str, AfterValidator(_authorities)] | None = None
+    kubernetes_namespace: KubernetesName = "rythmiq"
+    kubernetes_image: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)] | None = None
+    kubernetes_secret: KubernetesName = "rythmiq-worker"  # noqa: S105  a Secret's name
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The token travels by TLS, or stays on this machine."""
+        yield from super().conflicts(given)
+        yield from _in_clear(given, "kubernetes_api_url")
+
+
+def _in_clear(given: Mapping[str, str], field: str) -> Iterator[str]:
+    url = given.get(field, "")
+    if url.lower().startswith("http://") and not _is_on_loopback(url):
+        yield f"{field.upper()} is not https, and a key would be read on the way"
+
+
+class ExecutorSettings(CamberSettings, KubernetesSettings):
     """What starts the worker, how much it is given, and how it calls back."""
 
     executor: Literal["local", "camber", "kubernetes", "hold"] = "camber"
-    camber_api_url: WebUrl | None = None
-    camber_api_key: SecretStr | None = None
     local_executor_url: Origin | None = None
     public_url: WebUrl = ""
     webhook_secret: Secret16
@@ -277,7 +343,13 @@ class ExecutorSettings(EnvironmentSettings):
         yield from super().conflicts(given)
         if "public_url" not in given:
             yield "PUBLIC_URL is not set, and the platform does not tell it"
-        needed = {"camber": ("camber_api_url", "camber_api_key"), "local": ("local_executor_url",)}
+        needed = {
+            "camber": ("camber_api_url", "camber_api_key"),
+            "kubernetes": ("kubernetes_api_url", "kubernetes_token", "kubernetes_image"),
+            "local": ("local_executor_url",),
+        }
+        if "camber_cli" in given:  # which has the address in itself, and must be told a path
+            needed["camber"] = ("camber_api_key", "camber_stash_path")
         for field in needed.get(given.get("executor", "camber"), ()):
             if field not in given:
                 yield f"{field.upper()} is not set, and EXECUTOR asks for it"

@@ -3,6 +3,7 @@
 import base64
 import importlib
 import json
+import os
 import threading
 import time
 import uuid
@@ -22,6 +23,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.wiring import public
+from rythmiq.wiring.outside import executor_of
 from tests.web_calls import Seen, ask
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -194,13 +196,26 @@ def test_a_configuration_that_is_mended_is_seen_at_the_next_call(deployed: Envir
     assert ask(wiring.metrics).code == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("executor", ["camber", "kubernetes"])
-def test_an_executor_that_is_not_there_yet_is_said_so(deployed: Environment, executor: str) -> None:
-    deployed.set(EXECUTOR=executor, CAMBER_API_URL="https://camber.example", CAMBER_API_KEY="x")
-    for function, method, path in ((wiring.jobs, "GET", ""), (wiring.webhooks, "POST", "/camber")):
-        refused = ask(function, method, path)
-        assert refused.code == "NOT_CONFIGURED"
-        assert refused.problem.detail.startswith(f"EXECUTOR is {executor}")
+EXECUTORS = {
+    "camber": {"CAMBER_API_URL": "https://camber.example", "CAMBER_API_KEY": "x", "CAMBER_CREATE_FIELDS": "size=node"},
+    "kubernetes": {
+        "KUBERNETES_API_URL": "https://cluster.example:6443",
+        "KUBERNETES_TOKEN": "x",
+        "KUBERNETES_IMAGE": "registry.example/rythmiq@sha256:0",
+    },
+}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_each_executor_is_put_together_from_its_own_names(deployed: Environment, executor: str) -> None:
+    deployed.set(EXECUTOR=executor)
+    refused = ask(wiring.jobs)
+    assert {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")} == {
+        name for name in EXECUTORS[executor] if not name.endswith("_FIELDS")
+    }
+    deployed.set(**EXECUTORS[executor])
+    assert ask(wiring.jobs).code == "UNAUTHENTICATED"
+    assert executor_of(settings.ExecutorSettings.from_environ(os.environ)).name == executor
 
 
 def test_no_value_of_the_configuration_is_ever_shown(deployed: Environment, capsys: pytest.CaptureFixture[str]) -> None:

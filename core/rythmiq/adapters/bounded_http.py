@@ -234,15 +234,25 @@ def exchange(  # noqa: PLR0913  a request has this many parts
     max_bytes: int,
     headers: dict[str, str] | None = None,
     content: bytes | None = None,
+    authorities: str | None = None,
 ) -> Answer:
     """Make one request as `call` does, for a caller to whom every status means something.
 
-    The body is read to `max_bytes` and not beyond: a proxy's long page must not hide the status.
+    The body is read to `max_bytes` and not beyond: a proxy's long page must not hide the status. `authorities` may also
+    be PEM text, for a function that has no file of them.
 
     Raises:
         StoreError: there is no complete answer; never for a status.
     """
-    return _ask(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
+    return _ask(
+        method,
+        url,
+        timeout_s=timeout_s,
+        max_bytes=max_bytes,
+        headers=headers,
+        content=content,
+        authorities=authorities,
+    )
 
 
 def _ask(  # noqa: PLR0913  a request has this many parts
@@ -302,11 +312,17 @@ def _transport(url: str, line: _Line, allows: AddressPolicy | None, authorities:
     # Loading the certificate authorities takes 20 ms of CPU; plain http needs none. Whatever is not surely http gets
     # them: a scheme may be written in capitals, and False would then mean TLS without verification.
     if not url.startswith("http://"):
-        context = ssl.create_default_context(cafile=authorities) if authorities else httpx.create_ssl_context()
+        context = _context_of(authorities) if authorities else httpx.create_ssl_context()
     transport = httpx.HTTPTransport(verify=context, trust_env=False)
     # httpx has no public way to set the backend of its transport; the pool it built has no connection yet.
     transport._pool._network_backend = _BoundedBackend(line, allows)  # noqa: SLF001
     return transport
+
+
+def _context_of(authorities: str) -> ssl.SSLContext:
+    if "-----BEGIN" in authorities:
+        return ssl.create_default_context(cadata=authorities)
+    return ssl.create_default_context(cafile=authorities)
 
 
 def _raise_for_status(method: str, status: int) -> None:

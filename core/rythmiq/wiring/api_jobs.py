@@ -10,7 +10,7 @@ from rythmiq.gateway.routes.jobs import Parts, application
 from rythmiq.services.jobs import Jobs, JobTerms
 from rythmiq.settings import JobsSettings
 from rythmiq.wiring.callers import verifier_of
-from rythmiq.wiring.outside import capacity_of, database_of, require_executor, ring_of, store_of
+from rythmiq.wiring.outside import capacity_of, database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ def parts() -> Parts:
         SettingsError: the environment cannot be used.
     """
     settings = JobsSettings.from_environ(os.environ)
-    require_executor(settings)
     database, store, ring = database_of(settings), store_of(settings), ring_of(settings)
 
     @cache

@@ -10,7 +10,7 @@ from rythmiq.services.settle import Settlement
 from rythmiq.services.webhooks import Webhooks
 from rythmiq.settings import WebhooksSettings
 from rythmiq.wiring.callers import webhook_auth_of
-from rythmiq.wiring.outside import capacity_of, database_of, require_executor, ring_of, store_of
+from rythmiq.wiring.outside import capacity_of, database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ def parts() -> Parts:
         SettingsError: the environment cannot be used.
     """
     settings = WebhooksSettings.from_environ(os.environ)
-    require_executor(settings)
     database, store, ring = database_of(settings), store_of(settings), ring_of(settings)
 
     @cache

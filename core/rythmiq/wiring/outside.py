@@ -68,23 +68,12 @@ def capacity_of(settings: "ExecutorSettings") -> "Capacity":
     return Capacity(max_inflight=settings.max_inflight, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
 
 
-def require_executor(settings: "ExecutorSettings") -> None:
-    """Refuse an executor that this release does not have.
-
-    Raises:
-        SettingsError: see above.
-    """
-    if settings.executor in {"camber", "kubernetes"}:
-        raise SettingsError(f"EXECUTOR is {settings.executor}, which this release does not have yet: local or hold")
-
-
 def executor_of(settings: "ExecutorSettings") -> "Executor":
-    """What starts the launcher.
-
-    Raises:
-        SettingsError: this release does not have it.
-    """
-    require_executor(settings)
+    """What starts the launcher."""
+    if settings.executor == "camber":
+        return _camber_of(settings)
+    if settings.executor == "kubernetes":
+        return _kubernetes_of(settings)
     if settings.executor == "hold":
         from rythmiq.adapters.hold import HoldExecutor
 
@@ -94,3 +83,53 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
     if settings.local_executor_url is None:
         raise AssertionError("settings without its URL are refused")
     return LocalExecutor(settings.local_executor_url)
+
+
+def _camber_of(settings: "ExecutorSettings") -> "Executor":
+    from rythmiq.adapters.camber.executor import CamberExecutor
+    from rythmiq.adapters.camber.service import CamberService, Transport
+    from rythmiq.adapters.camber.wire import JobTerms, Wire
+
+    if settings.camber_api_key is None:
+        raise AssertionError("settings without a key are refused")
+    key = settings.camber_api_key.get_secret_value()
+    terms = JobTerms(
+        program=settings.camber_program,
+        engine=settings.camber_engine,
+        size=settings.camber_size,
+        path=settings.camber_stash_path,
+    )
+    wire = Wire.of(
+        path_jobs=settings.camber_path_jobs,
+        path_logs=settings.camber_path_logs,
+        list_query=settings.camber_list_query,
+        create_fields=settings.camber_create_fields,
+        command_field=settings.camber_command_field,
+    )
+    transport: Transport | None = None
+    if settings.camber_cli is not None:
+        from rythmiq.adapters.camber.cli_transport import CliTransport
+
+        transport = CliTransport(settings.camber_cli, key, terms=terms, wire=wire)
+    return CamberExecutor(
+        CamberService(settings.camber_api_url or "", key, terms=terms, wire=wire, transport=transport)
+    )
+
+
+def _kubernetes_of(settings: "ExecutorSettings") -> "Executor":
+    from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
+
+    url, token, image = settings.kubernetes_api_url, settings.kubernetes_token, settings.kubernetes_image
+    if url is None or token is None or image is None:
+        raise AssertionError("settings without a cluster are refused")
+    return KubernetesExecutor(
+        KubernetesTerms(
+            api_url=url,
+            token=token.get_secret_value(),
+            image=image,
+            authorities=settings.kubernetes_ca,
+            namespace=settings.kubernetes_namespace,
+            secret=settings.kubernetes_secret,
+            job_timeout_s=settings.job_timeout_s,
+        )
+    )

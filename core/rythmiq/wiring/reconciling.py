@@ -14,11 +14,7 @@ from rythmiq.wiring.outside import capacity_of, executor_of
 def reconciler_of(
     settings: ExecutionSettings, database: Database, store: ObjectStore, ring: KeyRing | None
 ) -> Reconciler:
-    """What heals and starts.
-
-    Raises:
-        SettingsError: this release does not have the executor.
-    """
+    """What heals and starts."""
     clock, capacity, executor = SystemClock(), capacity_of(settings), executor_of(settings)
     dispatcher = Dispatcher(
         database=database,

@@ -7,7 +7,7 @@ Source: facts/camber.md 1 and 2, by its tags: DOC Camber's documentation, FIELD 
 public, INFERRED ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -113,6 +113,14 @@ class Wire:
     envelope_code, envelope_data, envelope_details = "code", "data", "error_details"
     list_fields = ("jobs", "items")
     logs_fields = ("logs", "log")
+
+    @classmethod
+    def of(
+        cls, *, path_jobs: str, path_logs: str, list_query: str, create_fields: Iterable[str], command_field: str
+    ) -> "Wire":
+        """The names as the environment has them; `create_fields` are pairs, `size=engine_size`, over the defaults."""
+        replaced = dict(pair.split("=", 1) for pair in create_fields)
+        return cls(path_jobs, path_logs, list_query, {**_DEFAULT_FIELDS, **replaced}, command_field)
 
     @property
     def listed(self) -> int:
