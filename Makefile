@@ -36,8 +36,12 @@ help:  ## list what can be made
 setup: $(READY)  ## set up .venv from the locked requirements
 
 .PHONY: demo
-demo: $(READY)  ## run the main job on real files, on this machine; results in demo-output/
-	$(BIN)/python -m rythmiq_cli.local.demo --output demo-output
+demo: $(READY)  ## run the whole cloud on this machine and send real files through it; results in demo-output/
+	@$(BIN)/python -m rythmiq_cli.local.demo --output demo-output
+
+.PHONY: up
+up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
+	@exec $(BIN)/rythmiq up
 
 .PHONY: test
 test: $(READY)  ## run every test
@@ -98,4 +102,4 @@ lock: $(READY)  ## resolve the locked requirements anew
 
 .PHONY: clean
 clean:  ## remove what make made
-	rm -rf $(VENV) $(PADDLE) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PADDLE) demo-output .rythmiq-cloud .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
