@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from rythmiq.contracts.errors import SettingsError
@@ -297,6 +299,21 @@ def test_a_call_is_one_line_of_the_log_with_its_job_and_without_its_query(capsys
     assert (line["event"], line["function"], line["status"], line["request_id"]) == ("call", "api/test", 401, "r-3")
     assert line["job_id"] == JOB
     assert "hush" not in json.dumps(line)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["method", "path", "queryString", "headers", "body", "isBase64Encoded"])
+EVENTS = JSON_VALUES | st.fixed_dictionaries({"http": JSON_VALUES | st.dictionaries(FIELDS, JSON_VALUES)})
+
+
+@given(EVENTS)
+def test_whatever_the_event_the_answer_is_one_that_the_platform_takes(event: object) -> None:
+    seen = Seen.of(function(Parts(), origins=("*",), on_trigger=lambda _: Response(200, {}))(event))
+    assert seen.status in {200, 204, 400, 401, 404, 405, 415, 422}
 
 
 # --- CORS -----------------------------------------------------------------------------------------------------------
