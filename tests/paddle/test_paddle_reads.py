@@ -21,7 +21,7 @@ from tests.data.pages import PagePhoto, ocr_pages
 from tests.integration.test_ocr_reads import CARD, drawn
 from tests.paddle.models import IN_DEVANAGARI, in_devanagari
 
-AMPLE_S = 120.0
+AMPLE_S = 600.0
 PAGES = tuple(page for page in ocr_pages(9) if page.name != "dense-12mp")  # that one alone is half a minute
 
 
