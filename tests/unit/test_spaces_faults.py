@@ -536,6 +536,24 @@ def test_the_worker_tries_once(serve: Serve) -> None:
     assert (server.served, slept) == (1, [])
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.fetch_object(KEY, max_bytes=5, timeout_s=0.19),
+        lambda store: store.upload_object(KEY, b"x", timeout_s=0.19),
+        lambda store: store.object_exists(KEY, timeout_s=0.19),
+        lambda store: store.delete_object(KEY, timeout_s=0.19),
+    ],
+    ids=["fetch", "upload", "exists", "delete"],
+)
+def test_a_calls_own_time_bounds_its_repeats_too(serve: Serve, call: Callable[[SpacesStore], object]) -> None:
+    """There is no time for the first pause, so there is no second try."""
+    slept: list[float] = []
+    with pytest.raises(StoreError):
+        call(store_at(serve(fails_first(9)).url, attempts=3, slept=slept))
+    assert slept == []
+
+
 def test_what_will_not_change_is_tried_once(serve: Serve) -> None:
     """A refusal is no accident."""
     server = serve(answers(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"))
