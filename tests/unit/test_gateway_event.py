@@ -11,7 +11,7 @@ import pytest
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.gateway.event import MAX_RESULT_BYTES, UnsendableError, read_event, write_answer
 from rythmiq.gateway.request import MAX_BODY_BYTES
-from rythmiq.gateway.response import Response, etag_matches
+from rythmiq.gateway.response import Response
 from tests.web_calls import web_event
 
 
@@ -148,21 +148,3 @@ def test_a_key_named_error_stays_inside_the_body() -> None:
     written = write_answer(Response(200, {"error": {"code": "X"}}))
     assert "error" not in written
     assert json.loads(json.dumps(written["body"])) == {"error": {"code": "X"}}
-
-
-@pytest.mark.parametrize(
-    ("if_none_match", "matches"),
-    [
-        (None, False),
-        ('"a"', True),
-        ('W/"a"', True),
-        ('"b", "a"', True),
-        ("*", True),
-        ('"b"', False),
-        ("a", False),
-        ("", False),
-    ],
-)
-def test_an_entity_tag_matches_as_http_says(if_none_match: str | None, *, matches: bool) -> None:
-    assert etag_matches(if_none_match, '"a"') is matches
-    assert etag_matches(if_none_match, 'W/"a"') is matches

@@ -34,11 +34,3 @@ class Response:
 def answer(model: "BaseModel", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a model of the contracts."""
     return Response(status, model.model_dump(mode="json"), headers=headers or {})
-
-
-def etag_matches(if_none_match: str | None, etag: str) -> bool:
-    """Whether `If-None-Match` names this entity tag; weak and strong ones compare alike (RFC 9110, 13.1.2)."""
-    if if_none_match is None:
-        return False
-    named = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
-    return "*" in named or etag.removeprefix("W/") in named

@@ -39,14 +39,6 @@ def etag_of(row: JobRow, now: dt.datetime, terms: LinkTerms) -> str:
     return f'W/"{row.row_version}-{place}{int(now.timestamp()) // bucket_s:x}"'
 
 
-def matches(if_none_match: str | None, etag: str) -> bool:
-    """Whether the header If-None-Match names this ETag (RFC 9110 13.1.2: compared weakly)."""
-    if if_none_match is None:
-        return False
-    named = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
-    return "*" in named or etag.removeprefix("W/") in named
-
-
 def view_of(row: JobRow, key: JobDataKey | None, store: SigningStore, terms: LinkTerms, base_url: str) -> JobView:
     """The whole view."""
     fields = row.model_dump(exclude={"sealed", "overdue", "row_version"})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api import JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
@@ -36,7 +37,6 @@ from rythmiq.services.job_view import (
     etag_of,
     is_terminal,
     item_of,
-    matches,
     read_cursor,
     self_link,
     view_of,

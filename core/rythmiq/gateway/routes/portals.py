@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response, etag_matches
+from rythmiq.gateway.response import Response
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
 
 CACHE = "public, max-age=300"
@@ -78,6 +79,6 @@ def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], C
 def _show(parts: Parts, call: Call) -> Response:
     document, etag = parts.document(call.path.get("portal"))
     headers = {"ETag": etag, "Cache-Control": CACHE}
-    if etag_matches(call.request.header("if-none-match"), etag):
+    if matches(call.request.header("if-none-match"), etag):
         return Response(304, headers=headers)
     return Response(200, document, headers=headers)
