@@ -93,7 +93,8 @@ create table public.jobs (
   updated_at timestamptz not null default now(),
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
-  check ((input_kid is null) = (input_wrapped_key is null))
+  check ((input_kid is null) = (input_wrapped_key is null)),
+  constraint jobs_one_source check (num_nonnulls(raw_path, artifact_url) = 1 or erased_at is not null)
 ) with (fillfactor = 80);
 create unique index jobs_idempotency on public.jobs (user_id, idempotency_key) where idempotency_key is not null;
 -- a user's list, whole and by status
@@ -627,9 +628,10 @@ grant execute on function
 -- Who is next: starting jobs within the executor's capacity, fairly between users, and one tick of the reconciler.
 
 -- All who start a job or free a place take this lock first, and keep it until they commit: so nobody overlooks a place
--- that is being freed, or a job that is being queued.
+-- that is being freed, or a job that is being queued. Calls are short; who waits longer than this waits for somebody's
+-- open session, and is told so (55P03) rather than kept.
 create function public.queue_lock() returns void
-language sql set search_path = '' as $$ select pg_advisory_xact_lock(7298301105) $$;
+language sql set search_path = '' set lock_timeout = '5s' as $$ select pg_advisory_xact_lock(7298301105) $$;
 
 -- What a dispatch needs to know of a started job (ports.StartedJob).
 create function public.job_started(p_job public.jobs) returns jsonb

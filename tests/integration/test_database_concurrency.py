@@ -105,6 +105,14 @@ def test_fifty_reports_of_success_and_failure_end_a_job_once(calls: Calls, fresh
     assert calls.value("select count(*) from public.cpu_usage") == 2 * outcomes["completed"]
 
 
+def test_one_claim_that_is_shown_twenty_times_settles_once(calls: Calls, fresh_database_url: str) -> None:
+    """A client that lost the answer asks again, perhaps before the first call has ended."""
+    job = calls.job()
+    shown = finish(job, calls.claim(job)["claim"])
+    answers = at_once(fresh_database_url, [lambda c: call(c, "job_finish", **shown)] * 20)
+    assert Counter(answer["outcome"] for answer in answers) == {"completed": 1, "terminal": 19}
+
+
 def test_fifty_failures_that_a_repeat_may_mend_make_one_next_attempt(calls: Calls, fresh_database_url: str) -> None:
     job = calls.job()
     outcomes = Counter(at_once(fresh_database_url, [_fail(job, retry=True)] * 50))
@@ -134,6 +142,19 @@ def test_a_place_that_is_freed_while_jobs_are_queued_is_never_overlooked(calls: 
     work.insert(5, _fail(running, retry=False, capacity=ONE_AT_A_TIME))
     at_once(fresh_database_url, work)
     assert calls("metrics_snapshot")["jobs"] == {"pending": 9, "processing": 1, "completed": 0, "failed": 1}
+
+
+def test_who_meets_an_open_session_is_told_so_and_may_try_again(calls: Calls, fresh_database_url: str) -> None:
+    """Somebody holds the queue in a transaction that goes on; the functions' own calls end at once."""
+    calls.connection.execute("alter function public.queue_lock() set lock_timeout = '50ms'")
+    job = calls.job()
+    with psycopg.connect(fresh_database_url) as forgotten, forgotten.transaction():
+        call(forgotten, "queue_lock")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            calls.complete(job)
+        assert calls.row(job["id"])["status"] == "processing"
+    calls.finish(job, calls.row(job["id"])["claim"])
+    assert calls.row(job["id"])["status"] == "completed"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -189,6 +189,13 @@ def test_an_entry_for_a_job_that_does_not_exist_is_refused(sql: Calls) -> None:
     assert isinstance(error, psycopg.errors.CheckViolation | psycopg.errors.ForeignKeyViolation)
 
 
+def test_a_job_has_one_source(sql: Calls) -> None:
+    job = job_in(sql, "processing")
+    error = refused(sql, "update public.jobs set artifact_url = 'https://example.org' where id = %s", job["id"])
+    assert isinstance(error, psycopg.errors.CheckViolation)
+    refused(sql, "update public.jobs set raw_path = null where id = %s", job["id"])
+
+
 def test_every_change_makes_a_new_version_of_the_row(sql: Calls) -> None:
     job = sql.job()
     sql("job_progress", job_id=job["id"], attempt=1, stage="ocr")

@@ -226,7 +226,9 @@ def test_what_users_execute_only_reads_and_reads_as_the_user(people: People) -> 
 
 
 def test_no_function_can_be_led_to_another_schema(people: People) -> None:
-    assert {name for name, (_, _, _, config, _) in functions(people).items() if config != ['search_path=""']} == set()
+    settings = {name: config or [] for name, (_, _, _, config, _) in functions(people).items()}
+    assert {name for name, config in settings.items() if 'search_path=""' not in config} == set()
+    assert {name: config for name, config in settings.items() if len(config) > 1}.keys() == {"queue_lock"}
 
 
 # --- user A and what is B's -------------------------------------------------------------------------------------------

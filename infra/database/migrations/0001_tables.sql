@@ -87,7 +87,8 @@ create table public.jobs (
   updated_at timestamptz not null default now(),
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
-  check ((input_kid is null) = (input_wrapped_key is null))
+  check ((input_kid is null) = (input_wrapped_key is null)),
+  constraint jobs_one_source check (num_nonnulls(raw_path, artifact_url) = 1 or erased_at is not null)
 ) with (fillfactor = 80);
 create unique index jobs_idempotency on public.jobs (user_id, idempotency_key) where idempotency_key is not null;
 -- a user's list, whole and by status

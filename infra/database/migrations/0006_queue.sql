@@ -1,9 +1,10 @@
 -- Who is next: starting jobs within the executor's capacity, fairly between users, and one tick of the reconciler.
 
 -- All who start a job or free a place take this lock first, and keep it until they commit: so nobody overlooks a place
--- that is being freed, or a job that is being queued.
+-- that is being freed, or a job that is being queued. Calls are short; who waits longer than this waits for somebody's
+-- open session, and is told so (55P03) rather than kept.
 create function public.queue_lock() returns void
-language sql set search_path = '' as $$ select pg_advisory_xact_lock(7298301105) $$;
+language sql set search_path = '' set lock_timeout = '5s' as $$ select pg_advisory_xact_lock(7298301105) $$;
 
 -- What a dispatch needs to know of a started job (ports.StartedJob).
 create function public.job_started(p_job public.jobs) returns jsonb
