@@ -29,7 +29,6 @@ FLAT = SchemaDefinition.model_validate(
         "quality": 85,
     }
 )
-KINDS = {"photo": "portrait", "signature": "page", "thumb": "page", "document": "page", "auto": "portrait"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,6 @@ def _cases() -> tuple[Case, ...]:
     return tuple(
         Case(f"{name} for {slot}", kind, data, face, rules)
         for (name, kind, data, face), (slot, rules) in itertools.product(pictures, _slots())
-        if KINDS[rules.kind] == kind
     )
 
 
