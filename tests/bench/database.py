@@ -1,4 +1,7 @@
-"""What a call touches of the database at 100,000 jobs over what it touches at 10,000: pages, and by which indexes."""
+"""What a call touches of the database at 100,000 jobs over what it touches at 10,000: pages, and by which indexes.
+
+`python -m tests.bench.database 10000 1000000` compares other sizes.
+"""
 
 import json
 import sys
@@ -9,12 +12,13 @@ from rythmiq_cli.local.postgres import LocalPostgres
 from tests.database_growth import CALLS, Touched, load, touched_by_calls
 from tests.postgres_fixture import PostgresForTests
 
-FEW, MANY = 10_000, 100_000
+SIZES = (10_000, 100_000)
 MOST_RATIO = 1.5
 
 
 def main() -> None:
     """Load, measure, and print the rows."""
+    few, many = map(int, sys.argv[1:3]) if len(sys.argv) > 1 else SIZES
     found: dict[int, dict[str, Touched]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="rythmiq-bench-", ignore_cleanup_errors=True) as directory,
@@ -22,19 +26,20 @@ def main() -> None:
     ):
         server.provision()
         postgres = PostgresForTests(server)
-        for jobs in (FEW, MANY):
+        for jobs in (few, many):
             print(f"database: {jobs} jobs ...", file=sys.stderr)
             with postgres.database() as url:
                 load(postgres.superuser_url(url.rsplit("/", 1)[1]), jobs)
                 found[jobs] = touched_by_calls(url)
-    print(json.dumps([row(name, found[FEW][name], found[MANY][name]) for name in CALLS]))
+    between = f"pages touched at {many:,} jobs / at {few:,}"
+    print(json.dumps([row(f"{name}: {between}", found[few][name], found[many][name]) for name in CALLS]))
 
 
-def row(name: str, few: Touched, many: Touched) -> dict[str, object]:
+def row(what: str, few: Touched, many: Touched) -> dict[str, object]:
     """One call's figures and their bar."""
     ratio = many.pages / few.pages
     return {
-        "what": f"{name}: pages touched at {MANY:,} jobs / at {FEW:,}",
+        "what": what,
         "measured": f"{ratio:.2f}",
         "bar": f"<= {MOST_RATIO}",
         "unit": "",
