@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+from rythmiq.adapters.launch_command import arguments_of
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.store_errors import (
     AccessDeniedError,
@@ -288,6 +289,7 @@ class MemoryExecutor:
     def submit(self, order: Order, *, timeout_s: float) -> str:
         """Take an order, or do as planned."""
         self._answers(timeout_s)
+        arguments_of(order)
         with self._lock:
             outcome = self._plan.popleft() if self._plan else "accept"
             if outcome == "reject":
