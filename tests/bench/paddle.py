@@ -5,8 +5,8 @@ pixels, threads as its runtimes choose), but for the models that are not here: o
 unwarping, which are off. It is measured on ONNX Runtime and, on the card alone, on its own default engine, Paddle with
 oneDNN, for which the networks are converted: on the densest page that takes 17 GB.
 
-Run where PaddleOCR is installed: `make bench-paddle`, or
-`python -m tests.bench.paddle [--pages N] [--runs N] [--only cold,text]`. It prints one JSON list of rows.
+Run where PaddleOCR is installed: `make bench-paddle` writes the section of docs/benchmarks.md,
+`python -m tests.bench.paddle [--pages N] [--runs N] [--only cold,text]` prints one JSON list of rows.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 from rythmiq_worker.engines import paddle, rapidocr
 from rythmiq_worker.engines.text import ModelChoice, OcrEngine
 from tests.bench.measuring import Spent, run_process
-from tests.bench.ocr import LIMIT_S, TWELVE_MEGAPIXELS, Sheet, error_rate, row, write_sheets
+from tests.bench.ocr import LIMIT_S, Sheet, error_rate, large_of, row, write_sheets
 from tests.paddle import models
 
 PARTS = ("cold", "text")
@@ -81,7 +81,7 @@ def cold(side: str, sheet: Sheet, folder: Path) -> Spent:
 
 def cold_rows(sheets: Sequence[Sheet], folders: Mapping[str, Path], runs: int) -> list[dict[str, Any]]:
     """CPU from process start to exit on the sparsest and the densest picture of 12 MP, the least of some runs."""
-    large = sorted((sheet for sheet in sheets if sheet.pixels >= TWELVE_MEGAPIXELS), key=lambda sheet: len(sheet.truth))
+    large = sorted(large_of(sheets), key=lambda sheet: len(sheet.truth))
     rows = []
     for name, sheet in {"card": large[0], "dense page": large[-1]}.items():
         rivals = [side for side in THEIRS if side != "paddle" or name == "card"]
@@ -138,7 +138,7 @@ def text_rows(sheets: Sequence[Sheet], folder: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the rows as one JSON list."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=40, metavar="N", help="how many pictures (default 40)")
+    parser.add_argument("--pages", type=int, default=20, metavar="N", help="how many pictures (default 20)")
     parser.add_argument("--runs", type=int, default=2, metavar="N", help="cold runs a side (default 2)")
     parser.add_argument("--only", default=",".join(PARTS), help="some of cold,text")
     parser.add_argument("--read", nargs=3, metavar=("SIDE", "FILE", "FOLDER"), help=argparse.SUPPRESS)
