@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli import spaces_rules
+from rythmiq_cli.doctor.bucket import bucket_findings
+from rythmiq_cli.doctor.store import StoreProbes
 from rythmiq_cli.local.s3_server import make_bucket
 from rythmiq_cli.main import app
 from tests.contract.store_clients import AdapterClient, Server, operator
@@ -160,7 +162,7 @@ def test_wrong_keys_are_told_without_being_shown(bare: Server) -> None:
 
 @pytest.mark.rgw
 def test_a_stores_days_end(rgw_server: Server, key: str) -> None:
-    """`RGW_LC_DEBUG_INTERVAL=5` makes a day five seconds: raw goes after two, a master stays."""
+    """The rig makes a day five seconds (RGW_LC_DEBUG_INTERVAL): raw goes after two, a master stays."""
     bucket = replace(rgw_server.config, bucket=f"days-{uuid.uuid4()}")
     make_bucket(bucket)
     spaces_rules.apply(bucket, spaces_rules.plan(bucket, ()))
@@ -173,6 +175,17 @@ def test_a_stores_days_end(rgw_server: Server, key: str) -> None:
         assert time.monotonic() < ends_at, "raw/ did not expire; is the rig up with RGW_LC_DEBUG_INTERVAL?"
         time.sleep(1)
     assert client.get(master) == DATA
+
+
+@pytest.mark.rgw
+def test_the_doctor_finds_debians_flaw_and_not_after_apply(rgw_server: Server) -> None:
+    config = replace(rgw_server.config, bucket=f"doctor-{uuid.uuid4()}")
+    make_bucket(config)
+    before = {finding.probe: finding.state for finding in StoreProbes(config, rgw_server.http).run()}
+    assert {probe for probe, state in before.items() if state != "ok"} == {"copy-source"}
+    spaces_rules.apply(config, spaces_rules.plan(config, {PAGE}))
+    after = [*StoreProbes(config, rgw_server.http).run(), *bucket_findings(config, rgw_server.http, {PAGE})]
+    assert {finding.state for finding in after} == {"ok"}
 
 
 # --- no store at all -------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""`rythmiq doctor`: what is so with an operator's store, database and functions, probe by probe."""

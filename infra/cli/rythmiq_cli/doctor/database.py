@@ -1,0 +1,223 @@
+"""Probes of the database over DATABASE_URL: is it there, is it migrated, and does it keep users apart?
+
+What the migrations make is read from the migrations themselves. Nothing is written: the one statement that would is
+expected to be refused, and is rolled back.
+
+Source: SPEC 8; infra/database/README.md.
+"""
+
+import datetime as dt
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.portals import all_portals
+from rythmiq.ports import DatabaseFaultError, UnavailableError
+from rythmiq_cli import migrations
+from rythmiq_cli.doctor.finding import Finding, Reporter
+from rythmiq_cli.doctor.ticks import tick_finding
+
+_REPORT = Reporter("database")
+_LEAST_VERSION = 15_00_00
+_MIGRATE = "run `rythmiq migrate`"
+_ROLES = ("anon", "authenticated", "service_role")
+_SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("uploads", "wrapped_key"))
+_SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue")
+_WRITES = ("insert", "update", "delete", "truncate")
+_READERS = frozenset({"job_get", "jobs_list"})
+_BY_HAND = "somebody changed it by hand: compare with infra/database/schema.sql, and revoke what is too much"
+
+Connection = psycopg.Connection[Any]
+
+
+def database_findings(
+    url: str, *, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(tz=dt.UTC)
+) -> Iterator[Finding]:
+    """Run all of them."""
+    try:
+        with migrations.open_database(url) as connection:
+            yield from _findings(connection, url, now())
+    except SettingsError as error:
+        yield _REPORT.broken("reach", str(error), "mend DATABASE_URL")
+    except UnavailableError as error:
+        yield _REPORT.unreachable("reach", str(error), "check DATABASE_URL, the network and the server")
+    except DatabaseFaultError as error:
+        yield _REPORT.broken("reach", f"the database refuses a question: {error}", "use the role that owns the tables")
+
+
+def _findings(connection: Connection, url: str, now: dt.datetime) -> Iterator[Finding]:
+    yield _reach(connection, url)
+    if not migrations.looks_like_supabase(connection):
+        said = "the roles anon, authenticated and service_role or auth.uid() are missing"
+        yield _REPORT.broken("conventions", said, "for a Postgres of your own: `rythmiq migrate --bootstrap`")
+        return
+    yield _REPORT.ok("conventions", "Supabase's roles and auth.uid() are there")
+    yield _roles(connection)
+    state = _migrated(connection)
+    yield state
+    if _value(connection, "select to_regclass('public.jobs') is null"):
+        return
+    tables, functions = _declared()
+    yield _rls(connection, tables)
+    yield _grants(connection, tables)
+    yield _functions(connection, functions)
+    yield _stranger(connection)
+    yield _rule_book(connection)
+    if state.state == "ok":
+        health = _value(connection, "select public.database_health()")
+        yield tick_finding(_REPORT, (health or {}).get("last_tick_at"), now)
+
+
+def _value(connection: Connection, question: str, arguments: Sequence[object] = ()) -> Any:
+    row = connection.execute(question.encode(), arguments).fetchone()
+    return None if row is None else row[0]
+
+
+def _reach(connection: Connection, url: str) -> Finding:
+    version = connection.info.server_version
+    told = f"Postgres {version // 10_000}.{version % 10_000} answers, {_way(connection, url)}"
+    if version < _LEAST_VERSION:
+        return _REPORT.broken("reach", told, "Postgres 15 or newer is needed")
+    if _value(connection, "select rolsuper from pg_roles where rolname = current_user"):
+        return _REPORT.warning(
+            "reach", f"{told}, as a superuser", "give the functions a role that only owns the tables"
+        )
+    return _REPORT.ok("reach", told)
+
+
+def _way(connection: Connection, url: str) -> str:
+    """Directly or through a pooler, as far as it can be told from here."""
+    server_port = _value(connection, "select inet_server_port()")
+    if re.search(r"[@.]pooler\.|:6543/", url) or server_port not in {None, connection.info.port}:
+        return "through a pooler"
+    return "directly"
+
+
+def _roles(connection: Connection) -> Finding:
+    refused = []
+    for role in _ROLES:
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(f"set local role {role}".encode())
+        except psycopg.errors.InsufficientPrivilege:
+            refused.append(role)
+    if refused:
+        fix = "as its administrator: " + "; ".join(f"grant {role} to CURRENT_ROLE" for role in refused)
+        return _REPORT.broken("roles", f"DATABASE_URL's role may not act as {', '.join(refused)}", fix)
+    return _REPORT.ok("roles", "DATABASE_URL's role may act as anon, authenticated and service_role")
+
+
+def _migrated(connection: Connection) -> Finding:
+    files = migrations.read_migrations()
+    try:
+        left = migrations.pending_migrations(files, migrations.applied_migrations(connection))
+    except migrations.MigrationError as error:
+        return _REPORT.broken("migrations", str(error), "deploy the release that the database has, or a newer one")
+    if left:
+        listed = ", ".join(f"{entry.version:04d}_{entry.name}" for entry in left[:3])
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""  # noqa: PLR2004  as many as were listed
+        return _REPORT.broken("migrations", f"not applied: {listed}{more}", _MIGRATE)
+    return _REPORT.ok("migrations", f"all {len(files)} are applied, unchanged")
+
+
+def _declared() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tables and functions that the migrations make."""
+    text = "\n".join(file.sql for file in migrations.read_migrations())
+    tables = re.findall(r"^create table public\.(\w+)", text, re.MULTILINE)
+    functions = re.findall(r"^create (?:or replace )?function public\.(\w+)", text, re.MULTILINE)
+    dropped = set(re.findall(r"^drop (?:table|function) (?:if exists )?public\.(\w+)", text, re.MULTILINE))
+    return (
+        tuple(name for name in dict.fromkeys(tables) if name not in dropped),
+        tuple(name for name in dict.fromkeys(functions) if name not in dropped),
+    )
+
+
+def _rls(connection: Connection, tables: Sequence[str]) -> Finding:
+    rows = connection.execute(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relname = any(%s)"
+        " and not (relrowsecurity and relforcerowsecurity) order by relname",
+        [list(tables)],
+    ).fetchall()
+    if rows:
+        off = ", ".join(name for (name,) in rows)
+        fix = (
+            f"alter table public.{rows[0][0]} enable row level security, force row level security; likewise the others"
+        )
+        return _REPORT.broken("rls", f"row level security is off or not forced on {off}", fix)
+    return _REPORT.ok("rls", f"row level security is on and forced on all {len(tables)} tables")
+
+
+def _grants(connection: Connection, tables: Sequence[str]) -> Finding:
+    questions = [("anon", table, verb) for table in tables for verb in ("select", *_WRITES)]
+    questions += [("authenticated", table, verb) for table in tables for verb in _WRITES]
+    questions += [("authenticated", table, "select") for table in _SERVICE_TABLES]
+    too_much = [
+        f"{role} may {verb} {table}"
+        for role, table, verb in questions
+        if _value(connection, "select has_table_privilege(%s, %s, %s)", (role, f"public.{table}", verb))
+    ]
+    too_much += [
+        f"authenticated may read {table}.{column}"
+        for table, column in _SECRET_COLUMNS
+        if _value(
+            connection, "select has_column_privilege('authenticated', %s, %s, 'select')", (f"public.{table}", column)
+        )
+    ]
+    if too_much:
+        more = f" and {len(too_much) - 3} more" if len(too_much) > 3 else ""  # noqa: PLR2004  as many as are listed
+        return _REPORT.broken("grants", f"{', '.join(too_much[:3])}{more}", _BY_HAND)
+    return _REPORT.ok("grants", "users may read what is theirs, without keys, and write nothing")
+
+
+def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
+    rows = connection.execute(
+        "select p.proname, r.rolname from pg_proc p cross join pg_roles r"
+        " where p.pronamespace = 'public'::regnamespace and p.proname = any(%s)"
+        " and r.rolname in ('anon', 'authenticated') and p.prorettype <> 'trigger'::regtype"
+        " and p.provolatile = 'v' and has_function_privilege(r.rolname, p.oid, 'execute') order by 1, 2",
+        [list(functions)],
+    ).fetchall()
+    if rows:
+        listed = ", ".join(f"{role} may call {name}" for name, role in rows[:3])
+        return _REPORT.broken("functions", f"what writes is open: {listed}", _BY_HAND)
+    unusable = [
+        name
+        for name in sorted(_READERS)
+        if not _value(
+            connection,
+            "select bool_or(has_function_privilege('authenticated', oid, 'execute')) from pg_proc"
+            " where pronamespace = 'public'::regnamespace and proname = %s",
+            (name,),
+        )
+    ]
+    if unusable:
+        return _REPORT.broken("functions", f"users may not call {', '.join(unusable)}", _MIGRATE)
+    return _REPORT.ok("functions", "users may call what reads, and nothing that writes")
+
+
+def _stranger(connection: Connection) -> Finding:
+    """Be somebody who has nothing here, and look."""
+    claims = json.dumps({"sub": str(uuid.uuid4()), "role": "authenticated"})
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute("set local role authenticated")
+            connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
+            seen = _value(connection, "select count(*) from (select id from public.jobs limit 1) j")
+    except psycopg.errors.InsufficientPrivilege:
+        return _REPORT.broken("stranger", "a user may not even look at jobs of their own", _MIGRATE)
+    if seen:
+        return _REPORT.broken("stranger", "a user sees jobs that are somebody else's", "mend `rls` at once")
+    return _REPORT.ok("stranger", "a user who has nothing sees nothing")
+
+
+def _rule_book(connection: Connection) -> Finding:
+    rows = connection.execute("select portal, slot, version from public.portal_schemas where is_current").fetchall()
+    here = {(book.portal, slot.slot, book.version) for book in all_portals() for slot in book.slots}
+    if missing := sorted(here - set(rows)):
+        return _REPORT.broken("rule-book", f"the database lacks rules of {missing[0][0]} {missing[0][2]}", _MIGRATE)
+    return _REPORT.ok("rule-book", f"the rules of all {len(here)} slots are the ones of this release")
