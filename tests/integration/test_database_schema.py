@@ -6,6 +6,7 @@ from psycopg import sql
 
 from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.migrations import bootstrap, database_dir, read_migrations
+from tests.database_calls import Calls
 from tests.database_catalog import catalog
 from tests.postgres_fixture import PostgresForTests
 
@@ -46,6 +47,28 @@ def test_the_comparison_sees_every_kind_of_difference(database_url: str, change:
         connection.execute(change.encode())
         assert catalog(connection) != before
         connection.rollback()
+
+
+def test_an_owner_whom_row_level_security_binds_can_migrate_and_the_service_works(postgres: PostgresForTests) -> None:
+    """Supabase's owner is not bound by it, but somebody's own Postgres may have one who is."""
+    with postgres.database(template="template0") as url:
+        name = url.rsplit("/", 1)[1]
+        with psycopg.connect(postgres.superuser_url(name)) as server:
+            bootstrap(server)
+            server.execute(
+                "create role bound login; grant anon, authenticated, service_role to bound;"
+                "grant create, usage on schema public to bound; grant usage on schema auth to bound;"
+                "grant execute on all functions in schema auth to bound; set session authorization bound"
+            )
+            for migration in read_migrations():
+                server.execute(migration.sql.encode())
+            calls = Calls(server)
+            user = calls.user(3)
+            job_id = calls.create(user)["job_id"]
+            assert calls.as_user(user, "job_get", job_id=job_id)["status"] == "processing"
+            server.execute("select set_config('request.jwt.claims', '', true)")
+            assert server.execute("select from public.jobs").rowcount == 0  # bound indeed
+            server.rollback()
 
 
 def test_no_migration_needs_a_superuser_or_an_extension() -> None:

@@ -18,12 +18,14 @@ from rythmiq_cli.migrations import database_dir
 SUFFIX = "_portal_schemas.sql"
 _HEAD = """\
 -- The rule book (core/rythmiq/portals) as rows; made by `make seed`, do not edit.
+alter table public.portal_schemas no force row level security;  -- an owner whom it binds could not write them
 update public.portal_schemas set is_current = false where is_current;
 insert into public.portal_schemas (portal, slot, version, name, schema_definition) values
 """
 _TAIL = """
 on conflict (portal, slot, version) do update
   set name = excluded.name, schema_definition = excluded.schema_definition, is_current = true;
+alter table public.portal_schemas force row level security;
 """
 
 
