@@ -1,0 +1,548 @@
+"""Every way in which Camber was seen to fail, and what the executor makes of it (facts/camber.md 2, 3, 6)."""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rythmiq.adapters.camber.errors import (
+    CamberAmbiguousError,
+    CamberAuthError,
+    CamberError,
+    CamberRejectedError,
+    CamberUnavailableError,
+)
+from rythmiq.adapters.camber.executor import CamberExecutor
+from rythmiq.adapters.camber.http_transport import MAX_ANSWER_BYTES, TIMEOUT, HttpTransport
+from rythmiq.adapters.camber.service import CamberService
+from rythmiq.adapters.camber.wire import CREATE_FIELDS, NAMES, STATES, JobTerms, Wire
+from rythmiq.adapters.launch_command import GRAMMAR
+from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
+from rythmiq.settings import CamberSettings
+from tests.contract.executor_rigs import TERMS, camber_in_process, camber_over_command
+from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan, install_command
+from tests.integration.executor_run import new_order
+
+TIMEOUT_S = 10.0
+
+
+@pytest.fixture
+def fake() -> FakeCamber:
+    """A Camber."""
+    return FakeCamber()
+
+
+@pytest.fixture
+def executor(fake: FakeCamber) -> CamberExecutor:
+    """Over HTTP, without a socket."""
+    return camber_in_process(fake)
+
+
+def service(fake: FakeCamber, *, key: str = KEY, wire: Wire | None = None) -> CamberService:
+    """The service over HTTP, without a socket."""
+    wire = wire or Wire()
+    transport = HttpTransport(f"https://camber.test{BASE}", key, terms=TERMS, wire=wire, http=fake.http)
+    return CamberService("", "", terms=TERMS, wire=wire, transport=transport)
+
+
+def payload(order: Order) -> dict[str, object]:
+    """The dispatch document as the hand-off's interface is given it, with what must not leave."""
+    return {
+        "job_id": order.job_id,
+        "user_id": order.user_id,
+        "attempt": order.attempt,
+        "input": {"raw_path": f"raw/{order.user_id}/secret", "original_filename": "Ramesh $(id).jpg"},
+        "callback": {"token": "v1.secret"},
+    }
+
+
+# --- submit -----------------------------------------------------------------------------------------------------------
+
+SUBMITS: list[tuple[Plan, type[CamberError], int]] = [
+    ("refuse_connection", CamberUnavailableError, 0),
+    ("connect_timeout", CamberUnavailableError, 0),
+    ("html_502", CamberUnavailableError, 0),
+    ("accept_then_502", CamberUnavailableError, 1),
+    ("too_many", CamberUnavailableError, 0),
+    ("read_timeout", CamberAmbiguousError, 0),
+    ("accept_then_drop", CamberAmbiguousError, 1),
+    ("accept_then_timeout", CamberAmbiguousError, 1),
+    ("html_200", CamberAmbiguousError, 0),
+    ("redirect", CamberAmbiguousError, 0),
+    ("no_id", CamberAmbiguousError, 1),
+]
+
+
+@pytest.mark.parametrize(("plan", "kind", "taken"), SUBMITS)
+def test_a_submit_that_fails_says_whether_it_may_have_been_taken(
+    fake: FakeCamber, plan: Plan, kind: type[CamberError], taken: int
+) -> None:
+    order = new_order()
+    fake.plan.append(plan)
+    with pytest.raises(kind):
+        asyncio.run(service(fake).submit_job(order.job_id, payload(order)))
+    assert len(fake.jobs) == taken
+
+
+@pytest.mark.parametrize(("plan", "kind", "taken"), SUBMITS)
+def test_a_submit_that_failed_is_found_exactly_when_it_was_taken(
+    fake: FakeCamber, executor: CamberExecutor, plan: Plan, kind: type[CamberError], taken: int
+) -> None:
+    """So that it is repeated when it was not, and only then."""
+    del kind
+    order = new_order()
+    fake.plan.append(plan)
+    with pytest.raises(ExecutorUnclearError):
+        executor.submit(order, timeout_s=TIMEOUT_S)
+    found = executor.find(order.job_id, order.attempt, timeout_s=TIMEOUT_S)
+    assert found == ("25001" if taken else None)
+
+
+def test_nothing_is_sent_twice_by_itself(fake: FakeCamber, executor: CamberExecutor) -> None:
+    fake.plan.append("html_502")
+    with pytest.raises(ExecutorUnclearError):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+    assert fake.requests == [("POST", f"{BASE}/jobs")]
+
+
+def test_what_is_sent_is_a_command_of_fixed_words_and_ids(fake: FakeCamber) -> None:
+    """The payload stands sealed in the store; Camber expands and shows whatever it is told."""
+    order = new_order(attempt=2)
+    number = asyncio.run(service(fake).submit_job(uuid.UUID(order.job_id), payload(order)))
+    job = fake.jobs[int(number)]
+    assert job.command == f"./rythmiq-launch {order.user_id} {order.job_id} 2"
+    assert GRAMMAR.fullmatch(job.command)
+    assert dict(job.body) == {
+        "command": job.command,
+        "engine_type": "base",
+        "node_size": "xxsmall",
+        "mount_dir": PATH,
+    }
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order("$(id)", str(uuid.uuid4()), 1),
+        Order(str(uuid.uuid4()), "x; rm -rf /", 1),
+        Order(str(uuid.uuid4()).upper(), str(uuid.uuid4()), 1),
+        Order(str(uuid.uuid4()), str(uuid.uuid4()), 0),
+        Order(str(uuid.uuid4()), str(uuid.uuid4()), 1_001),
+    ],
+)
+def test_what_is_no_attempt_is_rejected_here(fake: FakeCamber, executor: CamberExecutor, order: Order) -> None:
+    with pytest.raises(ExecutorRejectedError):
+        executor.submit(order, timeout_s=TIMEOUT_S)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("program", ["launch $HOME", "launch `id`", "launch;id", "launch\nid", "लॉन्च"])
+def test_a_program_that_could_be_expanded_is_rejected_here(fake: FakeCamber, program: str) -> None:
+    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=fake.http)
+    executor = CamberExecutor(CamberService("", "", terms=JobTerms(program=program), transport=transport))
+    with pytest.raises(ExecutorRejectedError):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("wrong", [{"job_id": str(uuid.uuid4())}, {"attempt": "1"}, {"user_id": None}])
+def test_a_payload_of_another_job_is_rejected_here(fake: FakeCamber, wrong: dict[str, object]) -> None:
+    order = new_order()
+    with pytest.raises(CamberRejectedError):
+        asyncio.run(service(fake).submit_job(order.job_id, payload(order) | wrong))
+    assert fake.requests == []
+
+
+def test_a_field_that_camber_wants_otherwise_is_named(fake: FakeCamber, executor: CamberExecutor) -> None:
+    """And can be set without a release."""
+    fake.create_names = ("command", "engine_type", "engine_size", "mount_dir")
+    with pytest.raises(ExecutorRejectedError, match=r"code 1: engine_size, node_size$"):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+    settings = CamberSettings.from_environ({"CAMBER_CREATE_FIELDS": "size=engine_size"})
+    wire = Wire.of(
+        path_jobs="/jobs",
+        path_logs="/jobs/{id}/logs",
+        list_query="size=50",
+        create_fields=settings.camber_create_fields,
+        command_field="command",
+    )
+    assert camber_in_process(fake, wire=wire).submit(new_order(), timeout_s=TIMEOUT_S) == "25001"
+
+
+def test_an_engine_that_camber_does_not_have_is_a_rejection(fake: FakeCamber) -> None:
+    transport = HttpTransport(
+        f"https://camber.test{BASE}", KEY, terms=JobTerms(engine="container", path=PATH), wire=Wire(), http=fake.http
+    )
+    executor = CamberExecutor(CamberService("", "", transport=transport))
+    with pytest.raises(ExecutorRejectedError, match="code 2"):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+
+
+def test_a_refused_key_fails_no_job_for_good(fake: FakeCamber) -> None:
+    """An operator mends it; the reconciler goes on."""
+    order = new_order()
+    with pytest.raises(CamberAuthError):
+        asyncio.run(service(fake, key="wrong").submit_job(order.job_id, payload(order)))
+    executor = camber_in_process(fake, key="wrong")
+    calls: list[Callable[[], object]] = [
+        lambda: executor.submit(order, timeout_s=TIMEOUT_S),
+        lambda: executor.status("25001", timeout_s=TIMEOUT_S),
+        lambda: executor.find(order.job_id, 1, timeout_s=TIMEOUT_S),
+        lambda: executor.logs("25001", tail_lines=1, timeout_s=TIMEOUT_S),
+    ]
+    for call in calls:
+        with pytest.raises(ExecutorUnclearError, match="refuses the key"):
+            call()
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+class Stalling(httpx.AsyncBaseTransport):
+    """A server that takes what it is sent, and never answers."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Wait, for ever."""
+        del request
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
+
+
+def test_a_call_ends_by_its_time_whatever_camber_does() -> None:
+    """A submit inside a webhook or a GET has 5 s in all (SPEC 16)."""
+    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=Stalling())
+    executor = CamberExecutor(CamberService("", "", transport=transport))
+    with pytest.raises(ExecutorUnclearError, match=r"within 0\.01 s"):
+        executor.submit(new_order(), timeout_s=0.01)
+    with pytest.raises(ExecutorUnclearError, match=r"within 0 s"):
+        executor.find(str(uuid.uuid4()), 1, timeout_s=0)
+
+
+def test_each_phase_has_the_hand_offs_limit() -> None:
+    assert (TIMEOUT.connect, TIMEOUT.read, TIMEOUT.write, TIMEOUT.pool) == (5.0, 30.0, 30.0, 5.0)
+
+
+def test_an_answer_without_end_is_cut() -> None:
+    class Endless(httpx.AsyncByteStream):
+        sent = 0
+
+        async def __aiter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204  httpx's
+            while True:
+                Endless.sent += 65_536
+                yield b"x" * 65_536
+
+    transport = HttpTransport(
+        "https://camber.test",
+        KEY,
+        terms=TERMS,
+        wire=Wire(),
+        http=httpx.MockTransport(lambda _: httpx.Response(200, stream=Endless())),
+    )
+    with pytest.raises(ExecutorUnclearError):
+        CamberExecutor(CamberService("", "", transport=transport)).find(str(uuid.uuid4()), 1, timeout_s=TIMEOUT_S)
+    assert MAX_ANSWER_BYTES < Endless.sent < 2 * MAX_ANSWER_BYTES
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_seen_through_all_of_cambers_states(fake: FakeCamber, executor: CamberExecutor) -> None:
+    order = new_order()
+    number = executor.submit(order, timeout_s=TIMEOUT_S)
+    seen = [asyncio.run(service(fake).get_job_status(number)) for _ in range(3)]
+    fake.runs.finish(order)
+    seen.append(asyncio.run(service(fake).get_job_status(number)))
+    assert [(told["raw_status"], told["status"], told["terminal"]) for told in seen] == [
+        ("PROVISIONING", "starting", False),
+        ("INITIALIZING", "starting", False),
+        ("RUNNING", "running", False),
+        ("COMPLETED", "succeeded", True),
+    ]
+    assert set(seen[-1]) == {
+        "camber_job_id",
+        "status",
+        "raw_status",
+        "terminal",
+        "created_at",
+        "started_at",
+        "finished_at",
+    }
+    assert [told["finished_at"] is not None for told in seen] == [False, False, False, True]
+
+
+def test_a_job_that_stays_pending_is_cancelled_by_camber_or_starts_when_nobody_waits(
+    fake: FakeCamber, executor: CamberExecutor
+) -> None:
+    """The second is why attempts are fenced: there is no call that would stop it."""
+    orders = [new_order(), new_order()]
+    fake.plan.extend(["hold", "hold"])
+    stuck, zombie = (executor.submit(order, timeout_s=TIMEOUT_S) for order in orders)
+    assert executor.status(stuck, timeout_s=TIMEOUT_S) == "pending"
+    fake.cancel_for_good(stuck)
+    assert executor.status(stuck, timeout_s=TIMEOUT_S) == "cancelled"
+    assert executor.logs(stuck, tail_lines=10, timeout_s=TIMEOUT_S) == ""
+    assert executor.cancel(zombie, timeout_s=TIMEOUT_S) is False
+    fake.runs.release(fake.jobs[int(zombie)].run)
+    assert fake.runs.running(orders[1]) == 1
+
+
+@pytest.mark.parametrize("plan", ["refuse_connection", "read_timeout", "html_502", "html_200", "redirect", "too_many"])
+def test_a_question_that_is_not_answered_says_nothing_of_the_job(
+    fake: FakeCamber, executor: CamberExecutor, plan: Plan
+) -> None:
+    fake.plan.extend([plan, plan, plan])
+    with pytest.raises(ExecutorUnclearError):
+        executor.status("25001", timeout_s=TIMEOUT_S)
+    with pytest.raises(ExecutorUnclearError):
+        executor.find(str(uuid.uuid4()), 1, timeout_s=TIMEOUT_S)
+    if plan != "html_200":  # a log may be any text
+        with pytest.raises(ExecutorUnclearError):
+            executor.logs("25001", tail_lines=10, timeout_s=TIMEOUT_S)
+
+
+def answering(document: object, status: int = 200) -> CamberExecutor:
+    """A Camber that always says this."""
+    transport = HttpTransport(
+        "https://camber.test",
+        KEY,
+        terms=TERMS,
+        wire=Wire(),
+        http=httpx.MockTransport(lambda _: httpx.Response(status, json=document)),
+    )
+    return CamberExecutor(CamberService("", "", transport=transport))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"code": 0, "data": {"job_id": 1, "job_status": "RUNNING"}},
+        {"job_id": 1, "job_status": "RUNNING"},
+        {"id": "1", "status": "running"},
+        {"code": 0, "data": {"job_id": 1, "job_status": "HIBERNATING"}},
+    ],
+)
+def test_a_status_is_read_with_or_without_an_envelope_and_a_new_word_is_no_end(document: object) -> None:
+    assert answering(document).status("1", timeout_s=TIMEOUT_S) == "running"
+
+
+@pytest.mark.parametrize(
+    ("document", "status"), [([], 200), ({"code": 0, "data": {}}, 200), ({"code": 1}, 400), ({"code": 5}, 200)]
+)
+def test_an_answer_that_says_nothing_of_a_job_is_no_verdict(document: object, status: int) -> None:
+    with pytest.raises(ExecutorUnclearError):
+        answering(document, status).status("1", timeout_s=TIMEOUT_S)
+
+
+def test_every_state_that_camber_documents_is_known() -> None:
+    documented = {"PENDING", "PROVISIONING", "INITIALIZING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
+    assert documented <= set(STATES)
+
+
+@pytest.mark.parametrize("reference", ["25001/logs", "../me", "1" * 13, "٣", "-1", " 1"])
+def test_what_is_no_number_of_cambers_is_never_asked_for(
+    fake: FakeCamber, executor: CamberExecutor, reference: str
+) -> None:
+    assert executor.status(reference, timeout_s=TIMEOUT_S) == "unknown"
+    assert executor.logs(reference, tail_lines=5, timeout_s=TIMEOUT_S) == ""
+    assert fake.requests == []
+
+
+# --- find -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_list_that_shows_no_commands_cannot_tell_and_says_so(fake: FakeCamber, executor: CamberExecutor) -> None:
+    """Better an attempt that is given up after a while than one that runs twice."""
+    order = new_order()
+    executor.submit(order, timeout_s=TIMEOUT_S)
+    fake.shows_commands = False
+    with pytest.raises(ExecutorUnclearError, match="shows no commands"):
+        executor.find(order.job_id, 1, timeout_s=TIMEOUT_S)
+
+
+def test_a_full_list_that_begins_with_the_oldest_cannot_tell_and_says_so(
+    fake: FakeCamber, executor: CamberExecutor
+) -> None:
+    orders = [new_order() for _ in range(51)]
+    for order in orders:
+        executor.submit(order, timeout_s=TIMEOUT_S)
+    assert executor.find(orders[-1].job_id, 1, timeout_s=TIMEOUT_S) == "25051"
+    fake.newest_first = False
+    assert executor.find(orders[0].job_id, 1, timeout_s=TIMEOUT_S) == "25001"
+    with pytest.raises(ExecutorUnclearError, match="oldest"):
+        executor.find(orders[-1].job_id, 1, timeout_s=TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_it"),
+    [
+        ("./rythmiq-launch {user} {job} 1", True),
+        ("bash -c 'cd /work && ./rythmiq-launch {user} {job} 1'", True),
+        ("./rythmiq-launch {user} {job} 1; exit", True),
+        ("./rythmiq-launch {user} {job} 12", False),
+        ("./rythmiq-launch {user} {job} 2", False),
+        ("./rythmiq-launch {job} {user} 1", False),
+        ("echo {job} 1", False),
+    ],
+)
+def test_an_attempt_is_known_by_its_command_whatever_is_wrapped_around_it(command: str, *, is_it: bool) -> None:
+    order = new_order()
+    shown = command.format(user=order.user_id, job=order.job_id)
+    executor = answering({"code": 0, "data": {"jobs": [{"job_id": 3, "command": shown}]}})
+    assert executor.find(order.job_id, 1, timeout_s=TIMEOUT_S) == ("3" if is_it else None)
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", [{"data": {"logs": "a\nb\n"}}, {"data": ["a", "b"]}, {"data": "a\nb\n"}])
+def test_logs_are_read_in_whatever_form_they_come(document: object) -> None:
+    assert answering(document).logs("1", tail_lines=1, timeout_s=TIMEOUT_S) == "b\n"
+
+
+def test_logs_may_be_plain_text() -> None:
+    http = httpx.MockTransport(lambda _: httpx.Response(200, text="a\nb\n"))
+    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=http)
+    executor = CamberExecutor(CamberService("", "", transport=transport))
+    assert executor.logs("1", tail_lines=2, timeout_s=TIMEOUT_S) == "a\nb\n"
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", ["html_502", "too_many", "read_timeout", "no_id", "redirect"])
+def test_no_error_and_no_log_shows_the_key(
+    fake: FakeCamber, executor: CamberExecutor, plan: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.plan.append(plan)
+    with caplog.at_level(logging.DEBUG), pytest.raises(ExecutorUnclearError) as raised:
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+    assert KEY not in str(raised.value) + repr(raised.value.__context__) + caplog.text
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def script(folder: Path, text: str) -> Path:
+    """A `camber` program that says something."""
+    program = folder / "camber"
+    program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+def test_the_command_is_given_a_list_of_words_and_the_key_by_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of our own environment goes along, and the question is answered."""
+    monkeypatch.setenv("WEBHOOK_SECRET", "hush")
+    program = script(
+        tmp_path, f'printf "%s\\n" "$@" > {tmp_path}/words; env > {tmp_path}/env; head -n 1; echo Job ID: 7'
+    )
+    order = new_order()
+    assert camber_over_command(program).submit(order, timeout_s=TIMEOUT_S) == "7"
+    command = f"./rythmiq-launch {order.user_id} {order.job_id} 1"
+    words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
+    assert words == ["job", "create", "--engine", "base", "--size", "xxsmall", "--path", PATH, "--cmd", command]
+    environment = (tmp_path / "env").read_text(encoding="utf-8")
+    assert f"CAMBER_API_KEY={KEY}" in environment
+    assert "hush" not in environment
+    assert KEY not in " ".join(words)
+
+
+COMMANDS: list[tuple[str, type[Exception]]] = [
+    ("echo 'Error: unauthorized - invalid token' >&2; exit 1", ExecutorUnclearError),
+    ("echo 'Error: dial tcp: connection refused' >&2; exit 1", ExecutorUnclearError),
+    ("echo 'Error: unexpected EOF' >&2; exit 1", ExecutorUnclearError),
+    ("echo 'all is well'; exit 0", ExecutorUnclearError),
+    ("kill -9 $$", ExecutorUnclearError),
+    ("echo \"Error: Engine 'x' not found or not available\" >&2; exit 1", ExecutorRejectedError),
+    ("echo 'Error: validation error' >&2; exit 1", ExecutorRejectedError),
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), COMMANDS)
+def test_what_the_command_says_when_it_fails_is_understood(tmp_path: Path, text: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        camber_over_command(script(tmp_path, text)).submit(new_order(), timeout_s=TIMEOUT_S)
+
+
+def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    """By its own time, and by the caller's."""
+    program = script(tmp_path, f"cd {tmp_path}; exec sleep 600")
+    with pytest.raises(ExecutorUnclearError, match="did not end in time"):
+        camber_over_command(program, timeout_s=0.2).submit(new_order(), timeout_s=60)
+    with pytest.raises(ExecutorUnclearError, match=r"within 0\.2 s"):
+        camber_over_command(program).submit(new_order(), timeout_s=0.2)
+    assert tmp_path not in {place_of(process) for process in Path("/proc").glob("[0-9]*")}
+
+
+def place_of(process: Path) -> Path | None:
+    """Where a process works; None when it is gone, or another's."""
+    try:
+        return (process / "cwd").readlink()
+    except OSError:
+        return None
+
+
+@pytest.mark.parametrize("plan", ["accept_then_drop", "accept_then_502"])
+def test_a_submit_by_the_command_whose_answer_was_lost_is_found(tmp_path: Path, fake: FakeCamber, plan: Plan) -> None:
+    order = new_order()
+    with fake.serve() as url:
+        executor = camber_over_command(install_command(tmp_path, url))
+        fake.plan.append(plan)
+        with pytest.raises(ExecutorUnclearError):
+            executor.submit(order, timeout_s=TIMEOUT_S)
+        assert executor.find(order.job_id, 1, timeout_s=TIMEOUT_S) == "25001"
+        with pytest.raises(ExecutorUnclearError):
+            camber_over_command(install_command(tmp_path, url), key="wrong").status("25001", timeout_s=TIMEOUT_S)
+
+
+# --- the names --------------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_defaults_are_the_wires() -> None:
+    settings, wire, terms = CamberSettings.from_environ({}), Wire(), JobTerms()
+    assert settings.camber_path_jobs == wire.path_jobs
+    assert settings.camber_path_logs == wire.path_logs
+    assert settings.camber_list_query == wire.list_query
+    assert settings.camber_command_field == wire.command_field
+    assert (settings.camber_program, settings.camber_engine) == (terms.program, terms.engine)
+    assert (settings.camber_size, settings.camber_stash_path) == (terms.size, terms.path)
+
+
+def test_every_inferred_name_can_be_set_from_the_environment() -> None:
+    """All but the words of the command line's errors, of which only two were ever seen."""
+    known = set(CamberSettings.variables().values())
+    assert {name.variable for name in NAMES if name.variable} <= known
+    assert [name.what for name in NAMES if name.evidence == "inferred" and name.variable is None] == ["cli: refusals"]
+    assert set(Wire().create_fields) == set(CREATE_FIELDS)
+
+
+def test_no_other_module_of_ours_knows_a_name_of_cambers() -> None:
+    """But for the settings, whose defaults are held against the wire's above."""
+    core = Path(__file__).parents[2] / "core" / "rythmiq"
+    names = ["engine_type", "node_size", "mount_dir", '"job_status"', '"/jobs/{id}/logs"', '"/me"']
+    knowing = {
+        path.relative_to(core).as_posix()
+        for path in core.rglob("*.py")
+        if any(name in path.read_text(encoding="utf-8") for name in names)
+    }
+    assert knowing == {"adapters/camber/wire.py", "settings.py"}
+
+
+def test_the_address_of_the_key_is_https_or_this_machine() -> None:
+    with pytest.raises(Exception, match="CAMBER_API_URL is not https"):
+        CamberSettings.from_environ({"CAMBER_API_URL": "http://camber.example"})
+    assert CamberSettings.from_environ({"CAMBER_API_URL": "http://127.0.0.1:1/x"}).camber_api_url
+
+
+def test_the_fake_answers_in_the_forms_that_were_seen(fake: FakeCamber) -> None:
+    status, media_type, body = fake.answer("GET", f"{BASE}/me", KEY, b"")
+    assert (status, media_type, json.loads(body)["code"]) == (200, "application/json", 0)
+    assert fake.answer("DELETE", f"{BASE}/jobs/1", KEY, b"")[0] == 404
+    assert fake.answer("GET", "/api/ai/me", "other", b"")[0] == 401
