@@ -117,6 +117,7 @@ def test_every_function_answers_at_the_root_and_under_its_package(up: CloudProce
             assert httpx.get(f"{up.file.base_url}{base}/health").status_code == 200
             assert http.get(f"{base}/uploads").status_code == 405
         assert http.get(up.file.page_url).status_code == 200
+        assert http.get("/").headers["Location"] == "/api/app"
         assert http.get("/internal/webhooks/camber").status_code == 405
         assert http.post("/internal/reconcile").status_code == 401
         secret = {"X-Webhook-Secret": up.file.webhook_secret}

@@ -6,15 +6,18 @@ client does; checks what comes back; shows the ledger and the metrics; stops eve
 
 import argparse
 import os
-import queue
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -28,13 +31,15 @@ from rythmiq_cli.local.cloud_environment import process_environ
 from rythmiq_cli.local.cloud_file import CloudFile
 from rythmiq_cli.local.cloud_log import CloudLog
 from rythmiq_cli.local.demo_errands import USERS, Errand, draw_errands
-from rythmiq_cli.local.demo_report import count_sealed, ledger_table, metrics_table
-from rythmiq_cli.local.demo_run import Result, run_errand
+from rythmiq_cli.local.demo_report import PlaintextError, count_sealed, ledger_table, metrics_table
+from rythmiq_cli.local.demo_run import DemoError, Result, run_errand
 from rythmiq_cli.local.gallery import gallery_page
 from rythmiq_cli.local_token import Issuer, mint_token
 from rythmiq_cli.stopping import stop_by_signal
 
 _MARKER = ".rythmiq-demo"
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CloudError as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return ExitCode.UNREACHABLE
+    except (DemoError, PlaintextError) as error:
+        console.print(f"[red]{escape(str(error))}[/]")
+        return ExitCode.JOB_FAILED
     except KeyboardInterrupt:
         console.print("stopped")
         return ExitCode.INTERRUPTED
@@ -59,11 +67,10 @@ def _demo(output: Path, only: int | None, console: Console) -> int:
     _clear(output)
     console.print("[bold]Rythmiq One[/] demo: phone pictures in, files that fit their portals out")
     console.print("[dim]drawing and photographing the samples ...[/]")
-    drawn: queue.Queue[list[Errand]] = queue.Queue()
-    threading.Thread(target=lambda: drawn.put(list(draw_errands())), daemon=True).start()
+    drawn = _beside(lambda: list(islice(draw_errands(), only)))
     with ExitStack() as stack:
         file = stack.enter_context(_cloud(console))
-        errands = drawn.get()[:only]
+        errands = drawn.result()
         began_s = time.monotonic()
         results = _run_all(errands, file, output, console)
         console.print(f"[dim]{len(errands)} jobs of {len(USERS)} people in {time.monotonic() - began_s:.0f} s[/]\n")
@@ -105,16 +112,21 @@ def _cloud(console: Console) -> Iterator[CloudFile]:
 
 
 class _Board:
-    """Who is where; lives on a terminal, and is silent elsewhere."""
+    """Who is where: a table that lives on a terminal, and a line a step elsewhere."""
 
-    def __init__(self, errands: Sequence[Errand]) -> None:
-        self._at = {errand.folder: (errand, "waiting", time.monotonic()) for errand in errands}
+    def __init__(self, errands: Sequence[Errand], console: Console) -> None:
+        self._began_s = time.monotonic()
+        self._at = {errand.folder: (errand, "waiting", self._began_s) for errand in errands}
         self._lock = threading.Lock()
+        self._console = console
 
     def tell(self, errand: Errand, words: str) -> None:
         """An errand has come to something new."""
+        now_s = time.monotonic()
         with self._lock:
-            self._at[errand.folder] = (errand, words, time.monotonic())
+            self._at[errand.folder] = (errand, words, now_s)
+        if not self._console.is_terminal:
+            self._console.print(f"  [dim]{now_s - self._began_s:5.1f} s  {errand.user}, {errand.folder}: {words}[/]")
 
     def __rich__(self) -> Table:
         table = Table(box=None, pad_edge=False)
@@ -131,29 +143,31 @@ class _Board:
 
 def _run_all(errands: Sequence[Errand], file: CloudFile, output: Path, console: Console) -> list[Result]:
     """Run all errands at once, each with a client of its own; results in the order of the errands."""
-    board = _Board(errands)
-    ended: queue.Queue[Result | Exception] = queue.Queue()
+    board = _Board(errands, console)
 
-    def run(errand: Errand) -> None:
-        try:
-            with _client(file, errand) as client:
-                result = run_errand(client, errand, output, board.tell)
-            board.tell(errand, "done" if result.entry.ok else "failed")
-            ended.put(result)
-        except Exception as error:  # noqa: BLE001  raised again where it is awaited
-            ended.put(error)
+    def run(errand: Errand) -> Result:
+        with _client(file, errand) as client:
+            result = run_errand(client, errand, output, board.tell)
+        board.tell(errand, "done" if result.entry.ok else "failed")
+        _print(result, console)
+        return result
 
-    for errand in errands:  # daemons: Ctrl-C does not wait for them
-        threading.Thread(target=run, args=(errand,), daemon=True).start()
-    results: dict[str, Result] = {}
     with Live(board, console=console, refresh_per_second=8, transient=True) if console.is_terminal else ExitStack():
-        while len(results) < len(errands):
-            got = ended.get()
-            if isinstance(got, Exception):
-                raise got
-            results[got.errand.folder] = got
-            _print(got, console)
-    return [results[errand.folder] for errand in errands]
+        return [future.result() for future in [_beside(partial(run, errand)) for errand in errands]]
+
+
+def _beside(work: Callable[[], T]) -> "Future[T]":
+    """Begin to work on a thread. It is a daemon, so that Ctrl-C does not wait for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001  raised again where it is awaited
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def _client(file: CloudFile, errand: Errand) -> Client:
@@ -163,12 +177,9 @@ def _client(file: CloudFile, errand: Errand) -> Client:
 
 def _print(result: Result, console: Console) -> None:
     mark = "[green]✓[/]" if result.entry.ok else "[red]✕[/]"
-    errand, (first, *others) = result.errand, result.lines
-    console.print(
-        f"{mark} [bold]{errand.folder}[/] [dim]{errand.user}, {escape(errand.filename)}[/]\n  {escape(first)}"
-    )
-    for line in others:
-        console.print(f"  [dim]{escape(line)}[/]")
+    errand, (first, *others) = result.errand, map(escape, result.lines)
+    head = f"{mark} [bold]{errand.folder}[/] [dim]{errand.user}, {escape(errand.filename)}[/]\n  {first}"
+    console.print("\n  ".join([head, *(f"[dim]{line}[/]" for line in others)]))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The front door of the local cloud: HTTP on loopback, the platform's event, the function in its own process.
 
 Paths are `/{package}/{function}[/...]`, and those of package `api` also at the root (`/jobs/...`), as behind App
-Platform. What the function did not answer, the platform answers: 404 unknown, 413 over 1 MB in, 502 not initialized,
-ended in mid-call or over 1 MB out, 503 no instance free, 504 too slow. A function that is called without HTTP (the
-platform's trigger) gets an event without `http`.
+Platform; `/` alone leads to the page. What the function did not answer, the platform answers: 404 unknown, 413 over
+1 MB in, 502 not initialized, ended in mid-call or over 1 MB out, 503 no instance free, 504 too slow. A function that is
+called without HTTP (the platform's trigger) gets an event without `http`.
 
 Source: facts of the platform in docs/decisions.md. The status codes of 502 to 504 are DigitalOcean's documented or
 observed ones; the words are ours.
@@ -31,6 +31,7 @@ MAX_RESULT_BYTES = 1024 * 1024
 _DRAINED_BYTES = 64 * 1024 * 1024
 _TEND_EVERY_S = 0.1
 _ROOT_PACKAGE = "api"
+_PAGE = "api/app"
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _FAILURES: Mapping[type[FunctionError], tuple[HTTPStatus, str]] = {
@@ -96,6 +97,8 @@ class GatewayServer:
     def answer(self, request: WebRequest) -> WebAnswer:
         """Answer one request; `request.path` is a path of the server."""
         pool, rest = self._route(request.path)
+        if request.path == "/" and _PAGE in self._pools:
+            return WebAnswer(HTTPStatus.FOUND, (("Location", f"/{_PAGE}"),))
         if pool is None:
             return platform_answer(HTTPStatus.NOT_FOUND, "The requested resource does not exist.", request.request_id)
         if len(request.body) > MAX_BODY_BYTES:
