@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -27,6 +27,9 @@ from rythmiq.settings import CamberSettings
 from tests.contract.executor_rigs import TERMS, camber_in_process, camber_over_command
 from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan, install_command
 from tests.integration.executor_run import new_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TIMEOUT_S = 10.0
 
