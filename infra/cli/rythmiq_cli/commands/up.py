@@ -75,7 +75,13 @@ def _environ(
     if endpoint is None and (access_key or secret_key or bucket):
         usage("--s3-access-key, --s3-secret-key and --s3-bucket belong to --s3-endpoint")
     options = {"ENDPOINT": endpoint, "ACCESS_KEY": access_key, "SECRET_KEY": secret_key, "BUCKET": bucket}
-    return {**os.environ, **{f"DO_SPACES_{name}": value for name, value in options.items() if value}}
+    environ = {**os.environ, **{f"DO_SPACES_{name}": value for name, value in options.items() if value}}
+    if endpoint is not None and {environ.get(f"DO_SPACES_{key}", "-") for key in ("ACCESS_KEY", "SECRET_KEY")} & {
+        "",
+        "-",
+    }:
+        usage("--s3-endpoint needs --s3-access-key and --s3-secret-key")
+    return environ
 
 
 def _announce(file: "CloudFile", data_dir: Path, *, as_json: bool) -> None:

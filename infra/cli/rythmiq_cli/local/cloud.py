@@ -21,10 +21,11 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx
+from rich.markup import escape
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli import bundles
+from rythmiq_cli import bundles, spaces_rules
 from rythmiq_cli.local import cloud_environment as environment
 from rythmiq_cli.local import executor_process
 from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
@@ -37,6 +38,7 @@ from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, local_postg
 from rythmiq_cli.local.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor
 from rythmiq_cli.local.tether import Tether
+from rythmiq_cli.page_origins import page_origins
 
 _SOURCES = Path(__file__).parents[4] / "functions"
 _PLATFORM = (3, 11)
@@ -122,7 +124,10 @@ class _Cloud:
         self._log.say("starting the functions ...")
         gateway.start(self._pools(values))
         self._start_executor(executor_port, values)
-        self._first_answers(gateway.url, values)
+        with ThreadPoolExecutor(1) as beside:
+            ruled = beside.submit(self._set_rules, store, gateway.port, values)
+            self._first_answers(gateway.url, values)
+            ruled.result()
         self._start_schedule(gateway)
         return _described(gateway.url, values, store)
 
@@ -192,6 +197,26 @@ class _Cloud:
             )
         )
         return StoreConfig(endpoint, region, bucket, access_key, secret_key)
+
+    def _set_rules(self, store: StoreConfig, port: int, values: Mapping[str, str]) -> None:
+        """Give a store that runs elsewhere all of its rules; ours needs to know the page's origins only.
+
+        Raises:
+            CloudError: it does not answer. What it refuses is told, and left so.
+        """
+        origins = page_origins(values, [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")])
+        is_ours = _store_of(self._environ) is None
+        try:
+            changes = spaces_rules.plan(store, origins)
+            outcomes = spaces_rules.apply(store, [c for c in changes if c.part == "cors" or not is_ours])
+        except spaces_rules.SpacesUnreachableError as error:
+            raise CloudError(f"{store.endpoint}: {error}") from None
+        except spaces_rules.SpacesError as error:
+            self._log({"event": "store_rules_refused", "level": "warning", "reason": str(error)})
+            self._log.say(f"[yellow]{escape(str(error))}[/]")
+            return
+        for outcome in outcomes:
+            self._log({"event": "store_rule", "part": outcome.part, "state": outcome.state, "note": outcome.note})
 
     def _pools(self, values: Mapping[str, str]) -> list[FunctionPool]:
         directory = self._bundled() if self._options.bundles else _SOURCES
