@@ -10,6 +10,7 @@ from rythmiq_cli.commands import credits as credits_commands
 from rythmiq_cli.commands import env, jobs, keys, spaces
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
+from rythmiq_cli.commands.doctor import doctor
 from rythmiq_cli.commands.download import download
 from rythmiq_cli.commands.migrate import migrate
 from rythmiq_cli.commands.portals import portals
@@ -36,6 +37,7 @@ app.command(epilog=EPILOG)(watch)
 app.command(epilog=EPILOG)(download)
 app.command(epilog=EPILOG)(token)
 app.command(epilog=EPILOG)(migrate)
+app.command(epilog=EPILOG)(doctor)
 app.add_typer(credits_commands.app, name="credits")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

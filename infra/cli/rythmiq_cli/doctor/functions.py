@@ -1,0 +1,178 @@
+"""Probes of the functions: is each one deployed, put together and configured, and does it keep its door?
+
+Every refusal that is asked for is one that changes nothing: calls without a token, and preflights.
+
+Source: SPEC 4; facts of the platform's answers (docs/decisions.md).
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+import httpx
+
+import rythmiq
+from rythmiq_cli.doctor.finding import Finding, Reporter
+from rythmiq_cli.doctor.ticks import tick_finding
+
+_REPORT = Reporter("functions")
+_DEPLOY = "run `doctl serverless deploy . --env FILE` again, and read what it prints"
+_STRANGER = "https://stranger.invalid"
+_MAX_AGE_S = "7200"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a function answers to somebody who shows nothing."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    status: int
+    body: Mapping[str, Any] | None = None
+
+
+_UPLOAD = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 1}
+DOORS: Mapping[str, Door] = {
+    "api/health": Door("GET", "", 200),
+    "api/portals": Door("GET", "", 200),
+    "api/app": Door("GET", "/openapi.json", 200),
+    "api/uploads": Door("POST", "", 401, _UPLOAD),
+    "api/jobs": Door("GET", "", 401),
+    "api/account": Door("GET", "", 401),
+    "internal/webhooks": Door("POST", "/camber", 401, {}),
+    "internal/reconcile": Door("POST", "", 401, {}),
+    "internal/metrics": Door("GET", "", 401),
+}
+
+
+@dataclass
+class FunctionProbes:
+    """The probes of one deployment.
+
+    Attributes:
+        base_url: PUBLIC_URL.
+        http: sends the calls.
+        origins: ALLOWED_ORIGINS.
+        metrics_token: for a deep look and the metrics; None looks from outside only.
+    """
+
+    base_url: str
+    http: httpx.Client
+    origins: Collection[str] = ()
+    metrics_token: str | None = None
+
+    def run(self) -> Iterator[Finding]:
+        """Run all of them."""
+        try:
+            self.http.get(self._url("api/health"))
+        except httpx.HTTPError as error:
+            fix = "check PUBLIC_URL (`doctl serverless functions get api/health --url` tells it) and the network"
+            yield _REPORT.unreachable("reach", f"{self.base_url} does not answer: {type(error).__name__}", fix)
+            return
+        for function, door in DOORS.items():
+            yield self._guarded(function, door)
+        yield from self._deep()
+
+    def _url(self, function: str, path: str = "") -> str:
+        return f"{self.base_url.rstrip('/')}/{function}{path}"
+
+    def _guarded(self, function: str, door: Door) -> Finding:
+        try:
+            return self._door(function, door)
+        except httpx.HTTPError as error:
+            fix = "see the limits in project.yml, and the function's log"
+            return _REPORT.unreachable(function, f"no answer: {type(error).__name__}", fix)
+
+    def _door(self, function: str, door: Door) -> Finding:
+        answer = self.http.request(door.method, self._url(function, door.path), json=door.body)
+        if (trouble := _trouble(function, answer)) is not None:
+            return trouble
+        if answer.status_code != door.status:
+            fix = "what answers there is another function, or another release" if answer.is_error else "take it down"
+            return _REPORT.broken(function, f"answers {answer.status_code} where {door.status} is due", fix)
+        if door.status == HTTPStatus.UNAUTHORIZED and not _is_problem(answer):
+            fix = f"the platform or a proxy answers in its place; {_DEPLOY}"
+            return _REPORT.broken(function, "its refusal is no problem+json of ours", fix)
+        if (said := self._cors(function, door)) is not None:
+            fix = f"its annotation web-custom-options, or ALLOWED_ORIGINS; {_DEPLOY}"
+            return _REPORT.broken(function, said, fix)
+        if function == "api/health" and answer.json().get("version") != rythmiq.__version__:
+            said = f"release {answer.json().get('version')} is deployed, and this is {rythmiq.__version__}"
+            return _REPORT.warning(function, said, "use the doctor of the release that is deployed, or deploy this one")
+        shut = "refuses who shows nothing" if door.status == HTTPStatus.UNAUTHORIZED else "answers"
+        return _REPORT.ok(function, f"{shut}, and answers preflights itself")
+
+    def _cors(self, function: str, door: Door) -> str | None:
+        """What is wrong with its preflights; None when nothing is."""
+        for origin in (*sorted(self.origins), _STRANGER):
+            asked = {"Origin": origin if origin != "*" else _STRANGER, "Access-Control-Request-Method": door.method}
+            answer = self.http.options(self._url(function, door.path), headers=asked)
+            allowed = answer.headers.get_list("access-control-allow-origin")
+            if len(allowed) > 1:
+                return "the platform adds CORS headers to ours: no browser takes both"
+            may = "*" in self.origins or origin in self.origins
+            if may and allowed not in ([origin], ["*"]):
+                return f"a page at {origin} may not read its answers"
+            if not may and allowed:
+                return "any page may read its answers"
+            if answer.headers.get("access-control-max-age") != _MAX_AGE_S:
+                return "its preflights are answered by the platform"
+        return None
+
+    def _deep(self) -> Iterator[Finding]:
+        if self.metrics_token is None:
+            said = "METRICS_TOKEN is not known here: not looked inside"
+            yield _REPORT.warning("inside", said, "give it (--env FILE)")
+            return
+        shown = {"Authorization": f"Bearer {self.metrics_token}"}
+        try:
+            health = self.http.get(self._url("api/health"), headers=shown)
+            metrics = self.http.get(self._url("internal/metrics"), headers=shown)
+        except httpx.HTTPError as error:
+            yield _REPORT.unreachable("inside", f"no answer: {type(error).__name__}", "run it again")
+            return
+        if health.status_code == HTTPStatus.UNAUTHORIZED:
+            fix = f"METRICS_TOKEN here is not the one that is deployed; {_DEPLOY}"
+            yield _REPORT.broken("inside", "the deployment refuses METRICS_TOKEN", fix)
+            return
+        if not health.is_success:
+            yield _trouble("inside", health) or _REPORT.broken("inside", f"answers {health.status_code}", _DEPLOY)
+            return
+        found = health.json()
+        yield _REPORT.ok("inside", f"the functions reach the database, which has migration {found['schema_version']}")
+        yield tick_finding(_REPORT, found.get("last_tick_at"), dt.datetime.now(tz=dt.UTC))
+        if metrics.is_success and "rythmiq_jobs{" in metrics.text:
+            yield _REPORT.ok("metrics", "Prometheus has something to read")
+        else:
+            yield _REPORT.broken("metrics", f"internal/metrics answers {metrics.status_code}", _DEPLOY)
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    return str(answer.headers.get("content-type", "")).startswith("application/problem+json")
+
+
+def _trouble(probe: str, answer: httpx.Response) -> Finding | None:
+    """What the function, or the platform in its place, says of itself; None when it answers or refuses as it should."""
+    if _is_problem(answer):
+        return _own_trouble(probe, answer)
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        return _REPORT.broken(probe, "is not deployed at this address", f"check PUBLIC_URL; {_DEPLOY}")
+    if answer.is_error:
+        said = f"the platform answers {answer.status_code} in its place: it does not start, or takes too long"
+        fix = "the bundle is incomplete (`make bundle`, tests/bundles) or over a limit of project.yml"
+        return _REPORT.broken(probe, said, fix)
+    return None
+
+
+def _own_trouble(probe: str, answer: httpx.Response) -> Finding | None:
+    body = answer.json()
+    if body.get("code") == "NOT_CONFIGURED":
+        return _REPORT.broken(probe, str(body.get("detail")), "set them in the file, and deploy again")
+    if body.get("code") == "UNAVAILABLE":
+        fix = "look at the store and the database (`rythmiq doctor --only database`)"
+        return _REPORT.broken(probe, "it does not reach what stands behind it", fix)
+    if answer.is_server_error:
+        return _REPORT.broken(probe, f"answers {answer.status_code} {body.get('code')}", "read the function's log")
+    return None

@@ -1,0 +1,88 @@
+"""Everything that an environment names, looked at."""
+
+import ssl
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal, get_args
+
+import httpx
+
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.settings import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
+from rythmiq_cli.doctor.bucket import bucket_findings
+from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
+from rythmiq_cli.doctor.database import database_findings
+from rythmiq_cli.doctor.finding import Area, Finding, Reporter
+from rythmiq_cli.doctor.functions import FunctionProbes
+from rythmiq_cli.doctor.store import StoreProbes
+from rythmiq_cli.operator_environment import is_set
+from rythmiq_cli.operator_store import store_config
+from rythmiq_cli.page_origins import page_origins
+
+AREAS: tuple[Area, ...] = get_args(Area)
+_TIMEOUT_S = 30.0
+_CHECK = "`rythmiq env check` tells them all"
+
+
+def look(
+    environ: Mapping[str, str], areas: Collection[Area] = AREAS, origins: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Run the probes of these areas; what cannot be looked at is a finding too.
+
+    Args:
+        environ: the deployment's variables.
+        areas: which of them.
+        origins: of pages, beside those that the environment names.
+    """
+    parts = {"store": _store, "database": _database, "functions": _functions}
+    for area in AREAS:
+        if area in areas:
+            try:
+                yield from parts[area](environ, origins)
+            except SettingsError as error:
+                yield Reporter(area).broken("settings", str(error), _CHECK)
+
+
+def _client(authorities: str | None = None) -> httpx.Client:
+    verify = ssl.create_default_context(cafile=authorities) if authorities else True
+    return httpx.Client(timeout=_TIMEOUT_S, verify=verify)
+
+
+def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
+    config = store_config(environ)
+    pages = page_origins(environ, tuple(origins))
+    with _client(config.authorities) as client:
+        method: Literal["put", "post"] = "post" if environ.get("UPLOAD_METHOD") == "post" else "put"
+        reached = True
+        for finding in StoreProbes(config, client, method=method).run():
+            reached = reached and (finding.probe != "access" or finding.state == "ok")
+            yield finding
+        if reached:
+            yield from bucket_findings(config, client, pages)
+
+
+def _database(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
+    del origins
+    settings = DatabaseSettings.from_environ(environ)
+    if settings.database_url is not None:
+        yield from database_findings(settings.database_url.get_secret_value())
+    with _client() as client:
+        if settings.database_url is None:
+            yield from data_api_findings(settings, client)
+        yield from jwks_findings(AuthSettings.from_environ(environ), client)
+
+
+def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
+    if not is_set(environ, "PUBLIC_URL"):
+        fix = "give --url: `doctl serverless functions get api/health --url` shows it, without /api/health"
+        yield Reporter("functions").broken("settings", "PUBLIC_URL is not set: nobody knows where they are", fix)
+        return
+    del origins  # of the bucket; the functions are deployed with ALLOWED_ORIGINS alone
+    allowed = CorsSettings.from_environ(environ).allowed_origins
+    token = None
+    if is_set(environ, "METRICS_TOKEN"):
+        try:
+            token = MetricsSettings.from_environ(environ).metrics_token.get_secret_value()
+        except SettingsError:
+            token = environ["METRICS_TOKEN"]  # what else is amiss is the database's finding
+    with _client() as client:
+        yield from FunctionProbes(environ["PUBLIC_URL"], client, allowed, token).run()
