@@ -47,6 +47,10 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest
 
+.PHONY: test-long
+test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults
+	$(BIN)/python -m pytest -m long
+
 .PHONY: test-paddle
 test-paddle: $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle

@@ -244,7 +244,11 @@ class Rig:
 
     def work(self, job_id: str, attempt: int = 1, *, text: bool = True, document: bytes = DOCUMENT) -> WebhookBody:
         """Do the job: store what a worker would, and say what it would say."""
-        dispatch = self.dispatch_of(self.order(job_id, attempt))
+        return self.work_on(self.dispatch_of(self.order(job_id, attempt)), text=text, document=document)
+
+    def work_on(self, dispatch: Dispatch, *, text: bool = True, document: bytes = DOCUMENT) -> WebhookBody:
+        """Do the job of a dispatch object that was read before; it may be gone by now."""
+        job_id, attempt = dispatch.job_id, dispatch.attempt
         sealed = dispatch.encryption is not None
 
         def output(name: str) -> str:

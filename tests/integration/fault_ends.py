@@ -1,0 +1,57 @@
+"""What must hold when a world of faults has come to its end."""
+
+import json
+from typing import Any
+
+from rythmiq.contracts.keys import MasterKey, OutputKey, RawKey, parse_key
+from tests.database_invariants import broken_invariants
+from tests.integration.fault_world import World
+
+MASTERS_GONE_S = 3_700
+"""After this a tick removes what an attempt that never settled has left."""
+
+
+def check(world: World) -> None:
+    """Exactly one end a job, one ZIP and one charge at most, a ledger that balances, and nothing left for ever."""
+    broken = broken_invariants(world.admin)
+    assert not broken, broken
+    rows = {row["id"]: row for (row,) in world.sql("select to_jsonb(j) from public.jobs j")}
+    assert rows.keys() == {wish.job_id for wish in world.wishes if wish.accepted}
+    for row in rows.values():
+        _check_job(world, row)
+    _check_leftovers(world)
+
+
+def _check_job(world: World, row: dict[str, Any]) -> None:
+    assert row["status"] in {"completed", "failed"}
+    assert world.ledger(row["id"]) == ["reserve", "settle" if row["status"] == "completed" else "refund"]
+    zips = [key for key in world.store.objects if f"/{row['id']}/" in key and "_output.zip" in key]
+    assert len(zips) <= 1
+    if row["status"] == "completed" and row["erased_at"] is None:
+        [wish] = [wish for wish in world.wishes if wish.job_id == row["id"]]
+        files = world.zip_of(world.view(wish.user, row["id"]))
+        assert json.loads(files["receipt.json"]) == row["receipt"], "the ZIP is not the one that was settled"
+        assert row["artifacts"]["master_path"] in world.store.objects
+
+
+def _check_leftovers(world: World) -> None:
+    """Owners delete what they have; then only what the bucket's rules expire soon may stand."""
+    for wish in world.wishes:
+        world.delete(wish)
+    for key in world.store.objects:
+        kept = parse_key(key)
+        assert isinstance(kept, RawKey), f"DELETE has left {key}"
+        assert kept.job_id not in {wish.job_id for wish in world.wishes if wish.accepted}, f"DELETE has left {key}"
+
+
+def masters_without_a_document(world: World) -> set[str]:
+    """Masters that no document names: those of attempts that never settled."""
+    known = {str(document) for (document,) in world.sql("select document_id from public.documents")}
+    masters = {key: parse_key(key) for key in world.store.objects}
+    return {text for text, key in masters.items() if isinstance(key, MasterKey) and key.document_id not in known}
+
+
+def of_output(world: World, job_id: str) -> set[str]:
+    """What stands below output/ of a job."""
+    keys = {text: parse_key(text) for text in world.store.objects}
+    return {text for text, key in keys.items() if isinstance(key, OutputKey) and key.job_id == job_id}
