@@ -1,14 +1,17 @@
 """What the demo shows of the cloud's inside when all is done: the ledger, the metrics, and what stands in the store."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 import psycopg
 from rich.table import Table
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
+from rythmiq.contracts.errors import Stage
 from rythmiq.crypto.rqe1 import is_sealed
 from rythmiq_cli.local.cloud_file import CloudFile
 
+_STAGES = get_args(Stage)
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024
 
 
@@ -35,20 +38,19 @@ def ledger_table(database_url: str, users: Mapping[str, str]) -> Table:
 
 
 def metrics_table(database_url: str) -> Table:
-    """CPU time by stage, from `cpu_usage`, and the metrics that were kept of the jobs."""
+    """CPU time by stage from `cpu_usage`, in the stages' order, and the metrics that were kept of the jobs."""
     table = Table("stage or metric", "rows", "mean", "most", box=None, pad_edge=False)
     with psycopg.connect(database_url) as connection:
-        for name, rows, mean, most in connection.execute(
-            """
-            select stage || ', CPU ms', count(*), avg(cpu_ms), max(cpu_ms) from public.cpu_usage group by stage
-            union all
-            select name, count(*), avg(value), max(value) from public.metrics
-             where name not like 'stage%' group by name
-            """
-        ):
-            table.add_row(
-                str(name), str(rows), f"{mean:.2f}".rstrip("0").rstrip("."), f"{most:.2f}".rstrip("0").rstrip(".")
-            )
+        cpu = connection.execute(
+            "select stage, count(*), avg(cpu_ms), max(cpu_ms) from public.cpu_usage group by stage"
+        ).fetchall()
+        metrics = connection.execute(
+            "select name, count(*), avg(value), max(value) from public.metrics group by name order by name"
+        ).fetchall()
+    for stage, rows, mean, most in sorted(cpu, key=lambda row: _STAGES.index(row[0])):
+        table.add_row(f"{stage}, CPU ms", str(rows), f"{mean:.0f}", f"{most:.0f}")
+    for name, rows, mean, most in metrics:
+        table.add_row(name, str(rows), f"{mean:,.2f}", f"{most:,.2f}")
     return table
 
 
