@@ -89,9 +89,9 @@ class Upload(_Row):
 
 
 class UploadAnswer(_Row):
-    """`upload_create` and `upload_get`."""
+    """`upload_create` and `upload_get`; `too_many` when the user has 100 that no job claimed within a day."""
 
-    outcome: Literal["created", "found", "claimed", "unknown"]
+    outcome: Literal["created", "found", "claimed", "unknown", "too_many"]
     upload: Upload | None = None
 
 
@@ -129,12 +129,25 @@ class OverdueJob(StartedJob):
     submitted_at: dt.datetime | None
 
 
+class Removal(_Row):
+    """Storage keys under which an attempt that never settled may have left something."""
+
+    job_id: str
+    keys: tuple[str, ...]
+
+
 class TickWork(_Row):
-    """What `jobs_tick` hands out: at most one job to reconcile and one to dispatch, and what it purged."""
+    """What `jobs_tick` hands out: at most one job to reconcile, to dispatch and to clear up after, and what it purged."""
 
     overdue: OverdueJob | None = None
     dispatch: StartedJob | None = None
+    removal: Removal | None = None
     purged: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.overdue is None and self.dispatch is None and self.removal is None
 
 
 class JobCreated(_Row):
@@ -212,6 +225,7 @@ class JobRow(_Row):
     artifacts: dict[str, str] | None
     sealed: bool
     queue_position: int | None
+    expected_start_at: dt.datetime | None
     overdue: bool
     row_version: int
     created_at: dt.datetime
@@ -400,7 +414,10 @@ class Database(Protocol):
         """Trust the current attempt for longer."""
 
     def jobs_tick(self, capacity: Capacity) -> TickWork:
-        """Claim at most one overdue job, start at most one waiting job, purge a little."""
+        """Claim at most one overdue job, start at most one waiting job, hand out what is left over, purge a little."""
+
+    def removal_done(self, job_id: str) -> bool:
+        """The keys of a removal are gone; they are handed out once more, an hour later."""
 
     def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
         """One of the caller's jobs; None also when it is another's or erased."""
@@ -430,6 +447,12 @@ class Database(Protocol):
 
     def job_inspect(self, job_id: str) -> OperatorJob | None:
         """One job of anybody (an operator's call)."""
+
+    def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
+
+    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
 
     def metrics_snapshot(self) -> dict[str, Any]:
         """Counts and ages for Prometheus."""

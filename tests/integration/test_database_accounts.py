@@ -78,6 +78,19 @@ def test_an_upload_that_is_written_twice_stays_as_it_was(sql: Calls) -> None:
     assert sql("upload_create", **stolen, initial_credits=3)["outcome"] == "unknown"
 
 
+def test_uploads_that_no_job_claims_are_bounded_and_count_for_a_day(sql: Calls) -> None:
+    user, other = sql.user(200), sql.user()
+    uploads = [sql.upload(user) for _ in range(100)]
+    fresh, first = new_id(), uploads[0]
+    asked = first | {"job_id": fresh, "raw_path": first["raw_path"].replace(first["job_id"], fresh)}
+    assert sql("upload_create", **asked, initial_credits=0) == {"outcome": "too_many", "upload": None}
+    assert sql.upload(other)["user_id"] == other
+    sql.create(user, first)
+    assert sql("upload_create", **asked, initial_credits=0)["outcome"] == "created"
+    sql.advance(25 * 3_600)
+    assert sql.upload(user)["user_id"] == user
+
+
 def test_an_uploads_key_must_be_its_owners_and_its_jobs(sql: Calls) -> None:
     user = sql.user()
     with pytest.raises(psycopg.errors.CheckViolation):

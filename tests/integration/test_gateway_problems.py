@@ -121,6 +121,13 @@ def _too_many_jobs(doors: Doors, rig: Rig, someone: User) -> Seen:
     return job(doors, someone, rig.upload(someone).raw_path)
 
 
+def _too_many_uploads(doors: Doors, rig: Rig, someone: User) -> Seen:
+    for _ in range(100):
+        rig.upload(someone)
+    body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 10}
+    return doors("POST", "/api/uploads", headers=as_user(someone), document=body)
+
+
 def _no_credit(doors: Doors, rig: Rig, someone: User) -> Seen:
     rig.initial_credits = 0
     rig.build()
@@ -171,6 +178,7 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.ATTEMPT_UNKNOWN: _attempt_unknown,
     ProblemCode.SETTLEMENT_BUSY: _settlement_busy,
     ProblemCode.TOO_MANY_JOBS: _too_many_jobs,
+    ProblemCode.TOO_MANY_UPLOADS: _too_many_uploads,
     ProblemCode.NO_CREDIT: _no_credit,
     ProblemCode.PACKAGING_TROUBLE: _packaging_trouble,
     ProblemCode.UNAVAILABLE: _unavailable,
@@ -178,6 +186,7 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.INTERNAL: _internal,
 }
 COMES_BACK = {
+    ProblemCode.TOO_MANY_UPLOADS,
     ProblemCode.JOB_PROCESSING,
     ProblemCode.JOB_PENDING,
     ProblemCode.SETTLEMENT_BUSY,

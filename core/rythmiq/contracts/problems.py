@@ -33,6 +33,7 @@ class ProblemCode(StrEnum):
     ATTEMPT_UNKNOWN = "ATTEMPT_UNKNOWN"
     SETTLEMENT_BUSY = "SETTLEMENT_BUSY"
     TOO_MANY_JOBS = "TOO_MANY_JOBS"
+    TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS"
     NO_CREDIT = "NO_CREDIT"
     PACKAGING_TROUBLE = "PACKAGING_TROUBLE"
     UNAVAILABLE = "UNAVAILABLE"
@@ -92,6 +93,12 @@ _ENTRIES = (
     ),
     ProblemEntry(
         ProblemCode.TOO_MANY_JOBS, 429, "Too many active jobs", "Wait until one has ended; Retry-After says how long."
+    ),
+    ProblemEntry(
+        ProblemCode.TOO_MANY_UPLOADS,
+        429,
+        "Too many uploads without a job",
+        "Create jobs from the uploads there are, or sign one of them again by its job_id; they lapse after a day.",
     ),
     ProblemEntry(ProblemCode.NO_CREDIT, 402, "No credit left", "Ask the operator for credits."),
     ProblemEntry(ProblemCode.PACKAGING_TROUBLE, 503, "The ZIP could not be stored", "Send it again after Retry-After."),

@@ -15,6 +15,8 @@ from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.ports import SEALED_TYPE, Clock, Database, SigningStore, Upload
 from rythmiq.services.data_keys import JobDataKey, mint, unwrap
 
+TOO_MANY_UPLOADS_RETRY_S = 3_600
+
 
 @dataclass(frozen=True, slots=True)
 class UploadTerms:
@@ -59,7 +61,7 @@ class Uploads:
         """Sign a new upload, or one's own unclaimed one again (same key, same data key).
 
         Raises:
-            ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, NOT_CONFIGURED.
+            ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, TOO_MANY_UPLOADS, NOT_CONFIGURED.
             DatabaseUnavailableError: the database does not answer.
         """
         if request.job_id is not None:
@@ -80,7 +82,9 @@ class Uploads:
             wrapped_key=key.wrapped_key_text if key else None,
             created_at=now,
         )
-        self._database.upload_create(upload, initial_credits=self._terms.initial_credits)
+        written = self._database.upload_create(upload, initial_credits=self._terms.initial_credits)
+        if written.outcome == "too_many":
+            raise ProblemError(ProblemCode.TOO_MANY_UPLOADS, retry_after_s=TOO_MANY_UPLOADS_RETRY_S)
         return self._signed(upload, key)
 
     def _again(self, user_id: str, job_id: str) -> UploadAnswer:

@@ -68,17 +68,26 @@ language sql immutable set search_path = '' as $$
   )
 $$;
 
--- created, with the row; or what there is already, as `upload_get` has it.
+-- created, with the row; or what there is already, as `upload_get` has it; or too_many, so that nobody fills the store
+-- with what no job claims: an unclaimed upload counts for a day.
 create function public.upload_create(
   p_job_id uuid, p_user_id uuid, p_raw_path text, p_mime_type text, p_size_bytes bigint, p_kid integer,
   p_wrapped_key text, p_created_at timestamptz, p_initial_credits integer
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
+  c_most_unclaimed constant integer := 100;
   v_upload public.uploads;
 begin
   if not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
     perform public.credits_open(p_user_id, p_initial_credits);
+  end if;
+  perform from public.user_credits where user_id = p_user_id for update;  -- those who count, one after the other
+  if (
+    select count(*) from public.uploads
+    where user_id = p_user_id and claimed_at is null and created_at > public.instant() - interval '24 hours'
+  ) >= c_most_unclaimed then
+    return jsonb_build_object('outcome', 'too_many', 'upload', null);
   end if;
   insert into public.uploads (job_id, user_id, raw_path, mime_type, size_bytes, kid, wrapped_key, created_at)
   values (p_job_id, p_user_id, p_raw_path, p_mime_type, p_size_bytes, p_kid, p_wrapped_key, p_created_at)

@@ -25,7 +25,14 @@ CREATE = Operation(
     access="user",
     body=UploadRequest,
     answers={201: Answer("Where to upload, and the key to seal under.", UploadAnswer)},
-    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.UPLOAD_TOO_LARGE, ProblemCode.UPLOAD_CLAIMED}),
+    refusals=frozenset(
+        {
+            ProblemCode.NOT_FOUND,
+            ProblemCode.UPLOAD_TOO_LARGE,
+            ProblemCode.UPLOAD_CLAIMED,
+            ProblemCode.TOO_MANY_UPLOADS,
+        }
+    ),
 )
 OPERATIONS = (CREATE,)
 
