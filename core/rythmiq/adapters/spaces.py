@@ -17,10 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from rythmiq.adapters.signer import AccessKey, Signer, SigningRequest
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.store_errors import ObjectMissingError, StoreError, UnexpectedAnswerError
 
@@ -92,7 +89,7 @@ class SpacesStore:
         self._attempts = attempts
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._credentials = Credentials(config.access_key, config.secret_key)
+        self._signer = Signer(AccessKey(config.access_key, config.secret_key), config.region)
 
     def generate_upload_url(  # noqa: PLR0913  the terms of an upload are this many
         self,
@@ -132,17 +129,16 @@ class SpacesStore:
         headers = {"Content-Type": content_type, "Content-Length": str(size_bytes), "x-amz-acl": "private"}
         if self.config.conditional_writes:
             headers["If-None-Match"] = "*"
-        request = AWSRequest(method="PUT", url=self._url(key), headers=dict(headers))
-        signer = S3SigV4QueryAuth(self._credentials, "s3", self.config.region, expires=expires_s)
-        signer.add_auth(request)
-        return PresignedUpload("PUT", str(request.url), headers, {}, _expiry(request, expires_s))
+        request = SigningRequest("PUT", self._url(key), headers=headers)
+        self._signer.presign(request, expires_s=expires_s)
+        return PresignedUpload("PUT", request.url, headers, {}, request.signed_at + dt.timedelta(seconds=expires_s))
 
     def _presigned_post(
         self, key: str, content_type: str, range_bytes: tuple[int, int], expires_s: int
     ) -> PresignedUpload:
         fields = {"key": key, "Content-Type": content_type, "acl": "private", "success_action_status": "204"}
         expires_at = _now().replace(microsecond=0) + dt.timedelta(seconds=expires_s)
-        request = AWSRequest(method="POST", url=f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}")
+        request = SigningRequest("POST", f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}")
         request.context["s3-presign-post-fields"] = dict(fields)
         request.context["s3-presign-post-policy"] = {
             "expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -152,9 +148,9 @@ class SpacesStore:
                 ["content-length-range", *range_bytes],
             ],
         }
-        S3SigV4PostAuth(self._credentials, "s3", self.config.region).add_auth(request)
+        self._signer.sign_form(request)
         signed = {str(name): str(value) for name, value in request.context["s3-presign-post-fields"].items()}
-        return PresignedUpload("POST", str(request.url), {}, signed, expires_at)
+        return PresignedUpload("POST", request.url, {}, signed, expires_at)
 
     def generate_download_url(self, key: str, *, expires_s: int = DOWNLOAD_EXPIRES_S) -> str:
         """Sign the download of one object.
@@ -175,9 +171,9 @@ class SpacesStore:
     def _presigned_get(self, key: str, expires_s: int, params: dict[str, str]) -> str:
         _check_expiry(expires_s, MAX_EXPIRES_S)
         parse_key(key)
-        request = AWSRequest(method="GET", url=self._url(key), params=params)
-        S3SigV4QueryAuth(self._credentials, "s3", self.config.region, expires=expires_s).add_auth(request)
-        return str(request.url)
+        request = SigningRequest("GET", self._url(key), params=params)
+        self._signer.presign(request, expires_s=expires_s)
+        return request.url
 
     def fetch_object(self, key: str, *, max_bytes: int, timeout_s: float | None = None) -> bytes:
         """Read one object.
@@ -238,12 +234,12 @@ class SpacesStore:
         parse_key(key)
         ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         for attempt in range(1, self._attempts + 1):
-            request = AWSRequest(method=method, url=self._url(key), data=content, headers=dict(headers or {}))
-            S3SigV4Auth(self._credentials, "s3", self.config.region).add_auth(request)
+            request = SigningRequest(method, self._url(key), headers=headers, body=content)
+            self._signer.sign(request)
             try:
                 return call(
                     method,
-                    str(request.url),
+                    request.url,
                     timeout_s=self._timeout_s if ends_at is None else ends_at - time.monotonic(),
                     max_bytes=max_bytes,
                     headers={str(name): str(value) for name, value in request.headers.items()},
@@ -279,8 +275,3 @@ def _now() -> dt.datetime:
 def _check_expiry(expires_s: int, most_s: int) -> None:
     if not 1 <= expires_s <= most_s:
         raise ValueError(f"an expiry here is 1 to {most_s} s")
-
-
-def _expiry(request: AWSRequest, expires_s: int) -> dt.datetime:
-    signed_at = dt.datetime.strptime(str(request.context["timestamp"]), "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
-    return signed_at + dt.timedelta(seconds=expires_s)

@@ -13,7 +13,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import jwt
+from jwt import PyJWK
+from jwt.algorithms import HMACAlgorithm
+from jwt.utils import is_pem_format, is_ssh_key
 
+from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.operators import bearer
@@ -37,16 +41,36 @@ class Keys(Protocol):
         """
 
 
+class _Secret(HMACAlgorithm):
+    """HS256 under a secret that has been looked at once.
+
+    PyJWT looks at each call whether the secret is a certificate by mistake, and imports X.509 for it: a twentieth of a
+    cold start.
+    """
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """The secret's bytes."""
+        return key.encode() if isinstance(key, str) else key
+
+
 class SecretKey:
-    """The one secret that both sides share (HS256)."""
+    """The one secret that both sides share (HS256).
+
+    Raises:
+        SettingsError: it is a public key or a certificate, under which anybody could sign.
+    """
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
+        raw = secret.encode()
+        if is_pem_format(raw) or is_ssh_key(raw):
+            raise SettingsError("SUPABASE_JWT_SECRET is a public key, not a secret; set AUTH_MODE=jwks instead")
+        self._key = PyJWK({"kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(raw).decode()})
+        self._key.Algorithm = _Secret(HMACAlgorithm.SHA256)
 
-    def find(self, kid: str | None) -> tuple[str, Sequence[str]]:
+    def find(self, kid: str | None) -> tuple[PyJWK, Sequence[str]]:
         """The secret, whatever the token calls it."""
         del kid
-        return self._secret, ("HS256",)
+        return self._key, ("HS256",)
 
 
 class TokenVerifier:

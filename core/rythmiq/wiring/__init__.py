@@ -13,6 +13,8 @@ import os
 import sys
 from typing import Any
 
+from rythmiq.wiring import cold_start
+
 # Before pydantic is imported: looking for plugins costs a cold start, and there are none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
@@ -67,11 +69,15 @@ def metrics(event: object, context: object = None) -> Answer:
 def _answered(name: str, event: object, context: object) -> Answer:
     """Answer even when not so much as the imports succeed; the platform would show that as a 502 without a word."""
     try:
+        if f"rythmiq.wiring.{name}" not in sys.modules:
+            cold_start.begin()
         answer: Answer = importlib.import_module(f"rythmiq.wiring.{name}").APPLICATION(event, context)
     except Exception as error:  # noqa: BLE001  see above
         line = {"level": "error", "event": "not_wired", "function": name, "error": repr(error)}
         print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  the log itself may be what failed
         return _unwired()
+    finally:
+        cold_start.end()
     return answer
 
 

@@ -1,0 +1,96 @@
+"""Deferred modules are what they always were, only later."""
+
+import os
+import subprocess
+import sys
+
+import jwt
+import pytest
+
+BEGIN = """
+import sys
+from rythmiq.wiring import cold_start
+cold_start.begin()
+def ran(name):
+    return "__getattr__" not in vars(sys.modules[name])
+"""
+
+
+def program(text: str) -> str:
+    """What a fresh interpreter prints."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", BEGIN + text], check=True, capture_output=True, text=True, env=environ)
+    return done.stdout.strip()
+
+
+def test_the_signer_runs_none_of_urllib3_s_client() -> None:
+    said = program(
+        "import botocore.auth, urllib3.exceptions; print(ran('urllib3'), 'urllib3.connection' in sys.modules)"
+    )
+    assert said == "False False"
+
+
+def test_tokens_are_verified_without_certificates() -> None:
+    secret, user = "a secret of at least thirty-two bytes", "0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+    claims = {"sub": user, "aud": "authenticated", "role": "authenticated", "iss": "me", "exp": 4_000_000_000}
+    token = jwt.encode(claims, secret, algorithm="HS256")
+    said = program(
+        "from rythmiq.gateway.tokens import SecretKey, TokenVerifier\n"
+        f"verifier = TokenVerifier(issuer='me', keys=SecretKey('{secret}'))\n"
+        f"print(verifier.verify('Bearer {token}').user_id, ran('cryptography.x509'))"
+    )
+    assert said == f"{user} False"
+
+
+def test_the_first_use_runs_the_module() -> None:
+    said = program(
+        "import zipfile, io\n"
+        "before = ran('zipfile')\n"
+        "archive = zipfile.ZipFile(io.BytesIO(), 'w')\n"
+        "print(before, ran('zipfile'), archive.namelist(), zipfile.__spec__.loader is zipfile.__loader__)"
+    )
+    assert said == "False True [] True"
+
+
+def test_a_deferred_package_can_be_used_in_every_way() -> None:
+    said = program(
+        "from urllib3 import exceptions\n"
+        "import urllib3.util\n"
+        "from urllib3 import PoolManager\n"
+        "import importlib, urllib3\n"
+        "print(PoolManager.__module__, urllib3.exceptions is exceptions, bool(urllib3.__version__))"
+    )
+    assert said == "urllib3.poolmanager True True"
+
+
+def test_a_boto3_client_works_beside_it() -> None:
+    said = program(
+        "import boto3\n"
+        "client = boto3.client('s3', region_name='x', aws_access_key_id='a', aws_secret_access_key='b')\n"
+        "print(client.generate_presigned_url('get_object', Params={'Bucket': 'b', 'Key': 'k'})[:8])"
+    )
+    assert said == "https://"
+
+
+def test_what_a_module_lacks_is_missing_as_ever() -> None:
+    said = program(
+        "import csv\n"
+        "try:\n    csv.no_such_thing\nexcept AttributeError as error:\n    print(error)\n"
+        "try:\n    from csv import nor_this\nexcept ImportError as error:\n    print(type(error).__name__)"
+    )
+    assert said.splitlines() == ["module 'csv' has no attribute 'no_such_thing'", "ImportError"]
+
+
+@pytest.mark.parametrize("name", ["no_such_module", "urllib3.no_such_module"])
+def test_what_is_not_there_is_not_found(name: str) -> None:
+    assert program(f"try:\n    import {name}\nexcept ModuleNotFoundError as error:\n    print(error.name)") == name
+
+
+def test_garbage_is_collected_again_after_the_first_answer() -> None:
+    said = program(
+        "import gc\nfrom rythmiq.wiring import health\n"
+        "print(gc.isenabled())\n"
+        "health({'http': {'method': 'GET', 'path': '', 'headers': {}, 'body': '', 'queryString': ''}})\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    )
+    assert said.splitlines() == ["False", "True True"]
