@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 import rythmiq
+from rythmiq_cli.commands import camber, env, jobs, keys, spaces
 from rythmiq_cli.commands import credits as credits_commands
-from rythmiq_cli.commands import env, jobs, keys, spaces
 from rythmiq_cli.commands.check import check
 from rythmiq_cli.commands.conform import conform
 from rythmiq_cli.commands.doctor import doctor
@@ -39,6 +39,7 @@ app.command(epilog=EPILOG)(token)
 app.command(epilog=EPILOG)(migrate)
 app.command(epilog=EPILOG)(doctor)
 app.add_typer(credits_commands.app, name="credits")
+app.add_typer(camber.app, name="camber")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(spaces.app, name="spaces")
