@@ -32,7 +32,7 @@ MAX_EXPIRES_S = 7 * 24 * 60 * 60
 SEALED_TYPE = "application/octet-stream"
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,128}", re.IGNORECASE)
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff/\\]")
+_HIDDEN = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff/\\]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def content_disposition(filename: str) -> str:
 
     Separators, control characters and those that turn the direction of text become `_`: a name shows what it is.
     """
-    filename = _HIDDEN.sub("_", filename) or "file"
+    filename = re.sub(_HIDDEN, "_", filename) or "file"
     fallback = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"
 

@@ -27,13 +27,14 @@ _TIMESTAMP = r"[0-9]{8}T[0-9]{6}Z"
 _TIMESTAMP_FIELDS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
 _ATTEMPT = r"[1-9][0-9]{0,3}"
 
-_RAW = re.compile(
+# Compiled by `re` at their first use, and kept there: a function uses one or two of them.
+_RAW = (
     rf"raw/(?P<user>{_UUID4})/(?P<job>{_UUID4})/"
     rf"(?:(?P<at>{_TIMESTAMP})_(?P<filename>{_FILENAME})\.enc|dispatch-a(?P<attempt>{_ATTEMPT})\.json\.enc)"
 )
-_MASTER = re.compile(rf"master/(?P<user>{_UUID4})/(?P<document>{_UUID4})/(?P=document)\.enc")
-_OUTPUT = re.compile(rf"output/(?P<user>{_UUID4})/(?P<job>{_UUID4})/(?P<name>[^/]+)")
-_OUTPUT_NAME = re.compile(
+_MASTER = rf"master/(?P<user>{_UUID4})/(?P<document>{_UUID4})/(?P=document)\.enc"
+_OUTPUT = rf"output/(?P<user>{_UUID4})/(?P<job>{_UUID4})/(?P<name>[^/]+)"
+_OUTPUT_NAME = (
     rf"(?:(?P<at>{_TIMESTAMP})_(?P<stamped>output\.zip|document\.(?:jpg|png|pdf)|text\.txt)|preview\.jpg)"
     rf"(?:\.enc)?|result-a(?P<attempt>{_ATTEMPT})\.json\.enc"
 )
@@ -64,7 +65,7 @@ class RawKey:
     def __post_init__(self) -> None:
         if {self.at is None, self.filename is None} != {self.attempt is not None}:
             raise InvalidKeyError("a raw/ key is an upload's or a dispatch object's")
-        if not _RAW.fullmatch(str(self)) or (self.at is not None and self.at.microsecond):
+        if not re.fullmatch(_RAW, str(self)) or (self.at is not None and self.at.microsecond):
             raise InvalidKeyError("not the parts of a raw/ key")
 
     @property
@@ -93,7 +94,7 @@ class MasterKey:
     document_id: str
 
     def __post_init__(self) -> None:
-        if not _MASTER.fullmatch(str(self)):
+        if not re.fullmatch(_MASTER, str(self)):
             raise InvalidKeyError("not the parts of a master/ key")
 
     def __str__(self) -> str:
@@ -115,7 +116,7 @@ class OutputKey:
     name: str
 
     def __post_init__(self) -> None:
-        if not _OUTPUT.fullmatch(str(self)):
+        if not re.fullmatch(_OUTPUT, str(self)):
             raise InvalidKeyError("not the parts of an output/ key")
         if (stamp := self._part("at")) is not None:
             parse_timestamp(stamp)
@@ -145,7 +146,7 @@ class OutputKey:
         return self.name.endswith(".enc")
 
     def _part(self, group: str) -> str | None:
-        match = _OUTPUT_NAME.fullmatch(self.name)
+        match = re.fullmatch(_OUTPUT_NAME, self.name)
         if match is None:
             raise InvalidKeyError("not the name of an output")
         return match[group]
@@ -287,12 +288,12 @@ def parse_key(text: str) -> StorageKey:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
         raise InvalidKeyError("a storage key is at most 1024 bytes")
-    if match := _RAW.fullmatch(text):
+    if match := re.fullmatch(_RAW, text):
         if match["attempt"] is not None:
             return RawKey(match["user"], match["job"], attempt=int(match["attempt"]))
         return RawKey(match["user"], match["job"], at=parse_timestamp(match["at"]), filename=match["filename"])
-    if match := _MASTER.fullmatch(text):
+    if match := re.fullmatch(_MASTER, text):
         return MasterKey(match["user"], match["document"])
-    if match := _OUTPUT.fullmatch(text):
+    if match := re.fullmatch(_OUTPUT, text):
         return OutputKey(match["user"], match["job"], match["name"])
     raise InvalidKeyError("not a storage key")

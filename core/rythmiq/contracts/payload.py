@@ -12,10 +12,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rythmiq.contracts.keys import UUID4_PATTERN, format_timestamp, parse_key
-from rythmiq.contracts.portal import OcrLanguage, SchemaDefinition
+from rythmiq.contracts.choices import Crop, OcrLanguage, Uuid4
+from rythmiq.contracts.keys import format_timestamp, parse_key
+from rythmiq.contracts.portal import SchemaDefinition
 
-Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
+__all__ = [
+    "Crop",
+    "DataKey",
+    "Encryption",
+    "InputReference",
+    "Options",
+    "Payload",
+    "PortalSchema",
+    "StorageReference",
+    "Uuid4",
+    "WrappedKey",
+    "require_owned",
+    "validate_artifact_source",
+]
 
 
 def validate_artifact_source(artifact_url: str | None, raw_path: str | None) -> Literal["url", "path"]:
@@ -90,23 +104,6 @@ class StorageReference(_Lenient):
     bucket: str
     region: str
     endpoint: str
-
-
-class Crop(BaseModel):
-    """A rectangle of the upright picture, in shares of its width and height."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
-
-    x: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-    y: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-
-    @model_validator(mode="after")
-    def _inside(self) -> Self:
-        if self.x + self.width > 1 + 1e-6 or self.y + self.height > 1 + 1e-6:
-            raise ValueError("the crop leaves the picture")
-        return self
 
 
 class Options(_Lenient):

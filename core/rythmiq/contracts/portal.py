@@ -13,6 +13,26 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rythmiq.contracts.choices import OcrLanguage
+
+__all__ = [
+    "EXTENSIONS",
+    "KB_CAP_BYTES",
+    "KB_FLOOR_BYTES",
+    "MM_PER_INCH",
+    "PLACEHOLDERS",
+    "Confidence",
+    "Kind",
+    "OcrLanguage",
+    "OutputFormat",
+    "PixelBounds",
+    "Portal",
+    "PortalsAnswer",
+    "SchemaDefinition",
+    "Slot",
+    "Source",
+]
+
 KB_CAP_BYTES = 1000
 KB_FLOOR_BYTES = 1024
 MM_PER_INCH = 25.4
@@ -20,8 +40,6 @@ PLACEHOLDERS = frozenset({"job_id", "portal", "slot", "original"})
 
 Kind = Literal["photo", "signature", "thumb", "document", "auto"]
 Confidence = Literal["high", "medium", "low"]
-OcrLanguage = Literal["en", "hi"]
-"""Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
 
 
 def _format_word(value: object) -> object:
