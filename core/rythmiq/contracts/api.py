@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from rythmiq.contracts.payload import Crop, Uuid4
-from rythmiq.contracts.portal import OcrLanguage
+from rythmiq.contracts.choices import Crop, OcrLanguage, Uuid4
 
 JobStatus = Literal["pending", "processing", "completed", "failed"]
 LedgerKind = Literal["grant", "reserve", "settle", "refund"]
