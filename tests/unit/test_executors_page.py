@@ -1,0 +1,42 @@
+"""docs/executors.md says of executors what their adapters say, and names every variable and name on the wire."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rythmiq.adapters.camber.executor import CamberExecutor
+from rythmiq.adapters.camber.service import CamberService
+from rythmiq.adapters.camber.wire import NAMES, Name
+from rythmiq.adapters.hold import HoldExecutor
+from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
+from rythmiq.adapters.local_executor import LocalExecutor
+from rythmiq.ports import Executor
+from rythmiq.settings import CamberSettings, KubernetesSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "executors.md").read_text(encoding="utf-8")
+EXECUTORS: list[Executor] = [
+    CamberExecutor(CamberService("https://x.example", "key")),
+    KubernetesExecutor(KubernetesTerms("https://x.example", "token", "image")),
+    LocalExecutor("http://127.0.0.1:9"),
+    HoldExecutor(),
+]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, ids=lambda executor: executor.name)
+def test_it_says_what_an_executor_can_do(executor: Executor) -> None:
+    found = re.search(rf"^\| `{executor.name}` \|[^|]*\| (\w+) \| (\w+) \| (\w+) \|", PAGE, re.MULTILINE)
+    can = executor.capabilities
+    assert found is not None
+    assert [word == "yes" for word in found.groups()] == [can.cancel, can.idempotent_submit, can.logs]
+
+
+def test_it_names_every_variable() -> None:
+    variables = {*CamberSettings.variables().values(), *KubernetesSettings.variables().values()}
+    assert variables <= set(re.findall(r"`([A-Z][A-Z_]+)`", PAGE))
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name.what)
+def test_it_says_of_every_name_on_the_wire_how_sure_it_is(name: Name) -> None:
+    cell = f"`{name.variable}`" if name.variable else ""
+    assert f"| {name.what} | `{name.default}` | {name.evidence} | {name.source} | {cell} |\n" in PAGE
