@@ -157,3 +157,39 @@ def test_functions_are_thin_and_import_wiring_only() -> None:
         assert len(lines) <= 15
         imports = [line for line in lines if line.startswith(("import ", "from "))]
         assert imports == ["from typing import Any", f"from rythmiq.wiring import {path.parts[-2]}"]
+
+
+EXECUTORS = {
+    "camber": ({"CAMBER_API_URL": "https://x.example", "CAMBER_API_KEY": "x"}, "rythmiq.adapters.camber.executor"),
+    "kubernetes": (
+        {"KUBERNETES_API_URL": "https://x.example", "KUBERNETES_TOKEN": "x", "KUBERNETES_IMAGE": "x"},
+        "rythmiq.adapters.kubernetes",
+    ),
+    "local": ({}, "rythmiq.adapters.local_executor"),
+    "hold": ({}, "rythmiq.adapters.hold"),
+}
+OF_EXECUTORS = """
+import json, os, sys
+for absent in ("click", "pygments", "rich"):
+    sys.modules[absent] = None
+from rythmiq.settings import ExecutorSettings
+from rythmiq.wiring.outside import executor_of
+executor_of(ExecutorSettings.from_environ(os.environ))
+print(json.dumps(sorted(name for name, module in sys.modules.items() if module is not None)))
+"""
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_of_the_executors_only_the_one_that_is_chosen_is_imported(executor: str) -> None:
+    given, own = EXECUTORS[executor]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", OF_EXECUTORS],
+        env={**SUPABASE, "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), *sys.path]), "EXECUTOR": executor, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = frozenset(json.loads(done.stdout))
+    assert {module for _, module in EXECUTORS.values()} & modules == {own}
+    assert within(modules, {"rythmiq.adapters.camber.cli_transport", "kubernetes", "botocore", "yaml"}) == set()
+    assert third_party(modules) - {"__main__"} <= PYDANTIC | HTTPX
