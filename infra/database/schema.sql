@@ -207,6 +207,7 @@ declare
     'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'artifacts', 'metrics', 'receipt', 'error_details',
     'erased_at', 'row_version', 'updated_at'
   ];
+  c_wrapped constant text[] := array['kid', 'wrapped_key', 'input_kid', 'input_wrapped_key'];
 begin
   if tg_op = 'INSERT' then
     if new.status <> 'pending' or new.attempt <> 0 then
@@ -215,6 +216,13 @@ begin
     return new;
   end if;
   if old.status in ('completed', 'failed') then
+    -- `rythmiq keys rotate` wraps the same data keys under another key, and touches nothing else
+    if current_setting('rythmiq.rotation', true) = 'on'
+      and to_jsonb(new) - c_wrapped = to_jsonb(old) - c_wrapped
+      and (new.kid is null, new.input_kid is null) = (old.kid is null, old.input_kid is null)
+    then
+      return new;
+    end if;
     if old.erased_at is not null or new.erased_at is null
       or to_jsonb(new) - c_erasable is distinct from to_jsonb(old) - c_erasable
       or coalesce(

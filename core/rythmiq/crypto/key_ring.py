@@ -129,6 +129,15 @@ class KeyRing:
         data_key = _unwrap(_service_key(self._kek(header.kid)), header.wrapped_key)
         return open_sealed(data, storage_key=storage_key, data_key=data_key, service=True)
 
+    def rewrap_key(self, kid: int, wrapped_key: bytes) -> DataKey:
+        """Wrap a data key under the current KEK.
+
+        Raises:
+            DecryptionError: `unknown_kid`, or `wrong_key`.
+        """
+        data_key = self.unwrap(kid, wrapped_key)
+        return DataKey(self.current_kid, data_key, aes_key_wrap(self._keys[self.current_kid], data_key))
+
     def rewrap(self, data: bytes) -> bytes:
         """Wrap the object's data key under the current KEK; only the header changes.
 

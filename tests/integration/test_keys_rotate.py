@@ -1,0 +1,159 @@
+"""`rythmiq keys rotate` on a real database and a real store: the same data keys under another key, and nothing else."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.keys import dispatch_key
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
+from rythmiq_cli.local.s3_server import local_store
+from rythmiq_cli.main import app
+from tests.database_calls import Calls
+
+OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)
+BEFORE, DURING, AFTER = KeyRing.parse(OLD), KeyRing.parse(f"{NEW},{OLD}"), KeyRing.parse(NEW)
+TEXT = b"a document"
+
+
+@dataclass
+class World:
+    """A service that has run with the old key: an ended job, a waiting one, an upload, and their objects."""
+
+    url: str
+    store: SpacesStore
+    jobs: dict[str, dict[str, Any]]
+    data_keys: dict[str, bytes]
+
+    def rotate(self, *arguments: str, keys: str = f"{NEW},{OLD}") -> Result:
+        config = self.store.config
+        environ = {
+            "DATABASE_URL": self.url,
+            "ENCRYPTION_KEYS": keys,
+            "DO_SPACES_ENDPOINT": config.endpoint,
+            "DO_SPACES_REGION": config.region,
+            "DO_SPACES_BUCKET": config.bucket,
+            "DO_SPACES_ACCESS_KEY": config.access_key,
+            "DO_SPACES_SECRET_KEY": config.secret_key,
+        }
+        return CliRunner().invoke(app, ["keys", "rotate", *arguments], env=environ)
+
+    def rows(self) -> dict[str, tuple[int, bytes]]:
+        """Each job's and upload's kid and wrapped key."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute("set local role service_role")
+            jobs = connection.execute("select id::text, kid, wrapped_key from public.jobs").fetchall()
+            uploads = connection.execute("select 'u' || job_id, kid, wrapped_key from public.uploads").fetchall()
+        return {name: (kid, base64.b64decode(wrapped)) for name, kid, wrapped in [*jobs, *uploads]}
+
+    def object(self, key: str) -> bytes:
+        return self.store.fetch_object(key, max_bytes=10_000)
+
+
+@pytest.fixture
+def world(fresh_database_url: str) -> Iterator[World]:
+    jobs, data_keys = {}, {}
+    with local_store(bucket=f"rotate-{uuid.uuid4()}") as running, psycopg.connect(fresh_database_url) as connection:
+        store = SpacesStore(running.config)
+        calls = Calls(connection, capacity={"max_inflight": 1, "lease_s": 300, "max_attempts": 3})
+        user = calls.user(10)
+        for name in ("ended", "waiting", "uploaded"):
+            minted = BEFORE.mint()
+            wrapped = base64.b64encode(minted.wrapped_key).decode()
+            upload = calls.upload(user, kid=1, wrapped_key=wrapped)
+            sealed = seal(
+                TEXT, storage_key=upload["raw_path"], data_key=minted.data_key, kid=1, wrapped_key=minted.wrapped_key
+            )
+            store.upload_object(upload["raw_path"], sealed)
+            jobs[name], data_keys[name] = upload, minted.data_key
+            if name != "uploaded":
+                calls.create(user, upload)
+            if name == "ended":
+                calls.complete(calls.row(upload["job_id"]))
+        order = dispatch_key(user, jobs["ended"]["job_id"], 1)
+        store.upload_object(order, BEFORE.seal_service(b"an order", storage_key=order))
+        connection.commit()
+        yield World(fresh_database_url, store, jobs, data_keys)
+
+
+def test_every_row_and_object_opens_with_the_new_key_alone(world: World) -> None:
+    done = json.loads(world.rotate("--json").stdout)
+    assert (done["ok"], done["kid"], done["rows"], done["objects"]) == (True, 2, {"rewrapped": 5}, {"rewrapped": 4})
+    for name, (kid, wrapped) in world.rows().items():
+        assert kid == 2, name
+        AFTER.unwrap(kid, wrapped)
+    for name, upload in world.jobs.items():
+        data = world.object(upload["raw_path"])
+        header = parse_header(data)
+        assert AFTER.unwrap(header.kid, header.wrapped_key) == world.data_keys[name]
+        assert open_sealed(data, storage_key=upload["raw_path"], data_key=world.data_keys[name]) == TEXT
+    order = dispatch_key(world.jobs["ended"]["user_id"], world.jobs["ended"]["job_id"], 1)
+    assert AFTER.open_service(world.object(order), storage_key=order) == b"an order"
+
+
+def test_a_second_rotation_finds_nothing_to_do(world: World) -> None:
+    world.rotate()
+    rows = world.rows()
+    again = json.loads(world.rotate("--json").stdout)
+    assert (again["rows"], again["objects"]) == ({}, {"current": 4})
+    assert world.rows() == rows
+
+
+def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
+    rows, data = world.rows(), world.object(world.jobs["ended"]["raw_path"])
+    done = json.loads(world.rotate("--json", "--dry-run").stdout)
+    assert (done["rows"], done["objects"]) == ({"rewrapped": 5}, {"rewrapped": 4})
+    assert (world.rows(), world.object(world.jobs["ended"]["raw_path"])) == (rows, data)
+
+
+def test_one_that_was_stopped_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store goes away after the rows; then it is back."""
+    monkeypatch.setattr("rythmiq_cli.key_rotation._listed", lambda *_: (_ for _ in ()).throw(ConnectionError))
+    assert isinstance(world.rotate().exception, ConnectionError)
+    monkeypatch.undo()
+    done = json.loads(world.rotate("--json").stdout)
+    assert (done["ok"], done["rows"], done["objects"]) == (True, {}, {"rewrapped": 4})
+
+
+def test_what_is_wrapped_under_a_key_that_the_ring_has_not_stays_and_is_told(world: World) -> None:
+    rows = world.rows()
+    done = world.rotate("--json", keys=NEW)
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["ok"], told["reasons"]) == (1, False, {"unknown_kid": 9})
+    assert world.rows() == rows
+
+
+def test_what_is_not_ours_is_left_alone(world: World) -> None:
+    plain = world.jobs["uploaded"]["raw_path"].replace("scan", "plain")
+    world.store.upload_object(plain, TEXT)
+    done = json.loads(world.rotate("--json").stdout)
+    assert done["objects"] == {"rewrapped": 4, "plaintext": 1}
+    assert world.object(plain) == TEXT
+
+
+def test_an_ended_job_changes_in_its_keys_only_and_only_by_a_rotation(world: World) -> None:
+    job = world.jobs["ended"]["job_id"]
+    with psycopg.connect(world.url) as connection:
+        connection.execute("set local role service_role")
+        with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
+            connection.execute("update public.jobs set kid = 2 where id = %s", [job])
+        connection.execute("select set_config('rythmiq.rotation', 'on', true)")
+        with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
+            connection.execute("update public.jobs set kid = 2, conforms = not conforms where id = %s", [job])
+        with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
+            connection.execute("update public.jobs set kid = null, wrapped_key = null where id = %s", [job])
+
+
+def test_what_it_needs_and_has_not_is_told(world: World) -> None:
+    assert "ENCRYPTION_KEYS is not set" in world.rotate(keys="-").stderr
+    broken = world.rotate(keys="1:secret-word")
+    assert broken.exit_code == 2
+    assert "secret-word" not in broken.output
