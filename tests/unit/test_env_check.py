@@ -28,6 +28,7 @@ FILLED = {
     "SPACES_KEY": "DO00B",
     "SPACES_SECRET": "secret-b",
     "CAMBER_API_KEY": "camber-key",
+    "CAMBER_STASH_PATH": "stash://somebody/rythmiq/release",
 }
 
 
