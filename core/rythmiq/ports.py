@@ -137,7 +137,7 @@ class Removal(_Row):
 
 
 class TickWork(_Row):
-    """What `jobs_tick` hands out: at most one job to reconcile, to dispatch and to clear up after, and what it purged."""
+    """What `jobs_tick` hands out: at most one job each to reconcile, dispatch and clear up after, and purges."""
 
     overdue: OverdueJob | None = None
     dispatch: StartedJob | None = None

@@ -182,6 +182,17 @@ create table public.metrics (
 );
 create index metrics_of_job on public.metrics (job_id);
 
+-- Storage keys under which a worker that nobody waits for any more may still have written something: the master of a job
+-- that failed, whatever stands of a job that was erased. A tick removes them an hour after the end, the dispatch objects
+-- among them, so that nothing of it starts any more; and once more an hour later, when nothing of it can be running.
+create table public.removals (
+  job_id uuid primary key,
+  keys jsonb not null,
+  due_at timestamptz not null,
+  is_last boolean not null default false
+);
+create index removals_due on public.removals (due_at);
+
 -- Sums that only grow, so that nothing has to count jobs. Never purged; room for updates in place.
 create table public.counters (
   name text not null,
@@ -349,7 +360,7 @@ declare
 begin
   foreach v_table in array array[
     'portal_schemas', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
-    'counters'
+    'counters', 'removals'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('alter table public.%I force row level security', v_table);
@@ -386,6 +397,7 @@ grant select, insert, update on public.user_credits to service_role;
 grant select, insert on public.cpu_usage to service_role;
 grant select, insert, delete on public.metrics to service_role;
 grant select, insert, update on public.counters to service_role;
+grant select, insert, update, delete on public.removals to service_role;
 
 -- counters ------------------------------------------------------------------------------------------------------------
 
@@ -398,6 +410,17 @@ create function public.counter_add(p_name text, p_label text, p_by bigint) retur
 language sql set search_path = '' as $$
   insert into public.counters as c (name, label, value) values (p_name, p_label, p_by)
   on conflict (name, label) do update set value = c.value + excluded.value
+$$;
+
+create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
+language sql immutable set search_path = '' as $$ select round(extract(epoch from p_to - p_from) * 1000)::bigint $$;
+
+-- How long a place in flight is held, lately: each one counts for an eighth of what is known after it.
+create function public.place_held(p_from timestamptz) returns void
+language sql set search_path = '' as $$
+  insert into public.counters as c (name, label, value)
+  select 'place_ms', 'lately', public.ms_between(p_from, public.instant()) where p_from is not null
+  on conflict (name, label) do update set value = c.value + (excluded.value - c.value) / 8
 $$;
 
 create function public.whole_ms(p_ms numeric) returns bigint
@@ -501,11 +524,13 @@ end $$;
 
 revoke all on function
   public.counter_add(text, text, bigint), public.counters_add_stages(jsonb), public.stage_times(jsonb),
-  public.whole_ms(numeric), public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
+  public.place_held(timestamptz), public.ms_between(timestamptz, timestamptz), public.whole_ms(numeric),
+  public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
   from public, anon, authenticated;
 grant execute on function
   public.counter_add(text, text, bigint), public.counters_add_stages(jsonb), public.stage_times(jsonb),
-  public.whole_ms(numeric), public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
+  public.place_held(timestamptz), public.ms_between(timestamptz, timestamptz), public.whole_ms(numeric),
+  public.bucket_of(bigint), public.metrics_snapshot(), public.database_health()
   to service_role;
 
 -- accounts ------------------------------------------------------------------------------------------------------------
@@ -772,33 +797,66 @@ begin
   return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);
 end $$;
 
+-- Claims at most one job's keys to remove, for ten minutes; `removal_done` says that it was done.
+create function public.removal_next() returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_removal public.removals;
+  v_now constant timestamptz := public.instant();
+begin
+  update public.removals set due_at = v_now + interval '10 minutes'
+  where job_id = (
+    select job_id from public.removals where due_at <= v_now order by due_at limit 1 for update skip locked
+  )
+  returning * into v_removal;
+  return case when v_removal.job_id is not null
+    then jsonb_build_object('job_id', v_removal.job_id, 'keys', v_removal.keys) end;
+end $$;
+
+create function public.removal_done(p_job_id uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  delete from public.removals where job_id = p_job_id and is_last and due_at > public.instant();
+  if not found then
+    update public.removals set is_last = true, due_at = public.instant() + interval '1 hour'
+      where job_id = p_job_id and due_at > public.instant();
+  end if;
+  return to_jsonb(found);
+end $$;
+
 -- One bounded step of the reconciler (ports.TickWork). `p_max_attempts` is there so that every call takes one capacity.
 create function public.jobs_tick(p_max_inflight integer, p_lease_s integer, p_max_attempts integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_overdue jsonb;
   v_dispatch jsonb;
+  v_removal jsonb;
   v_purged jsonb;
 begin
   perform public.queue_lock();
   v_overdue := public.jobs_sweep();
   v_dispatch := public.jobs_start_next(p_max_inflight, p_lease_s);
+  v_removal := public.removal_next();
   v_purged := public.purge();
   perform public.counter_add('ticks', '', 1);
   insert into public.counters as c (name, value)
   values ('last_tick_ms', floor(extract(epoch from public.instant()) * 1000)::bigint)
   on conflict (name, label) do update set value = greatest(c.value, excluded.value);
-  return jsonb_build_object('overdue', v_overdue, 'dispatch', v_dispatch, 'purged', v_purged);
+  return jsonb_build_object(
+    'overdue', v_overdue, 'dispatch', v_dispatch, 'removal', v_removal, 'purged', v_purged
+  );
 end $$;
 
 revoke all on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
+  public.removal_done(uuid), public.purge(),
   public.jobs_tick(integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
+  public.removal_done(uuid), public.purge(),
   public.jobs_tick(integer, integer, integer)
   to service_role;
 
@@ -1095,17 +1153,18 @@ begin
     'quality_score', p_quality_score, 'queued_ms', public.ms_between(v_job.created_at, v_job.dispatched_at),
     'total_ms', public.ms_between(v_job.created_at, v_now)
   ));
-  v_ended := public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended(
+    'completed', null, p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
+  );
   perform public.counter_add('webhook_results', 'completed', 1);
   return v_ended;
 end $$;
 
-create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
-language sql immutable set search_path = '' as $$ select round(extract(epoch from p_to - p_from) * 1000)::bigint $$;
-
--- Counts an end (or a retry) and takes the next step, under the queue's lock.
+-- Counts an end (or a retry) and takes the next step, under the queue's lock. `p_held_from` is since when the attempt
+-- held its place; null when it held none.
 create function public.job_ended(
-  p_outcome text, p_code text, p_stages jsonb, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+  p_outcome text, p_code text, p_stages jsonb, p_held_from timestamptz, p_max_inflight integer, p_lease_s integer,
+  p_max_attempts integer
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1119,6 +1178,7 @@ begin
     perform public.counter_add(case p_outcome when 'retrying' then 'retries' else 'failures' end, p_code, 1);
   end if;
   perform public.counters_add_stages(p_stages);
+  perform public.place_held(p_held_from);
   return jsonb_build_object('outcome', p_outcome, 'work', v_work);
 end $$;
 
@@ -1136,6 +1196,13 @@ language sql set search_path = '' as $$
   where id = p_job.id
 $$;
 
+-- Keys to remove in an hour, when whatever runs now has met its deadline.
+create function public.removal_add(p_job_id uuid, p_keys jsonb) returns void
+language sql set search_path = '' as $$
+  insert into public.removals (job_id, keys, due_at) values (p_job_id, p_keys, public.instant() + interval '1 hour')
+  on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false
+$$;
+
 -- Processing -> failed, with the refund. What earlier attempts failed of stays in `attempts`.
 create function public.job_fail(p_job public.jobs, p_error jsonb) returns void
 language plpgsql set search_path = '' as $$
@@ -1147,6 +1214,13 @@ begin
   where id = p_job.id;
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
     values (p_job.user_id, p_job.id, 'refund', 1, public.instant());
+  if p_job.attempt > 0 then
+    perform public.removal_add(p_job.id, (
+      select jsonb_agg('raw/' || p_job.user_id || '/' || p_job.id || '/dispatch-a' || attempt || '.json.enc')
+        || to_jsonb('master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc')
+      from generate_series(1, p_job.attempt) attempt
+    ));
+  end if;
 end $$;
 
 -- Ends an attempt without a document. While somebody is settling a success of it, only who holds that claim may.
@@ -1187,7 +1261,7 @@ begin
     perform public.job_measured(v_job, p_metrics, '{}');
   end if;
   v_ended := public.job_ended(
-    v_outcome, p_error ->> 'code', p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts
+    v_outcome, p_error ->> 'code', p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
   );
   perform public.counter_add('webhook_results', v_outcome, 1);
   return v_ended;
@@ -1200,8 +1274,8 @@ revoke all on function
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer),
-  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
   from public, anon, authenticated;
 grant execute on function
@@ -1211,8 +1285,8 @@ grant execute on function
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer),
-  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
   to service_role;
 
@@ -1220,7 +1294,7 @@ grant execute on function
 
 -- What users read, in their own role and under RLS; and the one key that goes with it, for service_role.
 
--- A waiting job's place in the fair order, as far as it can be foretold, and whether a tick would find something to do.
+-- A waiting job's place in the fair order, and when it may start, as far as it can be foretold; and whether a tick would find something to do.
 -- The queue is everybody's, so this sees past RLS, and tells the owner of the job two small facts. Bounded: it looks at
 -- the oldest 500 waiting jobs and at those of the same user.
 create function public.queue_state(p_job_id uuid) returns jsonb
@@ -1249,15 +1323,19 @@ begin
       from waiting w left join in_flight f using (user_id)
     )
     select jsonb_build_object(
-      'position', (
-        select count(*) from turns t, turns mine
-        where mine.job_id = p_job_id
-          and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
-      ),
+      'position', place.position,
+      -- as many places become free in the time that one is held as are in flight now
+      'expected_start_at', v_now + interval '1 millisecond' * (
+        select value from public.counters where name = 'place_ms' and label = 'lately'
+      ) * place.position / greatest((select sum(jobs) from in_flight), 1),
       'stalled', not exists (select from public.queue where state = 'in_flight')
         or exists (select from public.queue where state = 'in_flight' and due_at < v_now)
         or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
+    from (
+      select count(*) as position from turns t, turns mine
+      where mine.job_id = p_job_id and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
+    ) place
   );
 end $$;
 
@@ -1270,7 +1348,7 @@ language sql stable set search_path = '' as $$
     'warnings', j.warnings, 'error', case j.status when 'failed' then j.error_details - 'attempts' end,
     'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
     'sealed', j.kid is not null,
-    'queue_position', q.state -> 'position',
+    'queue_position', q.state -> 'position', 'expected_start_at', q.state -> 'expected_start_at',
     'overdue', case
       when j.status = 'pending' then coalesce((q.state ->> 'stalled')::boolean, false)
       when j.status = 'processing' and j.awaiting_dispatch then j.not_before <= public.instant()
@@ -1404,7 +1482,7 @@ begin
     'code', 'EXECUTOR_CANCELLED', 'stage', 'dispatch', 'message', 'the owner cancelled the job before it started',
     'retryable', true, 'detail', null
   ));
-  v_ended := public.job_ended('failed', 'EXECUTOR_CANCELLED', null, p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended('failed', 'EXECUTOR_CANCELLED', null, null, p_max_inflight, p_lease_s, p_max_attempts);
   return jsonb_build_object('outcome', 'cancelled', 'keys', jsonb '[]', 'work', v_ended -> 'work');
 end $$;
 
@@ -1412,7 +1490,15 @@ end $$;
 -- ended stay. Repeating it changes nothing.
 create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
 language plpgsql set search_path = '' as $$
+declare
+  v_keys jsonb;
 begin
+  -- Without the upload's: its name is the owner's, and nobody but the owner could write it again.
+  select jsonb_path_query_array(public.job_storage_keys(j), '$[*] ? (!(@ == $raw))', jsonb_build_object('raw', j.raw_path))
+    into v_keys from public.jobs j
+    where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null
+      and attempt > 0
+    for update;
   update public.jobs set
     raw_path = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}', kid = null,
     wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
@@ -1424,6 +1510,9 @@ begin
   where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null;
   if not found then
     return jsonb_build_object('outcome', 'unchanged');
+  end if;
+  if v_keys is not null then
+    perform public.removal_add(p_job_id, v_keys);
   end if;
   delete from public.documents where job_id = p_job_id;
   delete from public.uploads where job_id = p_job_id;
@@ -1488,9 +1577,58 @@ language sql stable set search_path = '' as $$
   select public.job_for_operator(j) from public.jobs j where j.id = p_job_id
 $$;
 
+-- Starts the next attempt of a job as soon as there is room: at once when it waits for it, else by giving the present one
+-- up. Without attempts left the job fails. Nothing is done while somebody is settling it, or when `p_attempt` is not the
+-- present one.
+create function public.job_retry_now(
+  p_job_id uuid, p_attempt integer, p_error jsonb, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+  v_ended jsonb;
+begin
+  select * into v_job from public.jobs where id = p_job_id for update;
+  if v_job.status = 'processing' and v_job.attempt = p_attempt and v_job.awaiting_dispatch then
+    v_ended := jsonb_build_object('outcome', 'retrying');
+  else
+    v_ended := public.job_fail_attempt(
+      p_job_id, p_attempt, p_error, null, true, p_max_inflight, p_lease_s, p_max_attempts
+    );
+  end if;
+  if v_ended ->> 'outcome' = 'retrying' then
+    update public.jobs set not_before = public.instant() where id = p_job_id;
+  end if;
+  return v_ended;
+end $$;
+
+-- Ends a job as failed, with the refund, wherever it is on its way; not while somebody is settling it.
+create function public.job_end(
+  p_job_id uuid, p_error jsonb, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.jobs;
+begin
+  select * into v_job from public.jobs where id = p_job_id for update;
+  if v_job.id is null or v_job.status in ('completed', 'failed') or v_job.claim_until > public.instant() then
+    return jsonb_build_object('outcome', case
+      when v_job.id is null then 'unknown' when v_job.status in ('completed', 'failed') then 'terminal' else 'busy' end);
+  end if;
+  if v_job.status = 'pending' then
+    update public.jobs set status = 'processing' where id = p_job_id returning * into v_job;
+  end if;
+  perform public.job_fail(v_job, p_error);
+  return public.job_ended('failed', p_error ->> 'code', null, null, p_max_inflight, p_lease_s, p_max_attempts);
+end $$;
+
 revoke all on function
-  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid)
+  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid),
+  public.job_retry_now(uuid, integer, jsonb, integer, integer, integer),
+  public.job_end(uuid, jsonb, integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
-  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid)
+  public.job_for_operator(public.jobs), public.jobs_search(text, uuid, integer), public.job_inspect(uuid),
+  public.job_retry_now(uuid, integer, jsonb, integer, integer, integer),
+  public.job_end(uuid, jsonb, integer, integer, integer)
   to service_role;

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from rythmiq.contracts.keys import MasterKey, OutputKey, RawKey, parse_key
+from rythmiq.contracts.keys import MasterKey, RawKey, parse_key
 from tests.database_invariants import broken_invariants
 from tests.integration.fault_world import World
 
-MASTERS_GONE_S = 3_700
-"""After this a tick removes what an attempt that never settled has left."""
+GONE_S = 3_700
+"""After this a tick removes what an attempt that never settled has left, and after as much again once more."""
 
 
 def check(world: World) -> None:
@@ -35,7 +35,9 @@ def _check_job(world: World, row: dict[str, Any]) -> None:
 
 
 def _check_leftovers(world: World) -> None:
-    """Owners delete what they have; then only what the bucket's rules expire soon may stand."""
+    """Ticks remove what failed jobs left, and owners what they have: then only uploads without a job may stand."""
+    clear_up(world)
+    assert not masters_without_a_document(world)
     for wish in world.wishes:
         world.delete(wish)
     for key in world.store.objects:
@@ -44,14 +46,16 @@ def _check_leftovers(world: World) -> None:
         assert kept.job_id not in {wish.job_id for wish in world.wishes if wish.accepted}, f"DELETE has left {key}"
 
 
+def clear_up(world: World) -> None:
+    """Let the time pass after which nothing of an ended job can run, and tick."""
+    for _ in range(2):
+        world.advance(GONE_S)
+        for _ in world.wishes:
+            world.tick()
+
+
 def masters_without_a_document(world: World) -> set[str]:
     """Masters that no document names: those of attempts that never settled."""
     known = {str(document) for (document,) in world.sql("select document_id from public.documents")}
     masters = {key: parse_key(key) for key in world.store.objects}
     return {text for text, key in masters.items() if isinstance(key, MasterKey) and key.document_id not in known}
-
-
-def of_output(world: World, job_id: str) -> set[str]:
-    """What stands below output/ of a job."""
-    keys = {text: parse_key(text) for text in world.store.objects}
-    return {text for text, key in keys.items() if isinstance(key, OutputKey) and key.job_id == job_id}

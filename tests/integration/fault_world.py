@@ -43,6 +43,7 @@ Post = Literal["deliver", "lose", "lose_answer"]
 _INVENTED = {"garbage": "garbage", "silence": "silence", "killed": "killed"}
 _TABLES = (
     "uploads", "jobs", "queue", "documents", "credit_ledger", "user_credits", "cpu_usage", "metrics", "counters",
+    "removals",
 )  # fmt: skip
 
 

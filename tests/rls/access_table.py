@@ -35,6 +35,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
     "cpu_usage": {"service_role": {"select": "all", "insert": "yes"}},
     "metrics": {"service_role": {"select": "all", "insert": "yes", "delete": "yes"}},
     "counters": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
+    "removals": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
     "job_lines": {"authenticated": {"select": "own"}},
 }
 
@@ -128,6 +129,9 @@ FUNCTIONS: dict[str, set[str]] = {
     "job_finish": SERVICE,
     "job_get": USERS,
     "job_inspect": SERVICE,
+    "job_end": SERVICE,
+    "job_retry_now": SERVICE,
+    "removal_done": SERVICE,
     "job_key": SERVICE,
     "job_progress": SERVICE,
     "job_release_settlement": SERVICE,
@@ -147,6 +151,9 @@ FUNCTIONS: dict[str, set[str]] = {
     "credits_open": SERVICE,
     "instant": USERS | SERVICE,
     "job_ended": SERVICE,
+    "place_held": SERVICE,
+    "removal_add": SERVICE,
+    "removal_next": SERVICE,
     "job_fail": SERVICE,
     "job_for_operator": SERVICE,
     "job_measured": SERVICE,

@@ -45,6 +45,7 @@ def _people(url: str) -> Iterator[People]:
         for user in users:
             job = calls.job(user)
             calls.complete(job)
+            calls.fail(calls.job(user))
             done[user] = job["id"]
         calls.capacity["max_inflight"] = 0
         waiting = {user: calls.job(user)["id"] for user in users}

@@ -34,6 +34,7 @@ def row(row_version: int = 3, queue_position: int | None = None) -> JobRow:
         artifacts=None,
         sealed=True,
         queue_position=queue_position,
+        expected_start_at=None,
         overdue=False,
         row_version=row_version,
         created_at=NOW,

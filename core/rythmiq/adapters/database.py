@@ -142,6 +142,10 @@ class SqlDatabase:
         """Claim at most one overdue job, start at most one waiting job, purge a little."""
         return self._row(TickWork, "jobs_tick", **_fields(capacity))
 
+    def removal_done(self, job_id: str) -> bool:
+        """The keys of a removal are gone; they are handed out once more, an hour later."""
+        return bool(self._call("removal_done", job_id=job_id))
+
     def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
         """One of the caller's jobs; None also when it is another's or erased."""
         return self._row_or_none(JobRow, "job_get", caller, job_id=job_id)
@@ -182,6 +186,14 @@ class SqlDatabase:
     def job_inspect(self, job_id: str) -> OperatorJob | None:
         """One job of anybody (an operator's call)."""
         return self._row_or_none(OperatorJob, "job_inspect", job_id=job_id)
+
+    def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
+        return self._row(Ended, "job_retry_now", job_id=job_id, attempt=attempt, error=error, **_fields(capacity))
+
+    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
+        return self._row(Ended, "job_end", job_id=job_id, error=error, **_fields(capacity))
 
     def metrics_snapshot(self) -> dict[str, Any]:
         """Counts and ages for Prometheus."""

@@ -170,6 +170,7 @@ class JobView(_Answer):
     links: JobLinks
     encryption: JobKey | None
     queue_position: int | None
+    expected_start_at: dt.datetime | None
     created_at: dt.datetime
     expires_at: dt.datetime | None
 

@@ -283,7 +283,7 @@ class Jobs:
             self._remove(deletion.keys)
             self._database.job_erase(user_id, job_id)
         log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))
-        if deletion.work.overdue is not None or deletion.work.dispatch is not None:
+        if not deletion.work.is_nothing:
             self._reconciler().follow(deletion.work)
 
     def _remove(self, keys: "Sequence[str]") -> None:

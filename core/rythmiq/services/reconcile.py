@@ -23,6 +23,7 @@ from rythmiq.ports import (
     ExecutorUnclearError,
     ObjectStore,
     OverdueJob,
+    Removal,
     StartedJob,
     TickWork,
     UnavailableError,
@@ -121,7 +122,7 @@ class Reconciler:
         for _ in range(most):
             work = self._database.jobs_tick(self._terms.capacity)
             purged.update(work.purged)
-            if work.overdue is None and work.dispatch is None:
+            if work.is_nothing:
                 break
             done.update(self._follow(work, ends_at))
             if self._clock.monotonic_s() >= ends_at:
@@ -149,6 +150,9 @@ class Reconciler:
                 done["dispatched"] += 1
             elif work.dispatch is not None:
                 self._dispatcher.postpone(work.dispatch)
+            # What nobody gets to is handed out again in ten minutes.
+            if work.removal is not None and self._clock.monotonic_s() < ends_at:
+                self._clear_up(work.removal, calls_end_at)
         return done
 
     def _safely(self, step: "Callable[[_Job, float], TickWork]", job: "_Job", ends_at: float) -> TickWork:
@@ -160,6 +164,15 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001  a defect met by one job must not stop the others
             log("tick_defect", level="error", job_id=job.job_id, attempt=job.attempt, reason=type(error).__name__)
         return TickWork()
+
+    def _clear_up(self, removal: Removal, ends_at: float) -> None:
+        """Remove what an attempt that never settled may have left: nobody else would for months."""
+        try:
+            for key in removal.keys:
+                self._store.delete_object(key, timeout_s=self._left_s(ends_at))
+            self._database.removal_done(removal.job_id)
+        except (StoreError, UnavailableError) as error:
+            log("removal_trouble", level="warning", job_id=removal.job_id, reason=str(error))
 
     def _dispatch(self, job: StartedJob, ends_at: float) -> TickWork:
         return self._dispatcher.dispatch(job, timeout_s=self._left_s(ends_at)).work

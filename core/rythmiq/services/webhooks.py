@@ -93,7 +93,7 @@ class Webhooks:
             DatabaseUnavailableError: the database does not answer.
         """
         settled = self._settlement.settle(body)
-        if settled.work.overdue is not None or settled.work.dispatch is not None:
+        if not settled.work.is_nothing:
             self._reconciler().follow(settled.work)
         return settled.outcome
 

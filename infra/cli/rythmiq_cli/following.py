@@ -58,7 +58,8 @@ def follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> 
 def _words(view: "JobView") -> str:
     if view.status == "pending":
         place = f" ({view.queue_position} before it)" if view.queue_position else ""
-        return f"waiting for its turn{place} ..."
+        start = f", likely to start at {view.expected_start_at:%H:%M:%S} UTC" if view.expected_start_at else ""
+        return f"waiting for its turn{place}{start} ..."
     again = f", attempt {view.attempt}" if view.attempt > 1 else ""
     return f"{view.stage or view.status}{again} ..."
 

@@ -176,6 +176,17 @@ create table public.metrics (
 );
 create index metrics_of_job on public.metrics (job_id);
 
+-- Storage keys under which a worker that nobody waits for any more may still have written something: the master of a job
+-- that failed, whatever stands of a job that was erased. A tick removes them an hour after the end, the dispatch objects
+-- among them, so that nothing of it starts any more; and once more an hour later, when nothing of it can be running.
+create table public.removals (
+  job_id uuid primary key,
+  keys jsonb not null,
+  due_at timestamptz not null,
+  is_last boolean not null default false
+);
+create index removals_due on public.removals (due_at);
+
 -- Sums that only grow, so that nothing has to count jobs. Never purged; room for updates in place.
 create table public.counters (
   name text not null,

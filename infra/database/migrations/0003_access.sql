@@ -7,7 +7,7 @@ declare
 begin
   foreach v_table in array array[
     'portal_schemas', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
-    'counters'
+    'counters', 'removals'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('alter table public.%I force row level security', v_table);
@@ -44,3 +44,4 @@ grant select, insert, update on public.user_credits to service_role;
 grant select, insert on public.cpu_usage to service_role;
 grant select, insert, delete on public.metrics to service_role;
 grant select, insert, update on public.counters to service_role;
+grant select, insert, update, delete on public.removals to service_role;

@@ -128,32 +128,65 @@ begin
   return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);
 end $$;
 
+-- Claims at most one job's keys to remove, for ten minutes; `removal_done` says that it was done.
+create function public.removal_next() returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_removal public.removals;
+  v_now constant timestamptz := public.instant();
+begin
+  update public.removals set due_at = v_now + interval '10 minutes'
+  where job_id = (
+    select job_id from public.removals where due_at <= v_now order by due_at limit 1 for update skip locked
+  )
+  returning * into v_removal;
+  return case when v_removal.job_id is not null
+    then jsonb_build_object('job_id', v_removal.job_id, 'keys', v_removal.keys) end;
+end $$;
+
+create function public.removal_done(p_job_id uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  delete from public.removals where job_id = p_job_id and is_last and due_at > public.instant();
+  if not found then
+    update public.removals set is_last = true, due_at = public.instant() + interval '1 hour'
+      where job_id = p_job_id and due_at > public.instant();
+  end if;
+  return to_jsonb(found);
+end $$;
+
 -- One bounded step of the reconciler (ports.TickWork). `p_max_attempts` is there so that every call takes one capacity.
 create function public.jobs_tick(p_max_inflight integer, p_lease_s integer, p_max_attempts integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_overdue jsonb;
   v_dispatch jsonb;
+  v_removal jsonb;
   v_purged jsonb;
 begin
   perform public.queue_lock();
   v_overdue := public.jobs_sweep();
   v_dispatch := public.jobs_start_next(p_max_inflight, p_lease_s);
+  v_removal := public.removal_next();
   v_purged := public.purge();
   perform public.counter_add('ticks', '', 1);
   insert into public.counters as c (name, value)
   values ('last_tick_ms', floor(extract(epoch from public.instant()) * 1000)::bigint)
   on conflict (name, label) do update set value = greatest(c.value, excluded.value);
-  return jsonb_build_object('overdue', v_overdue, 'dispatch', v_dispatch, 'purged', v_purged);
+  return jsonb_build_object(
+    'overdue', v_overdue, 'dispatch', v_dispatch, 'removal', v_removal, 'purged', v_purged
+  );
 end $$;
 
 revoke all on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
+  public.removal_done(uuid), public.purge(),
   public.jobs_tick(integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
+  public.removal_done(uuid), public.purge(),
   public.jobs_tick(integer, integer, integer)
   to service_role;

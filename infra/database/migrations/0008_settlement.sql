@@ -156,17 +156,18 @@ begin
     'quality_score', p_quality_score, 'queued_ms', public.ms_between(v_job.created_at, v_job.dispatched_at),
     'total_ms', public.ms_between(v_job.created_at, v_now)
   ));
-  v_ended := public.job_ended('completed', null, p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended(
+    'completed', null, p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
+  );
   perform public.counter_add('webhook_results', 'completed', 1);
   return v_ended;
 end $$;
 
-create function public.ms_between(p_from timestamptz, p_to timestamptz) returns bigint
-language sql immutable set search_path = '' as $$ select round(extract(epoch from p_to - p_from) * 1000)::bigint $$;
-
--- Counts an end (or a retry) and takes the next step, under the queue's lock.
+-- Counts an end (or a retry) and takes the next step, under the queue's lock. `p_held_from` is since when the attempt
+-- held its place; null when it held none.
 create function public.job_ended(
-  p_outcome text, p_code text, p_stages jsonb, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+  p_outcome text, p_code text, p_stages jsonb, p_held_from timestamptz, p_max_inflight integer, p_lease_s integer,
+  p_max_attempts integer
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -180,6 +181,7 @@ begin
     perform public.counter_add(case p_outcome when 'retrying' then 'retries' else 'failures' end, p_code, 1);
   end if;
   perform public.counters_add_stages(p_stages);
+  perform public.place_held(p_held_from);
   return jsonb_build_object('outcome', p_outcome, 'work', v_work);
 end $$;
 
@@ -197,6 +199,13 @@ language sql set search_path = '' as $$
   where id = p_job.id
 $$;
 
+-- Keys to remove in an hour, when whatever runs now has met its deadline.
+create function public.removal_add(p_job_id uuid, p_keys jsonb) returns void
+language sql set search_path = '' as $$
+  insert into public.removals (job_id, keys, due_at) values (p_job_id, p_keys, public.instant() + interval '1 hour')
+  on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false
+$$;
+
 -- Processing -> failed, with the refund. What earlier attempts failed of stays in `attempts`.
 create function public.job_fail(p_job public.jobs, p_error jsonb) returns void
 language plpgsql set search_path = '' as $$
@@ -208,6 +217,13 @@ begin
   where id = p_job.id;
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
     values (p_job.user_id, p_job.id, 'refund', 1, public.instant());
+  if p_job.attempt > 0 then
+    perform public.removal_add(p_job.id, (
+      select jsonb_agg('raw/' || p_job.user_id || '/' || p_job.id || '/dispatch-a' || attempt || '.json.enc')
+        || to_jsonb('master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc')
+      from generate_series(1, p_job.attempt) attempt
+    ));
+  end if;
 end $$;
 
 -- Ends an attempt without a document. While somebody is settling a success of it, only who holds that claim may.
@@ -248,7 +264,7 @@ begin
     perform public.job_measured(v_job, p_metrics, '{}');
   end if;
   v_ended := public.job_ended(
-    v_outcome, p_error ->> 'code', p_metrics -> 'stages', p_max_inflight, p_lease_s, p_max_attempts
+    v_outcome, p_error ->> 'code', p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
   );
   perform public.counter_add('webhook_results', v_outcome, 1);
   return v_ended;
@@ -261,8 +277,8 @@ revoke all on function
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer),
-  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
   from public, anon, authenticated;
 grant execute on function
@@ -272,7 +288,7 @@ grant execute on function
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer),
-  public.ms_between(timestamptz, timestamptz), public.job_ended(text, text, jsonb, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.job_fail(public.jobs, jsonb),
+  public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
   to service_role;

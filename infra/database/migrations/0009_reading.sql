@@ -1,6 +1,6 @@
 -- What users read, in their own role and under RLS; and the one key that goes with it, for service_role.
 
--- A waiting job's place in the fair order, as far as it can be foretold, and whether a tick would find something to do.
+-- A waiting job's place in the fair order, and when it may start, as far as it can be foretold; and whether a tick would find something to do.
 -- The queue is everybody's, so this sees past RLS, and tells the owner of the job two small facts. Bounded: it looks at
 -- the oldest 500 waiting jobs and at those of the same user.
 create function public.queue_state(p_job_id uuid) returns jsonb
@@ -29,15 +29,19 @@ begin
       from waiting w left join in_flight f using (user_id)
     )
     select jsonb_build_object(
-      'position', (
-        select count(*) from turns t, turns mine
-        where mine.job_id = p_job_id
-          and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
-      ),
+      'position', place.position,
+      -- as many places become free in the time that one is held as are in flight now
+      'expected_start_at', v_now + interval '1 millisecond' * (
+        select value from public.counters where name = 'place_ms' and label = 'lately'
+      ) * place.position / greatest((select sum(jobs) from in_flight), 1),
       'stalled', not exists (select from public.queue where state = 'in_flight')
         or exists (select from public.queue where state = 'in_flight' and due_at < v_now)
         or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
+    from (
+      select count(*) as position from turns t, turns mine
+      where mine.job_id = p_job_id and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
+    ) place
   );
 end $$;
 
@@ -50,7 +54,7 @@ language sql stable set search_path = '' as $$
     'warnings', j.warnings, 'error', case j.status when 'failed' then j.error_details - 'attempts' end,
     'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
     'sealed', j.kid is not null,
-    'queue_position', q.state -> 'position',
+    'queue_position', q.state -> 'position', 'expected_start_at', q.state -> 'expected_start_at',
     'overdue', case
       when j.status = 'pending' then coalesce((q.state ->> 'stalled')::boolean, false)
       when j.status = 'processing' and j.awaiting_dispatch then j.not_before <= public.instant()

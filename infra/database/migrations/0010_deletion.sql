@@ -63,7 +63,7 @@ begin
     'code', 'EXECUTOR_CANCELLED', 'stage', 'dispatch', 'message', 'the owner cancelled the job before it started',
     'retryable', true, 'detail', null
   ));
-  v_ended := public.job_ended('failed', 'EXECUTOR_CANCELLED', null, p_max_inflight, p_lease_s, p_max_attempts);
+  v_ended := public.job_ended('failed', 'EXECUTOR_CANCELLED', null, null, p_max_inflight, p_lease_s, p_max_attempts);
   return jsonb_build_object('outcome', 'cancelled', 'keys', jsonb '[]', 'work', v_ended -> 'work');
 end $$;
 
@@ -71,7 +71,15 @@ end $$;
 -- ended stay. Repeating it changes nothing.
 create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
 language plpgsql set search_path = '' as $$
+declare
+  v_keys jsonb;
 begin
+  -- Without the upload's: its name is the owner's, and nobody but the owner could write it again.
+  select jsonb_path_query_array(public.job_storage_keys(j), '$[*] ? (!(@ == $raw))', jsonb_build_object('raw', j.raw_path))
+    into v_keys from public.jobs j
+    where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null
+      and attempt > 0
+    for update;
   update public.jobs set
     raw_path = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}', kid = null,
     wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
@@ -83,6 +91,9 @@ begin
   where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null;
   if not found then
     return jsonb_build_object('outcome', 'unchanged');
+  end if;
+  if v_keys is not null then
+    perform public.removal_add(p_job_id, v_keys);
   end if;
   delete from public.documents where job_id = p_job_id;
   delete from public.uploads where job_id = p_job_id;

@@ -58,7 +58,7 @@ def show(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) ->
 
 @app.command(epilog=EPILOG)
 def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
-    """Give up the present attempt of a job that hangs, and let the next tick start another.
+    """Start the next attempt of a job that hangs or waits: the next tick does, as soon as there is room.
 
     What the old attempt still reports is ignored. Without attempts left the job fails, with a refund. A job that has
     ended stays so: its owner submits again.
@@ -69,7 +69,8 @@ def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -
         job = _inspected(database, job_id)
         if job.status != "processing":
             usage(f"the job is {job.status}; only a job that is being processed is retried")
-        outcome = _end_attempt(database, job, ErrorCode.EXECUTOR_LOST, "an operator gave the attempt up", retry=True)
+        error = _error(ErrorCode.EXECUTOR_LOST, "an operator gave the attempt up")
+        outcome = database.job_retry_now(job.job_id, job.attempt, error=error, capacity=_no_room()).outcome
     _done(job, outcome, {"retrying", "failed"}, as_json=as_json)
 
 
@@ -80,14 +81,11 @@ def fail(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) ->
 
     with operator_database(cloud) as database:
         job = _inspected(database, job_id)
-        if job.status == "pending":
-            outcome: str = database.job_delete(job.user_id, job.job_id, _no_room()).outcome
-        elif job.status == "processing":
-            message = "an operator ended the job"
-            outcome = _end_attempt(database, job, ErrorCode.EXECUTOR_CANCELLED, message, retry=False)
-        else:
+        if job.status not in {"pending", "processing"}:
             usage(f"the job is {job.status} already")
-    _done(job, outcome, {"cancelled", "failed"}, as_json=as_json)
+        error = _error(ErrorCode.EXECUTOR_CANCELLED, "an operator ended the job")
+        outcome = database.job_end(job.job_id, error=error, capacity=_no_room()).outcome
+    _done(job, outcome, {"failed"}, as_json=as_json)
 
 
 def _inspected(database: "Database", job_id: str) -> "OperatorJob":
@@ -104,13 +102,11 @@ def _no_room() -> "Capacity":
     return Capacity(max_inflight=0)
 
 
-def _end_attempt(database: "Database", job: "OperatorJob", code: "ErrorCode", message: str, *, retry: bool) -> str:
+def _error(code: "ErrorCode", message: str) -> dict[str, object]:
     from rythmiq.contracts.errors import CATALOGUE  # noqa: PLC0415  `--help` needs none of it
 
-    error = {"code": code, "stage": CATALOGUE[code].stage, "message": message, "retryable": retry, "detail": None}
-    return database.job_fail_attempt(
-        job.job_id, job.attempt, error=error, metrics=None, retry=retry, capacity=_no_room()
-    ).outcome
+    entry = CATALOGUE[code]
+    return {"code": code, "stage": entry.stage, "message": message, "retryable": entry.retryable, "detail": None}
 
 
 def _done(job: "OperatorJob", outcome: str, wanted: set[str], *, as_json: bool) -> None:
