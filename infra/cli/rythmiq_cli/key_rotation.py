@@ -30,8 +30,8 @@ _TABLES = (
     ("jobs", "id", (("kid", "wrapped_key"), ("input_kid", "input_wrapped_key"))),
     ("uploads", "job_id", (("kid", "wrapped_key"),)),
 )
-# gone, empty, or written anew (under the current key) since it was listed
-_CHANGED = frozenset({"NoSuchKey", "404", "PreconditionFailed", "InvalidRange"})
+# gone since it was listed, or empty
+_CHANGED = frozenset({"NoSuchKey", "404", "InvalidRange"})
 _FIRST = "00000000-0000-0000-0000-000000000000"
 
 
@@ -144,8 +144,24 @@ class Rotation:
             return "rewrapped"
         whole = s3.get_object(Bucket=bucket, Key=key)
         renewed = self.ring.rewrap(whole["Body"].read())
-        s3.put_object(Bucket=bucket, Key=key, Body=renewed, ContentType=whole["ContentType"], IfMatch=whole["ETag"])
-        return "rewrapped"
+        # As HTTP has it, and as Ceph RGW 16 compares it: without its quotes, which nobody else would match.
+        for etag in (whole["ETag"], whole["ETag"].strip('"')):
+            if _put(s3, bucket, key, renewed, whole["ContentType"], etag):
+                return "rewrapped"
+        self.reasons["changed meanwhile: run it again"] += 1
+        return "failed"
+
+
+def _put(s3: "S3Client", bucket: str, key: str, data: bytes, content_type: str, etag: str) -> bool:  # noqa: PLR0913, PLR0917  one request
+    from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type, IfMatch=etag)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "PreconditionFailed":
+            return False
+        raise
+    return True
 
 
 def _listed(s3: "S3Client", bucket: str) -> Iterator[str]:
