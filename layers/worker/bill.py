@@ -53,7 +53,7 @@ def locked(lock: str) -> dict[str, list[str]]:
 def licence_of(distribution: importlib.metadata.Distribution) -> str:
     """What a package says of its licence: its expression, else its classifiers, else its own short words."""
     told = distribution.metadata
-    if expression := told.get("License-Expression"):
+    if expression := told["License-Expression"]:
         return expression
     classifiers = [
         text.rpartition(" :: ")[2] for text in told.get_all("Classifier", []) if text.startswith("License ::")
@@ -61,7 +61,7 @@ def licence_of(distribution: importlib.metadata.Distribution) -> str:
     named = [_CLASSIFIERS.get(text, text) for text in classifiers if text != "OSI Approved"]
     if named:
         return " AND ".join(sorted(set(named)))
-    words = (told.get("License") or "").strip()
+    words = (told["License"] or "").strip()
     return words if words and "\n" not in words and len(words) <= 80 else _UNKNOWN  # noqa: PLR2004  no whole text
 
 

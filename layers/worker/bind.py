@@ -42,5 +42,5 @@ def bind(prefix: Path, interpreter: Path) -> Path:
     )
     launcher = programs / "rythmiq-launch"
     launcher.write_text(LAUNCHER.format(python=python), encoding="utf-8")
-    launcher.chmod(0o755)  # noqa: S103  a program is for everybody
+    launcher.chmod(0o755)
     return python

@@ -10,7 +10,6 @@ import datetime as dt
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,14 +25,14 @@ from rythmiq.contracts.webhook import WebhookBody, derive_token
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import seal
 from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import FAULTS, ROOT, Job, environ_for
+from tests.integration.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
 
 KEYS = KeyRing.new_entry(3)
 RING = KeyRing.parse(KEYS)
 WEBHOOK_SECRET = "the-webhook-secret-of-the-api"
 DISPATCHED_AT = dt.datetime(2026, 11, 25, 1, 2, 3, tzinfo=dt.UTC)
 TIMEOUT_S = 120.0
-LAUNCH = str(Path(sys.executable).with_name("rythmiq-launch"))
+LAUNCH = str(Path(WORKER_PYTHON).with_name("rythmiq-launch"))
 # Short, but long enough for a busy machine wherever a test wants the thing to succeed.
 QUICK: Mapping[str, object] = {
     "kill_grace_s": 0.2,
@@ -199,7 +198,7 @@ class Order:
         if worker or limits:
             program = [str(FAULTS / "launcher_with.py"), json.dumps({**QUICK, **limits}), worker or "-"]
         process = subprocess.Popen(
-            [sys.executable, *program, *self.words],
+            [WORKER_PYTHON, *program, *self.words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -207,7 +206,7 @@ class Order:
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
+                **({"PYTHONPATH": str(ROOT)} if worker or limits else {}),
                 "TMPDIR": str(self.folder),
                 "WEBHOOK_SECRET": WEBHOOK_SECRET,
                 **environ_for(self.store.config),

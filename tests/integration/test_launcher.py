@@ -15,7 +15,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header
 from tests.integration.launch_run import KEYS, RING, WEBHOOK_SECRET, Order, is_alive, until
 from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import ROOT, Job, environ_for
+from tests.integration.worker_run import ROOT, WORKER_PYTHON, Job, environ_for
 from tests.integration.worker_uploads import blank
 
 
@@ -67,7 +67,7 @@ def test_code_stage_and_ids_are_framed_on_stdout_and_nothing_else(order: Order) 
 
 def test_the_module_runs_as_the_command_does(order: Order) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "rythmiq_worker.launcher", *order.words],
+        [WORKER_PYTHON, "-m", "rythmiq_worker.launcher", *order.words],
         env={"PATH": os.environ["PATH"], **environ_for(order.store.config), **order.environ},
         cwd=order.folder,
         capture_output=True,
@@ -178,7 +178,7 @@ def test_the_launchers_memory_and_environment_are_closed_to_its_own_user() -> No
         "import ctypes, resource; from rythmiq_worker.launcher_process import harden; harden();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([WORKER_PYTHON, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "0 (0, 0)\n"
 
 
@@ -317,7 +317,7 @@ def test_a_command_line_outside_the_grammar_is_refused(words: list[str]) -> None
     """Before anything is read, with nothing of it repeated."""
     ids = {"user": "4fa85f64-5717-4562-b3fc-2c963f66afa6", "job": "5fa85f64-5717-4562-b3fc-2c963f66afa6"}
     done = subprocess.run(
-        [sys.executable, "-m", "rythmiq_worker.launcher", *(word.format(**ids) for word in words)],
+        [WORKER_PYTHON, "-m", "rythmiq_worker.launcher", *(word.format(**ids) for word in words)],
         capture_output=True,
         text=True,
         check=False,
@@ -339,7 +339,7 @@ def test_a_ring_that_cannot_be_read_is_named_and_not_shown(order: Order, keys: s
 def test_the_launcher_takes_little_memory_beside_the_worker() -> None:
     """It imports nothing that touches pixels, and no boto3 client."""
     script = "import sys; import rythmiq_worker.launcher; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([WORKER_PYTHON, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"numpy", "cv2", "PIL", "boto3", "onnxruntime", "img2pdf", "jwt", "psycopg", "rythmiq_cli"}
     assert "rythmiq.portals.book" not in done.stdout.split()

@@ -24,7 +24,7 @@ from tests.integration.hostile_store import (
     says,
     stalls,
 )
-from tests.integration.worker_run import ROOT, Done, Job, environ_for, run
+from tests.integration.worker_run import ROOT, WORKER_PYTHON, Done, Job, environ_for, run
 from tests.integration.worker_uploads import blank, card, encoded, noise
 
 STRANGER = "99999999-9999-4999-8999-999999999999"
@@ -509,7 +509,7 @@ def test_a_worker_that_is_told_to_stop_stops(hostile: HostileStore) -> None:
     hostile.get = stalls
     job = at(hostile)
     with subprocess.Popen(
-        [sys.executable, "-m", "rythmiq_worker"],
+        [WORKER_PYTHON, "-m", "rythmiq_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -25,6 +25,8 @@ from rythmiq.crypto.rqe1 import open_sealed, seal
 ROOT = Path(__file__).parents[2]
 FAULTS = ROOT / "tests" / "faults"
 TIMEOUT_S = 120.0
+WORKER_PYTHON = os.environ.get("RYTHMIQ_TEST_WORKER_PYTHON", sys.executable)
+"""What runs the worker: another installation's where `make test-image` names one."""
 STAGES = ["fetch", "decode", "quality", "enhance", "ocr", "schema", "upload"]
 UPLOADED_AT = parse_timestamp("20260102T030405Z")
 ORIGINAL = "Ramesh-Kumar-8-B.jpg"
@@ -139,13 +141,13 @@ def run(payload: bytes, environ: Mapping[str, str], *runner: str, python: tuple[
     """Run a worker process, and hold it against what is promised of every run."""
     script = [str(FAULTS / runner[0]), *runner[1:]] if runner else ["-m", "rythmiq_worker"]
     done = subprocess.run(
-        [sys.executable, *python, *script],
+        [WORKER_PYTHON, *python, *script],
         input=payload,
         capture_output=True,
         timeout=TIMEOUT_S,
         check=False,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
+        env={"PATH": os.environ["PATH"], **({"PYTHONPATH": str(ROOT)} if runner else {}), **environ},
     )
     return held_to_the_contract(done.returncode, done.stdout, done.stderr, environ)
 

@@ -1,0 +1,223 @@
+"""What Python runs of the one-file release: unpacks it, runs the launcher from there, and removes it again.
+
+    FILE [--open-env] USER_ID JOB_ID ATTEMPT
+    FILE --unpack DIRECTORY
+
+The launcher's exit codes are this program's (docs/launcher.md). Nothing is written but one directory in TMPDIR, which
+is gone afterwards, and the launcher stands in that directory: on Camber whatever is left in the working directory is
+kept, and the next job is slowed by it.
+
+`worker.env` beside the file gives variables, one NAME=VALUE a line; what the environment has goes before it. Only its
+owner may read it: `--open-env` is for places that keep no modes.
+"""
+# ruff: noqa: INP001  it becomes the `__main__` of an archive
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+import bind
+
+TREE = "tree/"
+"""Where the prefix lies in the archive."""
+OK, USAGE, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 75, 78
+GLIBC = (2, 28)
+MACHINE = "x86_64"
+_LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class RefusedError(Exception):
+    """This cannot run here; the message says why, and holds no value of a variable."""
+
+
+class EndedError(Exception):
+    """A signal came before there was a launcher that could take it."""
+
+
+class Child:
+    """The launcher as this program watches it: signals are handed on; those that come too early end the unpacking."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+        for number in _SIGNALS:
+            signal.signal(number, self._hand_on)
+
+    def run(self, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> int:
+        """Run the launcher to its end; its exit code."""
+        parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            process = subprocess.Popen(  # noqa: S603  what was just unpacked
+                command,
+                cwd=folder,
+                env=environ,
+                preexec_fn=lambda: _end_with(parent),  # noqa: PLW1509  there is no thread
+            )
+            self._process = process
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        code = process.wait()
+        return code if code >= 0 else NOBODY_KNOWS
+
+    def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+        elif not self._ended:
+            self._ended = True
+            raise EndedError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the command line and do it; the exit code."""
+    archive = Path(sys.argv[0]).absolute()
+    unpacks, opened = arguments[:1] == ["--unpack"], arguments[:1] == ["--open-env"]
+    if unpacks and len(arguments) != len(("--unpack", "directory")):
+        sys.stderr.write(f"usage: {archive.name} --unpack DIRECTORY\n")
+        return USAGE
+    try:
+        refuse_other_machines()
+        if unpacks:
+            unpack(archive, Path(arguments[1]).absolute())
+            return OK
+        return run(archive, arguments[1:] if opened else arguments, opened=opened)
+    except RefusedError as error:
+        tell("misconfigured", str(error))
+        return MISCONFIGURED
+    except (OSError, zipfile.BadZipFile) as error:
+        tell("no_room", f"unpacking or starting failed: {error.strerror if isinstance(error, OSError) else 'damaged'}")
+        return NOBODY_KNOWS
+    except EndedError:
+        return NOBODY_KNOWS
+
+
+def run(archive: Path, arguments: Sequence[str], *, opened: bool) -> int:
+    """Unpack, launch, remove; the launcher's exit code.
+
+    Args:
+        archive: this file.
+        arguments: the launcher's.
+        opened: whether others may be able to read worker.env.
+    """
+    harden()
+    environ = environment(archive.with_name("worker.env"), os.environ, opened=opened)
+    child = Child()
+    folder = Path(tempfile.mkdtemp(prefix="rythmiq-worker-"))
+    try:
+        python = unpack(archive, folder)
+        environ.setdefault("OCR_MODELS_DIR", str(folder / "models"))
+        return child.run([str(python), str(folder / "bin" / "rythmiq-launch"), *arguments], folder, environ)
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the prefix and bind it to the interpreter that runs this; the new Python.
+
+    Raises:
+        OSError: there is no room, or no right.
+        zipfile.BadZipFile: the file is damaged: each part carries a checksum.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {folder}
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            if not entry.filename.startswith(TREE):
+                continue
+            target = folder / entry.filename.removeprefix(TREE)
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
+            with target.open("xb") as file:
+                file.write(opened.read(entry))
+    return bind.bind(folder, bind.base_interpreter())
+
+
+def environment(file: Path, environ: Mapping[str, str], *, opened: bool) -> dict[str, str]:
+    """The launcher's environment: ours, without Python's own variables, over what worker.env says.
+
+    Raises:
+        RefusedError: others may read or write worker.env, or a line of it is no NAME=VALUE.
+    """
+    ours = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    try:
+        with file.open(encoding="utf-8") as lines:
+            about = os.fstat(lines.fileno())
+            forbidden = stat.S_IWGRP | stat.S_IWOTH if opened else stat.S_IRWXG | stat.S_IRWXO
+            if about.st_mode & forbidden or about.st_uid not in {0, os.geteuid()}:
+                raise RefusedError("worker.env may be read or written by others: chmod 600 it, or say --open-env")
+            given = dict(_assignments(lines.read()))
+    except FileNotFoundError:
+        given = {}
+    except UnicodeDecodeError:
+        raise RefusedError("worker.env is no UTF-8 text") from None
+    return {**given, **ours, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def harden() -> None:
+    """Have no core file written and let nobody look into our memory: the worker runs as the same user."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def refuse_other_machines() -> None:
+    """Refuse what the packages in here were not built for.
+
+    Raises:
+        RefusedError: always there.
+    """
+    if sys.implementation.name != "cpython" or sys.version_info[:2] != bind.VERSION:
+        raise RefusedError(f"this needs CPython 3.11, and {sys.executable} is {sys.version.split()[0]}")
+    names = os.uname()
+    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else None
+    version = tuple(int(part) for part in re.findall(r"\d+", libc or "")[:2])
+    if (names.sysname, names.machine) != ("Linux", MACHINE) or version < GLIBC:
+        raise RefusedError(f"this needs Linux on {MACHINE} with glibc 2.28 or later, not {names.machine} with {libc}")
+
+
+def tell(event: str, problems: str) -> None:
+    """Write one line of the log, as the launcher does."""
+    sys.stderr.write(json.dumps({"event": event, "problems": problems}) + "\n")
+
+
+def _assignments(text: str) -> list[tuple[str, str]]:
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            match = _LINE.fullmatch(line.strip())
+            if match is None:
+                raise RefusedError(f"worker.env, line {number}: no NAME=VALUE")
+            found.append((match[1], match[2]))
+    return found
+
+
+def _end_with(parent: int) -> None:
+    """Take the signals again, and get SIGTERM when the parent dies, however it does."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(NOBODY_KNOWS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
