@@ -38,7 +38,7 @@ from tests.integration.executor_run import new_order
 TIMEOUT_S = 10.0
 MANIFESTS = Path(__file__).parents[2] / "infra" / "kubernetes"
 EXAMPLE = Order("00000000-0000-4000-8000-000000000002", "00000000-0000-4000-8000-000000000001", 1)
-ABSENT = job_name(str(uuid.uuid4()), 1)
+ABSENT = job_name("0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a", 1)
 
 
 def documents() -> list[tuple[str, dict[str, Any]]]:
