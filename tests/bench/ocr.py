@@ -36,7 +36,7 @@ MAX_WARM_RATIO = 0.33
 MAX_CER_EXCESS = 0.002
 MAX_PSS_MB = 600
 LIMIT_S = 600.0
-LONG_LINES = "long lines, which RapidOCR does not pad either, so that both sides do the same arithmetic"
+LONG_LINES = "long lines, which the other side hardly pads either, so that both do nearly the same arithmetic"
 """Why a page full of prose gains less than a card or a table: docs/decisions.md."""
 
 
