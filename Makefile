@@ -59,6 +59,14 @@ test-paddle: $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an en
 bundle: $(READY)  ## build every function's zip as the deployer would, into build/bundles
 	$(BIN)/python -m rythmiq_cli.bundles
 
+.PHONY: release
+release: $(READY)  ## build the worker in one file, for Camber's base engine, into build/release (needs Python 3.11)
+	$(BIN)/python layers/worker/release.py build/release
+
+.PHONY: test-image
+test-image: $(READY)  ## run the Dockerfile's steps and the release for real, and the worker's suite on both
+	$(BIN)/python -m pytest -m image tests/image
+
 .PHONY: test-rgw
 test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packages, see tests/rig/README.md)
 	rig=$$(tests/rig/rgw-up.sh) && eval "$$rig" && { $(BIN)/python -m pytest tests/contract -m rgw; status=$$?; tests/rig/rgw-down.sh --wipe; exit $$status; }
@@ -73,6 +81,7 @@ lint: $(READY)  ## check format, rules, types and the walls between rooms
 	$(BIN)/ruff check $(PACKAGES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint layers/worker/Dockerfile
 
 .PHONY: format
 format: $(READY)  ## write the sources in the house's format

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     except RefusedError as error:
         tell("misconfigured", str(error))
         return MISCONFIGURED
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
         tell("no_room", f"unpacking or starting failed: {error.strerror if isinstance(error, OSError) else 'damaged'}")
         return NOBODY_KNOWS
     except EndedError:
@@ -134,7 +135,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
     Raises:
         OSError: there is no room, or no right.
-        zipfile.BadZipFile: the file is damaged: each part carries a checksum.
+        zipfile.BadZipFile, zlib.error: the file is damaged: each part carries a checksum.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = {folder}
