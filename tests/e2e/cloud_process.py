@@ -34,7 +34,7 @@ def within(seconds: float, holds: Callable[[], T], what: str = "it") -> T:
     ends_at = time.monotonic() + seconds
     while not (value := holds()):
         assert time.monotonic() < ends_at, f"{what} did not come true within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return value
 
 

@@ -156,6 +156,7 @@ def test_no_process_of_the_worker_sees_the_keys_or_the_webhook_secret(
                 looked[who] += bool(environ)
                 seen[who] |= {name for name, value in secrets.items() if value in environ}
                 assert not [name for name, value in secrets.items() if value in command]
+        time.sleep(0.05)
     assert min(looked.values()) > 0
     assert seen["worker"] == set()
     assert seen["launcher"] <= {"the key ring"}

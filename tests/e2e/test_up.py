@@ -257,6 +257,14 @@ def test_a_stop_leaves_no_process_port_or_temporary_file_and_a_start_finds_every
     assert up.stored_keys() == keys
 
 
+def test_killing_it_ends_what_it_started_and_the_next_start_works(up: CloudProcess) -> None:
+    pids = tree(up)
+    up.stop(signal.SIGKILL)
+    within(60, lambda: not alive(pids), "the end of every process")
+    up.start()
+    assert up.stored_keys()
+
+
 def test_a_part_that_hangs_does_not_keep_it_from_stopping(up: CloudProcess) -> None:
     pids = tree(up)
     hung = [pid for word in ("s3_server", "api/jobs") for pid in processes(word) if pid in pids]
@@ -265,15 +273,6 @@ def test_a_part_that_hangs_does_not_keep_it_from_stopping(up: CloudProcess) -> N
     assert len(hung) >= 2
     assert up.stop(signal.SIGTERM) == 0
     within(10, lambda: not alive(pids), "the end of every process")
-    up.start()
-
-
-def test_killing_it_ends_what_it_started_and_the_next_start_works(up: CloudProcess) -> None:
-    pids = tree(up)
-    up.stop(signal.SIGKILL)
-    within(60, lambda: not alive(pids), "the end of every process")
-    up.start()
-    assert up.stored_keys()
 
 
 def test_ctrl_c_before_it_is_ready_ends_it_with_130_and_leaves_nothing(tmp_path: Path) -> None:

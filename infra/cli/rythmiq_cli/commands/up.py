@@ -46,6 +46,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     environ = _environ(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
     try:
         from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
+        from rythmiq_cli.local.cloud_errors import CloudUsageError  # noqa: PLC0415  ditto
         from rythmiq_cli.local.cloud_log import CloudLog  # noqa: PLC0415  ditto
     except ImportError as error:
         usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
@@ -59,7 +60,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
             is_ready = True
             while True:
                 signal.pause()
-    except cloud.CloudUsageError as error:
+    except CloudUsageError as error:
         usage(str(error))
     except RythmiqError as error:
         unreachable(str(error))

@@ -10,50 +10,34 @@ Source: SPEC 14; the issue's point 5.
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import httpx
-from rich.markup import escape
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli import bundles, spaces_rules
 from rythmiq_cli.local import cloud_environment as environment
 from rythmiq_cli.local import executor_process
+from rythmiq_cli.local.cloud_errors import CloudUsageError
 from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
+from rythmiq_cli.local.cloud_functions import SOURCES, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.cloud_log import CloudLog
+from rythmiq_cli.local.cloud_store import outside_store, place_of_store, prepare_outside, set_rules
 from rythmiq_cli.local.executor_journal import Journal
-from rythmiq_cli.local.function_pool import Function, FunctionPool
+from rythmiq_cli.local.function_pool import FunctionPool
 from rythmiq_cli.local.function_process import FunctionError
 from rythmiq_cli.local.gateway_server import GatewayServer
 from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, local_postgres
-from rythmiq_cli.local.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor
 from rythmiq_cli.local.tether import Tether
-from rythmiq_cli.page_origins import page_origins
 
-_SOURCES = Path(__file__).parents[4] / "functions"
-_PLATFORM = (3, 11)
 RECONCILE_EVERY_S = 60.0
-REGION, BUCKET = "sgp1", "rythmiq"
 _EXECUTOR_GRACE_S = 3
-_ANSWERS_AT_ONCE = 2
-
-
-class CloudError(RythmiqError):
-    """The cloud does not start; the message says why."""
-
-
-class CloudUsageError(CloudError):
-    """It was asked for in a way that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +64,7 @@ def running_cloud(options: CloudOptions, environ: Mapping[str, str], log: CloudL
     """Run the cloud while the context lasts.
 
     Raises:
-        CloudError: a part does not start; CloudUsageError: a port or the directory is taken.
+        RythmiqError: a part does not start; CloudUsageError: a port or the directory is taken.
     """
     with contextlib.ExitStack() as stack:
         cloud = _Cloud(options, environ, log, stack)
@@ -121,13 +105,19 @@ class _Cloud:
                 "LOCAL_EXECUTOR_URL": f"http://127.0.0.1:{executor_port}",
             },
         )
+        directory = self._functions()
         self._log.say("starting the functions ...")
-        gateway.start(self._pools(values))
+        pools = (
+            FunctionPool(function, self._tether, logs=self._log.descriptor)
+            for function in functions_of(directory, values)
+        )
+        gateway.start(pools)
         self._start_executor(executor_port, values)
+        is_ours = outside_store(self._environ) is None
         with ThreadPoolExecutor(1) as beside:
-            ruled = beside.submit(self._set_rules, store, gateway.port, values)
-            self._first_answers(gateway.url, values)
-            ruled.result()
+            rules_set = beside.submit(set_rules, store, gateway.port, values, self._log, is_ours=is_ours)
+            first_answers(gateway.url, values)
+            rules_set.result()
         self._start_schedule(gateway)
         return _described(gateway.url, values, store)
 
@@ -171,21 +161,16 @@ class _Cloud:
         return postgres.url
 
     def _start_store(self) -> StoreConfig:
-        outside = _store_of(self._environ)
+        outside = outside_store(self._environ)
         if outside is not None:
-            try:
-                make_bucket(outside)
-            except Exception as error:
-                raise CloudError(f"the store at {outside.endpoint} does not answer: {type(error).__name__}") from error
-            return outside
+            return prepare_outside(outside)
         self._log.say("starting the store ...")
         data_dir = self._dir / "store"
         data_dir.mkdir(exist_ok=True, mode=0o700)
         port = self._ports.pick("store")
         endpoint = f"http://127.0.0.1:{port}"
         access_key, secret_key = environment.store_keys(self._environ, data_dir)
-        bucket = environment.given(self._environ, "DO_SPACES_BUCKET") or BUCKET
-        region = environment.given(self._environ, "DO_SPACES_REGION") or REGION
+        region, bucket = place_of_store(self._environ)
         options = ("--port", str(port), "--bucket", bucket, "--region", region, "--data-dir", str(data_dir))
         self._supervisor.start(
             Part(
@@ -198,57 +183,11 @@ class _Cloud:
         )
         return StoreConfig(endpoint, region, bucket, access_key, secret_key)
 
-    def _set_rules(self, store: StoreConfig, port: int, values: Mapping[str, str]) -> None:
-        """Give a store that runs elsewhere all of its rules; ours needs to know the page's origins only.
-
-        Raises:
-            CloudError: it does not answer. What it refuses is told, and left so.
-        """
-        origins = page_origins(values, [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")])
-        is_ours = _store_of(self._environ) is None
-        try:
-            changes = spaces_rules.plan(store, origins)
-            outcomes = spaces_rules.apply(store, [c for c in changes if c.part == "cors" or not is_ours])
-        except spaces_rules.SpacesUnreachableError as error:
-            raise CloudError(f"{store.endpoint}: {error}") from None
-        except spaces_rules.SpacesError as error:
-            self._log({"event": "store_rules_refused", "level": "warning", "reason": str(error)})
-            self._log.say(f"[yellow]{escape(str(error))}[/]")
-            return
-        for outcome in outcomes:
-            self._log({"event": "store_rule", "part": outcome.part, "state": outcome.state, "note": outcome.note})
-
-    def _pools(self, values: Mapping[str, str]) -> list[FunctionPool]:
-        directory = self._bundled() if self._options.bundles else _SOURCES
-        pools = []
-        for path in environment.FUNCTIONS:
-            package, name = path.split("/")
-            target = directory / package / name
-            if not (target / "__main__.py").is_file():
-                raise CloudUsageError(f"there is no function {path}; run this from a checkout")
-            function = Function(
-                package,
-                name,
-                target,
-                environment.function_environ(path, values),
-                environment.FUNCTIONS[path].timeout_s,
-            )
-            pools.append(FunctionPool(function, self._tether, logs=self._log.descriptor))
-        return pools
-
-    def _bundled(self) -> Path:
-        """Build and unpack every bundle; the directory of them all."""
-        if sys.version_info[:2] != _PLATFORM:
-            raise CloudUsageError("bundles hold packages for Python 3.11, the platform's; run them by that")
+    def _functions(self) -> Path:
+        if not self._options.bundles:
+            return SOURCES
         self._log.say("building the bundles ...")
-        place = self._dir / "bundles"
-        shutil.rmtree(place, ignore_errors=True)
-        project = bundles.stage(bundles.ROOT, place / "project")
-        for bundle in bundles.build_bundles(project, place / "zips", postgres=True):
-            bundles.unpack(bundle, place / "functions")
-        for made in ("project", "zips"):
-            shutil.rmtree(place / made)
-        return place / "functions"
+        return unpacked_bundles(self._dir / "bundles")
 
     def _start_executor(self, port: int, values: Mapping[str, str]) -> None:
         if values["EXECUTOR"] != "local":
@@ -278,24 +217,6 @@ class _Cloud:
         for entry in Journal(data_dir / "jobs").read():
             if entry.process is not None and executor_process.is_running(entry.process):
                 executor_process.end(entry.process, signal.SIGKILL)
-
-    def _first_answers(self, base_url: str, values: Mapping[str, str]) -> None:
-        """Ask every function once.
-
-        Raises:
-            CloudError: one does not answer, or names what is wrong with its configuration.
-        """
-        secret = {"X-Webhook-Secret": values["WEBHOOK_SECRET"], "Authorization": f"Bearer {values['METRICS_TOKEN']}"}
-        with (
-            httpx.Client(base_url=base_url, timeout=60, trust_env=False) as client,
-            ThreadPoolExecutor(_ANSWERS_AT_ONCE) as threads,
-        ):
-            answers = threads.map(lambda path: (path, client.get(f"/{path}", headers=secret)), environment.FUNCTIONS)
-            for path, answer in answers:
-                if answer.status_code in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}:
-                    raise CloudError(f"{path}: {answer.json()['error']}")
-                if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise CloudError(f"{path}: {answer.json().get('detail', answer.reason_phrase)}")
 
     def _start_schedule(self, gateway: GatewayServer) -> None:
         if not self._options.reconcile_every_s:
@@ -333,22 +254,6 @@ def _described(base_url: str, values: Mapping[str, str], store: StoreConfig) -> 
         page_url=f"{base_url}/app",
         upload_method="post" if values.get("UPLOAD_METHOD") == "post" else "put",
     )
-
-
-def _store_of(environ: Mapping[str, str]) -> StoreConfig | None:
-    """The store that the environment names; None when it names none.
-
-    Raises:
-        CloudUsageError: it names half of one.
-    """
-    endpoint = environment.given(environ, "DO_SPACES_ENDPOINT")
-    if endpoint is None:
-        return None
-    access_key, secret_key = (environment.given(environ, f"DO_SPACES_{name}") for name in ("ACCESS_KEY", "SECRET_KEY"))
-    if access_key is None or secret_key is None:
-        raise CloudUsageError("DO_SPACES_ENDPOINT needs DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY")
-    region, bucket = (environment.given(environ, f"DO_SPACES_{name}") for name in ("REGION", "BUCKET"))
-    return StoreConfig(endpoint, region or REGION, bucket or BUCKET, access_key, secret_key)
 
 
 def _answers(url: str) -> bool:

@@ -25,8 +25,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from rythmiq.client import Client
+from rythmiq.contracts.errors import RythmiqError
 from rythmiq_cli.exits import ExitCode
-from rythmiq_cli.local.cloud import CloudError, CloudOptions, running_cloud
+from rythmiq_cli.local.cloud import CloudOptions, running_cloud
 from rythmiq_cli.local.cloud_environment import process_environ
 from rythmiq_cli.local.cloud_file import CloudFile
 from rythmiq_cli.local.cloud_log import CloudLog
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop_by_signal()
     try:
         return _demo(options.output, options.only, console)
-    except CloudError as error:
+    except RythmiqError as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return ExitCode.UNREACHABLE
     except (DemoError, PlaintextError) as error:

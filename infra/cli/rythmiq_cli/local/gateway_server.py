@@ -5,7 +5,7 @@ Platform; `/` alone leads to the page. What the function did not answer, the pla
 1 MB in, 502 not initialized, ended in mid-call or over 1 MB out, 503 no instance free, 504 too slow. A function that is
 called without HTTP (the platform's trigger) gets an event without `http`.
 
-Source: facts of the platform in docs/decisions.md. The status codes of 502 to 504 are DigitalOcean's documented or
+Source: facts of the platform in docs/local-cloud.md. The status codes of 502 to 504 are DigitalOcean's documented or
 observed ones; the words are ours.
 """
 
@@ -69,8 +69,10 @@ class GatewayServer:
         """Begin to serve; one pool a function."""
         self._pools = {pool.function.path: pool for pool in pools}
         self._threads = [
-            threading.Thread(target=self._server.serve_forever, name="gateway", kwargs={"poll_interval": 0.05}),
-            threading.Thread(target=self._tend, name="function pools"),
+            threading.Thread(
+                target=self._server.serve_forever, name="gateway", kwargs={"poll_interval": 0.05}, daemon=True
+            ),
+            threading.Thread(target=self._tend, name="function pools", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -80,10 +82,11 @@ class GatewayServer:
         self._closing.set()
         for pool in self._pools.values():
             pool.close()
-        if self._threads:
+        started = [thread for thread in self._threads if thread.is_alive()]
+        if started:
             self._server.shutdown()
         self._server.server_close()
-        for thread in self._threads:
+        for thread in started:
             thread.join()
 
     def trigger(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Supervisor:
         self._parts: list[_Running] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="supervisor")
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 
     def start(self, part: Part) -> None:
