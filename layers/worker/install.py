@@ -16,6 +16,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,8 +108,10 @@ def install_worker(prefix: Path, source: Path) -> None:
     shutil.copytree(source / "layers/worker/models", prefix / "models", dirs_exist_ok=True)
     for path in sorted(packages.glob("**/__pycache__")):
         shutil.rmtree(path)
-    for path in sorted(packages.iterdir()):
-        _compile(path, prefix)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what others wrote is not ours to mend
+        for path in sorted(packages.iterdir()):
+            _compile(path, prefix)
 
 
 def _compile(path: Path, prefix: Path) -> None:
