@@ -43,9 +43,12 @@ demo: $(READY)  ## run the whole cloud on this machine and send real files throu
 up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
 	@exec $(BIN)/rythmiq up
 
+# A file's tests stay in one process: they share stores and servers. The whole cloud runs by itself afterwards, because it
+# starts twenty processes and kills them.
 .PHONY: test
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --ignore=tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 .PHONY: test-long
 test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults
