@@ -76,6 +76,9 @@ select id, 1, name, 1, created_at
 from j cross join unnest(array['processing_ms', 'encodes', 'quality_score', 'total_ms']) name
 where status = 'completed' order by i;
 
+insert into public.removals (job_id, keys, due_at)
+select gen_random_uuid(), '[]', now() + i * interval '1 second' from generate_series(1, 1000) i;
+
 insert into public.counters (name, label, value)
 select 'jobs_ended', status, count(*) from j where status in ('completed', 'failed') group by status;
 
