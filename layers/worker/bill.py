@@ -28,6 +28,8 @@ _CLASSIFIERS: Mapping[str, str] = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
     "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0-only",
+    "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
+    "GNU Library or Lesser General Public License (LGPL)": "LGPL",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",

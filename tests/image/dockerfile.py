@@ -59,6 +59,12 @@ def stages() -> list[Stage]:
     return found
 
 
+def apt_packages() -> set[str]:
+    """What the last stage installs of Debian's."""
+    found = [re.findall(r"apt-get install ([^&]+)", rest) for rest in stages()[-1].of("RUN")]
+    return {word for words in found for text in words for word in text.split() if not word.startswith("-")}
+
+
 def reaches_the_builder(path: Path) -> bool:
     """Whether .dockerignore lets a file of the checkout through; the last line that matches decides."""
     name, through = path.relative_to(ROOT).as_posix(), True

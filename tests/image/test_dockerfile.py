@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import rythmiq
-from tests.image.dockerfile import ROOT, Instruction, Stage, instructions, reaches_the_builder, stages
+from tests.image.dockerfile import ROOT, Instruction, Stage, apt_packages, instructions, reaches_the_builder, stages
 
 
 def stage(name: str) -> Stage:
@@ -36,10 +36,12 @@ def test_only_the_prefix_reaches_the_last_stage() -> None:
     assert stage("worker").of("COPY") == ["--from=build ${PREFIX} ${PREFIX}"]
 
 
-def test_the_last_stage_installs_nothing_and_loses_what_installs() -> None:
-    (run,) = stage("worker").of("RUN")
-    assert run.startswith("python -m pip uninstall --yes pip setuptools wheel")
-    assert not re.search(r"apt|pip install|curl|wget|gcc", run)
+def test_the_last_stage_adds_one_library_and_loses_what_installs() -> None:
+    system, ours = stage("worker").of("RUN")
+    assert apt_packages() == {"libgomp1"}
+    assert system.endswith("rm -rf /var/lib/apt/lists/*")
+    assert ours.startswith("python -m pip uninstall --yes pip setuptools wheel")
+    assert not re.search(r"apt-get|pip install|curl|wget|gcc", ours)
 
 
 def test_it_runs_as_nobody_in_particular_under_the_id_that_kubernetes_asks_for() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.dockerfile import ROOT, replay
+from tests.image.dockerfile import ROOT, apt_packages, replay
 
 SUITE = [f"tests/integration/test_{name}.py" for name in ("worker_success", "worker_failures", "worker_faults")]
 SUITE += [f"tests/integration/test_{name}.py" for name in ("worker_imports", "launcher", "launcher_failures")]
@@ -22,6 +22,7 @@ PACKAGES = Path("lib", "python3.11", "site-packages")
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
 # What a slim Debian has: the C library's own, and what apt itself is linked to.
 _SYSTEM = re.compile(r"^(lib(c|m|dl|rt|pthread|util|resolv|stdc\+\+|gcc_s|z)\.so(\.\d+)*|ld-linux[\w.-]*)$")
+_LIBRARIES = {"libgomp1": "libgomp.so.1"}
 
 pytestmark = [
     pytest.mark.image,
@@ -92,7 +93,7 @@ def test_the_image_reads_text_with_paddleocr_too(image: Path) -> None:
 @pytest.mark.parametrize("name", ["image", "unpacked"])
 def test_every_library_is_in_the_tree_or_in_a_slim_debian(name: str, request: pytest.FixtureRequest) -> None:
     prefix: Path = request.getfixturevalue(name)
-    libraries = [path for path in prefix.rglob("*") if re.search(r"\.so(\.\d+)*$", path.name) and path.is_file()]
+    libraries = [path for path in prefix.rglob("*") if re.search(r"\.so(\.\w+)*$", path.name) and path.is_file()]
     inside = {path.name for path in libraries}
     needed: set[str] = set()
     for start in range(0, len(libraries), 200):
@@ -103,6 +104,8 @@ def test_every_library_is_in_the_tree_or_in_a_slim_debian(name: str, request: py
             check=False,
         ).stdout
         needed |= set(re.findall(r"^\s+NEEDED\s+(\S+)$", told, re.MULTILINE))
+    if name == "image":
+        inside |= {_LIBRARIES[package] for package in apt_packages()}
     missing = {library for library in needed - inside if not _SYSTEM.match(library)}
     assert needed
     assert missing == set()
