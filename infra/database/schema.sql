@@ -714,11 +714,13 @@ end $$;
 -- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
 -- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen job means
 -- that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked again of the
--- row as it is once it is locked; what is asked of `queue` is not.
+-- row as it is once it is locked; what is asked of `queue` is not. Loops, not joins: while `jobs` has grown and nobody has
+-- counted it yet, a planner may read it from end to end for a join.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_busy uuid[];
+  v_next uuid;
   v_id uuid;
 begin
   perform public.queue_lock();
@@ -726,13 +728,20 @@ begin
   if cardinality(v_busy) >= p_max_inflight then
     return null;
   end if;
-  select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
-    where q.state = 'awaiting' and q.due_at <= public.instant() and j.awaiting_dispatch
-    order by q.due_at limit 1 for update of j skip locked;
+  for v_next in
+    select job_id from public.queue where state = 'awaiting' and due_at <= public.instant() order by due_at
+  loop
+    select id into v_id from public.jobs where id = v_next and awaiting_dispatch for update skip locked;
+    exit when v_id is not null;
+  end loop;
   if v_id is null then
-    select j.id into v_id from public.queue q join public.jobs j on j.id = q.job_id
-      where q.state = 'pending' and q.user_id <> all (v_busy) and j.status = 'pending'
-      order by q.created_at, q.job_id limit 1 for update of j skip locked;
+    for v_next in
+      select job_id from public.queue
+      where state = 'pending' and user_id <> all (v_busy) order by created_at, job_id
+    loop
+      select id into v_id from public.jobs where id = v_next and status = 'pending' for update skip locked;
+      exit when v_id is not null;
+    end loop;
   end if;
   if v_id is null and cardinality(v_busy) > 0 then
     select oldest.job_id into v_id
@@ -752,17 +761,20 @@ create function public.jobs_sweep() returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
+  v_next uuid;
+  v_id uuid;
   v_now constant timestamptz := public.instant();
 begin
-  update public.jobs set lease_until = v_now + interval '60 seconds'
-  where id = (
-    select j.id from public.queue q join public.jobs j on j.id = q.job_id
-    where q.state = 'in_flight' and q.due_at < v_now
-      and j.status = 'processing' and not j.awaiting_dispatch and j.lease_until < v_now
-      and (j.claim_until is null or j.claim_until <= v_now)
-    order by q.due_at limit 1 for update of j skip locked
-  )
-  returning * into v_job;
+  for v_next in
+    select job_id from public.queue where state = 'in_flight' and due_at < v_now order by due_at
+  loop
+    select id into v_id from public.jobs
+      where id = v_next and status = 'processing' and not awaiting_dispatch and lease_until < v_now
+        and (claim_until is null or claim_until <= v_now)
+      for update skip locked;
+    exit when v_id is not null;
+  end loop;
+  update public.jobs set lease_until = v_now + interval '60 seconds' where id = v_id returning * into v_job;
   if v_job.id is null then
     return null;
   end if;
