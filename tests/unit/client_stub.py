@@ -209,7 +209,6 @@ class Stub:
             "encryption": held.key and {"kid": 1, "data_key": base64.b64encode(held.key.data_key).decode()},
             "queue_position": None,
             "expected_start_at": None,
-            "expected_start_at": None,
             "created_at": "2026-01-01T00:00:00Z",
             "expires_at": None,
             "new_in_a_later_version": True,
