@@ -346,7 +346,7 @@ def test_a_key_that_may_be_new_is_not_refused_for_good_while_there_is_trouble(jw
         {"keys": [jwk(rsa.generate_private_key(65_537, 1_024), "ec")]},  # noqa: S505  it has to be refused
         {"keys": [jwk(ec.generate_private_key(ec.SECP384R1()), "ec")]},
     ],
-    ids=lambda document: str(document)[:40],
+    ids=lambda document: str(document)[:24],
 )
 def test_a_set_without_a_key_that_we_take_is_trouble(jwks: Jwks, document: object) -> None:
     jwks.document = document
