@@ -76,7 +76,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         process = CloudProcess(
             directory / "cloud",
             *("--port", "0", "--reconcile-every-s", "1", "--executor-faults", str(faults)),
-            *("--s3-endpoint", store_line.url, "--s3-bucket", store.config.bucket),
+            *("--s3-endpoint", store_line.url, "--s3-bucket", "made-by-up"),
             *("--s3-access-key", store.config.access_key, "--s3-secret-key", store.config.secret_key),
             environ={
                 "PUBLIC_URL": webhook_line.url,

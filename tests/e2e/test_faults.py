@@ -166,6 +166,17 @@ def test_the_store_answering_503_to_all_for_a_while_costs_nobody_a_job(cloud: Cl
     assert [job["status"] for job in jobs] == ["completed"] * 2
 
 
+def test_a_lost_webhook_is_made_up_for_by_the_schedule_alone(cloud: Cloud) -> None:
+    """Nobody looks, and no time is made to pass: the lease runs out, and the result object is found."""
+    user_id = str(uuid.uuid4())
+    job_id = announce(cloud.process, user_id)
+    with cloud.webhook_line.fault(about(job_id, "POST", "/camber")):
+        submit(cloud.process, user_id, job_id)
+        job = cloud.process.wait_for(job_id, "completed", "failed", timeout_s=240)
+    assert (job["status"], job["attempt"]) == ("completed", 1)
+    cloud.process.ended(job_id)
+
+
 def test_a_get_past_the_lease_heals_a_job_without_any_schedule(cloud: Cloud) -> None:
     """What a function's own schedule does, a person's look does too."""
     process = cloud.process

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from rythmiq.contracts.problems import ProblemCode
 from rythmiq_cli import bundles
 from rythmiq_cli.local.cloud_environment import FUNCTIONS, function_environ
 from rythmiq_cli.local.cloud_errors import CloudError, CloudUsageError
@@ -17,6 +19,10 @@ from rythmiq_cli.local.function_pool import Function
 SOURCES = Path(__file__).parents[4] / "functions"
 _PLATFORM = (3, 11)
 _ANSWERS_AT_ONCE = 2
+_ANSWERED_WITHIN_S = 120.0
+_PAUSE_S = 0.2
+_DEFECTS = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY})
+_MOST_DEFECTS = 3
 
 
 def functions_of(directory: Path, values: Mapping[str, str]) -> Iterator[Function]:
@@ -51,18 +57,29 @@ def unpacked_bundles(place: Path) -> Path:
 
 
 def first_answers(base_url: str, values: Mapping[str, str]) -> None:
-    """Ask every function once.
+    """Ask every function until it has answered once; a machine that is busy may need several tries.
 
     Raises:
         CloudError: one does not answer, or names what is wrong with its configuration.
     """
     shown = {"X-Webhook-Secret": values["WEBHOOK_SECRET"], "Authorization": f"Bearer {values['METRICS_TOKEN']}"}
+    ends_at_s = time.monotonic() + _ANSWERED_WITHIN_S
     with (
-        httpx.Client(base_url=base_url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=base_url, headers=shown, timeout=80, trust_env=False) as client,
         ThreadPoolExecutor(_ANSWERS_AT_ONCE) as threads,
     ):
-        answers = threads.map(lambda path: (path, client.get(f"/{path}", headers=shown)), FUNCTIONS)
-        for path, answer in answers:
-            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                said = answer.json()
-                raise CloudError(f"{path}: {said.get('detail') or said.get('error') or answer.reason_phrase}")
+        for _ in threads.map(lambda path: _first_answer(client, path, ends_at_s), FUNCTIONS):
+            pass
+
+
+def _first_answer(client: httpx.Client, path: str, ends_at_s: float) -> None:
+    tries = 0
+    while (answer := client.get(f"/{path}")).status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        tries += 1
+        said = answer.json()
+        hopeless = said.get("code") == ProblemCode.NOT_CONFIGURED or (
+            answer.status_code in _DEFECTS and tries >= _MOST_DEFECTS
+        )
+        if hopeless or time.monotonic() > ends_at_s:
+            raise CloudError(f"{path}: {said.get('detail') or said.get('error') or answer.reason_phrase}")
+        time.sleep(_PAUSE_S)

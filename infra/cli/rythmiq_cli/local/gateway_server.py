@@ -112,7 +112,7 @@ class GatewayServer:
             self._log({"event": "function_failed", "reason": str(error), "request_id": request.request_id})
             status, words = next(answer for kind, answer in _FAILURES.items() if isinstance(error, kind))
             return platform_answer(status, words, request.request_id)
-        if len(json.dumps(result)) > MAX_RESULT_BYTES:
+        if len(json.dumps(result, ensure_ascii=False).encode()) > MAX_RESULT_BYTES:
             return platform_answer(HTTPStatus.BAD_GATEWAY, "The function's result is too large.", request.request_id)
         return answer_of(result, request.request_id)
 
