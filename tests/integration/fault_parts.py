@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rythmiq.adapters.memory import Execution, FixedClock, MemoryExecutor, MemoryStore
 from rythmiq.adapters.postgres import PostgresTransport
+from rythmiq.contracts.keys import OutputKey, RawKey, parse_key
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports import (
     Caller,
@@ -47,20 +48,21 @@ class Gate:
     def __init__(self) -> None:
         self.sprung = 0
         self.left = 0
+        self._at: str | None = None
         self._trap: Callable[[], object] | None = None
 
-    def arm(self, gates: int, trap: Callable[[], object]) -> None:
-        """Spring after so many gates."""
-        self.left, self._trap = gates, trap
+    def arm(self, gates: int, trap: Callable[[], object], *, at: str | None = None) -> None:
+        """Spring after so many gates, or so many of the one that is named."""
+        self.left, self._trap, self._at = gates, trap, at
 
     def disarm(self) -> Callable[[], object] | None:
         """Whatever was armed is not; what it was."""
         trap, self._trap = self._trap, None
         return trap
 
-    def passed(self) -> None:
-        """A call outside begins or ends here."""
-        if self._trap is None:
+    def passed(self, where: str) -> None:
+        """A call outside begins or ends here: `before` or `after` its name."""
+        if self._trap is None or self._at not in {None, where}:
             return
         self.left -= 1
         if self.left <= 0:
@@ -98,7 +100,7 @@ class FaultyTransport(PostgresTransport):
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """Call, or fail as planned."""
-        self._gate.passed()
+        self._gate.passed(f"before {function}")
         fault = self.faults.popleft() if self.faults else "pass"
         if fault == "refuse":
             raise DatabaseUnavailableError("planned")
@@ -106,7 +108,7 @@ class FaultyTransport(PostgresTransport):
         self._on_answer(function, arguments, answer)
         if fault == "lose":
             raise DatabaseUnavailableError("planned")
-        self._gate.passed()
+        self._gate.passed(f"after {function}")
         return answer
 
     @contextlib.contextmanager
@@ -133,10 +135,21 @@ class GatedStore(MemoryStore):
 
     @contextlib.contextmanager
     def _call(self, call: Any, key: str, timeout_s: float | None) -> Iterator[None]:
-        self._gate.passed()
+        what = f"{call} {_what_stands_at(key)}"
+        self._gate.passed(f"before {what}")
         with super()._call(call, key, timeout_s):
             yield
-        self._gate.passed()
+        self._gate.passed(f"after {what}")
+
+
+def _what_stands_at(key: str) -> str:
+    """`document`, `output` and so on; `dispatch` and `upload` below raw/, `master`."""
+    parsed = parse_key(key)
+    if isinstance(parsed, OutputKey):
+        return parsed.artifact
+    if isinstance(parsed, RawKey):
+        return "upload" if parsed.attempt is None else "dispatch"
+    return "master"
 
 
 @dataclass
@@ -197,7 +210,7 @@ class FaultyExecutor(MemoryExecutor):
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
         """Take an order, or do as planned."""
-        self._gate.passed()
+        self._gate.passed("before submit")
         self._answers(timeout_s)
         outcome: Submit = self.submits.popleft() if self.submits else "accept"
         if outcome == "reject":
@@ -213,24 +226,24 @@ class FaultyExecutor(MemoryExecutor):
             self._on_early(known.launches[0])
         if outcome == "drop_reply":
             raise ExecutorUnclearError("planned")
-        self._gate.passed()
+        self._gate.passed("after submit")
         return execution.reference
 
     def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
         """Where an execution stands."""
-        self._gate.passed()
+        self._gate.passed("before status")
         self._answers(timeout_s)
         return next((k.execution.state for k in self._remembered() if k.execution.reference == reference), "unknown")
 
     def find(self, job_id: str, attempt: int, *, timeout_s: float) -> str | None:
         """The first execution of an attempt."""
-        self._gate.passed()
+        self._gate.passed("before find")
         self._answers(timeout_s)
         return next((known.execution.reference for known in self._of(job_id, attempt)), None)
 
     def cancel(self, reference: str, *, timeout_s: float) -> bool:
         """Stop an execution, its launchers with it."""
-        self._gate.passed()
+        self._gate.passed("before cancel")
         done = super().cancel(reference, timeout_s=timeout_s)
         for launch in self.launches if done else ():
             if launch.execution.reference == reference:
