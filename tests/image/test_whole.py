@@ -76,7 +76,7 @@ def through_the_suite(prefix: Path, *tests: str) -> None:
     environ = {**os.environ, "RYTHMIQ_TEST_WORKER_PYTHON": str(prefix / "bin" / "python")}
     unshare = shutil.which("unshare")
     apart = unshare is not None and subprocess.run([unshare, "-rn", "true"], check=False).returncode == 0
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={prefix}.tests", *tests]
     if unshare is not None and apart:
         command = [unshare, "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
     subprocess.run(command, check=True, cwd=ROOT, env=environ)
