@@ -30,6 +30,8 @@ BENCHES = {
     "ocr": "text against RapidOCR as it comes, on cards, marksheets, letters and small print",
     "ocr_hard": "text against RapidOCR as it comes, on the hard set",
     "database": "pages touched by calls of the database, as the table of jobs grows",
+    "settle": "a webhook's settlement, over the SQL functions alone",
+    "scale": "a long time of service: queue, database, limits and cost",
     "paddle": "text against PaddleOCR as it comes, on the same networks",
 }
 """Every benchmark and what its section is called."""

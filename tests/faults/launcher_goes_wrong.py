@@ -1,7 +1,8 @@
 """The launcher, but at a POINT it dies or misbehaves; then its own arguments.
 
-Points: `before_` and `after_` `dispatch`, `result` and `webhook`, `launcher_at_{stage}` (killed there), `worker_at_{stage}`
-(the worker is), `webhook_lost` (it never sends it, and ends as if nobody had answered), `webhook_twice`.
+Points: `before_` and `after_` `dispatch`, `result` and `webhook`, `launcher_at_{stage}` (killed there),
+`worker_at_{stage}` (the worker is), `webhook_lost` (it never sends it, and ends as if nobody had answered),
+`webhook_twice`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Many at once: a thousand submits with lost replies, five thousand webhooks in disorder, a burst on a small executor."""
+"""Many at once: a thousand submits with lost replies, five thousand webhooks in disorder, a burst on few places."""
 
 import random
 from collections import Counter
