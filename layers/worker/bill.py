@@ -94,7 +94,7 @@ def bill_of(prefix: Path, lock: str) -> dict[str, object]:
 def version_of(prefix: Path) -> str:
     """Our own version, read where it is installed."""
     told = (prefix / bind.PACKAGES / "rythmiq" / "__init__.py").read_text(encoding="utf-8")
-    return re.findall(r'^__version__ = "(.+)"$', told, re.MULTILINE)[0]
+    return str(re.findall(r'^__version__ = "(.+)"$', told, re.MULTILINE)[0])
 
 
 def licences_page(prefix: Path) -> str:
