@@ -1,6 +1,6 @@
 """A long time of service through the real SQL, with a simulated executor of measured stage costs, on a leaping clock.
 
-`python -m tests.bench.scale 1000000` runs another number (two hours and 10 GB or so). The clients' calls, their bill and
+`python -m tests.bench.scale 1000000` runs another number (two hours and 10 GB or so). Calls of clients, their bill and
 their limits are worked out from what the simulation measured; docs/scale.md says what to do about them.
 """
 
