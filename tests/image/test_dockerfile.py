@@ -76,7 +76,11 @@ def test_no_secret_is_a_build_argument_or_a_variable() -> None:
 
 
 def test_the_builder_gets_the_worker_and_what_it_shares_and_nothing_else() -> None:
-    for name in ("core/rythmiq/settings.py", "layers/worker/models.lock", "layers/worker/rythmiq_worker/stages/ocr.py"):
+    for name in (
+        "core/rythmiq/settings/worker.py",
+        "layers/worker/models.lock",
+        "layers/worker/rythmiq_worker/stages/ocr.py",
+    ):
         assert reaches_the_builder(ROOT / name)
     for name in (
         ".git/config",
@@ -85,7 +89,7 @@ def test_the_builder_gets_the_worker_and_what_it_shares_and_nothing_else() -> No
         "infra/env/touch.env",
         "layers/worker/worker.env",
         "layers/functions/build.sh",
-        "core/rythmiq/__pycache__/settings.cpython-311.pyc",
+        "core/rythmiq/settings/__pycache__/worker.cpython-311.pyc",
         ".venv/bin/python",
     ):
         assert not reaches_the_builder(ROOT / name), name

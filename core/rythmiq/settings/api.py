@@ -1,0 +1,139 @@
+"""What functions read that start no worker: one class a concern, and one a function, which has the concerns it needs.
+
+`project.yml` lists exactly those variables for each (SPEC 12).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.words import (
+    Bucket,
+    KeyRingText,
+    Origin,
+    OriginOrAny,
+    Positive,
+    Secret16,
+    ServiceEnv,
+    comma_separated,
+    is_on_loopback,
+)
+
+
+class CorsSettings(EnvironmentSettings):
+    """Which pages' browsers may read the answers."""
+
+    allowed_origins: Annotated[tuple[OriginOrAny, ...], BeforeValidator(comma_separated)] = ()
+
+
+class DatabaseSettings(EnvironmentSettings):
+    """Where the state is: `DATABASE_URL`, or Supabase's Data API with its two keys."""
+
+    database_url: SecretStr | None = None
+    supabase_url: Origin | None = None
+    supabase_anon_key: SecretStr | None = None
+    supabase_service_role_key: SecretStr | None = None
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Without `DATABASE_URL`, all three of Supabase's names are needed."""
+        yield from super().conflicts(given)
+        if "database_url" not in given:
+            for field in ("supabase_url", "supabase_anon_key", "supabase_service_role_key"):
+                if field not in given:
+                    yield f"{field.upper()} is not set, nor is DATABASE_URL"
+
+
+class AuthSettings(EnvironmentSettings):
+    """How a user's JWT is verified; the configuration decides, never the token."""
+
+    supabase_url: Origin | None = None
+    auth_mode: Literal["jwks", "secret"] | None = None
+    supabase_jwt_secret: Annotated[SecretStr, Field(min_length=32)] | None = None  # RFC 7518 3.2
+
+    @property
+    def verifies_by(self) -> Literal["jwks", "secret"]:
+        """`AUTH_MODE`; by default `secret` when there is one."""
+        return self.auth_mode or ("secret" if self.supabase_jwt_secret is not None else "jwks")
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The issuer is always needed; the secret when `AUTH_MODE` asks for it."""
+        yield from super().conflicts(given)
+        if "supabase_url" not in given:
+            yield "SUPABASE_URL is not set, and names the issuer of tokens"
+        if given.get("auth_mode") == "secret" and "supabase_jwt_secret" not in given:
+            yield "SUPABASE_JWT_SECRET is not set, and AUTH_MODE asks for it"
+
+
+class StoreSettings(EnvironmentSettings):
+    """The object store as the API sees it."""
+
+    do_spaces_endpoint: Origin
+    do_spaces_region: str
+    do_spaces_bucket: Bucket
+    do_spaces_access_key: str
+    do_spaces_secret_key: SecretStr
+
+    @property
+    def store_is_on_loopback(self) -> bool:
+        """Whether the store is on this machine, where plaintext does not leave it."""
+        return is_on_loopback(self.do_spaces_endpoint)
+
+
+class EncryptionSettings(EnvironmentSettings):
+    """The key ring; without it the API handles plaintext, where that is allowed."""
+
+    encryption_keys: KeyRingText | None = None
+    allow_plaintext: Literal["yes", "no"] = "no"
+
+
+class SealedStoreSettings(StoreSettings, EncryptionSettings):
+    """A store, and whether plaintext may stand there (SPEC 6)."""
+
+    service_env: ServiceEnv = "dev"
+
+    @property
+    def plaintext_allowed(self) -> bool:
+        """On loopback, or outside prod when the operator says so."""
+        return self.store_is_on_loopback or (self.allow_plaintext == "yes" and self.service_env != "prod")
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Keys are needed wherever plaintext may not stand."""
+        yield from super().conflicts(given)
+        waived = given.get("allow_plaintext") == "yes" and given.get("service_env", "dev") != "prod"
+        if "encryption_keys" not in given and not waived and not is_on_loopback(given.get("do_spaces_endpoint", "")):
+            yield "ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
+
+
+class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsSettings):
+    """What `api/uploads` reads."""
+
+    upload_method: Literal["put", "post"] = "put"
+    upload_url_ttl_s: Annotated[int, Field(ge=1, le=3_600)] = 900
+    max_upload_bytes: Positive = 20 * 1024 * 1024
+    initial_credits: Annotated[int, Field(ge=0)] = 3
+
+
+class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
+    """What `api/account` reads."""
+
+    initial_credits: Annotated[int, Field(ge=0)] = 3
+    max_active_jobs: Positive = 20
+
+
+class MetricsSettings(DatabaseSettings, CorsSettings):
+    """What `internal/metrics` reads."""
+
+    metrics_token: Secret16
+
+
+class HealthSettings(MetricsSettings):
+    """What `api/health` reads to look deep; shallow, it needs nothing but `ALLOWED_ORIGINS`."""
+
+
+class PublicSettings(CorsSettings):
+    """What `api/portals` and `api/app` read."""

@@ -1,0 +1,141 @@
+"""What functions read that start workers and settle their results."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, SealedStoreSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.words import (
+    Authorities,
+    CamberField,
+    CamberWord,
+    KubernetesName,
+    Origin,
+    Positive,
+    Seconds,
+    Secret16,
+    WebUrl,
+    comma_separated,
+    is_on_loopback,
+)
+
+
+def _in_clear(given: Mapping[str, str], field: str) -> Iterator[str]:
+    url = given.get(field, "")
+    if url.lower().startswith("http://") and not is_on_loopback(url):
+        yield f"{field.upper()} is not https, and a key would be read on the way"
+
+
+class CamberSettings(EnvironmentSettings):
+    """How Camber is reached, what it is asked to run jobs with, and what stands in for its inferred names.
+
+    Source: `adapters/camber/wire.py`, which says what each name is and how sure; docs/executors.md.
+    """
+
+    camber_api_url: WebUrl | None = None
+    camber_api_key: SecretStr | None = None
+    camber_cli: Annotated[str, Field(pattern=r"^[^\s-]\S*$", max_length=1_000)] | None = None
+    camber_stash_path: Annotated[str, Field(pattern=r"^stash://[A-Za-z0-9_./-]+$", max_length=500)] | None = None
+    camber_program: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./= -]*$", max_length=200)] = (
+        "./rythmiq-launch"
+    )
+    camber_engine: CamberWord = "base"
+    camber_size: CamberWord = "xxsmall"
+    camber_path_jobs: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")] = "/jobs"
+    camber_path_logs: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*\{id\}[A-Za-z0-9_./-]*$")] = "/jobs/{id}/logs"
+    camber_list_query: Annotated[str, Field(pattern=r"^[A-Za-z_]+=[0-9]{1,4}$")] = "size=50"
+    camber_create_fields: Annotated[tuple[CamberField, ...], BeforeValidator(comma_separated)] = ()
+    camber_command_field: Annotated[str, Field(pattern=r"^[A-Za-z_]+$")] = "command"
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The key travels by TLS, or stays on this machine."""
+        yield from super().conflicts(given)
+        yield from _in_clear(given, "camber_api_url")
+
+
+class KubernetesSettings(EnvironmentSettings):
+    """Where Jobs go, and with what (infra/kubernetes/README.md)."""
+
+    kubernetes_api_url: Origin | None = None
+    kubernetes_token: SecretStr | None = None
+    kubernetes_ca: Authorities | None = None
+    kubernetes_namespace: KubernetesName = "rythmiq"
+    kubernetes_image: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)] | None = None
+    kubernetes_secret: KubernetesName = "rythmiq-worker"  # noqa: S105  a Secret's name
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The token travels by TLS, or stays on this machine."""
+        yield from super().conflicts(given)
+        yield from _in_clear(given, "kubernetes_api_url")
+
+
+class ExecutorSettings(CamberSettings, KubernetesSettings):
+    """What starts the worker, how much it is given, and how it calls back."""
+
+    executor: Literal["local", "camber", "kubernetes", "hold"] = "camber"
+    local_executor_url: Origin | None = None
+    public_url: WebUrl = ""
+    webhook_secret: Secret16
+    webhook_secret_previous: Secret16 | None = None
+    max_inflight: Positive = 4
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    lease_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+    job_timeout_s: Seconds = 240.0
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; where `PUBLIC_URL` is not set, the platform's own variables tell it.
+
+        Raises:
+            SettingsError: see `EnvironmentSettings.from_environ`.
+        """
+        host, namespace = environ.get("__OW_API_HOST", ""), environ.get("__OW_NAMESPACE", "")
+        if host and namespace and environ.get("PUBLIC_URL", "-") in {"", "-"}:
+            origin = host if "://" in host else f"https://{host}"
+            environ = {**environ, "PUBLIC_URL": f"{origin.rstrip('/')}/api/v1/web/{namespace}"}
+        return super().from_environ(environ)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Each executor has names of its own, and must know where to call back."""
+        yield from super().conflicts(given)
+        if "public_url" not in given:
+            yield "PUBLIC_URL is not set, and the platform does not tell it"
+        needed = {
+            "camber": ("camber_api_url", "camber_api_key"),
+            "kubernetes": ("kubernetes_api_url", "kubernetes_token", "kubernetes_image"),
+            "local": ("local_executor_url",),
+        }
+        if "camber_cli" in given:  # which has the address in itself, and must be told a path
+            needed["camber"] = ("camber_api_key", "camber_stash_path")
+        for field in needed.get(given.get("executor", "camber"), ()):
+            if field not in given:
+                yield f"{field.upper()} is not set, and EXECUTOR asks for it"
+
+
+class ExecutionSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
+    """What it takes to dispatch, settle and reconcile."""
+
+
+class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
+    """What `api/jobs` reads."""
+
+    download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600
+    output_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
+    artifact_url_allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(comma_separated)] = ()
+    max_upload_bytes: Positive = 20 * 1024 * 1024
+    initial_credits: Annotated[int, Field(ge=0)] = 3
+    max_active_jobs: Positive = 20
+    wait_max_s: Annotated[float, Field(ge=0, le=50)] = 10.0
+
+
+class WebhooksSettings(ExecutionSettings, CorsSettings):
+    """What `internal/webhooks` reads."""
+
+
+class ReconcileSettings(WebhooksSettings):
+    """What `internal/reconcile` reads."""

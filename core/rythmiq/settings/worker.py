@@ -1,0 +1,46 @@
+"""What the worker and its launcher read."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.words import Bucket, KeyRingText, Origin, Seconds, comma_separated, is_on_loopback
+
+
+class WorkerSettings(EnvironmentSettings):
+    """What the worker reads (SPEC 12, 16)."""
+
+    spaces_endpoint: Origin
+    spaces_region: str
+    spaces_bucket: Bucket
+    spaces_key: str
+    spaces_secret: SecretStr
+    service_env: Literal["dev", "staging", "prod"] = "dev"
+    artifact_url_allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(comma_separated)] = ()
+    allow_plaintext: Literal["yes", "no"] = "no"
+    fetch_timeout_s: Seconds = 30.0
+    ocr_timeout_s: Seconds = 60.0
+    ocr_engine: Literal["rapidocr", "paddleocr"] = "rapidocr"
+    ocr_models_dir: Path | None = None
+    max_upload_bytes: Annotated[int, Field(ge=1)] = 20 * 1024 * 1024
+    max_pixels: Annotated[int, Field(ge=1)] = 80_000_000
+    max_pages: Annotated[int, Field(ge=1, le=100)] = 10
+
+    @property
+    def store_is_on_loopback(self) -> bool:
+        """Whether the store is on this machine, where plaintext does not leave it."""
+        return is_on_loopback(self.spaces_endpoint)
+
+    @property
+    def plaintext_allowed(self) -> bool:
+        """Whether a job without encryption may run (SPEC 6): on loopback, or outside prod when the operator says so."""
+        return self.store_is_on_loopback or (self.allow_plaintext == "yes" and self.service_env != "prod")
+
+
+class LauncherSettings(EnvironmentSettings):
+    """What the launcher reads beside the worker's own variables, which it passes on (SPEC 11)."""
+
+    encryption_keys: KeyRingText | None = None
+    job_timeout_s: Seconds = 240.0
