@@ -205,6 +205,9 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
         "credits_grant": lambda: database.credits_grant(who.user_id, 1),
         "jobs_search": lambda: database.jobs_search(status=None, user_id=None, limit=1),
         "job_inspect": lambda: database.job_inspect(job_id),
+        "job_retry_now": lambda: database.job_retry_now(job_id, 1, error={"code": "X"}, capacity=NO_ROOM),
+        "job_end": lambda: database.job_end(job_id, error={"code": "X"}, capacity=NO_ROOM),
+        "removal_done": lambda: database.removal_done(job_id),
         "metrics_snapshot": database.metrics_snapshot,
         "health": database.health,
     }
