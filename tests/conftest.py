@@ -2,11 +2,14 @@
 
 import importlib.util
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Started in the background, a shell has us ignore Ctrl-C, and so would every program that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The environment of `make test-paddle` has no database driver.
 pytest_plugins = ["tests.postgres_fixture"] if importlib.util.find_spec("psycopg") else []
