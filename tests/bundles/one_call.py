@@ -28,7 +28,10 @@ with open("__main__.py", "rb") as script:  # noqa: PTH123  ditto
     exec(compile(script.read(), "main__.py", "exec"), vars(module))  # noqa: S102  ditto
 answer = module.main(event)
 used = resource.getrusage(resource.RUSAGE_SELF)
-told: dict[str, Any] = {"answer": answer, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
+with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123  ditto
+    # Not ru_maxrss: that counts what the process was before exec, a copy of whoever started it.
+    peak_mb = next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+told: dict[str, Any] = {"answer": answer, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak_mb}
 if "--closure" in options:
     loaded = {name: getattr(found, "__spec__", None) for name, found in sys.modules.items()}
     told["modules"] = {
@@ -60,4 +63,3 @@ if "--warm" in options:
         told[way] = min(spent_s) * 1000
     told["trips"] = len(answers) / calls
 print(json.dumps(told))  # noqa: T201  whoever started it reads this
-sys.exit(answer["statusCode"] >= 400)

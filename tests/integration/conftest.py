@@ -7,13 +7,13 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq_cli.local.s3_server import local_store
 from tests.integration import worker_uploads
-from tests.integration.database_fixtures import sql
+from tests.integration.database_fixtures import sql, untouched_database_url
 from tests.integration.hostile_store import HostileStore, hostile_store
 from tests.integration.webhook_receiver import Receiver, webhook_receiver
 from tests.integration.worker_run import Job
 from tests.postgres_fixture import database_url, fresh_database_url, postgres
 
-__all__ = ["database_url", "fresh_database_url", "postgres", "sql"]
+__all__ = ["database_url", "fresh_database_url", "postgres", "sql", "untouched_database_url"]
 
 
 @pytest.fixture(scope="session")
