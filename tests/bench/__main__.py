@@ -29,6 +29,7 @@ BENCHES = {
     "turn": "which way up a page lies",
     "ocr": "text against RapidOCR as it comes, on cards, marksheets, letters and small print",
     "ocr_hard": "text against RapidOCR as it comes, on the hard set",
+    "cold_start": "the first call of a function, and the next ones, against boto3 and `supabase`",
     "database": "pages touched by calls of the database, as the table of jobs grows",
     "settle": "a webhook's settlement, over the SQL functions alone",
     "scale": "a long time of service: queue, database, limits and cost",

@@ -29,7 +29,7 @@ from tests.bundles.events import environment, token, upload_event
 ROUNDS = 10
 MOST_RATIO = 0.40
 MOST_WARM_RATIO = 4.0
-WARM_CALLS = 200
+WARM_CALLS = 1_000
 MOST_ROUND_TRIPS = 2
 _BUNDLES = ROOT / "tests" / "bundles"
 _BASELINE = Path(__file__).with_name("cold_start_baseline.py")

@@ -27,6 +27,7 @@ DEFERRED = frozenset(
         "botocore.httpsession",  # ditto
         "dateutil.parser",  # ditto
         "cryptography.x509",  # jwt.algorithms names it; nobody here has a certificate for a key
+        "anyio",  # httpcore names it, for callers that are asynchronous
         "zipfile",  # importlib.metadata names it, which pydantic imports to find no plugins
         "csv",  # ditto
     }

@@ -46,8 +46,9 @@ def list_jobs(
 @app.command(epilog=EPILOG)
 def show(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Show one job with its executor's reference and every error so far."""
+    known = checked_id(job_id, "JOB_ID")
     with operator_database(cloud) as database:
-        job = _inspected(database, job_id)
+        job = _inspected(database, known)
     document = job.model_dump(mode="json")
     if as_json:
         print(json.dumps(document))
@@ -65,8 +66,9 @@ def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -
     """
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
 
+    known = checked_id(job_id, "JOB_ID")
     with operator_database(cloud) as database:
-        job = _inspected(database, job_id)
+        job = _inspected(database, known)
         if job.status != "processing":
             usage(f"the job is {job.status}; only a job that is being processed is retried")
         error = _error(ErrorCode.EXECUTOR_LOST, "an operator gave the attempt up")
@@ -79,8 +81,9 @@ def fail(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) ->
     """End a job that is pending or being processed as failed, with a refund."""
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
 
+    known = checked_id(job_id, "JOB_ID")
     with operator_database(cloud) as database:
-        job = _inspected(database, job_id)
+        job = _inspected(database, known)
         if job.status not in {"pending", "processing"}:
             usage(f"the job is {job.status} already")
         error = _error(ErrorCode.EXECUTOR_CANCELLED, "an operator ended the job")
@@ -89,7 +92,7 @@ def fail(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) ->
 
 
 def _inspected(database: "Database", job_id: str) -> "OperatorJob":
-    job = database.job_inspect(checked_id(job_id, "JOB_ID"))
+    job = database.job_inspect(job_id)
     if job is None:
         usage("there is no such job")
     return job
