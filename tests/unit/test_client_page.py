@@ -1,0 +1,55 @@
+"""docs/client.md: its programs are programs, its methods are the client's, its tree is the code's."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from rythmiq import client, client_errors
+from rythmiq.client import AsyncClient, Client
+
+PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+METHODS = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} - {"close"}
+
+
+def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
+    for name in METHODS:
+        blocking, other = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
+        assert list(blocking.parameters) == list(other.parameters), name
+        assert [each.default for each in blocking.parameters.values()] == [
+            each.default for each in other.parameters.values()
+        ], name
+
+
+def test_the_table_names_every_method() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)", row)} == METHODS
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_calls_what_there_is(program: str) -> None:
+    tree = ast.parse(program)
+    called = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value) == "rythmiq"
+    }
+    assert called
+    assert called <= METHODS
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "rythmiq.client":
+            assert all(hasattr(client, alias.name) for alias in node.names)
+
+
+def test_the_tree_of_errors_is_the_code_s() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", client_errors.__doc__ or "")
+    assert drawn == re.findall(r"[├└]── (\w+)", PAGE)
+    assert set(drawn) <= set(client.__all__)
+    kinds = inspect.getmembers(client_errors, inspect.isclass)
+    raised = {name for name, kind in kinds if kind.__module__ == client_errors.__name__}
+    assert raised == {*drawn, "ClientError"}
