@@ -28,6 +28,7 @@ DEFERRED = frozenset(
         "dateutil.parser",  # ditto
         "cryptography.x509",  # jwt.algorithms names it; nobody here has a certificate for a key
         "anyio",  # httpcore names it, for callers that are asynchronous
+        "idna",  # httpx names it, for hosts that are not ASCII
         "zipfile",  # importlib.metadata names it, which pydantic imports to find no plugins
         "csv",  # ditto
     }
