@@ -27,8 +27,8 @@ def _check_job(world: World, row: dict[str, Any]) -> None:
     assert world.ledger(row["id"]) == ["reserve", "settle" if row["status"] == "completed" else "refund"]
     zips = [key for key in world.store.objects if f"/{row['id']}/" in key and "_output.zip" in key]
     assert len(zips) <= 1
-    if row["status"] == "completed" and row["erased_at"] is None:
-        [wish] = [wish for wish in world.wishes if wish.job_id == row["id"]]
+    [wish] = [wish for wish in world.wishes if wish.job_id == row["id"]]
+    if row["status"] == "completed" and not wish.deleting:
         files = world.zip_of(world.view(wish.user, row["id"]))
         assert json.loads(files["receipt.json"]) == row["receipt"], "the ZIP is not the one that was settled"
         assert row["artifacts"]["master_path"] in world.store.objects

@@ -49,12 +49,18 @@ _TABLES = (
 
 @dataclass
 class Wish:
-    """A job that a client wants: the upload is there, the call may have to be repeated."""
+    """A job that a client wants: the upload is there, the call may have to be repeated.
+
+    Attributes:
+        deleting: its owner's DELETE was let in: objects may be gone already, though it has to be repeated.
+        deleted: it is erased.
+    """
 
     user: User
     raw_path: str
     job_id: str
     accepted: bool = False
+    deleting: bool = False
     deleted: bool = False
 
 
@@ -202,6 +208,8 @@ class World(Rig):
     def delete(self, wish: Wish) -> None:
         """DELETE the job."""
         answer = self.function(lambda: self.jobs.delete(wish.user.user_id, wish.job_id))
+        if not (isinstance(answer, ProblemError) and answer.code is ProblemCode.JOB_PROCESSING):
+            wish.deleting = True
         if answer is None:
             row = self.sql("select erased_at is not null from public.jobs where id = %s", wish.job_id)
             wish.deleted = wish.deleted or row == [(True,)]

@@ -275,6 +275,15 @@ def executor_refuses(world: World) -> None:
     world.wish(User())
 
 
+def delete_is_broken_off(world: World) -> None:
+    """The store fails in the middle of a DELETE: it is answered 503, and its repeat removes the rest."""
+    launch = start(world, "running", "worked", "stored", "ended")
+    world.store.plan(Fault("delete", DOWN, key_part="dispatch"))
+    world.delete(world.wishes[0])
+    assert not world.wishes[0].deleted
+    assert [key for key in world.store.objects if launch.order.job_id in key]
+
+
 FAULTS: dict[str, Callable[[World], None]] = {
     "the reply to a submit is dropped": lost_reply,
     "the submit itself is dropped": lost_request,
@@ -310,6 +319,7 @@ FAULTS: dict[str, Callable[[World], None]] = {
     "the executor is silent": executor_is_silent,
     "the executor forgets": executor_forgets,
     "the executor refuses": executor_refuses,
+    "a DELETE is broken off by the store": delete_is_broken_off,
 }
 
 
