@@ -27,6 +27,7 @@ OURS = {
     "core/rythmiq": (
         "__init__.py",
         "log.py",
+        "on_demand.py",
         "py.typed",
         "settings/__init__.py",
         "settings/environment.py",

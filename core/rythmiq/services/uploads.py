@@ -5,15 +5,18 @@ Source: SPEC 3, 4, 6, 16.
 
 import uuid
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.api import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
-from rythmiq.ports import SEALED_TYPE, Clock, Database, SigningStore, Upload
+from rythmiq.ports import SEALED_TYPE, Upload
 from rythmiq.services.data_keys import JobDataKey, mint, unwrap
+
+if TYPE_CHECKING:
+    from rythmiq.ports import Clock, Database, SigningStore
 
 TOO_MANY_UPLOADS_RETRY_S = 3_600
 
@@ -49,7 +52,7 @@ class Uploads:
     """
 
     def __init__(
-        self, *, database: Database, store: SigningStore, ring: KeyRing | None, clock: Clock, terms: UploadTerms
+        self, *, database: "Database", store: "SigningStore", ring: KeyRing | None, clock: "Clock", terms: UploadTerms
     ) -> None:
         self._database = database
         self._store = store

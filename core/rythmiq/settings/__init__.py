@@ -6,8 +6,9 @@ start (facts: docs/decisions.md). For the same reason each class is made when it
 or two of them.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rythmiq.on_demand import names_of
 
 if TYPE_CHECKING:
     from rythmiq.settings.api import (
@@ -61,24 +62,20 @@ __all__ = [
     "WorkerSettings",
 ]
 
-_PLACES = {
-    "api": (
-        *("AccountSettings", "AuthSettings", "CorsSettings", "DatabaseSettings", "EncryptionSettings"),
-        *("HealthSettings", "MetricsSettings", "PublicSettings", "SealedStoreSettings", "StoreSettings"),
-        "UploadsSettings",
-    ),
-    "environment": ("EnvironmentSettings",),
-    "execution": (
-        *("CamberSettings", "ExecutionSettings", "ExecutorSettings", "JobsSettings", "KubernetesSettings"),
-        *("ReconcileSettings", "WebhooksSettings"),
-    ),
-    "words": ("LOOPBACK_HOSTS",),
-    "worker": ("LauncherSettings", "WorkerSettings"),
-}
-_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+__getattr__ = names_of(
+    __name__,
+    {
+        "api": (
+            *("AccountSettings", "AuthSettings", "CorsSettings", "DatabaseSettings", "EncryptionSettings"),
+            *("HealthSettings", "MetricsSettings", "PublicSettings", "SealedStoreSettings", "StoreSettings"),
+            "UploadsSettings",
+        ),
+        "environment": ("EnvironmentSettings",),
+        "execution": (
+            *("CamberSettings", "ExecutionSettings", "ExecutorSettings", "JobsSettings", "KubernetesSettings"),
+            *("ReconcileSettings", "WebhooksSettings"),
+        ),
+        "words": ("LOOPBACK_HOSTS",),
+        "worker": ("LauncherSettings", "WorkerSettings"),
+    },
+)

@@ -1,0 +1,122 @@
+"""Jobs: what is asked for, and what is told of one or of many."""
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rythmiq.contracts.api.words import MEDIA_TYPE, SLUG, AnswerBody, JobStatus, RequestBody, Text, fields_error
+from rythmiq.contracts.choices import Crop, OcrLanguage, Uuid4
+
+
+class JobOptions(RequestBody):
+    """What the owner chose; see the worker's `options`."""
+
+    crop: Crop | None = None
+    rotate: Literal[0, 90, 180, 270] = 0
+    ocr_language: OcrLanguage | None = None
+
+
+class JobRequest(RequestBody):
+    """POST /jobs."""
+
+    portal: Annotated[str, Field(pattern=SLUG, max_length=64, description="a portal of the rule book")]
+    slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = Field(
+        default=None, description="one of its slots; may be left out when it has one"
+    )
+    portal_version: Annotated[Text, Field(max_length=100)] | None = Field(
+        default=None, description="of the rules; the latest when left out"
+    )
+    raw_path: Annotated[str, Field(min_length=1, max_length=1_024)] | None = Field(
+        default=None, description="of one's own upload, or of a master of one's own"
+    )
+    artifact_url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = Field(
+        default=None, description="in place of raw_path: where the file can be fetched, from an allowed origin"
+    )
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the file")
+    original_filename: Text | None = Field(default=None, description="what names the document, by the slot's pattern")
+    options: JobOptions = Field(
+        default_factory=JobOptions, description="`crop` (shares of the upright picture), `rotate`"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("raw_path", "artifact_url") if getattr(self, name) is not None]
+        if len(given) != 1:
+            code, message = ("CONFLICT", "are two sources") if given else ("REQUIRED", "one of the two is needed")
+            raise fields_error(code, message, given or ["raw_path", "artifact_url"])
+        return self
+
+
+class JobLinks(AnswerBody):
+    """Links as plain strings; the presigned ones are there when the object is."""
+
+    self: str
+    preview: str | None = None
+    document: str | None = None
+    output: str | None = None
+
+
+class JobAccepted(AnswerBody):
+    """202 of POST /jobs, also for a replay."""
+
+    job_id: Uuid4
+    status: JobStatus
+    links: JobLinks
+
+
+class JobKey(AnswerBody):
+    """The key that opens the job's objects: base64 with padding."""
+
+    kid: int
+    data_key: str
+
+
+class JobView(AnswerBody):
+    """200 of GET /jobs/{id}."""
+
+    job_id: Uuid4
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    document_id: Uuid4 | None
+    quality_score: float | None
+    warnings: tuple[str, ...]
+    error: dict[str, Any] | None
+    metrics: dict[str, Any] | None
+    receipt: dict[str, Any] | None
+    conforms: bool | None
+    artifacts: dict[str, str] | None
+    links: JobLinks
+    encryption: JobKey | None
+    queue_position: int | None
+    expected_start_at: dt.datetime | None
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+class JobItem(AnswerBody):
+    """One line of GET /jobs: no keys, no receipts."""
+
+    job_id: Uuid4
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    quality_score: float | None
+    conforms: bool | None
+    error_code: str | None
+    created_at: dt.datetime
+    links: JobLinks
+
+
+class JobPage(AnswerBody):
+    """200 of GET /jobs."""
+
+    jobs: tuple[JobItem, ...]
+    next_cursor: str | None

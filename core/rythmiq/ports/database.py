@@ -1,0 +1,178 @@
+"""All state, behind SQL functions."""
+
+from __future__ import annotations  # rows are imported by who reads them
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from rythmiq.contracts.api import JobStatus
+    from rythmiq.ports.accounts import Account
+    from rythmiq.ports.caller import Caller
+    from rythmiq.ports.jobs import (
+        Deletion,
+        Ended,
+        JobCreated,
+        JobListRow,
+        JobRow,
+        OperatorJob,
+        SettlementClaim,
+        TickWork,
+        WrappedDataKey,
+    )
+    from rythmiq.ports.uploads import Upload, UploadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much an executor is given, and for how long an attempt is trusted without a sign."""
+
+    max_inflight: int = 4
+    lease_s: int = 300
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """The arguments of `job_create`.
+
+    Attributes:
+        job_id: used when the source is not an upload, which has its own.
+        object_bytes: what HEAD said of `raw_path`; None when there is no object, or none was asked for.
+        kid: of a fresh data key, used when the source is not an upload; None for plaintext.
+        idempotency_key: of the caller; None when there was none.
+        request_hash: SHA-256 in hex of the request's canonical JSON.
+    """
+
+    user_id: str
+    job_id: str
+    document_id: str
+    raw_path: str | None
+    artifact_url: str | None
+    object_bytes: int | None
+    portal: str
+    slot: str | None
+    portal_version: str | None
+    mime_type: str | None
+    original_filename: str | None
+    options: Mapping[str, Any]
+    kid: int | None
+    wrapped_key: str | None = field(repr=False)
+    idempotency_key: str | None
+    request_hash: str
+    max_active_jobs: int
+    initial_credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The arguments of `job_finish`: what the worker's success says, and where the ZIP stands."""
+
+    job_id: str
+    attempt: int
+    claim: str
+    quality_score: float
+    warnings: Sequence[str]
+    artifacts: Mapping[str, str]
+    metrics: Mapping[str, Any]
+    receipt: Mapping[str, Any]
+    conforms: bool
+
+
+class Database(Protocol):
+    """All state, behind SQL functions; every call is one round trip and one transaction.
+
+    Raises, each method: DatabaseUnavailableError.
+    """
+
+    def upload_create(self, upload: Upload, *, initial_credits: int) -> UploadAnswer:
+        """Write an upload; grants `initial_credits` at the user's first call."""
+
+    def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
+        """Read one's own upload: found, claimed or unknown."""
+
+    def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
+        """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
+
+    def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
+        """Keep the executor's word for an attempt; False when the attempt is no longer the current one."""
+
+    def job_progress(self, job_id: str, attempt: int, stage: str) -> bool:
+        """Set the stage of the current attempt of a processing job; False otherwise."""
+
+    def job_claim_settlement(
+        self, job_id: str, attempt: int | None, *, user_id: str, document_id: str, claim_s: int = 60
+    ) -> SettlementClaim:
+        """Claim the right to settle a success. `user_id` and `document_id` are those of its artifact keys."""
+
+    def job_release_settlement(self, job_id: str, claim: str) -> int:
+        """Give a claim back after packaging trouble; how often packaging has failed by now."""
+
+    def job_finish(self, finish: Finish, capacity: Capacity) -> Ended:
+        """Processing -> completed, settle the credit, append `cpu_usage` and `metrics`, write `documents`."""
+
+    def job_fail_attempt(  # noqa: PLR0913  a failure is this much
+        self,
+        job_id: str,
+        attempt: int | None,
+        *,
+        error: Mapping[str, Any],
+        metrics: Mapping[str, Any] | None,
+        retry: bool,
+        capacity: Capacity,
+        claim: str | None = None,
+    ) -> Ended:
+        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund."""
+
+    def job_extend(self, job_id: str, attempt: int, *, lease_s: int) -> bool:
+        """Trust the current attempt for longer."""
+
+    def jobs_tick(self, capacity: Capacity) -> TickWork:
+        """Claim at most one overdue job, start at most one waiting job, hand out what is left over, purge a little."""
+
+    def removal_done(self, job_id: str) -> bool:
+        """The keys of a removal are gone; they are handed out once more, an hour later."""
+
+    def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
+        """One of the caller's jobs; None also when it is another's or erased."""
+
+    def jobs_list(
+        self, caller: Caller, *, status: JobStatus | None, limit: int, before: tuple[dt.datetime, str] | None
+    ) -> tuple[JobListRow, ...]:
+        """The caller's jobs, newest first, after the keyset `(created_at, job_id)`."""
+
+    def job_key(self, user_id: str, job_id: str) -> WrappedDataKey | None:
+        """The wrapped data key of one's own job."""
+
+    def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
+        """Cancel a pending job with its refund, or say what to remove of a terminal one."""
+
+    def job_erase(self, user_id: str, job_id: str) -> None:
+        """Erase personal data of a terminal job; a tombstone stays for the ledger."""
+
+    def account(self, user_id: str, *, initial_credits: int | None) -> Account:
+        """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
+
+    def credits_grant(self, user_id: str, amount: int) -> Account:
+        """Grant credits (an operator's call)."""
+
+    def jobs_search(self, *, status: JobStatus | None, user_id: str | None, limit: int) -> tuple[OperatorJob, ...]:
+        """Jobs of anybody, newest first (an operator's call)."""
+
+    def job_inspect(self, job_id: str) -> OperatorJob | None:
+        """One job of anybody (an operator's call)."""
+
+    def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
+
+    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+        """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
+
+    def metrics_snapshot(self) -> dict[str, Any]:
+        """Counts and ages for Prometheus."""
+
+    def health(self) -> dict[str, Any]:
+        """Schema version and the time of the last tick."""

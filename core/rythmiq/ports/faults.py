@@ -1,0 +1,39 @@
+"""What can be wrong outside.
+
+::
+
+    UnavailableError             something outside does not answer now: 503 with Retry-After
+    ├── DatabaseUnavailableError
+    │   └── DatabaseNotReadyError  it answers, and an operator has to act: password, migrations, grants
+    └── ExecutorUnclearError     nobody knows whether the submit was taken: reconciled later
+    DatabaseFaultError           the database refused what it should have taken: a defect of ours
+    ExecutorRejectedError        the executor refuses the job for good: EXECUTOR_REJECTED
+
+An object store's errors are drawn in `contracts.store_errors`.
+"""
+
+from rythmiq.contracts.errors import RythmiqError
+
+
+class UnavailableError(RythmiqError):
+    """A part outside does not answer now; the same call may succeed soon. The message holds no address or secret."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database does not answer."""
+
+
+class DatabaseNotReadyError(DatabaseUnavailableError):
+    """The database answers, and refuses for a reason that an operator has to mend; the message says which."""
+
+
+class DatabaseFaultError(RythmiqError):
+    """The database refused what it should have taken; the message has the SQLSTATE and no value."""
+
+
+class ExecutorUnclearError(UnavailableError):
+    """Nobody knows whether the executor took the job; look it up before submitting again."""
+
+
+class ExecutorRejectedError(RythmiqError):
+    """The executor refuses the job for good."""

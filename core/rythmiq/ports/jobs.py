@@ -1,0 +1,194 @@
+"""Rows of jobs, as the service, their owner and an operator see them."""
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rythmiq.contracts.api.words import JobStatus
+from rythmiq.ports.row import Row
+
+
+class StartedJob(Row):
+    """A job whose attempt has been started in the database and now has to be given to the executor."""
+
+    job_id: str
+    user_id: str
+    attempt: int
+    document_id: str
+    created_at: dt.datetime
+    dispatched_at: dt.datetime
+    portal: str
+    slot: str
+    portal_version: str
+    portal_name: str
+    schema_definition: dict[str, Any]
+    raw_path: str | None
+    artifact_url: str | None
+    mime_type: str | None
+    original_filename: str | None
+    options: dict[str, Any]
+    kid: int | None
+    wrapped_key: str | None = Field(repr=False)
+    input_kid: int | None = None
+    input_wrapped_key: str | None = Field(default=None, repr=False)
+
+
+class OverdueJob(StartedJob):
+    """A started job whose lease has passed, claimed by one tick. The executor's words are None before a submit."""
+
+    executor: str | None
+    executor_ref: str | None
+    started_at: dt.datetime
+    submitted_at: dt.datetime | None
+
+
+class Removal(Row):
+    """Storage keys under which an attempt that never settled may have left something."""
+
+    job_id: str
+    keys: tuple[str, ...]
+
+
+class TickWork(Row):
+    """What `jobs_tick` hands out: at most one job each to reconcile, dispatch and clear up after, and purges."""
+
+    overdue: OverdueJob | None = None
+    dispatch: StartedJob | None = None
+    removal: Removal | None = None
+    purged: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.overdue is None and self.dispatch is None and self.removal is None
+
+
+class JobCreated(Row):
+    """`job_create`. `started` is the job to dispatch now, perhaps another, older one; None when none may start."""
+
+    outcome: Literal[
+        "created",
+        "replayed",
+        "idempotency_mismatch",
+        "upload_claimed",
+        "upload_unknown",
+        "object_missing",
+        "too_large",
+        "portal_unknown",
+        "slot_required",
+        "too_many_jobs",
+        "no_credit",
+    ]
+    job_id: str | None = None
+    status: JobStatus | None = None
+    started: StartedJob | None = None
+
+
+class SettlingJob(Row):
+    """A job whose settlement this caller has claimed."""
+
+    job_id: str
+    user_id: str
+    attempt: int
+    document_id: str
+    created_at: dt.datetime
+    dispatched_at: dt.datetime
+    portal: str
+    slot: str
+    kid: int | None
+    wrapped_key: str | None = Field(repr=False)
+    packaging_failures: int
+    artifact_names_sealed: bool = True
+
+
+class SettlementClaim(Row):
+    """`job_claim_settlement`. `claim` is the token that `job_finish` must show."""
+
+    outcome: Literal["claimed", "unknown", "foreign_keys", "terminal", "pending", "stale", "future", "busy"]
+    claim: str | None = None
+    job: SettlingJob | None = None
+
+
+class Ended(Row):
+    """`job_finish` and `job_fail_attempt`; `work` is a tick's worth of what to do next."""
+
+    outcome: Literal[
+        "completed", "failed", "retrying", "unknown", "terminal", "pending", "stale", "future", "busy", "lost_claim"
+    ]
+    work: TickWork = Field(default_factory=TickWork)
+
+
+class JobRow(Row):
+    """What the owner may see of a job (RLS), from `job_get` and `jobs_list`."""
+
+    job_id: str
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    document_id: str | None
+    quality_score: float | None
+    warnings: tuple[str, ...]
+    error: dict[str, Any] | None
+    metrics: dict[str, Any] | None
+    receipt: dict[str, Any] | None
+    conforms: bool | None
+    artifacts: dict[str, str] | None
+    sealed: bool
+    queue_position: int | None
+    expected_start_at: dt.datetime | None
+    overdue: bool
+    row_version: int
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+class JobListRow(Row):
+    """One line of `jobs_list`."""
+
+    job_id: str
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    portal_version: str
+    quality_score: float | None
+    conforms: bool | None
+    error_code: str | None
+    created_at: dt.datetime
+
+
+class WrappedDataKey(Row):
+    """`job_key`: the job's data key as the ring wrapped it; both None for a plaintext job."""
+
+    kid: int | None
+    wrapped_key: str | None = Field(repr=False)
+
+
+class Deletion(Row):
+    """`job_delete`. `keys` are the storage keys to remove before `job_erase`."""
+
+    outcome: Literal["cancelled", "erasable", "processing", "gone", "unknown"]
+    keys: tuple[str, ...] = ()
+    work: TickWork = Field(default_factory=TickWork)
+
+
+class OperatorJob(Row):
+    """What an operator sees of a job."""
+
+    job_id: str
+    user_id: str
+    status: JobStatus
+    stage: str | None
+    attempt: int
+    portal: str
+    slot: str | None
+    executor: str | None
+    executor_ref: str | None
+    lease_until: dt.datetime | None
+    error_details: dict[str, Any] | None
+    created_at: dt.datetime

@@ -1,0 +1,77 @@
+"""The object store."""
+
+import datetime as dt
+from typing import Literal, Protocol
+
+SEALED_TYPE = "application/octet-stream"
+"""The media type of everything that is sealed."""
+
+
+class ObjectStore(Protocol):
+    """The direct calls that use cases make (SPEC 3). `timeout_s` bounds a call as a whole, its repeats included.
+
+    Raises, each method: StoreError, one of its kinds (`contracts.store_errors`).
+    """
+
+    def fetch_object(self, key: str, *, max_bytes: int, timeout_s: float | None = None) -> bytes:
+        """An object's bytes."""
+
+    def upload_object(
+        self, key: str, data: bytes, *, content_type: str = SEALED_TYPE, timeout_s: float | None = None
+    ) -> None:
+        """Store an object, over what stands there."""
+
+    def object_exists(self, key: str, *, timeout_s: float | None = None) -> int | None:
+        """An object's size in bytes, or None."""
+
+    def delete_object(self, key: str, *, timeout_s: float | None = None) -> None:
+        """Delete an object; one that is not there is deleted already."""
+
+
+class PresignedUpload(Protocol):
+    """What a client needs to upload one object: send `headers` with a PUT, `fields` before the file with a POST."""
+
+    @property
+    def method(self) -> Literal["PUT", "POST"]:
+        """The HTTP method."""
+
+    @property
+    def url(self) -> str:
+        """Where to."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a PUT sends."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a POST sends before the file."""
+
+    @property
+    def expires_at(self) -> dt.datetime:
+        """Until when the signature holds."""
+
+
+class SigningStore(ObjectStore, Protocol):
+    """A store that also signs URLs for clients; signing calls nobody.
+
+    Raises, each method: InvalidKeyError; ValueError when an expiry or a size is out of range.
+    """
+
+    def generate_upload_url(  # noqa: PLR0913  the terms of an upload are this many
+        self,
+        key: str,
+        *,
+        size_bytes: int,
+        content_type: str = SEALED_TYPE,
+        method: Literal["put", "post"] = "put",
+        expires_s: int = ...,
+        min_bytes: int | None = None,
+    ) -> PresignedUpload:
+        """Sign the upload of one object."""
+
+    def generate_download_url(self, key: str, *, expires_s: int = ...) -> str:
+        """Sign the download of one object."""
+
+    def generate_output_download_url(self, key: str, *, filename: str, expires_s: int = ...) -> str:
+        """Sign the download of a ZIP that a browser saves as `filename`."""
