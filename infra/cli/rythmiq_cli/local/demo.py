@@ -184,4 +184,7 @@ def _print(result: Result, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # Not sys.exit: a thread that is in native code, drawing, would be ended inside it, and C++ calls that an abort.
+    os._exit(code)
