@@ -1,11 +1,13 @@
-"""Events of the platform, made from facts/do-functions.md 4 (docs/decisions.md) and not recorded: raw web functions.
+"""Events of the platform for raw web functions, made from facts/do-functions.md 4 (docs/decisions.md) and not recorded.
 
-`rythmiq doctor` can record real ones against a deployed function; these take their place then.
+`rythmiq doctor --record-events tests/bundles/recorded_events.json` records real ones. Once it is here, fields and
+headers of its first event take the place of the made ones.
 """
 
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,6 +16,29 @@ HOST = "faas-blr1.doserverless.example"
 USER = "0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 SECRET = "a secret of at least thirty-two bytes"
 MACHINE_SECRET = "sixteen or more characters"
+RECORDED = Path(__file__).with_name("recorded_events.json")
+_MADE: dict[str, Any] = {
+    "http": {
+        "headers": {
+            "accept": "*/*",
+            "accept-encoding": "gzip",
+            "host": HOST,
+            "user-agent": "made/1",
+            "x-forwarded-for": "203.0.113.7",
+            "x-forwarded-proto": "https",
+            "x-request-id": "6f1b0c1c9d2e4f5a8b7c6d5e4f3a2b1c",
+        }
+    }
+}
+
+
+def frame(recorded: Path = RECORDED) -> dict[str, Any]:
+    """What surrounds every call: of a recorded GET, or as made."""
+    if not recorded.exists():
+        return _MADE
+    event: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))["events"][0]["event"]
+    headers = {name: _MADE["http"]["headers"].get(name, value) for name, value in event["http"]["headers"].items()}
+    return {**event, "http": {**event["http"], "headers": headers}}
 
 
 def web_event(  # noqa: PLR0913  a request has this many parts
@@ -28,25 +53,18 @@ def web_event(  # noqa: PLR0913  a request has this many parts
     """What a raw web function is given; JSON bodies arrive as text or as base64, and nobody knows which."""
     text = "" if body is None else json.dumps(body)
     typed = {} if body is None else {"content-type": "application/json"}
+    around = frame()
     return {
+        **around,
         "http": {
+            **around["http"],
             "body": base64.b64encode(text.encode()).decode() if as_base64 else text,
-            "headers": {
-                "accept": "*/*",
-                "accept-encoding": "gzip",
-                "host": HOST,
-                "user-agent": "made/1",
-                "x-forwarded-for": "203.0.113.7",
-                "x-forwarded-proto": "https",
-                "x-request-id": "6f1b0c1c9d2e4f5a8b7c6d5e4f3a2b1c",
-                **typed,
-                **(headers or {}),
-            },
+            "headers": {**around["http"]["headers"], **typed, **(headers or {})},
             "isBase64Encoded": as_base64,
             "method": method,
             "path": path,
             "queryString": query,
-        }
+        },
     }
 
 

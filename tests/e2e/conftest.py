@@ -1,7 +1,11 @@
-"""One real cloud for most tests: `rythmiq up` as a process, with a spy before its store and one before its webhooks."""
+"""One real cloud for most tests: `rythmiq up` as a process, with a spy before its store and one before its webhooks.
+
+On Python 3.11, the platform's, its functions run from their bundles; `test_up` and `test_demo` run the sources.
+"""
 
 import contextlib
 import json
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,6 +80,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         process = CloudProcess(
             directory / "cloud",
             *("--port", "0", "--reconcile-every-s", "1", "--executor-faults", str(faults)),
+            *(["--bundles"] if sys.version_info[:2] == (3, 11) else []),
             *("--s3-endpoint", store_line.url, "--s3-bucket", "made-by-up"),
             *("--s3-access-key", store.config.access_key, "--s3-secret-key", store.config.secret_key),
             environ={

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -36,6 +37,14 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     origin: Annotated[
         list[str] | None, typer.Option("--origin", help="A page's origin, as with `spaces apply`; repeatable.")
     ] = None,
+    record_events: Annotated[
+        Path | None,
+        typer.Option(
+            "--record-events",
+            metavar="FILE",
+            help="Probe nothing; record what the platform makes of requests, by the function of infra/recorder.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every finding as JSON.")] = False,
 ) -> None:
     """Probe a real deployment's store, database and functions: for each, whether it is well and what to fix.
@@ -44,7 +53,7 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     something is broken, 4 something does not answer; warnings are 0.
     """
     environ = dict(operator_environ(env_file, cloud))
-    from rythmiq_cli.doctor.look import AREAS, look  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.doctor.look import AREAS, look, record  # noqa: PLC0415  heavy for `--help`
 
     areas = tuple(only or AREAS)
     if unknown := [area for area in areas if area not in AREAS]:
@@ -55,7 +64,8 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
         usage("nothing is named: give --env FILE, or --cloud DIR of a running `rythmiq up`")
     findings = []
     console = Console(highlight=False)
-    for finding in look(environ, cast("tuple[Area, ...]", areas), tuple(origin or ())):
+    probes = look(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()))
+    for finding in probes if record_events is None else record(environ, record_events):
         findings.append(finding)
         if not as_json:
             _print(console, finding)

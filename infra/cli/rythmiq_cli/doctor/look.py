@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Literal, get_args
 
 import httpx
@@ -13,6 +14,7 @@ from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Area, Finding, Reporter
 from rythmiq_cli.doctor.functions import FunctionProbes
+from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.doctor.store import StoreProbes
 from rythmiq_cli.operator_environment import is_set
 from rythmiq_cli.operator_store import store_config
@@ -40,6 +42,28 @@ def look(
                 yield from parts[area](environ, origins)
             except SettingsError as error:
                 yield Reporter(area).broken("settings", str(error), _CHECK)
+
+
+def record(environ: Mapping[str, str], file: Path) -> Iterator[Finding]:
+    """Record the platform's events into a file, which is written when all of them came back."""
+    report = Reporter("functions")
+    if missing := [name for name in ("PUBLIC_URL", "METRICS_TOKEN") if not is_set(environ, name)]:
+        yield report.broken(
+            "settings", f"{' and '.join(missing)} not set: the recorder is found and entered by them", _CHECK
+        )
+        return
+    with _client() as client:
+        recording = Recording(environ["PUBLIC_URL"], client, environ["METRICS_TOKEN"])
+        yield from recording.run()
+    if not recording.whole:
+        return
+    try:
+        file.write_text(recording.text(), encoding="utf-8")
+    except OSError as error:
+        yield report.broken("recording", f"{file}: {error.strerror}", "name a file that can be written")
+        return
+    fix = "take the recorder down: `doctl serverless undeploy doctor/event`"
+    yield report.warning("recording", f"{file} holds what the platform made of {len(REQUESTS)} requests", fix)
 
 
 def _client(authorities: str | None = None) -> httpx.Client:
