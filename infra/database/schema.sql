@@ -961,15 +961,21 @@ begin
     return jsonb_build_object('outcome', 'no_credit');
   end if;
 
+  if v_is_upload then
+    p_kid := v_upload.kid;
+    p_wrapped_key := v_upload.wrapped_key;
+  elsif v_source.id is not null and v_source.kid is null then
+    -- A master in plaintext makes a job in plaintext: the worker opens all objects of a job, or none.
+    p_kid := null;
+    p_wrapped_key := null;
+  end if;
   insert into public.jobs (
     id, user_id, document_id, portal, slot, portal_version, raw_path, artifact_url, mime_type, original_filename,
     options, idempotency_key, request_hash, kid, wrapped_key, input_kid, input_wrapped_key, created_at, updated_at
   ) values (
     v_job_id, p_user_id, p_document_id, p_portal, coalesce(p_slot, v_slots[1]), v_version, p_raw_path, p_artifact_url,
     coalesce(p_mime_type, v_upload.mime_type), p_original_filename, coalesce(p_options, '{}'), p_idempotency_key,
-    p_request_hash, case when v_is_upload then v_upload.kid else p_kid end,
-    case when v_is_upload then v_upload.wrapped_key else p_wrapped_key end, v_source.kid, v_source.wrapped_key, v_now,
-    v_now
+    p_request_hash, p_kid, p_wrapped_key, v_source.kid, v_source.wrapped_key, v_now, v_now
   );
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
     values (p_user_id, v_job_id, 'reserve', -1, v_now);

@@ -61,6 +61,16 @@ def test_a_job_of_a_master_opens_it_with_the_key_of_the_job_that_made_it(sql: Ca
     assert (started["input_kid"], started["input_wrapped_key"]) == (1, WRAPPED_KEY)
 
 
+def test_a_job_of_a_plaintext_master_is_plaintext_too(sql: Calls) -> None:
+    user = sql.user()
+    first = sql.job(user, upload=sql.upload(user, kid=None, wrapped_key=None), object_bytes=1000)
+    sql.complete(first)
+    master = f"master/{user}/{first['document_id']}/{first['document_id']}.enc"
+    started = sql.create(user, {"raw_path": master}, kid=2, wrapped_key="fresh")["started"]
+    assert started["raw_path"] == master
+    assert {started[name] for name in ("kid", "wrapped_key", "input_kid", "input_wrapped_key")} == {None}
+
+
 def test_a_master_that_is_anothers_erased_or_not_there_is_unknown(sql: Calls) -> None:
     user, other = sql.user(), sql.user()
     job = sql.job(user)
