@@ -1,15 +1,19 @@
 """The doctor's probes of a database: all well after the migrations, and each finds what it is for."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from typer.testing import CliRunner
 
 from rythmiq_cli import migrations
 from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.local.postgres import OWNER
+from rythmiq_cli.main import app
 from tests.postgres_fixture import PostgresForTests
 
 
@@ -178,6 +182,24 @@ def test_the_age_of_the_last_tick_is_told(fresh_database_url: str, age: str, sta
             [age],
         )
     assert found(fresh_database_url)["last-tick"].state == state
+
+
+def test_the_owner_sees_a_database_that_the_functions_reach_by_the_data_api(database_url: str, tmp_path: Path) -> None:
+    """With DATABASE_URL in the environment and not in the file: both are looked at."""
+    away = "http://127.0.0.1:9"
+    file = tmp_path / "deploy.env"
+    keys = "SUPABASE_ANON_KEY=a\nSUPABASE_SERVICE_ROLE_KEY=b\n"
+    file.write_text(f"DATABASE_URL=-\nSUPABASE_URL={away}\n{keys}", encoding="utf-8")
+
+    def probes(exported: str) -> list[tuple[str, str]]:
+        arguments = ["doctor", "--only", "database", "--json", "--env", str(file)]
+        done = CliRunner().invoke(app, arguments, env={"DATABASE_URL": exported})
+        return [(row["probe"], row["state"]) for row in json.loads(done.stdout)["findings"]]
+
+    data_api = probes("-")
+    assert {state for _, state in data_api} == {"unreachable"}
+    assert ("rls", "ok") in probes(database_url)
+    assert probes(database_url)[-len(data_api) :] == data_api
 
 
 def test_a_database_that_is_away_is_unreachable() -> None:

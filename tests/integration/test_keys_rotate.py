@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -150,6 +151,29 @@ def test_an_ended_job_changes_in_its_keys_only_and_only_by_a_rotation(world: Wor
             connection.execute("update public.jobs set kid = 2, conforms = not conforms where id = %s", [job])
         with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
             connection.execute("update public.jobs set kid = null, wrapped_key = null where id = %s", [job])
+
+
+def test_a_database_that_the_file_leaves_unset_is_the_environments(world: World, tmp_path: Path) -> None:
+    """The functions use the Data API; the owner's address is for this command alone."""
+    config = world.store.config
+    file = tmp_path / "deploy.env"
+    lines = [
+        f"ENCRYPTION_KEYS={NEW},{OLD}",
+        f"DO_SPACES_ENDPOINT={config.endpoint}",
+        f"DO_SPACES_REGION={config.region}",
+        f"DO_SPACES_BUCKET={config.bucket}",
+        f"DO_SPACES_ACCESS_KEY={config.access_key}",
+        f"DO_SPACES_SECRET_KEY={config.secret_key}",
+    ]
+
+    def rotate(in_file: str, exported: str) -> Result:
+        file.write_text("\n".join([*lines, f"DATABASE_URL={in_file}"]) + "\n", encoding="utf-8")
+        arguments = ["keys", "rotate", "--dry-run", "--json", "--env", str(file)]
+        return CliRunner().invoke(app, arguments, env={"DATABASE_URL": exported})
+
+    assert json.loads(rotate("-", world.url).stdout)["rows"] == {"rewrapped": 5}
+    assert json.loads(rotate(world.url, "postgresql://nobody@127.0.0.1:9/none").stdout)["rows"] == {"rewrapped": 5}
+    assert "DATABASE_URL is not set" in rotate("-", "-").stderr
 
 
 def test_what_it_needs_and_has_not_is_told(world: World) -> None:

@@ -32,6 +32,13 @@ FILLED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that exports none of the names."""
+    for name in FILLED:
+        monkeypatch.delenv(name, raising=False)
+
+
 def checked(tmp_path: Path, *arguments: str, without: str = "", more: str = "", **changed: str) -> Result:
     """The command on a file that is filled in but for what is changed."""
     values = {name: value for name, value in {**FILLED, **changed}.items() if name != without}
@@ -143,6 +150,31 @@ def test_a_name_that_only_the_project_knows_is_missing(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["problems"] == [
         f"{project}: line 3 has a ${{ in a comment, which doctl replaces too"
     ]
+
+
+def test_a_name_that_the_shell_exports_otherwise_is_a_problem_because_doctl_takes_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `export DATABASE_URL=...` for the migrations, where the file says `-`."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret-word@db.example/x")
+    done = checked(tmp_path, "--json")
+    assert (done.exit_code, states(done)) == (1, {})
+    assert json.loads(done.stdout)["problems"] == [
+        "this shell exports DATABASE_URL with another value, which doctl would take instead: unset DATABASE_URL"
+    ]
+    assert "secret-word" not in done.output
+    assert "exports DATABASE_URL" in checked(tmp_path).stdout
+
+
+def test_a_name_that_the_shell_exports_alike_or_that_doctl_does_not_deploy_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRICS_TOKEN", FILLED["METRICS_TOKEN"])
+    monkeypatch.setenv("RYTHMIQ_URL", "https://elsewhere.example")
+    monkeypatch.setenv("UPLOAD_METHOD", "")
+    assert checked(tmp_path).exit_code == 0
+    monkeypatch.setenv("ENCRYPTION_KEYS", KeyRing.new_entry(9))
+    assert checked(tmp_path, "--for", "worker", "--for", "launcher").exit_code == 0
 
 
 def test_without_a_file_the_environment_is_looked_at() -> None:

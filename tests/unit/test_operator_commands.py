@@ -54,6 +54,21 @@ def test_a_database_that_does_not_answer_is_unreachable(arguments: tuple[str, ..
     assert url not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_the_database_of_a_file_is_the_one_that_is_asked(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever the environment names."""
+    file = tmp_path / "deploy.env"
+    file.write_text("DATABASE_URL=postgresql://nobody:x@127.0.0.1:9/none\n", encoding="utf-8")
+    done = command(*arguments, "--env", str(file), DATABASE_URL="no address")
+    assert done.exit_code == ExitCode.UNREACHABLE
+    file.write_text("DATABASE_URL=-\nSUPABASE_URL=https://x.example\n", encoding="utf-8")
+    done = command(*arguments, "--env", str(file), DATABASE_URL="postgresql://nobody:x@127.0.0.1:9/none")
+    assert done.exit_code == ExitCode.USAGE
+    assert "SUPABASE_SERVICE_ROLE_KEY is not set" in done.stderr
+    assert command(*arguments, "--env", str(file), "--cloud", ".").exit_code == ExitCode.USAGE
+    assert command(*arguments, "--env", "none.env").exit_code == ExitCode.USAGE
+
+
 @pytest.mark.parametrize(
     "arguments", [("credits", "show", "me"), ("jobs", "show", "12"), ("jobs", "list", "--user", "me")]
 )

@@ -124,6 +124,19 @@ def check(
     return tuple(verdicts)
 
 
+def exported_otherwise(
+    values: Mapping[str, str], deployed: Collection[str], process: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Names of project.yml that a process exports with another value than the file's: doctl takes the process's first.
+
+    Args:
+        values: of the file.
+        deployed: the names that project.yml takes.
+        process: the environment of the shell that doctl would be called from.
+    """
+    return tuple(name for name in sorted(deployed) if process.get(name) and process[name] != values.get(name))
+
+
 def _judged(name: str, environ: Mapping[str, str], said: Mapping[str, str], *, is_deployed: bool) -> tuple[State, str]:
     value = environ.get(name)
     if value and (uncarried := _uncarried(value)):

@@ -1,7 +1,9 @@
-"""How an operator's command reaches the database: `--cloud`, DATABASE_URL, or Supabase's address and keys."""
+"""How an operator's command reaches the database: `--cloud`, or DATABASE_URL or Supabase's address and keys.
+
+These are a file's (`--env`) or the environment's.
+"""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq_cli.exits import unreachable, usage
+from rythmiq_cli.operator_environment import is_set, operator_environ
 
 if TYPE_CHECKING:
     from rythmiq.adapters.database import Transport
@@ -22,13 +25,15 @@ DatabaseCloud = Annotated[
 
 
 @contextlib.contextmanager
-def operator_database(cloud: Path | None) -> Iterator["Database"]:
+def operator_database(cloud: Path | None, env_file: Path | None = None) -> Iterator["Database"]:
     """The database of one command; what is missing, refused or away ends it with a sentence."""
+    if cloud is not None and env_file is not None:
+        usage("give --env or --cloud, not both")
     from rythmiq.contracts.errors import SettingsError  # noqa: PLC0415  `--help` needs none of it
     from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
 
     try:
-        yield _open(cloud)
+        yield _open(cloud, env_file)
     except SettingsError as error:
         usage(str(error))
     except UnavailableError as error:
@@ -37,11 +42,12 @@ def operator_database(cloud: Path | None) -> Iterator["Database"]:
         usage(f"the database refuses this: {error}")
 
 
-def _open(cloud: Path | None) -> "Database":
+def _open(cloud: Path | None, env_file: Path | None) -> "Database":
     from rythmiq.adapters.database import SqlDatabase  # noqa: PLC0415  see above
     from rythmiq.settings import DatabaseSettings  # noqa: PLC0415  ditto
 
-    named = any(os.environ.get(name, "-") not in {"", "-"} for name in ("DATABASE_URL", "SUPABASE_URL"))
+    environ = operator_environ(env_file, None)
+    named = env_file is not None or any(is_set(environ, name) for name in ("DATABASE_URL", "SUPABASE_URL"))
     found = None
     if cloud is not None or not named:
         from rythmiq_cli.local_token import found_cloud  # noqa: PLC0415  ditto
@@ -51,7 +57,7 @@ def _open(cloud: Path | None) -> "Database":
         usage("this cloud's state is behind Supabase's Data API; set SUPABASE_URL and its keys")
     url = None if found is None else found.database_url
     if url is None:
-        settings = DatabaseSettings.from_environ(os.environ)
+        settings = DatabaseSettings.from_environ(environ)
         if settings.database_url is None:
             return SqlDatabase(_data_api(settings))
         url = settings.database_url.get_secret_value()

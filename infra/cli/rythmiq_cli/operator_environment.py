@@ -79,6 +79,17 @@ def operator_environ(env_file: Path | None, cloud: Path | None) -> Mapping[str, 
     return os.environ if cloud is None else _of_cloud(cloud)
 
 
+def owners_database_url(environ: Mapping[str, str], env_file: Path | None) -> str | None:
+    """DATABASE_URL of an operator's variables; where a file leaves it unset, that of this process.
+
+    The role that owns the tables is not for the functions, so its address has no place in the file that they get.
+    """
+    for place in (environ, os.environ if env_file is not None else {}):
+        if is_set(place, "DATABASE_URL"):
+            return place["DATABASE_URL"]
+    return None
+
+
 def _of_cloud(data_dir: Path) -> Mapping[str, str]:
     from rythmiq_cli.local.cloud_file import CloudFile, CloudFileError  # noqa: PLC0415  `--help` needs none of it
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from rythmiq_cli.exits import EPILOG
 from rythmiq_cli.operator_database import DatabaseCloud, operator_database
+from rythmiq_cli.operator_environment import EnvFile
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
@@ -23,21 +24,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the account as JSON.
 def grant(
     user: User,
     amount: Annotated[int, typer.Argument(min=1, max=1_000_000, help="How many.", show_default=False)],
+    env_file: EnvFile = None,
     cloud: DatabaseCloud = None,
     as_json: AsJson = False,
 ) -> None:
     """Grant USER some credits; what one is given at the first use comes on top, once."""
     who = checked_id(user, "USER")
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         account = database.credits_grant(who, amount)
     _print(who, account, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)
-def show(user: User, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+def show(user: User, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Show USER's balance and latest ledger entries; looking grants nothing."""
     who = checked_id(user, "USER")
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         account = database.account(who, initial_credits=None)
     _print(who, account, as_json=as_json)
 

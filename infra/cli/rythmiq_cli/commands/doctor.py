@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rythmiq_cli.exits import ExitCode, usage
-from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ
+from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,9 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
 ) -> None:
     """Probe a real deployment's store, database and functions: for each, whether it is well and what to fix.
 
-    It writes nothing but a few objects below raw/ of users that do not exist, and deletes them again. Exit codes: 1
-    something is broken, 4 something does not answer; warnings are 0.
+    It writes nothing but a few objects below raw/ of users that do not exist, and deletes them again. Where the
+    file leaves DATABASE_URL unset and the environment has it, the database is looked at both by it and by the Data API.
+    Exit codes: 1 something is broken, 4 something does not answer; warnings are 0.
     """
     environ = dict(operator_environ(env_file, cloud))
     from rythmiq_cli.doctor.look import AREAS, look, record  # noqa: PLC0415  heavy for `--help`
@@ -64,7 +65,8 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
         usage("nothing is named: give --env FILE, or --cloud DIR of a running `rythmiq up`")
     findings = []
     console = Console(highlight=False)
-    probes = look(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()))
+    owner_url = owners_database_url(environ, env_file)
+    probes = look(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()), owner_url=owner_url)
     for finding in probes if record_events is None else record(environ, record_events):
         findings.append(finding)
         if not as_json:

@@ -41,7 +41,8 @@ def check(
 ) -> None:
     """Say which names are missing or cannot be used, and for what; never a value. Exit 1 when something is to be done.
 
-    `-` is a name that is not set. What doctl cannot carry is refused: quotes, backslashes, line breaks.
+    `-` is a name that is not set. What doctl cannot carry is refused: quotes, backslashes, line breaks. So is a name
+    that this shell exports with another value than FILE has, because doctl would take the shell's.
     """
     from rythmiq_cli import env_check  # noqa: PLC0415  heavy for `--help`
 
@@ -63,6 +64,11 @@ def check(
         except OSError as error:
             usage(f"{place}: {error.strerror}")
         problems += [f"{place}: {problem}" for problem in tripped]
+    if file is not None and "api" in chosen:
+        problems += [
+            f"this shell exports {name} with another value, which doctl would take instead: unset {name}"
+            for name in env_check.exported_otherwise(values, deployed, os.environ)
+        ]
     verdicts = env_check.check(values, for_=chosen, deployed=deployed)
     _report(verdicts, problems, as_json=as_json)
 

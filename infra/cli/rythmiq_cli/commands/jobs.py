@@ -10,6 +10,7 @@ from rich.table import Table
 
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
 from rythmiq_cli.operator_database import DatabaseCloud, operator_database
+from rythmiq_cli.operator_environment import EnvFile
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
@@ -23,19 +24,20 @@ _PIPE_COLUMNS = 180
 
 
 @app.command("list", epilog=EPILOG)
-def list_jobs(
+def list_jobs(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     status: Annotated[
         Literal["pending", "processing", "completed", "failed"] | None,
         typer.Option("--status", help="pending, processing, completed or failed only."),
     ] = None,
     user: Annotated[str | None, typer.Option("--user", help="Jobs of this user only, a UUID.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="At most so many.")] = 50,
+    env_file: EnvFile = None,
     cloud: DatabaseCloud = None,
     as_json: AsJson = False,
 ) -> None:
     """List jobs of all users, newest first."""
     who = checked_id(user, "--user") if user else None
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         found = database.jobs_search(status=status, user_id=who, limit=limit)
     if as_json:
         print(json.dumps({"jobs": [job.model_dump(mode="json") for job in found]}))
@@ -44,10 +46,10 @@ def list_jobs(
 
 
 @app.command(epilog=EPILOG)
-def show(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+def show(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Show one job with its executor's reference and every error so far."""
     known = checked_id(job_id, "JOB_ID")
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         job = _inspected(database, known)
     document = job.model_dump(mode="json")
     if as_json:
@@ -58,7 +60,7 @@ def show(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) ->
 
 
 @app.command(epilog=EPILOG)
-def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+def retry(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Start the next attempt of a job that hangs or waits: the next tick does, as soon as there is room.
 
     What the old attempt still reports is ignored. Without attempts left the job fails, with a refund. A job that has
@@ -67,7 +69,7 @@ def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
 
     known = checked_id(job_id, "JOB_ID")
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         job = _inspected(database, known)
         if job.status != "processing":
             usage(f"the job is {job.status}; only a job that is being processed is retried")
@@ -77,12 +79,12 @@ def retry(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -
 
 
 @app.command(epilog=EPILOG)
-def fail(job_id: JobId, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
+def fail(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """End a job that is pending or being processed as failed, with a refund."""
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
 
     known = checked_id(job_id, "JOB_ID")
-    with operator_database(cloud) as database:
+    with operator_database(cloud, env_file) as database:
         job = _inspected(database, known)
         if job.status not in {"pending", "processing"}:
             usage(f"the job is {job.status} already")

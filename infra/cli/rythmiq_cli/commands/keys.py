@@ -9,7 +9,7 @@ from rich.console import Console
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
-from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ
+from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +44,13 @@ def rotate(
 ) -> None:
     """Wrap every data key anew under the first key of ENCRYPTION_KEYS: in the database's rows and in objects' headers.
 
-    It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. It may be stopped
-    and started again, while the service runs. Exit 1 when something is wrapped under a key that the ring has not.
+    It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. A DATABASE_URL
+    that the file leaves unset is taken from the environment. It may be stopped and started again, while the service
+    runs. Exit 1 when something is wrapped under a key that the ring has not.
     """
     environ = operator_environ(env_file, cloud)
     try:
-        rotation = _rotated(environ, dry_run=dry_run)
+        rotation = _rotated(environ, owners_database_url(environ, env_file), dry_run=dry_run)
     except SettingsError as error:
         usage(str(error))
     counts = {"rows": dict(rotation.rows), "objects": dict(rotation.objects), "reasons": dict(rotation.reasons)}
@@ -67,7 +68,7 @@ def rotate(
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
 
 
-def _rotated(environ: "Mapping[str, str]", *, dry_run: bool) -> "Rotation":
+def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run: bool) -> "Rotation":
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
     from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
@@ -75,9 +76,10 @@ def _rotated(environ: "Mapping[str, str]", *, dry_run: bool) -> "Rotation":
     from rythmiq_cli.key_rotation import Rotation  # noqa: PLC0415  ditto
     from rythmiq_cli.operator_store import operator_client, store_config  # noqa: PLC0415  ditto
 
-    for name in ("DATABASE_URL", "ENCRYPTION_KEYS"):
-        if not is_set(environ, name):
-            usage(f"{name} is not set")
+    if database_url is None:
+        usage("DATABASE_URL is not set")
+    if not is_set(environ, "ENCRYPTION_KEYS"):
+        usage("ENCRYPTION_KEYS is not set")
     config = store_config(environ)
     try:
         ring = KeyRing.parse(environ["ENCRYPTION_KEYS"])
@@ -91,7 +93,7 @@ def _rotated(environ: "Mapping[str, str]", *, dry_run: bool) -> "Rotation":
 
         rotation.seen = tell
         try:
-            with migrations.open_database(environ["DATABASE_URL"]) as connection:
+            with migrations.open_database(database_url) as connection:
                 rotation.rotate_rows(connection)
             rotation.rotate_objects(operator_client(config), config.bucket)
         except (UnavailableError, DatabaseFaultError) as error:

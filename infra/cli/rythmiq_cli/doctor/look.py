@@ -1,7 +1,8 @@
 """Everything that an environment names, looked at."""
 
 import ssl
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,7 +27,11 @@ _CHECK = "`rythmiq env check` tells them all"
 
 
 def look(
-    environ: Mapping[str, str], areas: Collection[Area] = AREAS, origins: Collection[str] = ()
+    environ: Mapping[str, str],
+    areas: Collection[Area] = AREAS,
+    origins: Collection[str] = (),
+    *,
+    owner_url: str | None = None,
 ) -> Iterator[Finding]:
     """Run the probes of these areas; what cannot be looked at is a finding too.
 
@@ -34,8 +39,13 @@ def look(
         environ: the deployment's variables.
         areas: which of them.
         origins: of pages, beside those that the environment names.
+        owner_url: of the database as its owner sees it, when the environment names only the Data API.
     """
-    parts = {"store": _store, "database": _database, "functions": _functions}
+    parts: dict[Area, Callable[[Mapping[str, str], Collection[str]], Iterator[Finding]]] = {
+        "store": _store,
+        "database": partial(_database, owner_url=owner_url),
+        "functions": _functions,
+    }
     for area in AREAS:
         if area in areas:
             try:
@@ -84,11 +94,15 @@ def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Fin
             yield from bucket_findings(config, client, pages)
 
 
-def _database(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
+def _database(
+    environ: Mapping[str, str], origins: Collection[str], *, owner_url: str | None = None
+) -> Iterator[Finding]:
     del origins
     settings = DatabaseSettings.from_environ(environ)
     if settings.database_url is not None:
-        yield from database_findings(settings.database_url.get_secret_value())
+        owner_url = settings.database_url.get_secret_value()
+    if owner_url is not None:
+        yield from database_findings(owner_url)
     with _client() as client:
         if settings.database_url is None:
             yield from data_api_findings(settings, client)
