@@ -197,7 +197,12 @@ def test_a_configuration_that_is_mended_is_seen_at_the_next_call(deployed: Envir
 
 
 EXECUTORS = {
-    "camber": {"CAMBER_API_URL": "https://camber.example", "CAMBER_API_KEY": "x", "CAMBER_CREATE_FIELDS": "size=node"},
+    "camber": {
+        "CAMBER_API_URL": "https://camber.example",
+        "CAMBER_API_KEY": "x",
+        "CAMBER_STASH_PATH": "stash://somebody/rythmiq/",
+        "CAMBER_CREATE_FIELDS": "size=node",
+    },
     "kubernetes": {
         "KUBERNETES_API_URL": "https://cluster.example:6443",
         "KUBERNETES_TOKEN": "x",

@@ -160,7 +160,10 @@ def test_functions_are_thin_and_import_wiring_only() -> None:
 
 
 EXECUTORS = {
-    "camber": ({"CAMBER_API_URL": "https://x.example", "CAMBER_API_KEY": "x"}, "rythmiq.adapters.camber.executor"),
+    "camber": (
+        {"CAMBER_API_URL": "https://x.example", "CAMBER_API_KEY": "x", "CAMBER_STASH_PATH": "stash://x/y/"},
+        "rythmiq.adapters.camber.executor",
+    ),
     "kubernetes": (
         {"KUBERNETES_API_URL": "https://x.example", "KUBERNETES_TOKEN": "x", "KUBERNETES_IMAGE": "x"},
         "rythmiq.adapters.kubernetes",

@@ -195,6 +195,7 @@ def test_everything_that_is_missing_is_named_at_once_between_variables_too() -> 
         "PUBLIC_URL",
         "CAMBER_API_URL",
         "CAMBER_API_KEY",
+        "CAMBER_STASH_PATH",
     }
     wrong = DEPLOYED | {"MAX_INFLIGHT": "0", "EXECUTOR": "camber", "DO_SPACES_ENDPOINT": "x", "AUTH_MODE": "secret"}
     assert set(named(JobsSettings, wrong)) == {
@@ -202,6 +203,7 @@ def test_everything_that_is_missing_is_named_at_once_between_variables_too() -> 
         "DO_SPACES_ENDPOINT",
         "CAMBER_API_URL",
         "CAMBER_API_KEY",
+        "CAMBER_STASH_PATH",
         "SUPABASE_JWT_SECRET",
     }
 

@@ -106,11 +106,11 @@ class ExecutorSettings(CamberSettings, KubernetesSettings):
         if "public_url" not in given:
             yield "PUBLIC_URL is not set, and the platform does not tell it"
         needed = {
-            "camber": ("camber_api_url", "camber_api_key"),
+            "camber": ("camber_api_url", "camber_api_key", "camber_stash_path"),
             "kubernetes": ("kubernetes_api_url", "kubernetes_token", "kubernetes_image"),
             "local": ("local_executor_url",),
         }
-        if "camber_cli" in given:  # which has the address in itself, and must be told a path
+        if "camber_cli" in given:  # which has the address in itself
             needed["camber"] = ("camber_api_key", "camber_stash_path")
         for field in needed.get(given.get("executor", "camber"), ()):
             if field not in given:
