@@ -4,12 +4,14 @@ import base64
 import datetime as dt
 import ipaddress
 import json
+import re
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -142,18 +144,56 @@ def test_a_job_holds_no_secret_and_nothing_of_the_user_but_ids() -> None:
     ]
 
 
-def test_the_api_may_do_what_the_executor_does_and_nothing_else() -> None:
-    rules = {
-        (group, resource): set(rule["verbs"])
+def right_of(method: str, target: str) -> tuple[str, str, str]:
+    """The right that the API server asks for before it takes a request: group, resource and verb."""
+    found = re.fullmatch(
+        r"/(?:api|apis/(?P<group>[a-z.]+))/v1/namespaces/[a-z-]+/(?P<of>[a-z]+)(?:/(?P<name>[a-z0-9-]+)(?P<sub>/[a-z]+)?)?",
+        urlsplit(target).path,
+    )
+    assert found is not None, target
+    verb = {"POST": "create", "DELETE": "delete", "GET": "get" if found["name"] else "list"}[method]
+    return found["group"] or "", found["of"] + (found["sub"] or ""), verb
+
+
+def test_the_api_may_do_what_its_services_have_the_executor_do_and_nothing_else(
+    stub: KubernetesStub, executor: KubernetesExecutor
+) -> None:
+    """By the requests that each call of a service makes."""
+    sources = (Path(__file__).parents[2] / "core" / "rythmiq" / "services").rglob("*.py")
+    called = {name for path in sources for name in re.findall(r"_executor\.(\w+)\(", path.read_text(encoding="utf-8"))}
+    order = new_order()
+    name = executor.submit(order, timeout_s=TIMEOUT_S)
+    calls: dict[str, Callable[[], object]] = {
+        "submit": lambda: executor.submit(order, timeout_s=TIMEOUT_S),
+        "find": lambda: executor.find(order.job_id, 1, timeout_s=TIMEOUT_S),
+        "status": lambda: executor.status(name, timeout_s=TIMEOUT_S),
+        "logs": lambda: executor.logs(name, tail_lines=1, timeout_s=TIMEOUT_S),
+        "cancel": lambda: executor.cancel(name, timeout_s=TIMEOUT_S),
+    }
+    assert called >= {"submit", "status"}
+    stub.requests.clear()
+    for method in (method for method in calls if method in called):
+        calls[method]()
+    granted = {
+        (group, resource, verb)
         for rule in one("Role")["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for verb in rule["verbs"]
     }
-    assert rules == {
-        ("batch", "jobs"): {"create", "get", "list", "delete"},
-        ("", "pods"): {"list"},
-        ("", "pods/log"): {"get"},
-    }
+    assert granted == {right_of(*request) for request in stub.requests}
+
+
+def test_what_the_readme_says_to_add_for_logs_is_what_they_need(
+    stub: KubernetesStub, executor: KubernetesExecutor
+) -> None:
+    name = executor.submit(new_order(), timeout_s=TIMEOUT_S)
+    stub.requests.clear()
+    executor.logs(name, tail_lines=1, timeout_s=TIMEOUT_S)
+    needed = {right_of(*request) for request in stub.requests}
+    assert needed == {("", "pods", "list"), ("", "pods/log", "get")}
+    page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{verb}` on `{resource}`" in page for _, resource, verb in needed)
 
 
 def test_attempts_call_names_and_https_outside_the_cluster_and_are_called_by_nobody() -> None:
