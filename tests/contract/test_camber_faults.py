@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from rythmiq.adapters.camber.wire import CREATE_FIELDS, NAMES, STATES, JobTerms,
 from rythmiq.adapters.launch_command import GRAMMAR
 from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
 from rythmiq.settings import CamberSettings
-from tests.contract.executor_rigs import TERMS, camber_in_process, camber_over_command
+from tests.contract.executor_rigs import TERMS, WIRE, camber_in_process, camber_over_command
 from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan, install_command
 from tests.integration.executor_run import new_order
 
@@ -186,8 +187,15 @@ def test_an_engine_that_camber_does_not_have_is_a_rejection(fake: FakeCamber) ->
         executor.submit(new_order(), timeout_s=TIMEOUT_S)
 
 
-def test_a_refused_key_fails_no_job_for_good(fake: FakeCamber) -> None:
-    """An operator mends it; the reconciler goes on."""
+def test_an_address_that_starts_no_jobs_is_no_word_about_the_job(fake: FakeCamber) -> None:
+    """A moved route: were it a rejection, every new job would fail for good at once."""
+    executor = camber_in_process(fake, wire=replace(WIRE, path_jobs="/moved"))
+    with pytest.raises(ExecutorUnclearError, match="404"):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
+
+
+def test_a_refused_key_is_no_word_about_the_job(fake: FakeCamber) -> None:
+    """The reconciler asks again while the attempt may wait, and an operator mends it."""
     order = new_order()
     with pytest.raises(CamberAuthError):
         asyncio.run(service(fake, key="wrong").submit_job(order.job_id, payload(order)))

@@ -262,6 +262,30 @@ def executor_is_silent(world: World) -> None:
     world.tick()
 
 
+def executor_is_silent_for_minutes(world: World) -> None:
+    """A key that is refused, say, until an operator mends it: the attempt goes on."""
+    launch = start(world, "running")
+    world.machine.silent = True
+    for _ in range(2):
+        world.advance(LEASE_S + 1)
+        world.tick()
+    world.machine.silent = False
+    assert world.sql("select status, attempt from public.jobs") == [("processing", 1)]
+    world.run_to_end(launch)
+    assert world.sql("select status from public.jobs") == [("completed",)]
+
+
+def executor_is_silent_for_hours(world: World) -> None:
+    """No job waits forever: three attempts of fifteen minutes each, and the credit goes back."""
+    start(world, "running")
+    world.machine.silent = True
+    while world.sql("select status from public.jobs") == [("processing",)]:
+        world.advance(LEASE_S + 1)
+        world.tick()
+    assert world.sql("select status, attempt from public.jobs") == [("failed", 3)]
+    world.machine.silent = False
+
+
 def executor_forgets(world: World) -> None:
     launch = start(world, "running")
     world.machine.known[0].forgotten = True
@@ -317,6 +341,8 @@ FAULTS: dict[str, Callable[[World], None]] = {
     "the store never takes the ZIP": store_never_takes_the_zip,
     "the store keeps the fence": store_keeps_the_fence,
     "the executor is silent": executor_is_silent,
+    "the executor is silent for minutes": executor_is_silent_for_minutes,
+    "the executor is silent for hours": executor_is_silent_for_hours,
     "the executor forgets": executor_forgets,
     "the executor refuses": executor_refuses,
     "a DELETE is broken off by the store": delete_is_broken_off,

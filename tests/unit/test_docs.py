@@ -16,6 +16,7 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import RESULT
 from rythmiq.settings import WorkerSettings
 from rythmiq_cli.docs_pages import DOCS, PAGES, main
+from rythmiq_worker.intake import admitted
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -86,7 +87,13 @@ def test_every_failure_and_warning_has_its_line() -> None:
 
 @pytest.mark.parametrize("text", examples("payload"))
 def test_the_payloads_that_are_shown_are_valid(text: str) -> None:
-    assert Payload.model_validate_json(text).job_id == "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+    payload = Payload.model_validate_json(text)
+    assert payload.job_id == "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+    store = {f"SPACES_{name.upper()}": value for name, value in payload.storage.model_dump().items()}
+    settings = WorkerSettings.from_environ(
+        {**store, "SPACES_KEY": "key", "SPACES_SECRET": "hush", "ALLOW_PLAINTEXT": "yes"}
+    )
+    assert admitted(payload, settings).payload == payload
 
 
 @pytest.mark.parametrize("text", examples("result"))

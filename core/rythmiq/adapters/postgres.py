@@ -69,8 +69,8 @@ class PostgresTransport:
         self,
         url: str,
         *,
-        connect_timeout_s: int = 5,
-        statement_timeout_s: float = 8.0,
+        connect_timeout_s: int = 2,
+        statement_timeout_s: float = 4.0,
         max_idle: int = 4,
         max_idle_s: float = 60.0,
     ) -> None:
@@ -78,7 +78,7 @@ class PostgresTransport:
         self._lock = threading.Lock()
         self._conninfo = connection_string(url, connect_timeout_s=connect_timeout_s)
         self._statement_timeout_ms = round(statement_timeout_s * 1000)
-        self._give_up_s = statement_timeout_s + 2.0
+        self._give_up_s = statement_timeout_s + 1.0
         self._max_idle = max_idle
         self._max_idle_s = max_idle_s
 

@@ -54,7 +54,7 @@ class SupabaseTransport:
     """
 
     def __init__(
-        self, url: str, anon_key: str, service_key: str, *, timeout_s: float = 10.0, authorities: str | None = None
+        self, url: str, anon_key: str, service_key: str, *, timeout_s: float = 5.0, authorities: str | None = None
     ) -> None:
         self._anon_key = anon_key
         self._service_key = service_key

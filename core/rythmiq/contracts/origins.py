@@ -19,11 +19,6 @@ Origin = tuple[str, str, int]
 AddressPolicy = Callable[[str], bool]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Where clouds answer a machine's questions about itself; not all of them are link-local.
-_METADATA_ADDRESSES = frozenset(
-    ipaddress.ip_address(text)
-    for text in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
-)
 
 
 class OriginRefusedError(ValueError):
@@ -101,26 +96,22 @@ def store_origin(endpoint: str) -> Origin:
 
 
 def is_reachable(address: str, *, listed_host: str = "") -> bool:
-    """Whether a listed origin may resolve to this address.
+    """Whether a listed origin may resolve to this address: a public one, or the very address that is listed.
 
-    The operator vouches for the name, so it may stand for a private network's server; never for what no upload comes
-    from, unless the operator listed that very address: link-local and metadata services, multicast, nothing at all.
+    A name is in the hands of whoever runs its DNS, so it never stands for an address inside (private, loopback, shared,
+    link-local): who wants that lists the address itself. `localhost` is no name of DNS's (RFC 6761).
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    plain = mapped or found
     if str(found) == listed_host:
         return True
-    return not (
-        plain.is_link_local
-        or plain.is_multicast
-        or plain.is_unspecified
-        or (plain.is_reserved and not plain.is_loopback)
-        or plain in _METADATA_ADDRESSES
-    )
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found
+    if listed_host == "localhost":
+        return plain.is_loopback
+    return plain.is_global and not plain.is_multicast
 
 
 def _below_own_bucket(parts: SplitResult, rules: OriginRules) -> str | None:

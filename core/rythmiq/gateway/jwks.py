@@ -18,7 +18,7 @@ from rythmiq.log import log
 
 LIFESPAN_S = 600.0
 COOLDOWN_S = 30.0
-TIMEOUT_S = 5.0
+TIMEOUT_S = 2.0
 MAX_BYTES = 256 * 1024
 _RETRY_S = 5
 _MIN_RSA_BITS = 2048

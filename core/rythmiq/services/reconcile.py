@@ -68,6 +68,21 @@ class ReconcileTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class _Time:
+    """Until when, on the monotonic clock.
+
+    Attributes:
+        start: something new is started.
+        calls: the store and the executor are asked.
+        settle: a settlement may go on.
+    """
+
+    start: float
+    calls: float
+    settle: float
+
+
+@dataclass(frozen=True, slots=True)
 class TickReport:
     """What ticks have done."""
 
@@ -111,20 +126,26 @@ class Reconciler:
         self._settlement = settlement
         self._terms = terms
 
-    def tick(self, *, budget_s: float = TICK_S, most: int = MOST_TICKS) -> TickReport:
+    def tick(self, *, budget_s: float = TICK_S, most: int = MOST_TICKS, within_s: float = float("inf")) -> TickReport:
         """Reconcile and dispatch, again while something is due, until the budget or `most` ticks are spent.
+
+        Args:
+            budget_s: after this nothing new is started.
+            most: how often the database is asked what is due.
+            within_s: what all calls of the store and the executor have to fit in.
 
         Raises:
             DatabaseUnavailableError: the database does not answer.
         """
-        ends_at = self._clock.monotonic_s() + budget_s
+        now_s = self._clock.monotonic_s()
+        ends_at, all_end_at = now_s + budget_s, now_s + within_s
         done, purged = Counter[str](), Counter[str]()
         for _ in range(most):
             work = self._database.jobs_tick(self._terms.capacity)
             purged.update(work.purged)
             if work.is_nothing:
                 break
-            done.update(self._follow(work, ends_at))
+            done.update(self._follow(work, ends_at, all_end_at))
             if self._clock.monotonic_s() >= ends_at:
                 break
         return TickReport(done["reconciled"], done["dispatched"], dict(purged))
@@ -134,109 +155,110 @@ class Reconciler:
         done = self._follow(work, self._clock.monotonic_s() + budget_s)
         return TickReport(done["reconciled"], done["dispatched"], dict(work.purged))
 
-    def _follow(self, first: TickWork, ends_at: float) -> Counter[str]:
+    def _follow(self, first: TickWork, ends_at: float, all_end_at: float = float("inf")) -> Counter[str]:
         """Do the work, and what comes of it, while there is time to start anything."""
         done = Counter[str]()
-        calls_end_at = self._clock.monotonic_s() + SUBMIT_S
+        now_s = self._clock.monotonic_s()
+        time = _Time(ends_at, min(now_s + SUBMIT_S, all_end_at), min(now_s + SETTLE_IN_TICK_S, all_end_at))
         waiting = deque([first])
         while waiting:
             work = waiting.popleft()
             # An overdue job that nobody gets to is due again in a minute: `jobs_tick` has moved its lease.
-            if work.overdue is not None and self._clock.monotonic_s() < ends_at:
-                waiting.append(self._safely(self._reconcile, work.overdue, calls_end_at))
+            if work.overdue is not None and self._clock.monotonic_s() < time.start:
+                waiting.append(self._safely(self._reconcile, work.overdue, time))
                 done["reconciled"] += 1
-            if work.dispatch is not None and self._clock.monotonic_s() < ends_at:
-                waiting.append(self._safely(self._dispatch, work.dispatch, calls_end_at))
+            if work.dispatch is not None and self._clock.monotonic_s() < time.start:
+                waiting.append(self._safely(self._dispatch, work.dispatch, time))
                 done["dispatched"] += 1
             elif work.dispatch is not None:
                 self._dispatcher.postpone(work.dispatch)
             # What nobody gets to is handed out again in ten minutes.
-            if work.removal is not None and self._clock.monotonic_s() < ends_at:
-                self._clear_up(work.removal, calls_end_at)
+            if work.removal is not None and self._clock.monotonic_s() < time.start:
+                self._clear_up(work.removal, time)
         return done
 
-    def _safely(self, step: "Callable[[_Job, float], TickWork]", job: "_Job", ends_at: float) -> TickWork:
+    def _safely(self, step: "Callable[[_Job, _Time], TickWork]", job: "_Job", time: _Time) -> TickWork:
         """Take a step for one job; trouble leaves the job to a later tick and harms nobody else's."""
         try:
-            return step(job, ends_at)
+            return step(job, time)
         except (StoreError, UnavailableError, ProblemError) as error:
             log("tick_trouble", level="warning", job_id=job.job_id, attempt=job.attempt, reason=str(error))
         except Exception as error:  # noqa: BLE001  a defect met by one job must not stop the others
             log("tick_defect", level="error", job_id=job.job_id, attempt=job.attempt, reason=type(error).__name__)
         return TickWork()
 
-    def _clear_up(self, removal: Removal, ends_at: float) -> None:
+    def _clear_up(self, removal: Removal, time: _Time) -> None:
         """Remove what an attempt that never settled may have left: nobody else would for months."""
         try:
             for key in removal.keys:
-                self._store.delete_object(key, timeout_s=self._left_s(ends_at))
+                self._store.delete_object(key, timeout_s=self._left_s(time.calls))
             self._database.removal_done(removal.job_id)
         except (StoreError, UnavailableError) as error:
             log("removal_trouble", level="warning", job_id=removal.job_id, reason=str(error))
 
-    def _dispatch(self, job: StartedJob, ends_at: float) -> TickWork:
-        return self._dispatcher.dispatch(job, timeout_s=self._left_s(ends_at)).work
+    def _dispatch(self, job: StartedJob, time: _Time) -> TickWork:
+        return self._dispatcher.dispatch(job, timeout_s=self._left_s(time.calls)).work
 
-    def _reconcile(self, job: OverdueJob, ends_at: float) -> TickWork:
+    def _reconcile(self, job: OverdueJob, time: _Time) -> TickWork:
         """Find out what became of an attempt whose lease has passed: result object, executor, next attempt."""
-        settled = self._settled_from_result(job, ends_at)
+        settled = self._settled_from_result(job, time)
         if settled is not None:
             return settled
         # Another executor's reference says nothing to this one.
         reference = job.executor_ref if job.executor in {None, self._executor.name} else None
         if job.executor_ref is None:
             # The reply to a submit may have been lost: only what the executor does not know is submitted again.
-            reference = self._found(job, ends_at)
+            reference = self._found(job, time)
             if reference is None and self._age_s(job) <= self._terms.pending_max_s:
-                return self._dispatch(job, ends_at)
+                return self._dispatch(job, time)
             if reference is not None:
                 self._dispatcher.keep_reference(job, reference)
-        state = self._state(job, reference, ends_at)
+        state = self._state(job, reference, time)
         if state in _GOES_ON and not self._overlong(job, state):
             self._dispatcher.postpone(job, lease_s=min(EXTEND_S, self._terms.capacity.lease_s))
             return TickWork()
         # It may have ended between the two questions.
-        settled = self._settled_from_result(job, ends_at)
-        return settled if settled is not None else self._abandon(job, reference, state, ends_at)
+        settled = self._settled_from_result(job, time)
+        return settled if settled is not None else self._abandon(job, reference, state, time)
 
-    def _found(self, job: OverdueJob, ends_at: float) -> str | None:
+    def _found(self, job: OverdueJob, time: _Time) -> str | None:
         try:
-            return self._executor.find(job.job_id, job.attempt, timeout_s=self._left_s(ends_at))
+            return self._executor.find(job.job_id, job.attempt, timeout_s=self._left_s(time.calls))
         except ExecutorUnclearError:
             if self._age_s(job) > self._terms.pending_max_s:  # as below; the fence stops what may run all the same
                 return None
             raise
 
-    def _state(self, job: OverdueJob, reference: str | None, ends_at: float) -> ExecutorState:
+    def _state(self, job: OverdueJob, reference: str | None, time: _Time) -> ExecutorState:
         if reference is None:
             return "unknown"
         try:
-            return self._executor.status(reference, timeout_s=self._left_s(ends_at))
+            return self._executor.status(reference, timeout_s=self._left_s(time.calls))
         except ExecutorUnclearError:
             if self._overlong(job, "running"):  # however long the executor is silent, the job has to end
                 return "unknown"
             raise
 
-    def _settled_from_result(self, job: OverdueJob, ends_at: float) -> TickWork | None:
+    def _settled_from_result(self, job: OverdueJob, time: _Time) -> TickWork | None:
         """Settle from the attempt's result object; None when there is none that is the launcher's."""
-        body = self._result_of(job, ends_at)
+        body = self._result_of(job, time)
         if body is None:
             return None
         try:
-            return self._settlement.settle(body, timeout_s=SETTLE_IN_TICK_S).work
+            return self._settlement.settle(body, timeout_s=self._left_s(time.settle)).work
         except ProblemError as error:
             if error.code is not ProblemCode.INVALID_FIELD:
                 raise
             log("result_refused", level="error", job_id=job.job_id, attempt=job.attempt, reason="foreign keys")
             return None
 
-    def _result_of(self, job: OverdueJob, ends_at: float) -> "WebhookBody | None":
+    def _result_of(self, job: OverdueJob, time: _Time) -> "WebhookBody | None":
         from rythmiq.contracts.webhook import WebhookBody  # noqa: PLC0415  most ticks find nothing overdue
 
         key = result_key(job.user_id, job.job_id, job.attempt)
         try:
             data = self._store.fetch_object(
-                key, max_bytes=_MAX_RESULT_BYTES + OVERHEAD_BYTES, timeout_s=self._left_s(ends_at)
+                key, max_bytes=_MAX_RESULT_BYTES + OVERHEAD_BYTES, timeout_s=self._left_s(time.calls)
             )
         except ObjectMissingError:
             return None
@@ -253,12 +275,14 @@ class Reconciler:
             return None
         return body
 
-    def _abandon(self, job: OverdueJob, reference: str | None, state: ExecutorState, ends_at: float) -> TickWork:
+    def _abandon(self, job: OverdueJob, reference: str | None, state: ExecutorState, time: _Time) -> TickWork:
         """Give an attempt up: first the fence, so that a late start finds nothing to do, then the next attempt."""
-        self._store.delete_object(dispatch_key(job.user_id, job.job_id, job.attempt), timeout_s=self._left_s(ends_at))
+        self._store.delete_object(
+            dispatch_key(job.user_id, job.job_id, job.attempt), timeout_s=self._left_s(time.calls)
+        )
         if reference is not None and state in _GOES_ON and self._executor.capabilities.cancel:
             try:
-                self._executor.cancel(reference, timeout_s=self._left_s(ends_at))
+                self._executor.cancel(reference, timeout_s=self._left_s(time.calls))
             except UnavailableError:
                 log("cancel_unclear", level="warning", job_id=job.job_id, attempt=job.attempt)
         cancelled = state == "cancelled"

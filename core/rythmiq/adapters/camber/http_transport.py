@@ -60,6 +60,8 @@ class HttpTransport:
         values = {"command": command, "engine": terms.engine, "size": terms.size, "path": terms.path}
         body = {names[name]: value for name, value in values.items() if value is not None}
         answer = await self.ask("POST", self._wire.path_jobs, body)
+        if answer.status == _NOT_FOUND and answer.code is None:  # of the route: it says nothing of the job
+            raise CamberUnavailableError("Camber starts no jobs at the address that is configured (404)")
         data = answer.data()
         if not isinstance(data, Mapping):
             raise CamberAmbiguousError("Camber answered what we do not understand")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rythmiq.services.reconcile import Reconciler
     from rythmiq.services.webhooks import WebhookAuth
 
+WITHIN_S = 5.0
+"""What a tick may ask of the store and the executor: the function has ten seconds, the rest is the database's."""
 TICK = Operation(
     name="tick",
     method="POST",
@@ -51,7 +53,7 @@ def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], C
 
 def _on_trigger(parts: Parts) -> Response:
     """Do what the scheduler asks for."""
-    report = parts.reconciler.tick()
+    report = parts.reconciler.tick(within_s=WITHIN_S)
     return answer(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 
 
