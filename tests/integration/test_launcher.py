@@ -49,6 +49,9 @@ def test_a_job_runs_from_its_dispatch_object_to_the_webhook(order: Order) -> Non
     assert "20261125T010203Z" in key
     webhook = order.webhook()
     assert (webhook.camber_job_id, webhook.job_id, webhook.attempt) == (None, order.job.job_id, 1)
+    told = order.receiver.told[0].body["result"]
+    assert set(told["artifacts"]) == {"master_path", "preview_path", "document_path"}
+    assert told["metrics"]["ocr_confidence"] is None
 
 
 def test_code_stage_and_ids_are_framed_on_stdout_and_nothing_else(order: Order) -> None:

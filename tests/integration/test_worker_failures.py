@@ -166,7 +166,8 @@ def test_a_refused_payload_is_named_by_its_job_when_that_can_be_read(plain_job: 
     assert (done.error.code, done.document["job_id"]) == ("PAYLOAD_INVALID", plain_job.job_id)
     assert "/user_id" in done.error.message
     assert "nobody" not in done.stdout
-    assert done.result.metrics is None
+    assert set(done.document) == {"status", "job_id", "error"}
+    assert set(done.document["error"]) == {"code", "stage", "message", "retryable"}
 
 
 def test_a_misconfigured_worker_names_each_variable_and_no_value(plain_job: Job) -> None:

@@ -43,7 +43,6 @@ def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait
         "master_path": f"master/{plain_job.user_id}/{plain_job.job_id}/{plain_job.job_id}.enc",
         "preview_path": f"{prefix}/preview.jpg",
         "document_path": f"{prefix}/20260102T030405Z_document.jpg",
-        "text_path": None,
     }
     metrics = answer["metrics"]
     assert [stage["stage"] for stage in metrics["stages"]] == STAGES

@@ -73,6 +73,19 @@ def test_a_result_survives_json(document: dict[str, Any]) -> None:
     assert RESULT.validate_json(read.model_dump_json()) == read
 
 
+def test_what_there_is_not_is_left_out_and_may_come_as_null() -> None:
+    """SPEC 5 writes `text_path?`, `detail?` and `metrics?`; `ocr_confidence` is null when OCR is off."""
+    made, broken = success(), failure()
+    made["artifacts"]["text_path"] = broken["error"]["detail"] = broken["metrics"] = None
+    written = json.loads(RESULT.validate_python(made).model_dump_json())
+    assert set(written["artifacts"]) == {"master_path", "preview_path", "document_path"}
+    assert written["metrics"]["ocr_confidence"] is None
+    assert written["receipt"]["clauses"][0]["source"] is None
+    written = json.loads(RESULT.validate_python(broken).model_dump_json())
+    assert set(written) == {"status", "job_id", "error"}
+    assert set(written["error"]) == {"code", "stage", "message", "retryable"}
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -89,3 +89,4 @@ def test_the_last_resort_is_a_valid_failure() -> None:
     assert isinstance(read, Failure)
     assert read.error.code is ErrorCode.INTERNAL_ERROR
     assert read.error.retryable
+    assert read.model_dump_json().encode() == LAST_RESORT

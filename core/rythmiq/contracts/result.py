@@ -1,6 +1,7 @@
 """What the worker prints on STDOUT: exactly one of these two documents.
 
-It never holds recognised text, file names of the user or pixels beyond the receipt's own file name.
+It never holds recognised text, file names of the user or pixels beyond the receipt's own file name. `text_path`,
+`detail` and a failure's `metrics` are left out where there are none, and read as null, too.
 
 Source: SPEC 5, 16.
 """
@@ -22,6 +23,10 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
 
 
 class _Wire(BaseModel):
@@ -55,7 +60,7 @@ class Artifacts(BaseModel):
     master_path: str
     preview_path: str
     document_path: str
-    text_path: str | None = None
+    text_path: str | None = Field(default=None, exclude_if=_is_absent)
 
 
 class Success(_Wire):
@@ -77,7 +82,7 @@ class ErrorReport(_Wire):
     stage: Stage
     message: Annotated[str, Field(max_length=500)]
     retryable: bool
-    detail: dict[str, JsonValue] | None = None
+    detail: dict[str, JsonValue] | None = Field(default=None, exclude_if=_is_absent)
 
 
 class Failure(_Wire):
@@ -86,7 +91,7 @@ class Failure(_Wire):
     status: Literal["failed"] = "failed"
     job_id: Uuid4 | None
     error: ErrorReport
-    metrics: Metrics | None = None
+    metrics: Metrics | None = Field(default=None, exclude_if=_is_absent)
 
 
 def _short_and_storable(result: Success | Failure) -> Success | Failure:

@@ -13,7 +13,7 @@ _READ_BYTES = 64 * 1024
 # What is said when not even a failure can be put together: imports that fail, no memory left.
 LAST_RESORT = (
     b'{"status":"failed","job_id":null,"error":{"code":"INTERNAL_ERROR","stage":"init",'
-    b'"message":"the worker could not run","retryable":true,"detail":null},"metrics":null}'
+    b'"message":"the worker could not run","retryable":true}}'
 )
 
 
