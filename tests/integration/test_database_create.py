@@ -123,6 +123,18 @@ def test_the_same_upload_with_another_request_is_claimed(sql: Calls) -> None:
     assert sql.create(user, upload, request_hash="b" * 64) == {"outcome": "upload_claimed"}
 
 
+def test_a_claimed_upload_is_told_after_an_unknown_portal_and_before_a_missing_object(sql: Calls) -> None:
+    """SPEC 4: 404, then 409."""
+    user = sql.user()
+    upload = sql.upload(user)
+    sql.create(user, upload)
+    other = {"request_hash": "b" * 64}
+    assert sql.create(user, upload, portal="nowhere", **other) == {"outcome": "portal_unknown"}
+    assert sql.create(user, upload, object_bytes=None, **other) == {"outcome": "upload_claimed"}
+    # Still the same job where the request is equal, whatever became of portal and object.
+    assert sql.create(user, upload, portal="nowhere", object_bytes=None)["outcome"] == "replayed"
+
+
 def test_a_conflict_of_key_and_upload_at_once_is_a_mismatch(sql: Calls) -> None:
     user = sql.user()
     upload = sql.upload(user)

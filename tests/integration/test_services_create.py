@@ -220,6 +220,8 @@ def test_the_same_upload_with_another_request_is_claimed(rig: Rig, user: User) -
     assert rig.create(user, raw_path=signed.raw_path).job_id == first.job_id
     problem = refused(rig, user, raw_path=signed.raw_path, options={"rotate": 90})
     assert (problem.code, problem.status) == (ProblemCode.UPLOAD_CLAIMED, 409)
+    problem = refused(rig, user, raw_path=signed.raw_path, portal="nowhere")
+    assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
 
 
 def test_two_users_keys_do_not_meet(rig: Rig, user: User) -> None:

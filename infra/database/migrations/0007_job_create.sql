@@ -9,8 +9,9 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 
--- Refusals in this order: a key or an upload that has a job already, portal, upload, object, size, how many are active,
--- credit. The user's credits are locked before anything is looked at, so that equal calls come one after the other.
+-- Refusals in this order: a key that has a job already, portal, upload, an upload that has a job already, object, size,
+-- how many are active, credit. An equal request is the same job before all of them. The user's credits are locked before
+-- anything is looked at, so that equal calls come one after the other.
 create function public.job_create(
   p_user_id uuid, p_job_id uuid, p_document_id uuid, p_raw_path text, p_artifact_url text, p_object_bytes bigint,
   p_portal text, p_slot text, p_portal_version text, p_mime_type text, p_original_filename text, p_options jsonb,
@@ -28,6 +29,7 @@ declare
   v_slots text[];
   v_version text;
   v_job_id uuid := p_job_id;
+  v_claimed jsonb;
   v_started jsonb;
 begin
   perform public.credits_open(p_user_id, p_initial_credits);
@@ -43,7 +45,10 @@ begin
       where job_id = public.key_id(p_raw_path) and user_id = p_user_id and raw_path = p_raw_path for update;
     if v_upload.claimed_at is not null then
       select * into v_twin from public.jobs where id = v_upload.job_id;
-      return public.job_replay(v_twin, p_request_hash, 'upload_claimed');
+      v_claimed := public.job_replay(v_twin, p_request_hash, 'upload_claimed');
+      if v_claimed ->> 'outcome' = 'replayed' then
+        return v_claimed;
+      end if;
     end if;
   end if;
 
@@ -59,6 +64,9 @@ begin
   if v_is_upload then
     if v_upload.job_id is null then
       return jsonb_build_object('outcome', 'upload_unknown');
+    end if;
+    if v_claimed is not null then
+      return v_claimed;
     end if;
     v_job_id := v_upload.job_id;
   elsif p_raw_path is not null then
