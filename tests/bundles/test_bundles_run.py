@@ -5,8 +5,11 @@ The interpreter is a clean one: isolated, without this environment's packages. E
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +62,28 @@ def function_environ(name: str, supabase_url: str) -> dict[str, str]:
     return {variable: environment(supabase_url).get(variable, "-") for variable in known}
 
 
+READ_ONLY = """mount --bind /tmp /tmp && mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" &&
+mount -o remount,bind,ro / && exec "$@\""""
+"""As on the platform: only /tmp may be written, and not where the bundle lies."""
+
+
+@cache
+def read_only(directory: Path) -> list[str]:
+    """What runs a command so; nothing where a user may make no name spaces."""
+    prefix = ["unshare", "-rm", "sh", "-c", READ_ONLY, str(directory)]
+    may = (
+        shutil.which("unshare") and subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode == 0
+    )
+    return prefix if may else []
+
+
 def called_once(directory: Path, event: dict[str, Any], environ: dict[str, str], tmp_path: Path) -> dict[str, Any]:
-    """One cold start in a process of its own: the answer, its cost, its modules."""
+    """One cold start in a process of its own, with nothing to write to but /tmp: the answer, its cost, its modules."""
     file = tmp_path / "event.json"
     file.write_text(json.dumps(event), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", ONE_CALL, directory, file, "--closure"],
-        env={"__OW_API_HOST": "https://faas.example", "__OW_NAMESPACE": "fn-1", **environ},
+        [*read_only(directory), sys.executable, "-I", "-S", "-B", ONE_CALL, directory, file, "--closure"],
+        env={"PATH": os.defpath, "__OW_API_HOST": "https://faas.example", "__OW_NAMESPACE": "fn-1", **environ},
         check=True,
         capture_output=True,
         text=True,
@@ -102,6 +120,15 @@ def test_bytecode_is_never_compared_with_its_source(unpacked: dict[str, Path]) -
     sources = [path for path in unpacked["api/uploads"].rglob("*.py") if path.parent.name != "bin"]
     assert len(compiled) == len(sources) - 1  # the function's own __main__.py, which the platform renames
     assert {path.read_bytes()[4:8] for path in compiled} == {b"\x01\x00\x00\x00"}  # PEP 552: hash, unchecked
+
+
+def test_a_cold_start_is_tried_where_only_tmp_can_be_written(unpacked: dict[str, Path], tmp_path: Path) -> None:
+    directory = unpacked["api/health"]
+    if not read_only(directory):
+        pytest.skip("no name spaces for users here: bundles are called in a tree that can be written")
+    for path, may in ((directory / "made", False), (ROOT / "made", False), (tmp_path / "made", True)):
+        touch = [*read_only(directory), "touch", str(path)]
+        assert (subprocess.run(touch, check=False, capture_output=True).returncode == 0) == may, path
 
 
 # --- answers -----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a call may wait for outside fits in the time of the function that makes it (project.yml): it can say so itself."""
+"""What a call may wait for outside fits in the time of the function that makes it (project.yml), which then says so."""
 
 import inspect
 from pathlib import Path
