@@ -10,11 +10,13 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from rythmiq_cli import migrations
+from rythmiq_cli.doctor import database
 from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.main import app
 from tests.postgres_fixture import PostgresForTests
+from tests.rls.access_table import FUNCTIONS, RELATIONS
 
 
 def found(url: str) -> dict[str, Finding]:
@@ -107,6 +109,7 @@ def test_row_level_security_that_is_off_is_broken(fresh_database_url: str, how: 
         ("grant select on public.jobs to anon", "anon may select jobs"),
         ("grant update on public.user_credits to authenticated", "authenticated may update user_credits"),
         ("grant select on public.metrics to authenticated", "authenticated may select metrics"),
+        ("grant select on public.removals to authenticated", "authenticated may select removals"),
         ("grant select (wrapped_key) on public.jobs to authenticated", "authenticated may read jobs.wrapped_key"),
     ],
 )
@@ -115,16 +118,32 @@ def test_a_grant_that_is_too_much_is_broken(fresh_database_url: str, grant: str,
     assert (grants.state, said in grants.said) == ("broken", True)
 
 
-def test_a_function_that_writes_and_is_open_to_users_is_broken(fresh_database_url: str) -> None:
-    functions = changed(fresh_database_url, "grant execute on function public.credits_grant to authenticated")[
-        "functions"
-    ]
-    assert (functions.state, functions.said) == ("broken", "what writes is open: authenticated may call credits_grant")
+@pytest.mark.parametrize(
+    ("function", "role"),
+    [
+        ("credits_grant", "authenticated"),  # writes
+        ("job_inspect", "authenticated"),  # reads
+        ("key_id", "anon"),  # computes
+        ("job_get", "anon"),  # is for those alone who are signed in
+    ],
+)
+def test_a_function_of_the_service_that_is_open_is_broken(fresh_database_url: str, function: str, role: str) -> None:
+    functions = changed(fresh_database_url, f"grant execute on function public.{function} to {role}")["functions"]
+    said = f"what is the service's alone is open: {role} may call {function}"
+    assert (functions.state, functions.said) == ("broken", said)
 
 
-def test_a_function_that_users_need_and_may_not_call_is_broken(fresh_database_url: str) -> None:
-    functions = changed(fresh_database_url, "revoke execute on function public.job_get from authenticated")["functions"]
-    assert (functions.state, functions.said) == ("broken", "users may not call job_get")
+@pytest.mark.parametrize("function", ["job_get", "queue_state"])
+def test_a_function_that_users_need_and_may_not_call_is_broken(fresh_database_url: str, function: str) -> None:
+    changed_by_hand = f"revoke execute on function public.{function} from authenticated"
+    functions = changed(fresh_database_url, changed_by_hand)["functions"]
+    assert (functions.state, functions.said) == ("broken", f"users may not call {function}")
+
+
+def test_the_doctor_knows_what_is_whose_as_the_table_of_access_has_it() -> None:
+    assert set(database._OF_USERS) == {name for name, who in FUNCTIONS.items() if "authenticated" in who}
+    assert set(database._SERVICE_TABLES) == {name for name, who in RELATIONS.items() if "authenticated" not in who}
+    assert not [name for name, who in FUNCTIONS.items() if "anon" in who]
 
 
 def test_a_policy_that_shows_others_jobs_is_broken(fresh_database_url: str) -> None:
