@@ -43,9 +43,13 @@ def test_the_paths_of_package_api_are_served_at_the_root_too(serve: Server) -> N
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/api", "/api/nothing", "/internal/echo", "/api/echo2"])
-def test_an_unknown_path_is_the_platform_s_404(serve: Server, path: str) -> None:
+def test_an_unknown_path_is_a_problem_as_the_functions_own_are(serve: Server, path: str) -> None:
     answer = serve(returning("{}")).get(path)
-    assert (answer.status_code, set(answer.json())) == (404, {"code", "error"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+    assert "error" not in answer.json()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -83,6 +87,8 @@ def test_a_body_over_one_megabyte_is_413_and_a_body_of_one_megabyte_is_not(serve
     assert client.post("/echo", content=b"x" * MAX_BODY_BYTES, headers=text).status_code == 200
     answer = client.post("/echo", content=b"x" * (MAX_BODY_BYTES + 1), headers=text)
     assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
     assert client.post("/echo", content=b"x" * 20_000_000, headers=text).status_code == 413
     assert client.post("/echo", content=iter([b"x" * 700_000] * 2), headers=text).status_code == 413
 

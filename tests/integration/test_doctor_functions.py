@@ -136,7 +136,8 @@ def test_a_function_that_does_not_start_is_broken(function: str) -> None:
 
 
 def test_a_function_that_is_not_deployed_is_broken() -> None:
-    assert "not deployed" in found(but("/api/account", html(404)))["api/account"].said
+    for answer in (html(404), problem(404, "NOT_FOUND")):  # the platform's, and the local cloud's
+        assert "not deployed" in found(but("/api/account", answer))["api/account"].said
 
 
 def test_a_function_that_is_not_configured_names_what_is_missing() -> None:

@@ -155,10 +155,11 @@ def _is_problem(answer: httpx.Response) -> bool:
 
 def _trouble(probe: str, answer: httpx.Response) -> Finding | None:
     """What the function, or the platform in its place, says of itself; None when it answers or refuses as it should."""
-    if _is_problem(answer):
-        return _own_trouble(probe, answer)
+    # The local cloud's gateway tells it as a problem, the platform in words of its own; no door of ours answers so.
     if answer.status_code == HTTPStatus.NOT_FOUND:
         return _REPORT.broken(probe, "is not deployed at this address", f"check PUBLIC_URL; {_DEPLOY}")
+    if _is_problem(answer):
+        return _own_trouble(probe, answer)
     if answer.is_error:
         said = f"the platform answers {answer.status_code} in its place: it does not start, or takes too long"
         fix = "the bundle is incomplete (`make bundle`, tests/bundles) or over a limit of project.yml"

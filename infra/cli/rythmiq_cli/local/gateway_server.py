@@ -6,7 +6,7 @@ Platform; `/` alone leads to the page. What the function did not answer, the pla
 called without HTTP (the platform's trigger) gets an event without `http`.
 
 Source: facts of the platform in docs/local-cloud.md. The status codes of 502 to 504 are DigitalOcean's documented or
-observed ones; the words are ours.
+observed ones; the words are ours. What a client may bring about, 404 and 413, is a problem as the functions' own are.
 """
 
 import json
@@ -103,9 +103,9 @@ class GatewayServer:
         if request.path == "/" and _PAGE in self._pools:
             return WebAnswer(HTTPStatus.FOUND, (("Location", f"/{_PAGE}"),))
         if pool is None:
-            return platform_answer(HTTPStatus.NOT_FOUND, "The requested resource does not exist.", request.request_id)
+            return _refusal(ProblemCode.NOT_FOUND, request.request_id)
         if len(request.body) > MAX_BODY_BYTES:
-            return _too_large(request.request_id)
+            return _refusal(ProblemCode.BODY_TOO_LARGE, request.request_id)
         try:
             result = pool.invoke(event_of(replace(request, path=rest)))
         except FunctionError as error:
@@ -248,9 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def _too_large(request_id: str) -> WebAnswer:
-    """413 in our own words: the platform's are not known, and a client of ours reads ours."""
-    entry = PROBLEMS[ProblemCode.BODY_TOO_LARGE]
+def _refusal(code: ProblemCode, request_id: str) -> WebAnswer:
+    """A problem in our own words: the platform's are not known, and a client of ours reads ours."""
+    entry = PROBLEMS[code]
     problem = {
         "type": "about:blank",
         "title": entry.title,
@@ -260,4 +260,5 @@ def _too_large(request_id: str) -> WebAnswer:
         "errors": [],
         "request_id": request_id,
     }
-    return WebAnswer(entry.status, (("Content-Type", PROBLEM_TYPE),), json.dumps(problem).encode())
+    headers = (("Content-Type", PROBLEM_TYPE), ("Cache-Control", "no-store"))
+    return WebAnswer(entry.status, headers, json.dumps(problem).encode())
