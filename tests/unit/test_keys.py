@@ -144,6 +144,7 @@ def test_a_changed_key_is_refused_or_parses_to_itself(base: str, at: int, put: s
         return
     assert str(key) == text
     assert re.fullmatch(r"(raw|master|output)(/[A-Za-z0-9_-][A-Za-z0-9._-]*){3}", text)
+    assert ".." not in text
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,9 @@ def test_a_changed_key_is_refused_or_parses_to_itself(base: str, at: int, put: s
         raw_key(USER, JOB, AT, "a.jpg").replace("20260102", "20260230"),
         raw_key(USER, JOB, AT, "a.jpg").removesuffix(".enc"),
         raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "../a.jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a..jpg"),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a."),
+        raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "_.."),
         raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a\\b.jpg"),
         raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "a b.jpg"),
         raw_key(USER, JOB, AT, "a.jpg").replace("a.jpg", "\N{DEVANAGARI DIGIT ONE}.jpg"),
@@ -224,6 +228,8 @@ class Nowhere(dt.tzinfo):
         lambda: raw_key(USER, f"{JOB}/{JOB}", AT, "a.jpg"),
         lambda: raw_key(USER, JOB, AT, "a/b"),
         lambda: raw_key(USER, JOB, AT, "..jpg"),
+        lambda: raw_key(USER, JOB, AT, "a..jpg"),
+        lambda: raw_key(USER, JOB, AT, "a."),
         lambda: raw_key(USER, JOB, AT, "x" * 129),
         lambda: master_key("", JOB),
         lambda: output_key(USER, "", "preview.jpg"),
@@ -253,6 +259,7 @@ def test_a_builder_refuses_what_the_parser_would(build: Callable[[], str]) -> No
         lambda: RawKey(USER, JOB, filename="me.jpg"),
         lambda: RawKey(USER, JOB, at=AT, filename="me.jpg", attempt=1),
         lambda: RawKey(USER, JOB, at=AT, filename="../me.jpg"),
+        lambda: RawKey(USER, JOB, at=AT, filename="me..jpg"),
         lambda: RawKey(USER, JOB, at=AT.replace(microsecond=1), filename="me.jpg"),
         lambda: RawKey(USER, "x", attempt=1),
         lambda: MasterKey(USER, ".."),
@@ -286,11 +293,15 @@ def test_a_timestamp_is_utc() -> None:
 @example("\N{HORIZONTAL ELLIPSIS}.\N{HORIZONTAL ELLIPSIS}jpg")
 @example("\N{ACCOUNT OF}\N{FULLWIDTH SOLIDUS}\N{TWO DOT LEADER}")
 @example("\ud800.jpg")
+@example("a" * 123 + ".b.jpg")
+@example("a" * 127 + ".b")
+@example("a.")
 def test_a_sanitized_name_is_legal_and_stays(text: str) -> None:
     name = sanitize_filename(text)
     parsed = parse_key(raw_key(USER, JOB, AT, name))
     assert isinstance(parsed, RawKey)
     assert parsed.filename == name
+    assert ".." not in name
     assert not parsed.is_dispatch
     assert sanitize_filename(name) == name
 
@@ -321,6 +332,8 @@ def test_a_legal_name_is_kept(name: str) -> None:
         ("me.jpg\0.exe", "me.jpg_.exe"),
         ("line\r\nbreak.jpg", "line_break.jpg"),
         ("x" * 300, "x" * 128),
+        ("scan..final...jpg", "scan.final.jpg"),
+        ("scan.", "scan"),
     ],
 )
 def test_a_name_keeps_what_it_can(text: str, name: str) -> None:

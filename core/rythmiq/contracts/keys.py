@@ -22,7 +22,7 @@ MAX_FILENAME_CHARS = 128
 
 UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _UUID4 = UUID4_PATTERN.strip("^$")
-_FILENAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+_FILENAME = r"[A-Za-z0-9_-](?:(?!\.\.)[A-Za-z0-9._-]){0,127}(?<!\.)"  # no `..`, with the key's own dot after it, too
 _TIMESTAMP = r"[0-9]{8}T[0-9]{6}Z"
 _TIMESTAMP_FIELDS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
 _ATTEMPT = r"[1-9][0-9]{0,3}"
@@ -193,21 +193,21 @@ def parse_timestamp(text: str) -> dt.datetime:
 def sanitize_filename(text: str) -> str:
     """Map anything to a legal file name, never to an empty one; a legal name stays as it is.
 
-    The last path component is kept, accents are folded, everything else illegal becomes `_`, a stem without a letter
-    or digit becomes `file`, and a long stem is cut so that the extension survives.
+    The last path component is kept, accents are folded, everything else illegal becomes `_`, a run of dots becomes one,
+    a stem without a letter or digit becomes `file`, and a long stem is cut so that the extension survives.
     """
     if re.fullmatch(_FILENAME, text):
         return text
     name = re.split(r"[/\\]", text)[-1].lstrip(".")
     folded = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
-    legal = re.sub(r"[^A-Za-z0-9._-]+", "_", folded)
+    legal = re.sub(r"\.+", ".", re.sub(r"[^A-Za-z0-9._-]+", "_", folded))
     stem, dot, extension = legal.rpartition(".")
     if not dot or not re.fullmatch(r"[A-Za-z0-9]{1,16}", extension):
         stem, dot, extension = legal, "", ""
     if not re.search(r"[A-Za-z0-9]", stem):
         stem = "file"
     stem = stem.lstrip(".")
-    return stem[: MAX_FILENAME_CHARS - len(dot + extension)] + dot + extension
+    return stem[: MAX_FILENAME_CHARS - len(dot + extension)].rstrip(".") + dot + extension
 
 
 def _built(text: str) -> str:
