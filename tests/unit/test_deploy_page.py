@@ -2,20 +2,26 @@
 
 import json
 import re
+import shutil
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from rythmiq_cli.env_check import template_rows
+from rythmiq.settings import LauncherSettings, WorkerSettings
+from rythmiq_cli.env_check import names_of_project, template_rows
 from rythmiq_cli.main import app
+from rythmiq_cli.operator_environment import parse_env
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs" / "deploy.md", ROOT / "infra" / "monitoring" / "README.md"]
 PAGE = PAGES[0].read_text(encoding="utf-8")
 NOT_OURS = {"TAG", "USER", "RELEASE", "USER_ID", "JOB_ID", "ATTEMPT", "DELETE", "POST", "GET", "STDERR"}
-LINES = re.findall(r"(?:^ {4,}|`)(?:\.venv/bin/)?rythmiq ([a-z][^`\n]*)", PAGE, re.MULTILINE)
+LINES = re.findall(r"(?:^ {4,}|`)(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?rythmiq ([a-z][^`\n]*)", PAGE, re.MULTILINE)
+COMMAND = re.compile(r"^ {4,}\S|`(?:[A-Z_]+=\S+ )*(?:rythmiq|doctl|kubectl|git|make) ", re.MULTILINE)
 
 
 def command_of(words: list[str]) -> tuple[object, list[str]]:
@@ -50,21 +56,42 @@ def test_every_file_that_is_named_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-def test_every_step_says_how_far_it_was_tried() -> None:
-    for step in re.split(r"^## (?=\d)", PAGE, flags=re.MULTILINE)[1:]:
-        body = step.partition("\n## ")[0]
-        assert re.search(r"\*\*\[(run|stand-in|there)\]\*\*", body), step.splitlines()[0]
+def sections() -> list[tuple[str, str]]:
+    """Title and text of each."""
+    return [(text.partition("\n")[0], text) for text in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]]
 
 
-def test_the_worker_gets_its_variables_and_no_others() -> None:
-    """The grep of the page, on every name of the template."""
-    pattern = re.search(r"grep -E '(.*?)' deploy.env", PAGE)
-    assert pattern is not None
-    taken = {row.name for row in template_rows() if re.match(pattern[1], f"{row.name}=")}
-    needed = {row.name for row in template_rows() if {"worker", "launcher"} & set(row.components)}
-    optional = {"ALLOW_PLAINTEXT", "ARTIFACT_URL_ALLOWED_ORIGINS"}
-    assert needed - optional <= taken
-    assert not {row.name for row in template_rows() if row.is_secret and row.name in taken} - needed
+@pytest.mark.parametrize("text", [pytest.param(text, id=title) for title, text in sections() if COMMAND.search(text)])
+def test_every_section_that_holds_commands_says_how_far_they_were_tried(text: str) -> None:
+    assert re.search(r"\*\*\[(run|stand-in|there)\]\*\*", text)
+
+
+def test_the_steps_and_what_comes_after_them_are_held_to_that() -> None:
+    held = [title for title, text in sections() if COMMAND.search(text)]
+    assert held == [title for title, _ in sections()]
+    assert {"Change the keys", "Upgrade, and back"} <= set(held)
+
+
+def test_nothing_that_doctl_deploys_is_exported_into_the_shell_that_it_is_called_from() -> None:
+    """It takes a name from there first."""
+    deployed, _ = names_of_project((ROOT / "project.yml").read_text(encoding="utf-8"))
+    exported = {name for line in re.findall(r"^ {4,}export (.*)", PAGE, re.MULTILINE) for name in line.split()}
+    assert exported
+    assert not {name.partition("=")[0] for name in exported} & deployed
+
+
+def test_the_worker_gets_its_variables_and_no_others(tmp_path: Path) -> None:
+    """The page's own lines, on a file that sets every name of the template but one."""
+    lines = re.search(r"^    OWN=.*?> worker\.env\)$", PAGE, re.MULTILINE | re.DOTALL)
+    assert lines is not None
+    given = {row.name: "x" for row in template_rows()} | {"OCR_ENGINE": "-"}
+    text = "".join(f"{name}={value}\n" for name, value in given.items())
+    (tmp_path / "deploy.env").write_text(f"# SPACES_KEY=\n{text}", encoding="utf-8")
+    subprocess.run([shutil.which("bash") or "bash", "-euc", lines[0]], cwd=tmp_path, check=True)
+    made = tmp_path / "worker.env"
+    read = {*WorkerSettings.variables().values(), *LauncherSettings.variables().values()}
+    assert set(parse_env(made.read_text(encoding="utf-8")).values) == read - {"OCR_ENGINE"}
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
 
 def test_the_camber_app_holds_no_secret_and_a_command_that_nothing_can_be_smuggled_into() -> None:
