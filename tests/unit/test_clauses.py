@@ -7,17 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import img2pdf
 import numpy as np
+import pypdfium2
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, ClauseName, Receipt
-from rythmiq_worker.conform import Labels, check
+from rythmiq_worker.conform import Labels, check, conform
 from rythmiq_worker.conform.clauses import Sight, clauses_for
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.picture import open_pages
 from tests.data.portraits import portrait
 
 LABELS = Labels("p", "s", "1", "", "photo.jpg")
@@ -218,6 +221,60 @@ def test_both_readings_of_kb_stand_in_the_words() -> None:
 def test_a_png_has_half_a_dot_of_room_in_its_resolution(measured_dpi: int, verdict: str) -> None:
     data = png(dpi=(measured_dpi, measured_dpi))
     assert clause_of(checked(data, formats=["png"], target_dpi=300), "dpi").verdict == verdict
+
+
+# --- PDF ---------------------------------------------------------------------
+
+
+def pdf(*pictures: bytes) -> bytes:
+    """One page a picture, as scanners make them."""
+    made: bytes = img2pdf.convert(list(pictures), engine=img2pdf.Engine.internal)
+    return made
+
+
+GRAY = SHARP.convert("L")
+DRAWN = Image.fromarray(np.where(np.asarray(GRAY) > 128, 255, 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "color", "measured", "verdict"),
+    [
+        ([jpeg(), jpeg()], "rgb", "24-bit colour", "pass"),
+        ([jpeg(GRAY)], "rgb", "8-bit gray", "fail"),
+        ([jpeg(), jpeg(GRAY)], "rgb", "pages of different colours", "fail"),
+        ([jpeg(SHARP.convert("CMYK"))], "rgb", "another colour space", "fail"),
+        ([jpeg(GRAY)], "gray", "8-bit gray", "pass"),
+        ([jpeg()], "gray", "24-bit colour", "fail"),
+        ([png(DRAWN.convert("1"))], "bw", "black and white", "pass"),
+        ([jpeg()], "bw", "24-bit colour", "fail"),
+        ([jpeg(DRAWN)], "bw", None, "not_checked"),  # its pixels are not looked at
+        ([png(SHARP.quantize(16))], "rgb", None, "not_checked"),  # a palette may hold anything
+    ],
+)
+def test_the_colour_of_a_pdf_is_its_pages(
+    pictures: Sequence[bytes], color: str, measured: str | None, verdict: str
+) -> None:
+    clause = clause_of(checked(pdf(*pictures), kind="document", formats=["pdf"], color=color), "colour")
+    assert (clause.measured, clause.verdict, clause.hard) == (measured, verdict, True)
+
+
+def test_the_colour_of_a_pdf_of_other_things_than_pictures_is_not_checked() -> None:
+    with pypdfium2.PdfDocument.new() as document:
+        document.new_page(200, 200)
+        out = io.BytesIO()
+        document.save(out)
+    assert clause_of(checked(out.getvalue(), formats=["pdf"]), "colour").verdict == "not_checked"
+
+
+@pytest.mark.parametrize("color", ["rgb", "gray", "bw"])
+@pytest.mark.parametrize("upload", [jpeg(), jpeg(GRAY), png(DRAWN)], ids=["rgb", "gray", "drawn"])
+def test_our_pdf_has_the_colour_that_is_asked_for(upload: bytes, color: str) -> None:
+    """Whatever the upload's is: a gray scan is no page of a colour PDF, and a gray one of a gray PDF as it is."""
+    rules = SchemaDefinition.model_validate({"kind": "document", "output_format": "pdf", "color": color})
+    pages = open_pages(upload, max_pixels=1_000_000, max_pages=1, first_only=True)
+    made = conform(pages.pages, rules, LABELS)
+    assert clause_of(made.receipt, "colour").verdict == "pass"
+    assert (made.encodes == 0) is (color == {jpeg(): "rgb", jpeg(GRAY): "gray"}.get(upload))
 
 
 # --- foreign files -----------------------------------------------------------

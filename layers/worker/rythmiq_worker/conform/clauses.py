@@ -13,13 +13,19 @@ from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.background import Background
 from rythmiq_worker.conform.kind import ResolvedKind
-from rythmiq_worker.conform.measure import FileFacts
+from rythmiq_worker.conform.measure import Colour, FileFacts
 
 DPI_TOLERANCE = 0.5
 _FACE_TOLERANCE = (0.07, 0.14)
 _EDGE_WIDTH = (5.2, 5.8)
 _LEGIBILITY = (0.85, 0.60)
-_COLOUR_WORDS = {"rgb": "24-bit colour", "gray": "8-bit gray", "bw": "black and white", "other": "another colour space"}
+_COLOUR_WORDS: dict[Colour, str] = {
+    "rgb": "24-bit colour",
+    "gray": "8-bit gray",
+    "bw": "black and white",
+    "mixed": "pages of different colours",
+    "other": "another colour space",
+}
 _MM_PER_INCH = 25.4
 
 
@@ -68,9 +74,7 @@ def _hard(rules: SchemaDefinition, facts: FileFacts, sight: Sight, filename: str
         found.append(_aspect(rules, facts))
     if rules.target_dpi is not None:
         found.append(_dpi(rules.target_dpi, facts, rules.source_of("target_dpi")))
-    if facts.container != "pdf":
-        found.append(_colour(rules, facts, sight))
-    found.append(_metadata(facts, ours=ours))
+    found += [_colour(rules, facts, sight), _metadata(facts, ours=ours)]
     if rules.max_compression_ratio is not None:
         found.append(_compression(rules.max_compression_ratio, facts, rules.source_of("max_compression_ratio")))
     found.append(_filename(rules, filename, ours=ours))
@@ -174,13 +178,15 @@ def _dpi(wanted_dpi: int, facts: FileFacts, source: Source | None) -> Clause:
 
 
 def _colour(rules: SchemaDefinition, facts: FileFacts, sight: Sight) -> Clause:
-    colour = facts.colour
-    if rules.color == "bw" and colour == "gray" and sight.bilevel:
-        colour = "bw"
-    words = _COLOUR_WORDS
-    return _hard_clause(
-        "colour", words[rules.color], words[colour], rules.source_of("color"), holds=colour == rules.color
-    )
+    colour, wanted, source = facts.colour, _COLOUR_WORDS[rules.color], rules.source_of("color")
+    if rules.color == "bw" and colour == "gray":
+        if sight.bilevel is None and facts.container == "pdf":  # nobody looked at a foreign PDF's pixels
+            colour = None
+        elif sight.bilevel:
+            colour = "bw"
+    if colour is None:
+        return _clause("colour", wanted, None, "not_checked", source, hard=True)
+    return _hard_clause("colour", wanted, _COLOUR_WORDS[colour], source, holds=colour == rules.color)
 
 
 def _metadata(facts: FileFacts, *, ours: bool) -> Clause:

@@ -24,7 +24,7 @@ from rythmiq_worker.conform.clauses import Sight, clauses_for
 from rythmiq_worker.conform.geometry import Layout, can_shrink, chosen_region, lay_out
 from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg
 from rythmiq_worker.conform.kind import ResolvedKind, resolve_kind
-from rythmiq_worker.conform.measure import FileFacts, decoded, measure
+from rythmiq_worker.conform.measure import FileFacts, decoded, decoded_pages, measure
 from rythmiq_worker.conform.pdf import Page, fit_pdf
 from rythmiq_worker.conform.png import fit_png
 from rythmiq_worker.conform.render import is_bilevel, render
@@ -215,9 +215,11 @@ def _encoded(  # noqa: PLR0913, PLR0917  what an encode depends on
 
 def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, crop: Crop | None, shrink: float) -> Page:
     layout = _layout(picture, rules, kind, crop, None, shrink)
-    untouched = crop is None and rules.color == "rgb" and rules.pixel_bounds is None and shrink == 1
+    untouched = crop is None and rules.pixel_bounds is None and shrink == 1
     image = render(picture, layout, rules)
     scan = picture.lossless_jpeg() if untouched else None
+    if scan is not None and measure(scan).colour != rules.color:
+        scan = None
     picture.release()
     return Page(image, scan)
 
@@ -233,7 +235,8 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""
     if facts.container not in {"jpeg", "png"}:
-        return Sight(kind, legibility=legibility)
+        bilevel = all(is_bilevel(page) for page in decoded_pages(data)) if rules.color == "bw" else None
+        return Sight(kind, bilevel=bilevel, legibility=legibility)
     return look(decoded(data), rules, kind, detector if faces else None, legibility)
 
 

@@ -7,11 +7,14 @@ bytes after the end, a missing JFIF header, metadata.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
 from rythmiq_worker.conform.png import PAD_CHUNK
+
+if TYPE_CHECKING:
+    import pypdfium2
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _EOI, _COM = 0xD9, 0xFE
@@ -20,9 +23,10 @@ _PNG_METADATA = {b"eXIf": "EXIF", b"iCCP": "ICC", b"tEXt": "text", b"zTXt": "tex
 _PNG_PAINTED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"pHYs", b"tRNS", b"gAMA", b"sRGB", b"cHRM", b"sBIT"})
 _METRES_PER_INCH = 0.0254
 _POINTS_PER_INCH = 72
+_MOST_PAGES = 100
 
 FileFormat = Literal["jpeg", "png", "pdf", "other"]
-Colour = Literal["rgb", "gray", "bw", "other"]
+Colour = Literal["rgb", "gray", "bw", "mixed", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class FileFacts:
         width_px: of the (first) picture.
         height_px: of the (first) picture.
         dpi: as written; None when the file states none, or two different ones.
-        colour: bw is a bilevel file.
+        colour: bw is a bilevel file; mixed a PDF whose pages differ. None where it cannot be told: a PDF of other
+            things than one picture a page, or of more than a hundred pages.
         jfif: whether a JPEG begins with a JFIF header; None for another format.
         metadata: what beside the picture is in the file, by name.
         trailing_bytes: after the file's own end.
@@ -50,7 +55,7 @@ class FileFacts:
     width_px: int = 0
     height_px: int = 0
     dpi: float | None = None
-    colour: Colour = "other"
+    colour: Colour | None = "other"
     jfif: bool | None = None
     metadata: tuple[str, ...] = ()
     trailing_bytes: int = 0
@@ -208,11 +213,62 @@ def _pdf(data: bytes) -> FileFacts:
             width_pt = page.get_width()
             images = list(page.get_objects(filter=(pypdfium2.raw.FPDF_PAGEOBJ_IMAGE,), max_depth=2))
             size = images[0].get_px_size() if len(images) == 1 else (0, 0)
+            colour = _pdf_colour(document)
     except (pypdfium2.PdfiumError, IndexError):
         raise ValueError("the PDF does not open") from None
     width, height = int(size[0]), int(size[1])
     dpi = round(width / width_pt * _POINTS_PER_INCH, 2) if width and width_pt else None
-    return FileFacts("pdf", "PDF", len(data), width, height, dpi, "rgb", None, (), 0, 0, pages)
+    return FileFacts("pdf", "PDF", len(data), width, height, dpi, colour, None, (), 0, 0, pages)
+
+
+def _pdf_colour(document: "pypdfium2.PdfDocument") -> Colour | None:
+    if len(document) > _MOST_PAGES:
+        return None
+    colours = {_picture_colour(picture) for picture in _only_pictures(document)}
+    if None in colours:
+        return None
+    return colours.pop() if len(colours) == 1 else "mixed"
+
+
+def _only_pictures(document: "pypdfium2.PdfDocument") -> "Iterator[pypdfium2.PdfImage | None]":
+    """The picture of each page; None for a page that holds anything else."""
+    import pypdfium2  # noqa: PLC0415  only a PDF needs it
+
+    for page in document:
+        things = list(page.get_objects(max_depth=2))
+        picture = things[0] if len(things) == 1 else None
+        yield picture if isinstance(picture, pypdfium2.PdfImage) else None
+
+
+def _picture_colour(picture: "pypdfium2.PdfImage | None") -> Colour | None:
+    """Colour of a picture in a PDF; None where its colour space does not tell, as of a palette or a profile."""
+    if picture is None:
+        return None
+    from pypdfium2 import raw  # noqa: PLC0415  only a PDF needs it
+
+    told = picture.get_metadata()
+    if told.colorspace in {raw.FPDF_COLORSPACE_DEVICEGRAY, raw.FPDF_COLORSPACE_CALGRAY}:
+        return "bw" if told.bits_per_pixel == 1 else "gray"
+    if told.colorspace in {raw.FPDF_COLORSPACE_DEVICERGB, raw.FPDF_COLORSPACE_CALRGB}:
+        return "rgb"
+    if told.colorspace in {raw.FPDF_COLORSPACE_DEVICECMYK, raw.FPDF_COLORSPACE_LAB}:
+        return "other"
+    return None
+
+
+def decoded_pages(data: bytes) -> Iterator[Image.Image]:
+    """The pixels of each page of a PDF that we made: one JPEG a page.
+
+    Raises:
+        OSError: they do not decode.
+    """
+    import pypdfium2  # noqa: PLC0415  only a PDF needs it
+
+    with pypdfium2.PdfDocument(data) as document:
+        for picture in _only_pictures(document):
+            if picture is None:
+                raise OSError("a page is not one picture")
+            yield decoded(bytes(picture.get_data()))
 
 
 def _other(data: bytes) -> FileFacts:
