@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer.main
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -203,6 +204,25 @@ def test_without_stale_rules_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_new_key_is_an_entry_of_the_ring() -> None:
     kid, _, key = rythmiq_command("keys", "new", "--kid", 3).stdout.strip().partition(":")
     assert (kid, len(base64.b64decode(key, validate=True))) == ("3", 32)
+
+
+def test_a_new_key_is_told_as_json_too() -> None:
+    told = json.loads(rythmiq_command("keys", "new", "--kid", 3, "--json").stdout)
+    assert (told["kid"], told["entry"].partition(":")[0]) == (3, "3")
+    assert len(base64.b64decode(told["entry"].partition(":")[2], validate=True)) == 32
+
+
+def test_every_command_speaks_json() -> None:
+    """SPEC 14: --json everywhere."""
+    waiting = [("rythmiq", typer.main.get_command(app))]
+    silent = []
+    while waiting:
+        name, command = waiting.pop()
+        if inner := getattr(command, "commands", {}):
+            waiting += [(f"{name} {word}", found) for word, found in inner.items()]
+        elif not any("--json" in parameter.opts for parameter in command.params):
+            silent.append(name)
+    assert silent == []
 
 
 def test_no_two_keys_are_alike() -> None:

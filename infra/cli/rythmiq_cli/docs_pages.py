@@ -105,7 +105,8 @@ _CLI_HEAD = """# The `rythmiq` command
 
 Made from the commands themselves by `make docs`; do not edit.
 
-Progress goes to STDERR and only to a terminal. With `--json`, STDOUT holds one JSON document and nothing else.
+Progress goes to STDERR and only to a terminal. With `--json`, STDOUT holds one JSON document,
+or nothing where STDERR says why the command did not run.
 """
 
 

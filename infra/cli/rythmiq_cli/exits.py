@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 
 EPILOG = (
     "Exit codes: 0 ok, 1 does not conform, 2 usage, 3 job failed, 4 service unreachable, 130 interrupted. "
-    "With --json, STDOUT holds one JSON document and nothing else."
+    "With --json, STDOUT holds one JSON document, or nothing where STDERR says why the command did not run."
 )
 
 

@@ -27,12 +27,16 @@ def _keys() -> None:
 
 
 @app.command(epilog=EPILOG)
-def new(kid: Annotated[int, typer.Option("--kid", help="1 to 65535; take one that was never used.")] = 1) -> None:
+def new(
+    kid: Annotated[int, typer.Option("--kid", help="1 to 65535; take one that was never used.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
     """Print a fresh `kid:base64` entry. Put it first in ENCRYPTION_KEYS, and keep the older ones behind it."""
     try:
-        print(KeyRing.new_entry(kid))
+        entry = KeyRing.new_entry(kid)
     except ValueError as error:
         usage(str(error))
+    print(json.dumps({"kid": kid, "entry": entry}) if as_json else entry)
 
 
 @app.command(epilog=EPILOG)
