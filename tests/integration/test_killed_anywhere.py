@@ -117,11 +117,13 @@ def test_a_launcher_that_is_killed_leaves_its_result_or_another_attempts_way_cle
 
 @pytest.mark.parametrize("point", WORKER)
 def test_a_worker_that_is_killed_is_reported_once_and_the_next_attempt_completes(order: Order, point: str) -> None:
-    """A kill that comes after its last word is too late to matter."""
+    """Near its end a kill may come after its last word, and be too late to matter."""
     assert launch(order, point) == 0
     body = order.webhook()
     assert body == result_of(order)
-    if not isinstance(body.result, Success):
+    if isinstance(body.result, Success):
+        assert point in {"worker_at_schema", "worker_at_upload"}
+    else:
         assert body.result.error.detail == {"reason": "killed", "signal": "SIGKILL"}
         assert body.result.error.retryable
         order.receiver.told.clear()
