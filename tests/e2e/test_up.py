@@ -22,8 +22,8 @@ GIVEN = {
     "EXECUTOR": "hold",
     "MAX_INFLIGHT": "1",
     "UPLOAD_METHOD": "post",
-    "WEBHOOK_SECRET": "a-webhook-secret-of-the-environment",
-    "METRICS_TOKEN": "a-metrics-token-of-the-environment",
+    "WEBHOOK_SECRET": "short-webhook",  # in dev any will do
+    "METRICS_TOKEN": "short-metrics",
     "SUPABASE_JWT_SECRET": "a-jwt-secret-of-the-environment-that-is-long",
     "DO_SPACES_BUCKET": "given-bucket",
     "DO_SPACES_REGION": "blr1",
@@ -225,6 +225,17 @@ def test_what_cannot_be_meant_is_a_usage_error(arguments: tuple[str, ...], tmp_p
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert not (tmp_path / "cloud").exists()
+
+
+def test_a_variable_that_cannot_be_used_is_a_usage_error_before_anything_is_started(tmp_path: Path) -> None:
+    bad = {"SERVICE_ENV": "prod", "WEBHOOK_SECRET": "hush", "MAX_INFLIGHT": "hush"}
+    command = [str(RYTHMIQ), "up", "--data-dir", str(tmp_path / "cloud"), "--port", "0"]
+    done = subprocess.run(command, env={**os.environ, **bad}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "WEBHOOK_SECRET has fewer than 16 characters" in done.stderr
+    assert "MAX_INFLIGHT" in done.stderr
+    assert "hush" not in done.stderr
+    assert not any((tmp_path / "cloud" / part).exists() for part in ("postgres", "store", "executor"))
 
 
 def test_logs_are_json_lines_without_secrets(up: CloudProcess) -> None:

@@ -16,6 +16,7 @@ from rythmiq_cli.local.cloud_environment import (
     cloud_values,
     executor_environ,
     function_environ,
+    refused,
     store_keys,
 )
 from rythmiq_cli.local.cloud_file import CloudFile, CloudFileError, S3Access
@@ -65,6 +66,20 @@ def test_what_the_environment_sets_wins_and_a_dash_sets_nothing() -> None:
     assert values["LEASE_S"] == "7"
     assert values["PUBLIC_URL"] == PLACES["PUBLIC_URL"]
     assert "OTHER" not in values
+
+
+def test_what_a_part_would_refuse_is_known_before_it_is_started(tmp_path: Path) -> None:
+    """Each variable once, whoever reads it, and no value."""
+    made = Secrets.of(tmp_path)
+    places = dict.fromkeys(("DATABASE_URL", "PUBLIC_URL", "SUPABASE_URL"), "http://127.0.0.1:1")
+    places["LOCAL_EXECUTOR_URL"] = places["PUBLIC_URL"]
+    assert refused(cloud_values({}, made, STORE, places)) == []
+    assert refused(cloud_values({"WEBHOOK_SECRET": "s", "SUPABASE_JWT_SECRET": "s"}, made, STORE, places)) == []
+    wrong = {"SERVICE_ENV": "prod", "WEBHOOK_SECRET": "hush", "MAX_INFLIGHT": "hush", "MAX_PAGES": "hush"}
+    said = refused(cloud_values(wrong, made, STORE, places))
+    assert {sentence.partition(" ")[0] for sentence in said} == {"WEBHOOK_SECRET", "MAX_INFLIGHT", "MAX_PAGES"}
+    assert len(said) == 3
+    assert "hush" not in "".join(said)
 
 
 def test_under_jwks_no_secret_is_made_up() -> None:

@@ -225,7 +225,7 @@ def test_each_executor_is_put_together_from_its_own_names(deployed: Environment,
 
 def test_no_value_of_the_configuration_is_ever_shown(deployed: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     bad = {"ENCRYPTION_KEYS": "hush-1", "WEBHOOK_SECRET": "hush-2", "MAX_INFLIGHT": "hush-3", "PUBLIC_URL": "hush-4"}
-    deployed.set(**bad)
+    deployed.set(**bad, SERVICE_ENV="staging")
     refused = ask(wiring.jobs)
     assert {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")} == set(bad)
     assert "hush" not in json.dumps(refused.body) + capsys.readouterr().err

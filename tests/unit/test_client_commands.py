@@ -320,6 +320,12 @@ def test_a_token_may_be_minted_from_the_functions_own_variables() -> None:
     assert told["expires_in_s"] == 3600
 
 
+def test_a_short_secret_signs_without_a_warning() -> None:
+    variables = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_JWT_SECRET": "short", "SERVICE_ENV": "dev"}
+    done = command("token", "--user", USER, **variables)
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("changes", "environ", "said"),
     [

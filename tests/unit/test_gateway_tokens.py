@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,15 @@ def refused(verifier: TokenVerifier, token: str | None) -> ProblemCode:
 BOTH = pytest.mark.parametrize(
     ("verifier", "sign"), [(BY_SECRET, by_secret), (Jwks().verifier(), by_ec)], ids=["secret", "jwks"]
 )
+
+
+def test_a_short_secret_verifies_without_a_warning_at_each_call() -> None:
+    """In dev any secret will do; elsewhere the settings refuse it."""
+    with warnings.catch_warnings(action="ignore"):
+        token = jwt.encode(claims(), "short", "HS256")
+    verifier = TokenVerifier(issuer=ISSUER, keys=SecretKey("short"))
+    assert verifier.verify(f"Bearer {token}").user_id == USER
+    assert refused(verifier, by_secret()) is ProblemCode.UNAUTHENTICATED
 
 
 @BOTH

@@ -7,8 +7,10 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.settings import (
     AccountSettings,
     EnvironmentSettings,
+    HealthSettings,
     JobsSettings,
     LauncherSettings,
+    MetricsSettings,
     PublicSettings,
     UploadsSettings,
     WebhooksSettings,
@@ -237,10 +239,34 @@ def test_the_secret_verifies_where_there_is_one_and_nothing_else_is_said(given: 
 DEPLOYED_FOR_ACCOUNT = {name: value for name, value in DEPLOYED.items() if name.startswith("SUPABASE")}
 
 
-@pytest.mark.parametrize("name", ["SUPABASE_JWT_SECRET", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"])
-def test_a_secret_that_can_be_guessed_is_refused(name: str) -> None:
-    """RFC 7518 3.2 for the one; sense for the others."""
-    assert named(JobsSettings, DEPLOYED | {name: "hush"}) == [name]
+SECRETS = [
+    (JobsSettings, "SUPABASE_JWT_SECRET", 32),  # RFC 7518 3.2
+    (AccountSettings, "SUPABASE_JWT_SECRET", 32),
+    (JobsSettings, "WEBHOOK_SECRET", 16),
+    (WebhooksSettings, "WEBHOOK_SECRET_PREVIOUS", 16),
+    (MetricsSettings, "METRICS_TOKEN", 16),
+    (HealthSettings, "METRICS_TOKEN", 16),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "least"), SECRETS)
+@pytest.mark.parametrize("env", ["staging", "prod"])
+def test_a_secret_that_can_be_guessed_is_refused_outside_dev(
+    model: type[EnvironmentSettings], name: str, least: int, env: str
+) -> None:
+    """And its own length is not told."""
+    given = {**DEPLOYED, "METRICS_TOKEN": "m" * 16, "SERVICE_ENV": env}
+    with pytest.raises(SettingsError) as refused:
+        model.from_environ(given | {name: "s" * (least - 1)})
+    assert str(refused.value) == f"{name} has fewer than {least} characters"
+    model.from_environ(given | {name: "s" * least})
+
+
+@pytest.mark.parametrize(("model", "name"), [secret[:2] for secret in SECRETS])
+@pytest.mark.parametrize("env", ["dev", "-"])
+def test_in_dev_any_secret_will_do(model: type[EnvironmentSettings], name: str, env: str) -> None:
+    """Tests and demos make up short ones."""
+    model.from_environ({**DEPLOYED, "METRICS_TOKEN": "m" * 16, "SERVICE_ENV": env, name: "s"})
 
 
 @pytest.mark.parametrize("keys", ["hush", "1:hush", "0:" + "A" * 43 + "=", "1:" + "A" * 43 + "=,1:" + "A" * 43 + "="])

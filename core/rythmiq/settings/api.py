@@ -15,11 +15,29 @@ from rythmiq.settings.words import (
     Origin,
     OriginOrAny,
     Positive,
-    Secret16,
     ServiceEnv,
     comma_separated,
     is_on_loopback,
 )
+
+# What an operator makes up, and who could guess it. A JWT's: RFC 7518 3.2.
+_LEAST_CHARS = {"supabase_jwt_secret": 32, "metrics_token": 16, "webhook_secret": 16, "webhook_secret_previous": 16}
+
+
+class GuardedSettings(EnvironmentSettings):
+    """Settings with a secret that an operator makes up: in dev any will do, elsewhere it has a least length."""
+
+    service_env: ServiceEnv = "dev"
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """The message tells no secret's own length."""
+        yield from super().conflicts(given)
+        if given.get("service_env", "dev") == "dev":
+            return
+        for field, least in _LEAST_CHARS.items():
+            if field in given and len(given[field]) < least:
+                yield f"{field.upper()} has fewer than {least} characters"
 
 
 class CorsSettings(EnvironmentSettings):
@@ -46,12 +64,12 @@ class DatabaseSettings(EnvironmentSettings):
                     yield f"{field.upper()} is not set, nor is DATABASE_URL"
 
 
-class AuthSettings(EnvironmentSettings):
+class AuthSettings(GuardedSettings):
     """How a user's JWT is verified; the configuration decides, never the token."""
 
     supabase_url: Origin | None = None
     auth_mode: Literal["jwks", "secret"] | None = None
-    supabase_jwt_secret: Annotated[SecretStr, Field(min_length=32)] | None = None  # RFC 7518 3.2
+    supabase_jwt_secret: SecretStr | None = None
 
     @property
     def verifies_by(self) -> Literal["jwks", "secret"]:
@@ -90,10 +108,8 @@ class EncryptionSettings(EnvironmentSettings):
     allow_plaintext: Literal["yes", "no"] = "no"
 
 
-class SealedStoreSettings(StoreSettings, EncryptionSettings):
+class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
     """A store, and whether plaintext may stand there (SPEC 6)."""
-
-    service_env: ServiceEnv = "dev"
 
     @property
     def plaintext_allowed(self) -> bool:
@@ -125,10 +141,10 @@ class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
     max_active_jobs: Positive = 20
 
 
-class MetricsSettings(DatabaseSettings, CorsSettings):
+class MetricsSettings(DatabaseSettings, GuardedSettings, CorsSettings):
     """What `internal/metrics` reads."""
 
-    metrics_token: Secret16
+    metrics_token: SecretStr
 
 
 class HealthSettings(MetricsSettings):

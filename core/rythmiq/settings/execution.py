@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, SealedStoreSettings
+from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, GuardedSettings, SealedStoreSettings
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.words import (
     Authorities,
@@ -15,7 +15,6 @@ from rythmiq.settings.words import (
     Origin,
     Positive,
     Seconds,
-    Secret16,
     WebUrl,
     comma_separated,
     is_on_loopback,
@@ -73,14 +72,14 @@ class KubernetesSettings(EnvironmentSettings):
         yield from _in_clear(given, "kubernetes_api_url")
 
 
-class ExecutorSettings(CamberSettings, KubernetesSettings):
+class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
     """What starts the worker, how much it is given, and how it calls back."""
 
     executor: Literal["local", "camber", "kubernetes", "hold"] = "camber"
     local_executor_url: Origin | None = None
     public_url: WebUrl = ""
-    webhook_secret: Secret16
-    webhook_secret_previous: Secret16 | None = None
+    webhook_secret: SecretStr
+    webhook_secret_previous: SecretStr | None = None
     max_inflight: Positive = 4
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     lease_s: Annotated[int, Field(ge=1, le=86_400)] = 300

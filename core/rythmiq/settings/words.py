@@ -62,7 +62,6 @@ KeyRingText = Annotated[SecretStr, AfterValidator(_key_ring)]
 WebUrl = Annotated[
     str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1_000), AfterValidator(lambda url: url.rstrip("/"))
 ]
-Secret16 = Annotated[SecretStr, Field(min_length=16)]
 CamberWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 CamberField = Annotated[str, Field(pattern=r"^(command|engine|size|path)=[A-Za-z_]+$")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]

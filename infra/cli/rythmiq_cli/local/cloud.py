@@ -64,7 +64,8 @@ def running_cloud(options: CloudOptions, environ: Mapping[str, str], log: CloudL
     """Run the cloud while the context lasts.
 
     Raises:
-        RythmiqError: a part does not start; CloudUsageError: a port or the directory is taken.
+        RythmiqError: a part does not start; CloudUsageError: a port or the directory is taken, or a variable cannot be
+            used.
     """
     with contextlib.ExitStack() as stack:
         cloud = _Cloud(options, environ, log, stack)
@@ -86,6 +87,7 @@ class _Cloud:
         """Start every part, and wait for its first answer."""
         self._claim_directory()
         (self._dir / FILE_NAME).unlink(missing_ok=True)
+        self._refuse_unusable()
         self._ports = environment.Ports(self._dir)
         self._tether = self._stack.enter_context(Tether())
         self._supervisor = Supervisor(self._tether, self._log.descriptor, self._log)
@@ -128,6 +130,15 @@ class _Cloud:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CloudUsageError(f"a cloud runs in {self._dir} already; name another with --data-dir") from None
+
+    def _refuse_unusable(self) -> None:
+        """Look at the environment before anything is started; what is not known by then is assumed to be usable."""
+        here = "http://127.0.0.1:1"
+        store = outside_store(self._environ) or StoreConfig(here, *place_of_store(self._environ), "key", "secret")
+        places = {"DATABASE_URL": here, "PUBLIC_URL": here, "SUPABASE_URL": here, "LOCAL_EXECUTOR_URL": here}
+        values = environment.cloud_values(self._environ, environment.Secrets.of(self._dir), store, places)
+        if problems := environment.refused(values):
+            raise CloudUsageError("; ".join(problems))
 
     def _listen(self) -> GatewayServer:
         port = self._options.port or self._ports.pick("gateway")

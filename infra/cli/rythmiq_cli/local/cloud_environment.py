@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rythmiq import settings
 from rythmiq.adapters.spaces import StoreConfig
+from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.local.executor_process import ENVIRONMENT as LAUNCHER_ENVIRONMENT
 
@@ -128,6 +129,20 @@ def cloud_values(
             f"{prefix}_{secret}": store.secret_key,
         }
     return {**values, **places, **set_outside}
+
+
+def refused(values: Mapping[str, str]) -> list[str]:
+    """What functions, launcher and worker would refuse of these variables: one sentence each, no value."""
+    environs = [(function.reads, function_environ(path, values)) for path, function in FUNCTIONS.items()]
+    if values["EXECUTOR"] == "local":
+        environs += [(settings.LauncherSettings, dict(values)), (settings.WorkerSettings, dict(values))]
+    said: dict[str, None] = {}
+    for model, environ in environs:
+        try:
+            model.from_environ(environ)
+        except SettingsError as error:
+            said |= dict.fromkeys(str(error).split("; "))
+    return list(said)
 
 
 def store_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
