@@ -13,7 +13,7 @@ from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
 from rythmiq.ports import Order
 from rythmiq_cli.camber_look import CamberLook, Finding
-from rythmiq_cli.main import app
+from rythmiq_cli.command import app
 from tests.contract.executor_rigs import NOBODY, TERMS, camber_in_process
 from tests.contract.fake_camber import BASE, KEY, FakeCamber
 from tests.integration.executor_run import new_order

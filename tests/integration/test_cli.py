@@ -133,10 +133,38 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_half_of_a_file(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("at", ["rythmiq_cli.command", "typer", "rich.console", "rythmiq_cli.exits"])
+def test_ctrl_c_while_it_is_imported_ends_it_with_130_and_not_a_word(at: str) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {at!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from rythmiq_cli.main import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "portals"], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+def test_ctrl_c_that_is_ignored_outside_is_ignored() -> None:
+    """As below `nohup`."""
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from rythmiq_cli.main import main\n"
+        "from rythmiq_cli import command\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "portals"], check=False, capture_output=True, text=True)
+    assert done.returncode == ExitCode.OK
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["conform", "--help"], ["portals"], ["keys", "new"]], ids=" ".join)
 def test_what_touches_no_picture_imports_nothing_for_one(arguments: list[str]) -> None:
     script = (
-        "import sys; from rythmiq_cli.main import app\n"
+        "import sys; from rythmiq_cli.command import app\n"
         f"try: app({arguments!r})\nexcept SystemExit: pass\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)"
     )

@@ -10,11 +10,11 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from rythmiq_cli import migrations
+from rythmiq_cli.command import app
 from rythmiq_cli.doctor import database
 from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.local.postgres import OWNER
-from rythmiq_cli.main import app
 from tests.postgres_fixture import PostgresForTests
 from tests.rls.access_table import FUNCTIONS, RELATIONS
 

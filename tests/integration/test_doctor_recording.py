@@ -13,11 +13,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from rythmiq_cli.command import app
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.local import gateway_server
 from rythmiq_cli.local.function_pool import Function, FunctionPool
 from rythmiq_cli.local.tether import Tether
-from rythmiq_cli.main import app
 from tests.bundles.events import frame
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
+from rythmiq_cli.command import app
 from rythmiq_cli.local.s3_server import local_store
-from rythmiq_cli.main import app
 from tests.database_calls import Calls
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.portals import all_portals
 from rythmiq_cli import migrations
-from rythmiq_cli.main import app
+from rythmiq_cli.command import app
 from rythmiq_cli.migrations import Migration, MigrationError
 from tests.postgres_fixture import PostgresForTests
 

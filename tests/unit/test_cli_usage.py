@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 import rythmiq
 from rythmiq.contracts.receipt import Receipt
 from rythmiq.portals import all_portals
+from rythmiq_cli.command import app
 from rythmiq_cli.exits import ExitCode
-from rythmiq_cli.main import app
 
 FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
 

@@ -12,8 +12,8 @@ import typer.main
 from typer.core import TyperGroup
 
 from rythmiq.settings import LauncherSettings, WorkerSettings
+from rythmiq_cli.command import app
 from rythmiq_cli.env_check import names_of_project, template_rows
-from rythmiq_cli.main import app
 from rythmiq_cli.operator_environment import parse_env
 
 ROOT = Path(__file__).parents[2]

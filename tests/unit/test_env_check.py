@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli import env_check
-from rythmiq_cli.main import app
+from rythmiq_cli.command import app
 from rythmiq_cli.operator_environment import parse_env
 
 ROOT = Path(__file__).parents[2]

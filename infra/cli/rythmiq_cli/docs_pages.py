@@ -21,8 +21,8 @@ from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.gateway.routing import Operation
 from rythmiq.portals import all_portals
 from rythmiq_cli import exits
+from rythmiq_cli.command import app
 from rythmiq_cli.commands.portals import kb_of, lowest, pixels_of
-from rythmiq_cli.main import app
 
 DOCS = Path(__file__).parents[3] / "docs"
 _NO_RULES = frozenset({"slot", "kind", "sources"})
