@@ -20,6 +20,7 @@ Field = str | int | float | bool | None
 
 _MAX_CHARS = 500
 _REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+_JOB: ContextVar[tuple[str | None, int | None]] = ContextVar("job", default=(None, None))
 _SECRET = re.compile(
     r"(?:raw|master|output)/[0-9a-f-]{36}/\S*"  # a storage key
     r"|(?<=\?)\S+=\S*"  # a query
@@ -29,13 +30,19 @@ _SECRET = re.compile(
 
 
 @contextlib.contextmanager
-def request(request_id: str | None) -> Iterator[None]:
-    """Stamp every line that is written inside with this request's id."""
-    token = _REQUEST_ID.set(request_id)
+def request(request_id: str | None, job_id: str | None = None) -> Iterator[None]:
+    """Stamp every line that is written inside with this request's id, and with the job that it is about."""
+    token, job_token = _REQUEST_ID.set(request_id), _JOB.set((job_id, None))
     try:
         yield
     finally:
         _REQUEST_ID.reset(token)
+        _JOB.reset(job_token)
+
+
+def is_about(job_id: str, attempt: int | None) -> None:
+    """Say which job the present request is about; lines that name one themselves keep theirs."""
+    _JOB.set((job_id, attempt))
 
 
 def log(
@@ -46,10 +53,12 @@ def log(
     Args:
         event: what happened, in snake case.
         level: how much it matters.
-        job_id: which job, when it is about one.
+        job_id: which job, when it is about one; by default the request's, and its attempt.
         attempt: which attempt of it.
         fields: further facts; text is cut at 500 characters.
     """
+    if job_id is None:
+        job_id, attempt = _JOB.get()
     line: dict[str, Field] = {
         "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
         "level": level,

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,6 +183,10 @@ def test_the_log_names_the_request_and_never_its_query(serve: Server) -> None:
     (event,) = within(5, lambda: serve.events)
     assert (event["event"], event["method"], event["path"], event["status"]) == ("request", "GET", "/echo/x", 204)
     assert "secret" not in json.dumps(event)
+    assert event["job_id"] is None
+    job_id = str(uuid.uuid4())
+    client.get(f"/echo/{job_id}")
+    assert within(5, lambda: serve.events[1:])[0]["job_id"] == job_id
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:

@@ -242,6 +242,17 @@ def test_a_wrong_secret_is_refused_before_the_body_is_read(doors: Doors, body: s
     assert doors("POST", "/internal/webhooks/camber", headers=AS_LAUNCHER, body=body).status in {400, 422}
 
 
+def test_the_log_says_which_attempt_a_report_is_about(
+    doors: Doors, rig: Rig, user: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    capsys.readouterr()
+    report(doors, rig.failure(job_id).model_dump(mode="json"))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [call] = [line for line in lines if line["event"] == "call"]
+    assert (call["job_id"], call["attempt"]) == (job_id, 1)
+
+
 def test_reports_that_do_not_agree_with_themselves_are_refused(doors: Doors, rig: Rig, user: User) -> None:
     job_id = create(doors, rig, user).body["job_id"]
     good = rig.failure(job_id).model_dump(mode="json")

@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.webhook import derive_token
-from rythmiq.log import log, request
+from rythmiq.log import is_about, log, request
 
 USER, JOB = (f"{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000" for n in "12")
 
@@ -34,6 +34,18 @@ def test_after_a_request_lines_have_none(capsys: pytest.CaptureFixture[str]) -> 
         pass
     log("idle")
     assert line(capsys)["request_id"] is None
+
+
+def test_a_line_without_a_job_has_the_one_that_its_request_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+    """And one about another job does not take over its attempt."""
+    with request("r-1", JOB):
+        log("unavailable")
+        is_about(JOB, 3)
+        log("call")
+        log("attempt_submitted", job_id=USER)
+    log("idle")
+    lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert [(line["job_id"], line["attempt"]) for line in lines] == [(JOB, None), (JOB, 3), (USER, None), (None, None)]
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,11 @@ class Application(Generic[PartsT]):
         """Answer one event."""
         began_s = time.monotonic()
         request = read_event(event, context)
-        with log_of_request(request.request_id):
+        job = _JOB_ID.search(request.path)
+        with log_of_request(request.request_id, job[0] if job else None):
             response = self._checked(request, self._guarded(request))
-            job = _JOB_ID.search(request.path)
             log(
                 "call",
-                job_id=job[0] if job else None,
                 function=self._name,
                 method=request.method,
                 status=response["statusCode"],

@@ -12,6 +12,7 @@ from rythmiq.contracts.webhook import SECRET_HEADER, ProgressAnswer, ProgressBod
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
+from rythmiq.log import is_about
 
 if TYPE_CHECKING:
     from rythmiq.services.webhooks import WebhookAuth, Webhooks
@@ -73,8 +74,10 @@ def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], C
 
 
 def _end(parts: Parts, call: Call) -> Response:
+    is_about(call.body.job_id, call.body.attempt)
     return answer(WebhookAnswer(outcome=parts.webhooks.receive(call.body)))
 
 
 def _progress(parts: Parts, call: Call) -> Response:
+    is_about(call.body.job_id, call.body.attempt)
     return answer(ProgressAnswer(recorded=parts.webhooks.progress(call.body)))

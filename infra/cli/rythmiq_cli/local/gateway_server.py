@@ -10,6 +10,7 @@ observed ones; the words are ours. What a client may bring about, 404 and 413, i
 """
 
 import json
+import re
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq_cli.local.function_pool import FunctionPool, PoolBusyError
 from rythmiq_cli.local.function_process import FunctionError, FunctionNotInitializedError, FunctionTimeoutError
@@ -32,6 +34,7 @@ _DRAINED_BYTES = 64 * 1024 * 1024
 _TEND_EVERY_S = 0.1
 _ROOT_PACKAGE = "api"
 _PAGE = "api/app"
+_JOB_ID = re.compile(UUID4_PATTERN.strip("^$"))
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _FAILURES: Mapping[type[FunctionError], tuple[HTTPStatus, str]] = {
@@ -117,10 +120,12 @@ class GatewayServer:
         return answer_of(result, request.request_id)
 
     def logged(self, request: WebRequest, status: int, wall_ms: int) -> None:
-        """Tell the log of one request."""
+        """Tell the log of one request; the function's own line of it knows a webhook's job, too."""
+        job = _JOB_ID.search(request.path)
         self._log(
             {
                 "event": "request",
+                "job_id": job[0] if job else None,
                 "method": request.method,
                 "path": request.path,
                 "status": status,
