@@ -19,6 +19,8 @@ Origin = tuple[str, str, int]
 AddressPolicy = Callable[[str], bool]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# RFC 6890: protocol assignments, where a cloud's metadata service is, too. Not every Python knows that it is not global.
+_ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
 
 
 class OriginRefusedError(ValueError):
@@ -111,7 +113,7 @@ def is_reachable(address: str, *, listed_host: str = "") -> bool:
     plain = mapped or found
     if listed_host == "localhost":
         return plain.is_loopback
-    return plain.is_global and not plain.is_multicast
+    return plain.is_global and not plain.is_multicast and plain not in _ASSIGNMENTS
 
 
 def _below_own_bucket(parts: SplitResult, rules: OriginRules) -> str | None:
