@@ -1,12 +1,14 @@
 -- Fills an empty migrated database as if it had served for a long time: %(jobs)s jobs of one user in fifty jobs each, the
--- last 604 of them going on. Run by a superuser: triggers and foreign keys are off, what they guard is written here.
+-- last 604 of them going on, one every five seconds: a million are 58 days, in which no measurement is old enough to be
+-- purged (`purge` removes 200 rows a tick at most, however many there are). Run by a superuser: triggers and foreign keys
+-- are off, what they guard is written here.
 set session_replication_role = replica;
 
 create temp table j on commit drop as
 select
   i, md5('job' || i)::uuid as id, md5('document' || i)::uuid as document_id,
   case when i %% (%(jobs)s / 200) = 0 then %(user)s::uuid else md5('user' || i %% (%(jobs)s / 50))::uuid end as user_id,
-  now() - (%(jobs)s - i) * interval '10 seconds' as created_at,
+  now() - (%(jobs)s - i) * interval '5 seconds' as created_at,
   case
     when i > %(jobs)s - 600 then 'pending'
     when i > %(jobs)s - 604 then 'processing'
