@@ -19,7 +19,7 @@ Origin = tuple[str, str, int]
 AddressPolicy = Callable[[str], bool]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# RFC 6890: protocol assignments; a cloud answers questions about itself there. Not every Python knows that it is not global.
+# RFC 6890, protocol assignments: a cloud answers questions about itself there, and not every Python says "not global".
 _ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
 
 
