@@ -2,7 +2,8 @@
 
 Each benchmark is a module with a `main` that prints one JSON list of rows
 `{"what", "measured", "bar", "unit", "holds", "note"}`; `bar` and `holds` are null for figures that have no bar.
-`python -m tests.bench BENCH ...` runs some; the other sections stay as they were, each with its date and commit.
+`python -m tests.bench BENCH ...` runs some (`million` only so); the other sections stay as they were, each with its
+date and commit.
 With RYTHMIQ_PORTRAITS or RYTHMIQ_PAGES set they run on one's own files, and the page is printed but not written.
 """
 
@@ -34,11 +35,14 @@ BENCHES = {
     "database": "pages touched by calls of the database, as the table of jobs grows",
     "settle": "a webhook's settlement, over the SQL functions alone",
     "scale": "a long time of service: queue, database, limits and cost",
+    "million": "the same with a million jobs, when it is named",
     "paddle": "text against PaddleOCR as it comes, on the same networks",
 }
 """Every benchmark and what its section is called."""
 ELSEWHERE = dict.fromkeys(("ocr_bf16", "paddle"), ROOT / ".venv-paddle" / "bin" / "python")
 """Benchmarks that need an environment of their own."""
+WHEN_NAMED = frozenset({"million"})
+"""Benchmarks that take more than an hour."""
 HEAD = """# Benchmarks
 
 Made by `make bench`; do not edit. Each section says when, at which commit and on what it was measured.
@@ -109,7 +113,7 @@ def main() -> int:
     """Run the benchmarks; exit 1 when a bar does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", nargs="*", metavar="BENCH", help=f"some of {', '.join(BENCHES)}; default: all")
-    names = parser.parse_args().bench or list(BENCHES)
+    names = parser.parse_args().bench or [bench for bench in BENCHES if bench not in WHEN_NAMED]
     if unknown := set(names) - set(BENCHES):
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     falls_short = False

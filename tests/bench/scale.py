@@ -1,7 +1,7 @@
 """A long time of service through the real SQL, with a simulated executor of measured stage costs, on a leaping clock.
 
-`python -m tests.bench.scale 1000000` runs another number (two hours and 10 GB or so). Calls of clients, their bill and
-their limits are worked out from what the simulation measured; docs/scale.md says what to do about them.
+`python -m tests.bench.scale 10000` runs another number of jobs; `million` runs a million. Calls of clients, their bill
+and their limits are worked out from what the simulation measured; docs/scale.md says what to do about them.
 """
 
 import json
@@ -50,9 +50,8 @@ TIMED = {
 }
 
 
-def main() -> None:
+def main(jobs: int = JOBS) -> None:
     """Measure the stages, simulate, and print the rows."""
-    jobs = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
     costs = stage_costs()
     with (
         tempfile.TemporaryDirectory(prefix="rythmiq-bench-", ignore_cleanup_errors=True) as directory,
@@ -209,4 +208,4 @@ def rows(jobs: int, costs: list[dict[str, Any]], found: dict[str, Any]) -> list[
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))
