@@ -111,4 +111,5 @@ def _short_and_storable(result: Success | Failure) -> Success | Failure:
 
 
 Result = Annotated[Success | Failure, Field(discriminator="status"), AfterValidator(_short_and_storable)]
-RESULT: TypeAdapter[Success | Failure] = TypeAdapter(Result)
+RESULT: TypeAdapter[Success | Failure] = TypeAdapter(Result, config=ConfigDict(defer_build=True))
+"""Built when it is first used, which the worker itself never does."""
