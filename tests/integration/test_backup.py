@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def shell(lines: str, folder: Path, *, typed: str = "", **environ: str) -> None:
     """Run lines of the page where our command and Postgres' own are at hand."""
     named = os.environ.get("RYTHMIQ_TEST_POSTGRES_BIN")
     binaries = find_binaries(Path(named) if named else None).directory
-    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), str(binaries), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(binaries), os.environ["PATH"]])
     command = [shutil.which("bash") or "bash", "-euc", lines]
     subprocess.run(command, cwd=folder, env={"PATH": path, **environ}, input=typed, text=True, check=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rythmiq.adapters.postgres import PostgresTransport
+from rythmiq.adapters.postgres import PATIENCE_S, PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.gateway import jwks
 from rythmiq.gateway.routes.reconcile import WITHIN_S
@@ -28,7 +28,9 @@ def default(made: type, name: str) -> Any:
 
 
 SUPABASE_S = 1.5 * default(SupabaseTransport, "timeout_s")  # half of it for the connection
-POSTGRES_S = default(PostgresTransport, "connect_timeout_s") + default(PostgresTransport, "statement_timeout_s") + 1
+POSTGRES_S = (
+    default(PostgresTransport, "connect_timeout_s") + default(PostgresTransport, "statement_timeout_s") + PATIENCE_S
+)
 
 
 @pytest.mark.parametrize("database_s", [SUPABASE_S, POSTGRES_S], ids=["supabase", "postgres"])

@@ -42,6 +42,8 @@ _REFUSED = {
     "does not support SSL": "the database offers no TLS; say sslmode=disable in DATABASE_URL if that is meant",
     "certificate verify failed": "the database's certificate is not trusted",
 }
+PATIENCE_S = 1.0
+"""For how much longer than the server's own limit the client waits."""
 _NO_DATABASE = re.compile(r'(database|role) "[^"]*" does not exist')
 
 
@@ -78,7 +80,7 @@ class PostgresTransport:
         self._lock = threading.Lock()
         self._conninfo = connection_string(url, connect_timeout_s=connect_timeout_s)
         self._statement_timeout_ms = round(statement_timeout_s * 1000)
-        self._give_up_s = statement_timeout_s + 1.0
+        self._give_up_s = statement_timeout_s + PATIENCE_S
         self._max_idle = max_idle
         self._max_idle_s = max_idle_s
 
