@@ -215,7 +215,7 @@ def test_what_cannot_fit_is_a_failure_that_names_the_smallest_file() -> None:
 def test_pixels_are_given_up_for_the_cap_where_the_portal_leaves_a_choice() -> None:
     made = conformed(noise(900, 900), min_width=200, max_width=1000, min_height=200, max_height=1000, max_kb=20)
     assert made.receipt.document.width_px < 900
-    assert "PIXELS_REDUCED" in [code.value for code in made.warnings]
+    assert "PIXELS_REDUCED" in [code.code.value for code in made.warnings]
 
 
 def test_a_hard_rule_that_cannot_be_met_fails_the_job() -> None:

@@ -99,7 +99,7 @@ def judged(image: Image.Image, kind: str = "photo", *, quality_percent: int = 95
     decode(frame, ctx)
     quality(frame, ctx)
     assert frame.quality is not None
-    assert set(frame.quality.reasons) <= set(frame.warnings)
+    assert set(frame.quality.reasons) <= {notice.code for notice in frame.warnings}
     return frame.quality
 
 

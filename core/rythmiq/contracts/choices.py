@@ -3,15 +3,63 @@
 Apart from the rules of portals, which the functions that take requests do not need.
 """
 
+import datetime as dt
+import unicodedata
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from rythmiq.contracts.keys import UUID4_PATTERN
 
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 OcrLanguage = Literal["en", "hi"]
 """Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
+
+
+QuarterTurn = Literal[0, 90, 180, 270]
+"""Degrees clockwise."""
+_NAME_LETTERS = frozenset(" .'-,()/0123456789")
+
+
+def _latin_name(text: str) -> str:
+    """Hold a name to what every Latin typeface prints; the message never quotes it."""
+    plain = " ".join(unicodedata.normalize("NFC", text).split())
+    if not plain:
+        raise ValueError("is empty")
+    if not all(letter in _NAME_LETTERS or unicodedata.name(letter, "").startswith("LATIN ") for letter in plain):
+        raise ValueError("takes Latin letters, digits, spaces and . ' - , ( ) / only")
+    return plain
+
+
+def _real_date(text: str) -> str:
+    """Hold a date to the calendar."""
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not a date of the calendar, YYYY-MM-DD") from None
+    return text
+
+
+class Point(BaseModel):
+    """A point of the upright picture, in shares of its width and height from the upper left."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    x: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    y: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Caption(BaseModel):
+    """What is printed in the strip at the foot of a photo. It stands in no receipt, result or log."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=60, repr=False), AfterValidator(_latin_name)]
+    date: Annotated[
+        str,
+        Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", repr=False, description="YYYY-MM-DD; printed DD-MM-YYYY"),
+        AfterValidator(_real_date),
+    ]
 
 
 class Crop(BaseModel):

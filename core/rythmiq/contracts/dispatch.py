@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rythmiq.contracts.payload import InputReference, StorageReference, Uuid4
 
-PAYLOAD_VERSION = 1
 Kid = Annotated[int, Field(ge=1, le=65_535)]
 WrappedKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{54}==$")]
 """40 bytes as base64 with padding."""
@@ -47,7 +46,7 @@ class WrappedEncryption(_Wire):
 class Dispatch(_Wire):
     """One attempt of one job."""
 
-    v: Annotated[int, Field(ge=1)] = PAYLOAD_VERSION
+    v: Annotated[int, Field(ge=1)] = 1
     job_id: Uuid4
     user_id: Uuid4
     attempt: Annotated[int, Field(ge=1, le=1_000)]

@@ -35,11 +35,11 @@ _RAW = (
 _MASTER = rf"master/(?P<user>{_UUID4})/(?P<document>{_UUID4})/(?P=document)\.enc"
 _OUTPUT = rf"output/(?P<user>{_UUID4})/(?P<job>{_UUID4})/(?P<name>[^/]+)"
 _OUTPUT_NAME = (
-    rf"(?:(?P<at>{_TIMESTAMP})_(?P<stamped>output\.zip|document\.(?:jpg|png|pdf)|text\.txt)|preview\.jpg)"
+    rf"(?:(?P<at>{_TIMESTAMP})_(?P<stamped>output\.zip|document\.(?:jpg|png|pdf)|text\.txt)|(?:preview|before)\.jpg)"
     rf"(?:\.enc)?|result-a(?P<attempt>{_ATTEMPT})\.json\.enc"
 )
 
-Artifact = Literal["zip", "document", "text", "preview", "result"]
+Artifact = Literal["zip", "document", "text", "preview", "before", "result"]
 _STAMPED_ARTIFACTS: Final[dict[str, Artifact]] = {"output": "zip", "document": "document", "text": "text"}
 
 
@@ -126,7 +126,9 @@ class OutputKey:
         """What stands there."""
         if (stamped := self._part("stamped")) is not None:
             return _STAMPED_ARTIFACTS[stamped.partition(".")[0]]
-        return "preview" if self.attempt is None else "result"
+        if self.attempt is not None:
+            return "result"
+        return "before" if self.name.startswith("before.") else "preview"
 
     @property
     def at(self) -> dt.datetime | None:
@@ -279,6 +281,11 @@ def zip_name(at: dt.datetime, *, sealed: bool) -> str:
 def preview_name(*, sealed: bool) -> str:
     """Output name of the preview."""
     return f"preview.jpg{'.enc' if sealed else ''}"
+
+
+def before_name(*, sealed: bool) -> str:
+    """Output name of the small picture of the upload."""
+    return f"before.jpg{'.enc' if sealed else ''}"
 
 
 def parse_key(text: str) -> StorageKey:

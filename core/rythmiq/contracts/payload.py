@@ -8,28 +8,52 @@ Source: SPEC 5, 6, 16.
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rythmiq.contracts.choices import Crop, OcrLanguage, Uuid4
+from rythmiq.contracts.choices import Caption, Crop, OcrLanguage, Point, QuarterTurn, Uuid4
 from rythmiq.contracts.keys import format_timestamp, parse_key
 from rythmiq.contracts.portal import SchemaDefinition
 
 __all__ = [
+    "PAYLOAD_VERSION",
+    "Caption",
     "Crop",
     "DataKey",
     "Encryption",
     "InputReference",
     "Options",
     "Payload",
+    "Point",
     "PortalSchema",
     "StorageReference",
     "Uuid4",
     "WrappedKey",
+    "payload_version",
     "require_owned",
     "validate_artifact_source",
 ]
+
+
+PAYLOAD_VERSION = 2
+"""The newest `v` that this worker knows."""
+_OPTIONS_OF_V2 = frozenset({"face", "background", "caption"})
+_RULES_OF_V2 = frozenset(
+    {
+        "eye_line", "faces", "centring", "roll", "pose", "eyes", "mouth", "glasses", "headwear", "grey", "face_light",
+        "level", "background_edit", "caption", "signatures",
+    }
+)  # fmt: skip
+
+
+def payload_version(options: Mapping[str, object], schema_definition: Mapping[str, object]) -> int:
+    """The `v` that a worker must know for these options and rules: 2 where one of them is newer than v 1."""
+    sources = schema_definition.get("sources")
+    kinds = {source.get("source_kind") for source in sources.values()} if isinstance(sources, Mapping) else set()
+    newer = _OPTIONS_OF_V2 & options.keys() or _RULES_OF_V2 & schema_definition.keys() or "none_found" in kinds
+    return PAYLOAD_VERSION if newer else 1
 
 
 def validate_artifact_source(artifact_url: str | None, raw_path: str | None) -> Literal["url", "path"]:
@@ -107,14 +131,19 @@ class StorageReference(_Lenient):
 
 
 class Options(_Lenient):
-    """What the owner chose: a turn clockwise (applied first), then a crop of the turned picture, and a language.
+    """What the owner chose, applied in this order: turn, face, crop, background, caption; and the text's language.
 
-    The language is that of the text, and goes before the slot's own.
+    Shares are of the picture upright by EXIF and turned by `rotate`. Without `rotate` a photo that lies on its side is
+    turned; 0 leaves it as it is. `face` is a point on the face to take, inside the crop when there is one. The language
+    goes before the slot's own.
     """
 
     crop: Crop | None = None
-    rotate: Literal[0, 90, 180, 270] = 0
+    rotate: QuarterTurn | None = None
     ocr_language: OcrLanguage | None = None
+    face: Point | None = None
+    background: Literal["white"] | None = None
+    caption: Caption | None = Field(default=None, repr=False)
 
 
 class Encryption(_Lenient):
@@ -137,7 +166,7 @@ class Payload(_Lenient):
     portal_schema: PortalSchema
     input: InputReference
     storage: StorageReference
-    v: Annotated[int, Field(ge=1)] = 1
+    v: Annotated[int, Field(ge=1, le=PAYLOAD_VERSION)] = 1
     attempt: Annotated[int, Field(ge=1, le=1_000)] = 1
     dispatched_at: dt.datetime | None = None
     document_id: Uuid4 | None = None

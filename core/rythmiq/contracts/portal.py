@@ -62,7 +62,10 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     source_url: str
-    source_kind: Literal["official", "press", "secondary"]
+    source_kind: Annotated[
+        Literal["official", "press", "secondary", "none_found"],
+        Field(description="none_found: nothing was found that forbids it; source_url is the page that was searched"),
+    ]
     checked_on: dt.date
     confidence: Confidence
     note: str | None = None
@@ -115,6 +118,31 @@ class SchemaDefinition(BaseModel):
     background: Literal["any", "light", "white"] = "any"
     face: Literal["required", "prefer", "off"] = "prefer"
     face_ratio: tuple[Share, Share] | None = Field(default=None, description="head height over picture height")
+    eye_line: tuple[Share, Share] | None = Field(
+        default=None, description="height of the eyes above the lower edge over picture height"
+    )
+    faces: Literal["any", "one"] = Field(default="any", description="one: nobody else may be in the picture")
+    centring: Literal["any", "centred"] = Field(default="any", description="the head in the middle, left to right")
+    roll: Literal["any", "level"] = Field(default="any", description="level: the head does not lean")
+    pose: Literal["any", "frontal"] = "any"
+    eyes: Literal["any", "open"] = "any"
+    mouth: Literal["any", "closed"] = "any"
+    glasses: Literal["any", "clear", "none"] = Field(default="any", description="clear: no dark ones; none: no glasses")
+    headwear: Literal["any", "religious", "none"] = Field(
+        default="any", description="religious: none but for religion; never measured"
+    )
+    grey: Literal["any", "forbidden"] = Field(default="any", description="forbidden: a colour photo is due")
+    face_light: Literal["any", "even"] = "any"
+    level: Literal["allowed", "forbidden"] = Field(default="allowed", description="whether a leaning head is levelled")
+    background_edit: Literal["forbidden", "allowed"] = Field(
+        default="forbidden", description="whether `options.background` may replace the background"
+    )
+    caption: Literal["none", "allowed", "required"] = Field(
+        default="none", description="a strip with name and date at the foot of the photo, by `options.caption`"
+    )
+    signatures: Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None, description="how many signatures the picture shows, one below the other"
+    )
     color: Literal["rgb", "gray", "bw"] = "rgb"
     fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")
     enhance: Literal["off", "auto"] = "auto"
@@ -122,10 +150,24 @@ class SchemaDefinition(BaseModel):
     ocr_language: OcrLanguage | None = Field(default=None, description="of the text; default: en")
     quality: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="a cap, in Pillow's scale")
     max_compression_ratio: Ratio | None = Field(default=None, description="raw RGB bytes over file bytes")
-    name_date_strip: bool = False
     valid_from: dt.date | None = None
     valid_to: dt.date | None = None
     sources: dict[str, Source] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_name_of_the_caption(cls, data: object) -> object:
+        """Read `name_date_strip` of rules that were stored before there was `caption`; jobs are pinned to them."""
+        if not isinstance(data, dict) or "name_date_strip" not in data or "caption" in data:
+            return data
+        rules = dict(data)
+        if rules.pop("name_date_strip") is True:
+            rules["caption"] = "required"
+        sources = rules.get("sources")
+        if isinstance(sources, dict) and "name_date_strip" in sources:
+            renamed = {"caption" if rule == "name_date_strip" else rule: source for rule, source in sources.items()}
+            rules["sources"] = renamed
+        return rules
 
     @model_validator(mode="before")
     @classmethod
@@ -147,8 +189,10 @@ class SchemaDefinition(BaseModel):
             lower, upper = getattr(self, low), getattr(self, high)
             if lower is not None and upper is not None and lower > upper:
                 raise ValueError(f"{low} is above {high}")
-        if self.face_ratio is not None and self.face_ratio[0] > self.face_ratio[1]:
-            raise ValueError("face_ratio is [least, most]")
+        for name in ("face_ratio", "eye_line"):
+            shares = getattr(self, name)
+            if shares is not None and shares[0] > shares[1]:
+                raise ValueError(f"{name} is [least, most]")
         if self.formats is not None and self.output_format not in self.formats:
             raise ValueError("output_format is not among formats")
         if self.min_bytes is not None and self.max_bytes is not None and self.min_bytes > self.max_bytes:

@@ -25,8 +25,19 @@ ClauseName = Literal[
     "background",
     "face",
     "face_size",
+    "faces",
+    "centring",
+    "roll",
+    "pose",
+    "eyes",
+    "mouth",
+    "glasses",
+    "headwear",
+    "grey",
+    "face_light",
     "sharpness",
     "legibility",
+    "signatures",
     "name_date_strip",
 ]
 
@@ -36,7 +47,7 @@ class _Wire(BaseModel):
 
 
 class Clause(_Wire):
-    """One rule, measured on the final bytes.
+    """One rule, measured on the final bytes; where `measured` says "on the upload", on what came in.
 
     Attributes:
         wanted: the rule in words a person reads, e.g. "630 x 810 px".

@@ -1,7 +1,7 @@
 """What the worker prints on STDOUT: exactly one of these two documents.
 
-It never holds recognised text, file names of the user or pixels beyond the receipt's own file name. `text_path`,
-`detail` and a failure's `metrics` are left out where there are none, and read as null, too.
+It never holds recognised text, captions, file names of the user or pixels beyond the receipt's own file name.
+`text_path`, `before_path`, `detail` and a failure's `metrics` are left out where there are none, and read as null, too.
 
 Source: SPEC 5, 16.
 """
@@ -61,15 +61,24 @@ class Artifacts(BaseModel):
     preview_path: str
     document_path: str
     text_path: str | None = Field(default=None, exclude_if=_is_absent)
+    before_path: str | None = Field(default=None, exclude_if=_is_absent)
+
+
+class Advice(_Wire):
+    """A warning as a code and what its sentence speaks of, so that a page can say it in another language."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+$", max_length=64)]
+    parameters: dict[str, str | int | float] = Field(default_factory=dict, max_length=10)
 
 
 class Success(_Wire):
-    """The job's files are stored and every hard clause holds."""
+    """The job's files are stored and every hard clause holds. `advice` says what `warnings` say, in the same order."""
 
     status: Literal["success"] = "success"
     job_id: Uuid4
     quality_score: Annotated[float, Field(ge=0, le=1)]
     warnings: Annotated[tuple[WarningText, ...], Field(max_length=50)] = ()
+    advice: Annotated[tuple[Advice, ...], Field(max_length=50)] = ()
     artifacts: Artifacts
     metrics: Metrics
     receipt: Receipt

@@ -9,7 +9,7 @@ from typing import Literal
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption
 from rythmiq.contracts.errors import ErrorCode, RythmiqError
 from rythmiq.contracts.keys import dispatch_key
-from rythmiq.contracts.payload import InputReference, StorageReference
+from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
 from rythmiq.contracts.store_errors import StoreError
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.crypto.key_ring import KeyRing
@@ -147,6 +147,7 @@ class Dispatcher:
                 input_wrapped_key=started.input_wrapped_key,
             )
         return Dispatch(
+            v=payload_version(started.options, started.schema_definition),
             job_id=started.job_id,
             user_id=started.user_id,
             attempt=started.attempt,

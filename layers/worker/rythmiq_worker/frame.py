@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.receipt import Operation, Receipt
 from rythmiq.contracts.result import Artifacts
@@ -71,9 +71,12 @@ class Frame:
     receipt: Receipt | None = None
     encodes: int = 0
     artifacts: Artifacts | None = None
-    warnings: list[WarningCode] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
     input_bytes: int | None = None
 
-    def warn(self, *codes: WarningCode) -> None:
-        """Add warnings, each once, in the order of their discovery."""
-        self.warnings.extend(code for code in dict.fromkeys(codes) if code not in self.warnings)
+    def warn(self, *warnings: WarningCode | Notice) -> None:
+        """Add warnings, each code once, in the order of their discovery."""
+        for warning in warnings:
+            notice = warning if isinstance(warning, Notice) else Notice(warning)
+            if notice.code not in {known.code for known in self.warnings}:
+                self.warnings.append(notice)

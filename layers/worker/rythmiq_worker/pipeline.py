@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import cast
 
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError, SettingsError, Stage
-from rythmiq.contracts.result import MAX_STDOUT_BYTES, ErrorReport, Failure, Metrics, StageTime, Success
+from rythmiq.contracts.result import MAX_STDOUT_BYTES, Advice, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.intake import admitted, job_id_of, parsed, validated
@@ -105,7 +105,8 @@ def _run(job: _Run, document: bytes, environ: Mapping[str, str]) -> Success:
     return Success(
         job_id=payload.job_id,
         quality_score=frame.quality.score,
-        warnings=tuple(str(code) for code in frame.warnings),
+        warnings=tuple(str(notice) for notice in frame.warnings),
+        advice=tuple(Advice(code=notice.code.value, parameters=dict(notice.parameters)) for notice in frame.warnings),
         artifacts=frame.artifacts,
         metrics=job.metrics(confidence_of(frame)),
         receipt=frame.receipt,

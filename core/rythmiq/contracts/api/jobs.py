@@ -6,15 +6,26 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rythmiq.contracts.api.words import MEDIA_TYPE, SLUG, AnswerBody, JobStatus, RequestBody, Text, fields_error
-from rythmiq.contracts.choices import Crop, OcrLanguage, Uuid4
+from rythmiq.contracts.choices import Caption, Crop, OcrLanguage, Point, QuarterTurn, Uuid4
 
 
 class JobOptions(RequestBody):
     """What the owner chose; see the worker's `options`."""
 
-    crop: Crop | None = None
-    rotate: Literal[0, 90, 180, 270] = 0
-    ocr_language: OcrLanguage | None = None
+    crop: Crop | None = Field(default=None, description="a part of the picture, in shares of it")
+    rotate: QuarterTurn | None = Field(
+        default=None,
+        description="degrees clockwise, before everything else; when left out, a picture on its side is turned by what "
+        "it shows, and 0 leaves it as it is",
+    )
+    ocr_language: OcrLanguage | None = Field(default=None, description="of the text; goes before the slot's own")
+    face: Point | None = Field(default=None, description="a point on the face to take, where there are several")
+    background: Literal["white"] | None = Field(
+        default=None, description="replace the background, where the slot says `background_edit: allowed`"
+    )
+    caption: Caption | None = Field(
+        default=None, description="a strip at the photo's foot, where the slot says `caption: allowed` or `required`"
+    )
 
 
 class JobRequest(RequestBody):
@@ -36,7 +47,8 @@ class JobRequest(RequestBody):
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the file")
     original_filename: Text | None = Field(default=None, description="what names the document, by the slot's pattern")
     options: JobOptions = Field(
-        default_factory=JobOptions, description="`crop` (shares of the upright picture), `rotate`"
+        default_factory=JobOptions,
+        description="what the owner chose; shares refer to the picture upright by EXIF and turned by `rotate`",
     )
 
     @model_validator(mode="after")
@@ -72,6 +84,13 @@ class JobKey(AnswerBody):
     data_key: str
 
 
+class JobAdvice(AnswerBody):
+    """One of `warnings` as a code and what it speaks of, so that a page can say it in another language."""
+
+    code: str
+    parameters: dict[str, str | int | float] = Field(default_factory=dict)
+
+
 class JobView(AnswerBody):
     """200 of GET /jobs/{id}."""
 
@@ -85,6 +104,7 @@ class JobView(AnswerBody):
     document_id: Uuid4 | None
     quality_score: float | None
     warnings: tuple[str, ...]
+    advice: tuple[JobAdvice, ...] = ()
     error: dict[str, Any] | None
     metrics: dict[str, Any] | None
     receipt: dict[str, Any] | None

@@ -93,9 +93,9 @@ def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
         found.append(_sharpness(sight))
     if sight.kind == "document" and rules.ocr == "auto":
         found.append(_legibility(sight))
-    if rules.name_date_strip:
+    if rules.caption == "required":
         strip = "name and date on the photo"
-        found.append(_clause("name_date_strip", strip, None, "not_checked", rules.source_of("name_date_strip")))
+        found.append(_clause("name_date_strip", strip, None, "not_checked", rules.source_of("caption")))
     return found
 
 

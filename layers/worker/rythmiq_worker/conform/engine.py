@@ -13,7 +13,7 @@ import PIL
 from PIL import Image
 
 import rythmiq
-from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.payload import Crop
@@ -74,7 +74,7 @@ class Conformed:
     receipt: Receipt
     encodes: int
     table_scale: float | None
-    warnings: tuple[WarningCode, ...]
+    warnings: tuple[Notice, ...]
 
 
 def conform(  # noqa: PLR0913  what a document depends on
@@ -338,22 +338,29 @@ def _warnings(  # noqa: PLR0913, PLR0917  what a warning can come from
     rules: SchemaDefinition,
     layout: Layout,
     shrink: float,
-) -> tuple[WarningCode, ...]:
-    found: list[WarningCode] = []
+) -> tuple[Notice, ...]:
+    found: list[WarningCode | Notice] = []
     if kind == "photo" and rules.face != "off":
         face = next((clause for clause in clauses if clause.clause == "face"), None)
         if not faces:
             found.append(WarningCode.FACE_NOT_FOUND)
         elif face is not None and face.verdict != "pass" and face.measured != "no face found":
-            found.append(WarningCode.FACES_SEVERAL)
+            found.append(Notice(WarningCode.FACES_SEVERAL, {"count": len(faces)}))
         elif face is not None and face.verdict != "pass":
             found.append(WarningCode.FACE_NOT_FOUND)
     for clause in clauses:
         unusual = clause.verdict == "fail" or clause.clause == "name_date_strip"
         if unusual and clause.clause in _CLAUSE_WARNINGS:
-            found.append(_CLAUSE_WARNINGS[clause.clause])
+            least, most = rules.face_ratio or (0.0, 1.0)
+            share = (clause.measured or "").removeprefix("about ").removesuffix("%")
+            facts: dict[str, str | int | float] = {
+                "measured": share,
+                "least": round(100 * least),
+                "most": round(100 * most),
+            }
+            found.append(Notice(_CLAUSE_WARNINGS[clause.clause], facts if clause.clause == "face_size" else {}))
     if layout.upscaled:
         found.append(WarningCode.UPSCALED)
     if shrink < 1:
         found.append(WarningCode.PIXELS_REDUCED)
-    return tuple(found)
+    return tuple(warning if isinstance(warning, Notice) else Notice(warning) for warning in found)

@@ -33,8 +33,9 @@ def quality(frame: Frame, ctx: Context, detector: FaceDetector | None = None) ->
     glance = page.glance()
     fine = measures.fine_gray(glance)
     canonical = measures.shrunk(fine, measures.CANONICAL_PX)
-    turned = page.turned(ctx.payload.options.rotate)
-    upright = np.ascontiguousarray(np.rot90(canonical, -(ctx.payload.options.rotate // 90)))  # rot90 goes anticlockwise
+    rotate = ctx.payload.options.rotate or 0
+    turned = page.turned(rotate)
+    upright = np.ascontiguousarray(np.rot90(canonical, -(rotate // 90)))  # rot90 goes anticlockwise
     found: tuple[Box, ...] = ()
     if rules.kind in _KINDS_WITH_FACES:
         found = (detector or HaarFaces()).find(upright)

@@ -5,7 +5,7 @@ Source: SPEC 5, 9, 10.
 
 import datetime as dt
 
-from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
@@ -25,7 +25,8 @@ def schema(frame: Frame, ctx: Context) -> None:
     portal, payload = ctx.payload.portal_schema, ctx.payload
     rules = portal.schema_definition
     if rules.valid_to is not None and rules.valid_to < ctx.dispatched_at.astimezone(dt.UTC).date():
-        frame.warn(WarningCode.PORTAL_RULES_OLD)
+        years = {"year": rules.valid_to.year, "next_year": rules.valid_to.year + 1}
+        frame.warn(Notice(WarningCode.PORTAL_RULES_OLD, years))
     labels = Labels(
         portal=portal.portal or portal.name,
         slot=portal.slot,
