@@ -62,10 +62,12 @@ which is one of """
 _WARNINGS_HEAD = """
 ## Warnings
 
-A job that completes may carry warnings, as `"CODE: sentence"`.
+A job that completes may carry `warnings`, as `"CODE: sentence"`, and beside them, in the same order, `advice`: the code
+and its `parameters`, from which a page says it in another language. A name in braces stands for the parameter of that
+name; the parameter `reason` chooses among a code's sentences.
 
-| code | sentence |
-|---|---|
+| code | reason | sentence |
+|---|---|---|
 """
 
 _API_HEAD = """# The HTTP API
@@ -121,7 +123,11 @@ def errors_page() -> str:
         f"| `{entry.code}` | {entry.status} | {entry.title} | {entry.advice} |\n" for entry in PROBLEMS.values()
     )
     fields = ", ".join(f"`{code}`" for code in FieldCode)
-    warnings = "".join(f"| `{code.value}` | {code.sentence} |\n" for code in WarningCode)
+    warnings = "".join(
+        f"| `{code.value}` | {f'`{reason}`' if reason else ''} | {sentence} |\n"
+        for code in WarningCode
+        for reason, sentence in {"": code.sentence, **code.variants}.items()
+    )
     return f"{_ERRORS_HEAD}{failures}{_ERRORS_DETAIL}{problems}{_FIELDS_HEAD}{fields}.\n{_WARNINGS_HEAD}{warnings}"
 
 
