@@ -173,6 +173,39 @@ class WarningCode(StrEnum):
     LOW_RESOLUTION = ("LOW_RESOLUTION", "The picture holds less detail than its pixels; send the original, not a copy.")
     TEXT_UNCLEAR = ("TEXT_UNCLEAR", "Some text could not be read with confidence; retake the page flat and in focus.")
     NO_TEXT = ("NO_TEXT", "No text was found on the page; check that the right side was photographed.")
+    NO_INK = (
+        "NO_INK",
+        (
+            "No ink was found on paper; sign with a dark pen on plain white paper and photograph that from straight "
+            "above."
+        ),
+        {
+            "thumb": (
+                "No thumb impression was found; press your inked thumb on plain white paper and photograph that from "
+                "straight above."
+            ),
+            "not_ink": (
+                "The picture does not look like ink on paper; sign with a dark pen on plain white paper and photograph "
+                "that from straight above."
+            ),
+            "not_thumb": (
+                "The picture does not look like a thumb impression on paper; press your inked thumb on plain white "
+                "paper and photograph that alone."
+            ),
+        },
+    )
+    SEVERAL_LINES = (
+        "SEVERAL_LINES",
+        "{found} lines of writing were found where a signature is due; photograph your signature alone.",
+    )
+    INK_TOUCHES_EDGE = (
+        "INK_TOUCHES_EDGE",
+        "The ink is cut off at the picture's edge; photograph it whole, with white paper all around.",
+    )
+    PRINTED_TEXT = (
+        "PRINTED_TEXT",
+        "The picture shows print rather than handwriting; sign with a pen on plain white paper, and photograph that.",
+    )
     SIGNATURES = (
         "SIGNATURES",
         "{found} signatures were found, and the portal wants {wanted}, one below the other; sign as often on a sheet.",

@@ -7,15 +7,15 @@ decided on small copies, and done at full size when the pixels are asked for.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.deskew import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.dewarp import find_sheet, flattened
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.grain import find_grain, without_grain
-from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white
 from rythmiq_worker.shading import find_shadow, without_shadow
+from rythmiq_worker.stages.enhance_ink import enhance_ink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,37 +40,11 @@ def enhance(frame: Frame, ctx: Context) -> None:
     if rules.enhance == "off":
         return
     if frame.kind in {"signature", "thumb"}:
-        kind: Literal["signature", "thumb"] = "signature" if frame.kind == "signature" else "thumb"
-        for index, page in enumerate(frame.pages):
-            # A crop that the owner drew is in shares of the picture they saw, so theirs stands and ours is left out.
-            frame.pages[index] = _ink(frame, page, kind, crop=options.crop is None, gray=rules.color != "rgb")
+        enhance_ink(frame, ctx)
     elif frame.kind == "document":
         for index, page in enumerate(frame.pages):
             # A crop that the owner drew is in shares of the picture they saw, so its pixels stay where they are.
             frame.pages[index] = _page(frame, page, index, reshape=options.crop is None)
-
-
-def _ink(frame: Frame, page: "Picture", kind: Literal["signature", "thumb"], *, crop: bool, gray: bool) -> "Picture":
-    ink = find_ink(page.glance(), kind)
-    if ink is not None:
-        crop = crop and not ink.tight
-        if not ink.on_white:
-            facts: dict[str, JsonValue] = {
-                "paper_level": round(ink.paper.level),
-                "paper_range": round(ink.paper.range, 3),
-                "whitening": round(ink.whitening, 3),
-            }
-            frame.operations.append(Operation(op="background_division", parameters=facts))
-        if crop:
-            left, top, right, bottom = (round(share, 4) for share in ink.box)
-            facts = {"left": left, "top": top, "right": right, "bottom": bottom, "margin": MARGIN}
-            frame.operations.append(Operation(op="crop_to_ink", parameters=facts))
-        if crop or not ink.on_white:
-            page = ink_on_white(page, ink, crop=crop)
-    if gray:
-        frame.operations.append(Operation(op="gray"))
-        page = page.derived(lambda image: image.convert("L").convert("RGB"), page.width_px, page.height_px)
-    return page
 
 
 def _page(frame: Frame, page: "Picture", index: int, *, reshape: bool) -> "Picture":
