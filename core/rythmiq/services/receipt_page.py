@@ -29,6 +29,7 @@ _NAMES = {
     "face_size": "Size of the face",
     "sharpness": "Sharpness",
     "legibility": "Legibility",
+    "ink": "Ink",
     "name_date_strip": "Name and date",
 }
 
