@@ -172,6 +172,13 @@ class WarningCode(StrEnum):
     COMPRESSED = ("COMPRESSED", "The picture was compressed hard before; send the camera's original file.")
     LOW_RESOLUTION = ("LOW_RESOLUTION", "The picture holds less detail than its pixels; send the original, not a copy.")
     TEXT_UNCLEAR = ("TEXT_UNCLEAR", "Some text could not be read with confidence; retake the page flat and in focus.")
+    PAGE_NOT_FOUND = (
+        "PAGE_NOT_FOUND",
+        (
+            "The edges of the page could not be told from what lies around it, so the whole picture was kept; lay the "
+            "page on something of another colour, or mark its four corners."
+        ),
+    )
     NO_TEXT = ("NO_TEXT", "No text was found on the page; check that the right side was photographed.")
     NO_INK = (
         "NO_INK",

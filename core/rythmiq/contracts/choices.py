@@ -77,3 +77,32 @@ class Crop(BaseModel):
         if self.x + self.width > 1 + 1e-6 or self.y + self.height > 1 + 1e-6:
             raise ValueError("the crop leaves the picture")
         return self
+
+
+_LEAST_AREA = 0.01
+
+
+def _real_quadrilateral(corners: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Hold four corners to what a page can look like: no corner bent inwards, clockwise, not a splinter."""
+    sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
+    for ((ax, ay), (bx, by)), ((_, _), (cx, cy)) in zip(sides, sides[1:] + sides[:1], strict=True):
+        if (bx - ax) * (cy - by) - (by - ay) * (cx - bx) <= 0:  # y grows downwards, so clockwise is positive
+            raise ValueError("are not the corners of a convex shape, clockwise from the upper left")
+    if sum(ax * by - bx * ay for (ax, ay), (bx, by) in sides) / 2 < _LEAST_AREA:
+        raise ValueError("enclose less than a hundredth of the picture")
+    return corners
+
+
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Corner = tuple[_Share, _Share]
+Corners = Annotated[tuple[_Corner, _Corner, _Corner, _Corner], AfterValidator(_real_quadrilateral)]
+"""A page's corners clockwise from its upper left, each [x, y] in shares of the upright picture, as in a receipt."""
+WholePage = Literal["whole"]
+"""The picture is the page: nothing is cut off and nothing is flattened."""
+
+
+def one_of_the_shapes(corners: object, page: object, crop: object) -> list[str]:
+    """The names of those that are given although another is: a person says in one way what of a picture is the page."""
+    given = {"corners": corners, "page": page, "crop": crop}
+    names = [name for name, value in given.items() if value is not None]
+    return names if len(names) > 1 else []

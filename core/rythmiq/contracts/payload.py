@@ -13,13 +13,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rythmiq.contracts.choices import Caption, Crop, OcrLanguage, Point, QuarterTurn, Uuid4
+from rythmiq.contracts.choices import (
+    Caption,
+    Corners,
+    Crop,
+    OcrLanguage,
+    Point,
+    QuarterTurn,
+    Uuid4,
+    WholePage,
+    one_of_the_shapes,
+)
 from rythmiq.contracts.keys import format_timestamp, parse_key
 from rythmiq.contracts.portal import SchemaDefinition
 
 __all__ = [
     "PAYLOAD_VERSION",
     "Caption",
+    "Corners",
     "Crop",
     "DataKey",
     "Encryption",
@@ -30,6 +41,7 @@ __all__ = [
     "PortalSchema",
     "StorageReference",
     "Uuid4",
+    "WholePage",
     "WrappedKey",
     "payload_version",
     "require_owned",
@@ -39,7 +51,7 @@ __all__ = [
 
 PAYLOAD_VERSION = 2
 """The newest `v` that this worker knows."""
-_OPTIONS_OF_V2 = frozenset({"face", "background", "caption"})
+_OPTIONS_OF_V2 = frozenset({"face", "background", "caption", "corners", "page"})
 _RULES_OF_V2 = frozenset(
     {
         "eye_line", "faces", "centring", "roll", "pose", "eyes", "mouth", "glasses", "headwear", "grey", "face_light",
@@ -133,6 +145,8 @@ class StorageReference(_Lenient):
 class Options(_Lenient):
     """What the owner chose, applied in this order: turn, face, crop, background, caption; and the text's language.
 
+    Of a document, `corners` says where the page lies and `page` that the picture is the page; either stands for `crop`.
+
     Shares are of the picture upright by EXIF and turned by `rotate`. Without `rotate` a photo that lies on its side is
     turned; 0 leaves it as it is. `face` is a point on the face to take, inside the crop when there is one. The language
     goes before the slot's own.
@@ -144,6 +158,14 @@ class Options(_Lenient):
     face: Point | None = None
     background: Literal["white"] | None = None
     caption: Caption | None = Field(default=None, repr=False)
+    corners: Corners | None = None
+    page: WholePage | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if names := one_of_the_shapes(self.corners, self.page, self.crop):
+            raise ValueError(f"{' and '.join(names)} say the same thing in several ways; give one of them")
+        return self
 
 
 class Encryption(_Lenient):

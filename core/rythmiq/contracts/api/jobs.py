@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rythmiq.contracts.api.words import MEDIA_TYPE, SLUG, AnswerBody, JobStatus, RequestBody, Text, fields_error
-from rythmiq.contracts.choices import Caption, Crop, OcrLanguage, Point, QuarterTurn, Uuid4
+from rythmiq.contracts.choices import (
+    Caption,
+    Corners,
+    Crop,
+    OcrLanguage,
+    Point,
+    QuarterTurn,
+    Uuid4,
+    WholePage,
+    one_of_the_shapes,
+)
 
 
 class JobOptions(RequestBody):
@@ -26,6 +36,20 @@ class JobOptions(RequestBody):
     caption: Caption | None = Field(
         default=None, description="a strip at the photo's foot, where the slot says `caption: allowed` or `required`"
     )
+    corners: Corners | None = Field(
+        default=None,
+        description="of a document: the page's corners clockwise from its upper left, each [x, y] in shares; in place "
+        "of `crop`",
+    )
+    page: WholePage | None = Field(
+        default=None, description="of a document: the picture is the page, and nothing of it is cut off or flattened"
+    )
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if names := one_of_the_shapes(self.corners, self.page, self.crop):
+            raise fields_error("CONFLICT", "say the same thing in several ways", names)
+        return self
 
 
 class JobRequest(RequestBody):
