@@ -1,0 +1,88 @@
+"""Faces: found where they are, whichever way up, and nowhere else."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from rythmiq_worker.people.face import Face
+from rythmiq_worker.people.search import find_faces, read_mesh
+from tests.data.pages import PagePhoto, page_photos
+from tests.data.portraits import ASTRONAUT_FACE, Sample, portraits
+from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
+
+pytestmark = needs_networks
+FRONTAL = [sample for sample in portraits() if sample.frontal]
+
+
+def rgb_of(image: Image.Image, side_px: int = 1000) -> tuple[NDArray[np.uint8], float]:
+    """The picture with a long side of at most `side_px`, and how many times smaller it is."""
+    shrink = min(1.0, side_px / max(image.size))
+    return np.asarray(image.resize((round(image.width * shrink), round(image.height * shrink)))), shrink
+
+
+def is_at(face: Face, box: tuple[float, float, float, float]) -> bool:
+    """Whether a found face lies where the true one does; `box` as the portraits' true boxes."""
+    x, y = face.box.centre
+    return box[0] < x < box[0] + box[2] and box[1] < y < box[1] + box[3] and 0.7 < face.box.width / box[2] < 1.3
+
+
+@pytest.mark.parametrize("sample", FRONTAL, ids=lambda sample: sample.name)
+def test_the_one_face_of_a_portrait_is_found_where_it_is(sample: Sample) -> None:
+    rgb, shrink = rgb_of(sample.image)
+    (face,) = find_faces(rgb)
+    assert is_at(face.scaled(1 / shrink), sample.face)
+
+
+@pytest.mark.parametrize("page", page_photos(), ids=lambda page: page.name)
+def test_no_face_that_could_be_a_portrait_is_found_on_a_page(page: PagePhoto) -> None:
+    rgb, _ = rgb_of(page.image)
+    assert not [face for face in find_faces(rgb) if face.box.height > 0.2 * min(rgb.shape[:2])]
+
+
+@pytest.mark.parametrize("degrees", [-30, -20, -10, 0, 10, 20, 30])
+def test_a_leaning_face_is_found_with_its_roll(degrees: int) -> None:
+    rgb, centre = turned_about_face(degrees)
+    (face,) = find_faces(rgb)
+    assert np.hypot(*np.subtract(face.box.centre, centre)) < 0.25 * face.box.height
+    assert abs((face.roll_deg - degrees + 180) % 360 - 180) < 8
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 400), (400, 5), (300, 300)])
+def test_a_blank_picture_of_any_shape_holds_no_face(shape: tuple[int, int]) -> None:
+    assert find_faces(np.full((*shape, 3), 200, np.uint8)) == ()
+
+
+def test_two_people_are_two_faces_the_larger_first() -> None:
+    rgb = astronaut_rgb()
+    small = cv2.resize(rgb, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    both = np.full((512, 512 + small.shape[1], 3), 220, np.uint8)
+    both[:, :512], both[-small.shape[0] :, 512:] = rgb, small
+    larger, smaller = find_faces(both)
+    assert is_at(larger, ASTRONAUT_FACE)
+    assert smaller.box.height == pytest.approx(0.6 * larger.box.height, rel=0.15)
+
+
+def test_the_mesh_sees_a_face_where_one_is_expected_and_none_elsewhere() -> None:
+    rgb = astronaut_rgb()
+    (face,) = find_faces(rgb)
+    again = read_mesh(rgb, face.box, face.roll_deg)
+    assert again is not None
+    assert np.abs(again.points - face.points).max() < 0.1 * face.box.height
+    elsewhere = face.moved(np.array([[1.0, 0, 150], [0, 1, 250]]))
+    assert read_mesh(rgb, elsewhere.box, 0.0) is None
+
+
+def test_faces_are_the_same_with_one_thread_and_with_two_and_on_every_run() -> None:
+    rgb, before = astronaut_rgb(), cv2.getNumThreads()
+    try:
+        runs = []
+        for threads in (1, 2, 1):
+            cv2.setNumThreads(threads)
+            runs.append(find_faces(rgb)[0])
+    finally:
+        cv2.setNumThreads(before)
+    assert [(run.box, run.roll_deg, run.score, run.points.tobytes()) for run in runs[1:]] == [
+        (runs[0].box, runs[0].roll_deg, runs[0].score, runs[0].points.tobytes())
+    ] * 2
