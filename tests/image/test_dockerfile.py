@@ -24,11 +24,12 @@ def test_there_are_two_stages_on_one_base_that_a_digest_pins() -> None:
     assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", default("PYTHON"))
 
 
-def test_packages_are_installed_by_the_lock_of_both_engines_before_our_code_comes() -> None:
+def test_packages_and_weights_are_installed_by_their_locks_before_our_code_comes() -> None:
     assert default("LOCK") == "requirements-paddle.txt"
     words = [each for each in stage("build").instructions if each.word in {"COPY", "RUN"}]
-    assert [each.word for each in words] == ["COPY", "RUN", "COPY", "COPY", "RUN"]
+    assert [each.word for each in words] == ["COPY", "RUN", "COPY", "RUN", "COPY", "COPY", "RUN"]
     assert "install.py packages" in words[1].rest
+    assert words[3].rest == 'python layers/worker/weights.py "$PREFIX/models"'
     assert "rythmiq_worker.installation" in words[-1].rest
 
 

@@ -13,11 +13,13 @@ from tests.image.dockerfile import ROOT
 
 LOCK = ROOT / "layers" / "worker" / "models.lock"
 PACKAGES = Path(sysconfig.get_path("purelib"))
+MODELS = ROOT / "layers" / "worker" / "models"
+FETCHED = {"face_detection_back.tflite", "face_landmark.tflite", "selfie_segmentation.tflite", "uvdoc.onnx"}
 
 
 def test_the_lock_names_each_model_that_the_engines_ask_for() -> None:
     listed = {Path(entry.file).name: entry for entry in installation.read_lock(LOCK)}
-    needed = {models.DETECTION, models.RECOGNITION["en"], "haarcascade_frontalface_alt2.xml"}
+    needed = {models.DETECTION, models.RECOGNITION["en"], "haarcascade_frontalface_alt2.xml", *FETCHED}
     optional = {models.RECOGNITION["hi"], paddle.DETECTION, *paddle.RECOGNITION.values()}
     assert "haarcascade_frontalface_alt2.xml" in Path(faces.__file__).read_text(encoding="utf-8")
     assert needed == {name for name, entry in listed.items() if entry.required}
@@ -33,13 +35,14 @@ def test_what_is_required_has_a_hash_a_size_a_source_and_a_licence() -> None:
 
 def test_sizes_are_those_of_the_files() -> None:
     for entry in installation.read_lock(LOCK):
-        if entry.place == "packages":
-            assert (PACKAGES / entry.file).stat().st_size == entry.bytes
+        if entry.required:
+            root = PACKAGES if entry.place == "packages" else MODELS
+            assert (root / entry.file).stat().st_size == entry.bytes
 
 
 def test_the_models_of_this_environment_are_the_locked_ones() -> None:
     listed = installation.read_lock(LOCK)
-    found = list(installation.model_findings(listed, PACKAGES, ROOT / "layers" / "worker" / "models"))
+    found = list(installation.model_findings(listed, PACKAGES, MODELS))
     # What the image leaves out of onnxruntime stands here.
     assert [line for line in found if not line.startswith(("onnxruntime/datasets/", "skimage/"))] == []
 

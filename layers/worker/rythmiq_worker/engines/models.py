@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from rythmiq.contracts.errors import RythmiqError
 from rythmiq_worker.engines.onnx_head import Headless, without_head
 from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice
+from rythmiq_worker.model_files import ModelsMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +39,6 @@ LINE_HEIGHTS_PX: Mapping[str, int] = MappingProxyType({RECOGNITION["en"]: 40})
 THREADS = 1  # two take 1.5 times the CPU and 0.85 of the time (docs/decisions.md)
 DICTIONARY = "character"
 KEPT_BELOW = 0x2E80  # where Unicode's East Asian scripts begin; all others, and signs of money and measure, are below
-
-
-class ModelsMissingError(RythmiqError):
-    """The text models are not installed; the message says what to install and holds nothing of the job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,41 +4,18 @@ BlazeFace ("back", 256 px) and the mesh of 468 points come from the wheel of fac
 that of mediapipe; no code of either is imported. docs/decisions.md has the measurements.
 """
 
-import os
-import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq.contracts.errors import RythmiqError
+from rythmiq_worker.model_files import find_model
 
 FACE_FILE = "face_detection_back.tflite"
 MESH_FILE = "face_landmark.tflite"
 MASK_FILE = "selfie_segmentation.tflite"
-_FOLDER = "models"
-_BESIDE = Path(__file__).resolve().parents[2]
-
-
-class ModelsMissingError(RythmiqError):
-    """A network is not installed; the message says what to do and holds nothing of the job."""
-
-
-def models_folder(name: str) -> Path:
-    """The folder that has the file `name`: the operator's, then the checkout's or the installation's own.
-
-    Raises:
-        ModelsMissingError: neither has it.
-    """
-    named = os.environ.get("OCR_MODELS_DIR")
-    own = _BESIDE / _FOLDER if (_BESIDE / "models.lock").is_file() else Path(sys.prefix) / _FOLDER
-    for folder in (Path(named), own) if named else (own,):
-        if (folder / name).is_file():
-            return folder
-    raise ModelsMissingError(f"The network {name} is missing: run `make setup`, or put it into OCR_MODELS_DIR.")
 
 
 def run_face_network(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -96,4 +73,4 @@ def _run(name: str, pixels: NDArray[np.float32], outputs: tuple[str, ...]) -> tu
 
 @lru_cache(maxsize=3)
 def _network(name: str) -> Any:
-    return cv2.dnn.readNetFromTFLite(str(models_folder(name) / name))
+    return cv2.dnn.readNetFromTFLite(str(find_model(name)))
