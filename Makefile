@@ -106,6 +106,11 @@ bench: $(READY) $(PADDLE_READY)  ## measure speed, memory and picture quality as
 bench-paddle: $(PADDLE_READY)  ## measure the engines against PaddleOCR as it comes; writes that section alone
 	$(BIN)/python -m tests.bench paddle
 
+.PHONY: bench-real
+bench-real: $(READY)  ## measure people on the labelled real pictures in the folder RYTHMIQ_REAL_PICTURES; writes that section alone
+	@test -n "$$RYTHMIQ_REAL_PICTURES" || { echo "RYTHMIQ_REAL_PICTURES names no folder of labelled pictures" >&2; exit 2; }
+	$(BIN)/python -m tests.bench people
+
 .PHONY: docs
 docs: $(READY)  ## regenerate the generated pages of docs/
 	$(BIN)/python -m rythmiq_cli.docs_pages

@@ -36,6 +36,7 @@ BENCHES = {
     "settle": "a webhook's settlement, over the SQL functions alone",
     "scale": "a long time of service: queue, database, limits and cost",
     "million": "the same with a million jobs, when it is named",
+    "people": "faces and heads on labelled real pictures",
     "paddle": "text against PaddleOCR as it comes, on the same networks",
 }
 """Every benchmark and what its section is called."""

@@ -1,0 +1,84 @@
+"""Labelled real pictures that are not ours: read from the folder that RYTHMIQ_REAL_PICTURES names, never kept or named.
+
+`labels.json` in that folder has one entry a file; positions in it are shares of the upright picture's sides. What is
+measured on these pictures is printed as counts only.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from rythmiq_worker.people.face import Box
+
+VARIABLE = "RYTHMIQ_REAL_PICTURES"
+GLANCE_PX = 1000
+"""The long side of the copies that are looked at, about what the worker's `Picture.glance` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealPicture:
+    """A picture and what people saw in it.
+
+    Attributes:
+        path: of the file.
+        label: its entry of labels.json.
+    """
+
+    path: Path
+    label: Mapping[str, Any]
+
+    def image(self) -> Image.Image:
+        """Decode: upright, RGB, full size; a new picture at each call."""
+        with Image.open(self.path) as opened:
+            return ImageOps.exif_transpose(opened).convert("RGB")
+
+    def rgb(self, side_px: int = GLANCE_PX) -> NDArray[np.uint8]:
+        """H x W x 3, uint8, with a long side of at most `side_px`."""
+        image = self.image()
+        image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+        return np.asarray(image)
+
+    def face_box(self, width_px: int, height_px: int) -> Box:
+        """The labelled face in a copy of this size."""
+        x, y, width, height = self.label["face_box"]
+        return Box(x * width_px, y * height_px, width * width_px, height * height_px)
+
+    def other_boxes(self, width_px: int, height_px: int) -> tuple[Box, ...]:
+        """The other labelled faces, not always all, in a copy of this size."""
+        shares = self.label["other_boxes"] or ()
+        return tuple(Box(x * width_px, y * height_px, w * width_px, h * height_px) for x, y, w, h in shares)
+
+
+def real_portraits() -> tuple[RealPicture, ...]:
+    """The labelled portraits, by name; none where the variable is not set."""
+    return _pictures("portraits/")
+
+
+def real_pages() -> tuple[RealPicture, ...]:
+    """The labelled pages, by name; none where the variable is not set."""
+    return _pictures("pages/")
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    down = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    shared = max(0.0, across) * max(0.0, down)
+    return shared / (one.width * one.height + other.width * other.height - shared)
+
+
+def _pictures(folder: str) -> tuple[RealPicture, ...]:
+    root = os.environ.get(VARIABLE)
+    if not root:
+        return ()
+    labels = json.loads((Path(root) / "labels.json").read_text(encoding="utf-8"))
+    return tuple(
+        RealPicture(Path(root) / name, label) for name, label in sorted(labels.items()) if name.startswith(folder)
+    )
