@@ -20,6 +20,12 @@ create table public.portal_schemas (
 );
 create unique index portal_schemas_current on public.portal_schemas (portal, slot) where is_current;
 
+-- Names that lead to the newest version of a portal; the seed writes them.
+create table public.portal_aliases (
+  alias text primary key,
+  portal text not null
+);
+
 -- What POST /uploads signed. `size_bytes` is the plaintext's; `kid` and `wrapped_key` are null for a plaintext upload.
 create table public.uploads (
   job_id uuid primary key,
@@ -91,6 +97,8 @@ create table public.jobs (
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  -- what `warnings` say as codes and parameters, in their order; of the end, too
+  advice jsonb not null default '[]',
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
   check ((input_kid is null) = (input_wrapped_key is null)),
@@ -215,8 +223,8 @@ declare
   -- what erasure may take away; everything else of a terminal job stays as it is
   c_erasable constant text[] := array[
     'raw_path', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key', 'input_kid',
-    'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'artifacts', 'metrics', 'receipt', 'error_details',
-    'erased_at', 'row_version', 'updated_at'
+    'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'metrics', 'receipt',
+    'error_details', 'erased_at', 'row_version', 'updated_at'
   ];
   c_wrapped constant text[] := array['kid', 'wrapped_key', 'input_kid', 'input_wrapped_key'];
 begin
@@ -359,8 +367,8 @@ declare
   v_table text;
 begin
   foreach v_table in array array[
-    'portal_schemas', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage', 'metrics',
-    'counters', 'removals'
+    'portal_schemas', 'portal_aliases', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage',
+    'metrics', 'counters', 'removals'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('alter table public.%I force row level security', v_table);
@@ -371,23 +379,26 @@ revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq
   from public, anon, authenticated, service_role;
 
 create policy portal_schemas_are_public on public.portal_schemas for select to authenticated using (true);
+create policy portal_aliases_are_public on public.portal_aliases for select to authenticated using (true);
 create policy own_uploads on public.uploads for select to authenticated using (user_id = (select auth.uid()));
 create policy own_jobs on public.jobs for select to authenticated using (user_id = (select auth.uid()));
 create policy own_documents on public.documents for select to authenticated using (user_id = (select auth.uid()));
 create policy own_ledger on public.credit_ledger for select to authenticated using (user_id = (select auth.uid()));
 create policy own_credits on public.user_credits for select to authenticated using (user_id = (select auth.uid()));
 
-grant select on public.portal_schemas, public.documents, public.credit_ledger, public.user_credits to authenticated;
+grant select on
+  public.portal_schemas, public.portal_aliases, public.documents, public.credit_ledger, public.user_credits
+  to authenticated;
 grant select (job_id, user_id, raw_path, mime_type, size_bytes, created_at, claimed_at)
   on public.uploads to authenticated;
 grant select (
   id, user_id, status, stage, attempt, portal, slot, portal_version, document_id, raw_path, artifact_url, mime_type,
   original_filename, options, kid, dispatched_at, started_at, lease_until, awaiting_dispatch, not_before, quality_score,
   conforms, warnings, artifacts, metrics, receipt, error_details, ended_at, erased_at, row_version, created_at,
-  updated_at
+  updated_at, advice
 ) on public.jobs to authenticated;
 
-grant select on public.portal_schemas to service_role;
+grant select on public.portal_schemas, public.portal_aliases to service_role;
 grant select, insert, update, delete on public.uploads to service_role;
 grant select, insert, update on public.jobs to service_role;
 grant select, insert, update, delete on public.queue to service_role;
@@ -885,8 +896,24 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 
--- Refusals in this order: a key that has a job already, portal, upload, an upload that has a job already, object, size,
--- how many are active, credit. An equal request is the same job before all of them. The user's credits are locked before
+-- The options that a slot's rules do not allow: [{option, source}], the source being the one that the rule has, or null.
+-- A rule that the stored ones do not know yet allows nothing; `name_date_strip` is what `caption` was called.
+create function public.options_refused(p_options jsonb, p_rules jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('option', o.name, 'source', o.source) order by o.name), '[]')
+  from (values
+    ('background', p_rules ->> 'background_edit' = 'allowed', p_rules #> '{sources,background_edit}'),
+    (
+      'caption', coalesce(p_rules ->> 'caption' <> 'none', p_rules ->> 'name_date_strip' = 'true'),
+      coalesce(p_rules #> '{sources,caption}', p_rules #> '{sources,name_date_strip}')
+    )
+  ) o (name, is_allowed, source)
+  where jsonb_typeof(p_options -> o.name) <> 'null'
+    and (o.is_allowed and coalesce(p_rules ->> 'kind', 'auto') in ('photo', 'auto')) is not true
+$$;
+
+-- Refusals in this order: a key that has a job already, portal, options, upload, an upload that has a job already, object,
+-- size, how many are active, credit. An equal request is the same job before all of them. The user's credits are locked before
 -- anything is looked at, so that equal calls come one after the other.
 create function public.job_create(
   p_user_id uuid, p_job_id uuid, p_document_id uuid, p_raw_path text, p_artifact_url text, p_object_bytes bigint,
@@ -904,6 +931,7 @@ declare
   v_source public.jobs;
   v_slots text[];
   v_version text;
+  v_refused jsonb;
   v_job_id uuid := p_job_id;
   v_claimed jsonb;
   v_started jsonb;
@@ -928,6 +956,7 @@ begin
     end if;
   end if;
 
+  p_portal := coalesce((select portal from public.portal_aliases where alias = p_portal), p_portal);
   select array_agg(slot order by slot), min(version) into v_slots, v_version from public.portal_schemas
     where portal = p_portal and case when p_portal_version is null then is_current else version = p_portal_version end;
   if v_slots is null or p_slot <> all (v_slots) then
@@ -935,6 +964,11 @@ begin
   end if;
   if p_slot is null and cardinality(v_slots) > 1 then
     return jsonb_build_object('outcome', 'slot_required');
+  end if;
+  select public.options_refused(p_options, schema_definition) into v_refused from public.portal_schemas
+    where portal = p_portal and slot = coalesce(p_slot, v_slots[1]) and version = v_version;
+  if v_refused <> '[]' then
+    return jsonb_build_object('outcome', 'option_refused', 'refused', v_refused);
   end if;
 
   if v_is_upload then
@@ -1009,12 +1043,12 @@ language sql immutable set search_path = '' as $$
 $$;
 
 revoke all on function
-  public.key_id(text), public.job_replay(public.jobs, text, text),
+  public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
                     text, integer, integer, integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
-  public.key_id(text), public.job_replay(public.jobs, text, text),
+  public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
                     text, integer, integer, integer, integer, integer)
   to service_role;
@@ -1148,7 +1182,7 @@ end $$;
 create function public.job_finish(
   p_job_id uuid, p_attempt integer, p_claim text, p_quality_score double precision, p_warnings jsonb,
   p_artifacts jsonb, p_metrics jsonb, p_receipt jsonb, p_conforms boolean, p_max_inflight integer, p_lease_s integer,
-  p_max_attempts integer
+  p_max_attempts integer, p_advice jsonb default '[]'
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1168,7 +1202,7 @@ begin
   end if;
   update public.jobs set
     status = 'completed', stage = null, quality_score = p_quality_score, warnings = coalesce(p_warnings, '[]'),
-    artifacts = p_artifacts, metrics = p_metrics, receipt = p_receipt, conforms = p_conforms, error_details = null,
+    advice = coalesce(p_advice, '[]'), artifacts = p_artifacts, metrics = p_metrics, receipt = p_receipt, conforms = p_conforms, error_details = null,
     ended_at = v_now, lease_until = null, claim = null, claim_until = null
   where id = p_job_id returning * into v_job;
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
@@ -1299,7 +1333,7 @@ revoke all on function
   public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
-                    integer),
+                    integer, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
   public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
@@ -1310,7 +1344,7 @@ grant execute on function
   public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
-                    integer),
+                    integer, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
   public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
   public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
@@ -1371,7 +1405,8 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'job_id', j.id, 'status', j.status, 'stage', j.stage, 'attempt', j.attempt, 'portal', j.portal, 'slot', j.slot,
     'portal_version', j.portal_version, 'document_id', j.document_id, 'quality_score', j.quality_score,
-    'warnings', j.warnings, 'error', case j.status when 'failed' then j.error_details - 'attempts' end,
+    'warnings', j.warnings, 'advice', j.advice,
+    'error', case j.status when 'failed' then j.error_details - 'attempts' end,
     'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
     'sealed', j.kid is not null,
     'queue_position', q.state -> 'position', 'expected_start_at', q.state -> 'expected_start_at',
@@ -1469,6 +1504,7 @@ language sql stable set search_path = '' as $$
     select unnest(array[
       'master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc',
       output || 'preview.jpg' || suffix,
+      output || 'before.jpg' || suffix,
       output || dispatched || '_text.txt' || suffix,
       output || dispatched || '_document.' || s.extension || suffix,
       output || created || '_output.zip' || suffix
@@ -1528,7 +1564,7 @@ begin
   update public.jobs set
     raw_path = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}', kid = null,
     wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
-    warnings = '[]', artifacts = null, metrics = null, receipt = null,
+    warnings = '[]', advice = '[]', artifacts = null, metrics = null, receipt = null,
     error_details = case status when 'failed' then jsonb_build_object(
       'code', error_details -> 'code', 'stage', error_details -> 'stage', 'retryable', error_details -> 'retryable'
     ) end,

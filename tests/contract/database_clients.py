@@ -156,6 +156,7 @@ def finish(job_id: str, claim: str) -> Finish:
         claim=claim,
         quality_score=0.87,
         warnings=("BLURRED: hold still – नमस्ते",),
+        advice=({"code": "BLURRED", "parameters": {"reason": "face", "degrees": 4.5}},),
         artifacts={"master_path": "m", "preview_path": "p", "document_path": "d", "output_path": "o"},
         metrics={"stages": [{"stage": "fetch", "wall_ms": 12, "cpu_ms": 3.5}], "processing_ms": 40, "encodes": 3},
         receipt={"portal": "upsc-2026", "clauses": [], "note": 'it\'s \\ "quoted"'},

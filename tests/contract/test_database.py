@@ -129,6 +129,17 @@ def test_a_refused_job_says_why(database: SqlDatabase, user_id: str) -> None:
     assert database.job_create(new_job(upload, object_bytes=None), ROOM).outcome == "object_missing"
 
 
+def test_an_option_that_the_slot_does_not_allow_is_named_with_the_source_of_its_rule(
+    database: SqlDatabase, user_id: str
+) -> None:
+    upload = new_upload(user_id)
+    database.upload_create(upload, initial_credits=3)
+    refused = database.job_create(new_job(upload, slot="photo", options={"background": "white"}), ROOM)
+    assert (refused.outcome, refused.job_id) == ("option_refused", None)
+    assert [entry.option for entry in refused.refused] == ["background"]
+    assert database.job_create(new_job(upload, options={"face": {"x": 0.5, "y": 0.25}}), ROOM).outcome == "created"
+
+
 def test_a_job_from_a_url_has_its_own_id_and_key(database: SqlDatabase, user_id: str) -> None:
     job = replace(
         new_job(new_upload(user_id)),
@@ -231,6 +242,7 @@ def test_a_success_completes_the_job_and_keeps_all_that_it_said(
     assert row is not None
     assert (row.status, row.quality_score, row.conforms) == ("completed", done.quality_score, True)
     assert (row.warnings, row.artifacts, row.receipt) == (done.warnings, done.artifacts, done.receipt)
+    assert row.advice == done.advice
 
 
 def test_a_failure_that_may_be_tried_again_leaves_the_job_processing(

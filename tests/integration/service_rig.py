@@ -340,7 +340,7 @@ def _empty(superuser_url: str) -> None:
         connection.execute("set session_replication_role = replica")
         tables = connection.execute(
             "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables"
-            " where schemaname = 'public' and tablename <> 'portal_schemas'"
+            " where schemaname = 'public' and tablename not in ('portal_schemas', 'portal_aliases')"
         ).fetchone()
         assert tables is not None
         connection.execute(f"truncate {tables[0]}".encode())

@@ -67,7 +67,7 @@ def rows(url: str) -> dict[str, list[Any]]:
                 sql.SQL("select t::text from public.{} t order by 1").format(sql.Identifier(name))
             ).fetchall()
             for name in names
-            if name != "portal_schemas"
+            if name not in {"portal_schemas", "portal_aliases"}
         }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.database_calls import WRAPPED_KEY, Calls, new_id
 
@@ -208,6 +209,127 @@ def test_a_job_is_pinned_to_the_current_version_or_to_the_one_that_it_names(sql:
     assert sql.create(user)["started"]["portal_version"] == "2026.1"
     old = sql.create(user, portal_version="2020", slot=None)["started"]
     assert (old["portal_version"], old["schema_definition"]) == ("2020", {"max_kb": 7})
+
+
+CAPTION = {"caption": {"name": "Asha Rao", "date": "2026-11-28"}}
+WHITE = {"background": "white"}
+NOTE = {"source_url": "https://example.org/notice.pdf", "note": "no edited photos"}
+
+
+def _slot(sql: Calls, rules: dict[str, Any]) -> dict[str, Any]:
+    """A portal of one slot with these rules; what `job_create` is to be asked for."""
+    name = f"test-{new_id()[:8]}"
+    sql.connection.execute(
+        "insert into public.portal_schemas (portal, slot, version, name, schema_definition)"
+        " values (%s, 'photo', '1', 'One', %s)",
+        [name, Jsonb(rules)],
+    )
+    return {"portal": name, "slot": "photo"}
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        (WHITE, {"background_edit": "allowed"}),
+        (WHITE, {"background_edit": "allowed", "kind": "photo"}),
+        (CAPTION, {"caption": "allowed", "kind": "auto"}),
+        (CAPTION, {"caption": "required"}),
+        (CAPTION, {"name_date_strip": True}),
+        (WHITE | CAPTION, {"background_edit": "allowed", "caption": "allowed"}),
+        ({"rotate": 90, "face": {"x": 0.5, "y": 0.5}}, {}),
+        ({"background": None, "caption": None}, {}),
+    ],
+)
+def test_an_option_that_the_slot_allows_is_kept_for_the_worker(
+    sql: Calls, options: dict[str, Any], rules: dict[str, Any]
+) -> None:
+    answer = sql.create(sql.user(), options=options, **_slot(sql, rules))
+    assert (answer["outcome"], answer["started"]["options"]) == ("created", options)
+
+
+@pytest.mark.parametrize(
+    ("options", "rules", "refused"),
+    [
+        (WHITE, {}, [("background", None)]),
+        (WHITE, {"background_edit": "forbidden", "sources": {"background_edit": NOTE}}, [("background", NOTE)]),
+        (WHITE, {"background_edit": "allowed", "kind": "signature"}, [("background", None)]),
+        (CAPTION, {}, [("caption", None)]),
+        (CAPTION, {"caption": "none", "sources": {"caption": NOTE}}, [("caption", NOTE)]),
+        (CAPTION, {"name_date_strip": False, "sources": {"name_date_strip": NOTE}}, [("caption", NOTE)]),
+        (CAPTION, {"caption": "required", "kind": "document"}, [("caption", None)]),
+        (WHITE | CAPTION, {}, [("background", None), ("caption", None)]),
+        (WHITE | CAPTION, {"caption": "allowed"}, [("background", None)]),
+    ],
+)
+def test_an_option_that_the_slot_does_not_allow_is_refused_with_its_source(
+    sql: Calls, options: dict[str, Any], rules: dict[str, Any], refused: list[tuple[str, Any]]
+) -> None:
+    answer = sql.create(sql.user(), options=options, **_slot(sql, rules))
+    assert answer == {
+        "outcome": "option_refused",
+        "refused": [{"option": option, "source": source} for option, source in refused],
+    }
+
+
+def test_an_option_is_refused_after_the_portal_and_the_slot_and_before_the_upload_and_the_credit(sql: Calls) -> None:
+    user = sql.user(0)
+    white = {"options": WHITE}
+    assert sql.create(user, portal="mars-2026", **white)["outcome"] == "portal_unknown"
+    assert sql.create(user, slot=None, **white)["outcome"] == "slot_required"
+    never = {"raw_path": f"raw/{user}/{new_id()}/20261125T120000Z_scan.jpg.enc"}
+    assert sql.create(user, never, **white)["outcome"] == "option_refused"
+    assert sql.create(user, object_bytes=None, **white)["outcome"] == "option_refused"
+    assert sql.create(user, max_active_jobs=0, **white)["outcome"] == "option_refused"
+
+
+def test_an_option_is_refused_by_the_rules_of_the_version_that_the_job_would_have(sql: Calls) -> None:
+    slot = _slot(sql, {})
+    sql.connection.execute(
+        "insert into public.portal_schemas (portal, slot, version, name, schema_definition, is_current)"
+        " values (%s, 'photo', '0', 'One', '{\"background_edit\": \"allowed\"}', false)",
+        [slot["portal"]],
+    )
+    user = sql.user()
+    assert sql.create(user, options=WHITE, **slot)["outcome"] == "option_refused"
+    assert sql.create(user, options=WHITE, portal_version="0", **slot)["outcome"] == "created"
+
+
+def test_a_refused_option_leaves_upload_and_credit_alone(sql: Calls) -> None:
+    user = sql.user(1)
+    upload = sql.upload(user)
+    assert sql.create(user, upload, options=WHITE)["outcome"] == "option_refused"
+    assert sql.create(user, upload)["outcome"] == "created"
+
+
+def _alias(sql: Calls, alias: str, portal: str) -> None:
+    sql.connection.execute(
+        "insert into public.portal_aliases values (%s, %s) on conflict (alias) do update set portal = excluded.portal",
+        [alias, portal],
+    )
+
+
+def test_another_name_of_a_portal_leads_to_it_and_the_job_has_the_portals_own(sql: Calls) -> None:
+    _alias(sql, "any-name", "neet-2026")
+    answer = sql.create(sql.user(), portal="any-name")
+    assert (answer["outcome"], answer["started"]["portal"]) == ("created", "neet-2026")
+    assert sql.row(answer["job_id"])["portal"] == "neet-2026"
+
+
+def test_another_name_that_leads_nowhere_is_an_unknown_portal(sql: Calls) -> None:
+    _alias(sql, "any-name", "mars-2026")
+    assert sql.create(sql.user(), portal="any-name") == {"outcome": "portal_unknown"}
+
+
+def test_an_equal_request_is_the_same_job_also_when_the_name_leads_elsewhere_by_now(sql: Calls) -> None:
+    """What is equal is what was asked, in its own words; a year later a lost answer would be another portal's."""
+    user = sql.user()
+    upload = sql.upload(user)
+    _alias(sql, "any-name", "neet-2026")
+    first = sql.create(user, upload, portal="any-name", idempotency_key="k")
+    _alias(sql, "any-name", "upsc-2026")
+    again = sql.create(user, upload, portal="any-name", idempotency_key="k")
+    assert (again["outcome"], again["job_id"]) == ("replayed", first["job_id"])
+    assert sql.row(first["job_id"])["portal"] == "neet-2026"
 
 
 def test_jobs_that_have_ended_do_not_count_as_active(sql: Calls) -> None:

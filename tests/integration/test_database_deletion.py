@@ -68,6 +68,7 @@ def test_what_is_to_be_removed_are_the_keys_that_the_grammar_builds(sql: Calls, 
     assert extension in {"jpg", "pdf"}
     names = [
         keys.preview_name(sealed=sealed),
+        keys.before_name(sealed=sealed),
         keys.document_name(at, "jpg" if slot == "photo" else "pdf", sealed=sealed),
         keys.text_name(at, sealed=sealed),
         keys.zip_name(made, sealed=sealed),
@@ -112,6 +113,21 @@ def test_erasure_leaves_a_tombstone_for_the_ledger_and_nothing_personal(sql: Cal
     for table in ("documents", "uploads"):
         assert sql.connection.execute(f"select from public.{table} where job_id = %s", [job["id"]]).rowcount == 0
     assert sql("account_open", user_id=job["user_id"], initial_credits=3) == account
+
+
+def test_erasure_takes_the_caption_and_what_was_advised(sql: Calls) -> None:
+    sql.connection.execute(
+        'update public.portal_schemas set schema_definition = schema_definition || \'{"caption": "allowed"}\''
+    )
+    job = sql.job(options={"caption": {"name": "Asha Rao", "date": "2026-11-28"}})
+    claim = sql.claim(job)["claim"]
+    sql.finish(job, claim, advice=[{"code": "BACKGROUND", "parameters": {"reason": "dark", "measured": 75}}])
+    before = sql.row(job["id"])
+    assert (before["options"]["caption"]["name"], before["advice"][0]["code"]) == ("Asha Rao", "BACKGROUND")
+    sql("job_erase", user_id=job["user_id"], job_id=job["id"])
+    row = sql.row(job["id"])
+    assert (row["options"], row["advice"]) == ({}, [])
+    assert "Asha" not in str(row)
 
 
 def test_a_second_delete_finds_the_job_gone_and_a_second_erasure_changes_nothing(sql: Calls) -> None:

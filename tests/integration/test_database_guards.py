@@ -49,7 +49,9 @@ def test_a_job_starts_as_pending(sql: Calls, status: str) -> None:
     )
 
 
-@pytest.mark.parametrize("column", ["receipt", "artifacts", "warnings", "error_details", "lease_until", "executor_ref"])
+@pytest.mark.parametrize(
+    "column", ["receipt", "artifacts", "warnings", "advice", "error_details", "lease_until", "executor_ref"]
+)
 def test_a_job_that_has_ended_stays_as_it_is(sql: Calls, column: str) -> None:
     for status in ("completed", "failed"):
         job = job_in(sql, status)

@@ -203,6 +203,15 @@ def test_a_success_completes_the_job_and_settles_its_credit_once(sql: Calls) -> 
     ]
 
 
+def test_a_success_of_the_api_of_the_release_before_advises_nothing(sql: Calls) -> None:
+    job = sql.job()
+    claim = sql.claim(job)["claim"]
+    arguments = finish(job, claim, sql.capacity)
+    assert "advice" not in arguments
+    assert sql("job_finish", **arguments)["outcome"] == "completed"
+    assert sql.row(job["id"])["advice"] == []
+
+
 def test_a_success_keeps_the_cpu_time_of_each_stage_and_what_was_measured(sql: Calls) -> None:
     job = sql.job()
     sql.advance(10)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.payload import PAYLOAD_VERSION
 from rythmiq.crypto.rqe1 import is_sealed, parse_header
 from tests.integration.worker_run import FLAT, KID, ORIGINAL, STAGES, WRAPPED_KEY, Job
 from tests.integration.worker_uploads import TEXT, encoded
@@ -33,7 +34,8 @@ def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait
     assert plain_job.payload["portal_schema"]["schema_definition"] == FLAT
     done = plain_job.run()
     answer = done.document
-    assert list(answer) == ["status", "job_id", "quality_score", "warnings", "artifacts", "metrics", "receipt"]
+    fields = ["status", "job_id", "quality_score", "warnings", "advice", "artifacts", "metrics", "receipt"]
+    assert list(answer) == fields
     assert answer["status"] == "success"
     assert answer["job_id"] == plain_job.job_id
     assert 0 <= answer["quality_score"] <= 1
@@ -274,10 +276,10 @@ def test_rules_past_their_date_warn_by_the_jobs_own_clock(plain_job: Job, portra
     assert ("PORTAL_RULES_OLD" in warnings) is bool(days)
 
 
-def test_a_newer_payload_is_taken(plain_job: Job, portrait: bytes) -> None:
-    """Fields that we do not know are ignored."""
+def test_fields_that_this_worker_does_not_know_are_ignored(plain_job: Job, portrait: bytes) -> None:
+    """A newer API says by `v` what a worker must know, and only that."""
     plain_job.rules["ocr"] = "off"
-    plain_job.payload |= {"v": 99, "callback": {"url": "https://example.com", "token": "t"}, "attempt": 3}
+    plain_job.payload |= {"v": PAYLOAD_VERSION, "callback": {"url": "https://example.com", "token": "t"}, "attempt": 3}
     plain_job.upload(portrait)
     done = plain_job.run()
     assert done.success.job_id == plain_job.job_id

@@ -11,6 +11,10 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
         "authenticated": {"select": "all"},
         "service_role": {"select": "all"},
     },
+    "portal_aliases": {
+        "authenticated": {"select": "all"},
+        "service_role": {"select": "all"},
+    },
     "uploads": {
         "authenticated": {"select": "own"},
         "service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"},
@@ -58,6 +62,7 @@ HIDDEN_COLUMNS: dict[str, set[str]] = {
 }
 READABLE_COLUMNS: dict[str, set[str]] = {
     "portal_schemas": {"portal", "slot", "version", "name", "schema_definition", "is_current", "created_at"},
+    "portal_aliases": {"alias", "portal"},
     "uploads": {"job_id", "user_id", "raw_path", "mime_type", "size_bytes", "created_at", "claimed_at"},
     "jobs": {
         "id",
@@ -92,6 +97,7 @@ READABLE_COLUMNS: dict[str, set[str]] = {
         "row_version",
         "created_at",
         "updated_at",
+        "advice",
     },
     "documents": {"document_id", "user_id", "job_id", "portal", "slot", "created_at"},
     "user_credits": {"user_id", "balance", "reserved", "opened_at", "updated_at"},
@@ -166,6 +172,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "jobs_start_next": SERVICE,
     "jobs_sweep": SERVICE,
     "key_id": SERVICE,
+    "options_refused": SERVICE,
     "ms_between": SERVICE,
     "purge": SERVICE,
     "queue_lock": SERVICE,

@@ -115,7 +115,10 @@ def test_another_user_sees_the_other_users_rows_and_none_of_these(people: People
 @pytest.mark.parametrize("user_id", [None, new_id()], ids=["nobody", "stranger"])
 def test_somebody_without_rows_or_without_a_name_sees_the_rule_book_alone(people: People, user_id: str | None) -> None:
     found = {relation: tried(people, relation, "select", "authenticated", user_id) for relation in relations(people)}
-    assert {relation for relation, seen in found.items() if seen not in {"no", "none"}} == {"portal_schemas"}
+    assert {relation for relation, seen in found.items() if seen not in {"no", "none"}} == {
+        "portal_schemas",
+        "portal_aliases",
+    }
 
 
 def test_a_user_reads_the_columns_that_are_written_down_and_no_others(people: People) -> None:

@@ -41,7 +41,7 @@ def test_every_url_of_an_object_of_ours_is_the_same_request_as_its_key(url: str)
 def test_the_hash_does_not_depend_on_how_a_request_is_written() -> None:
     """Order of fields, defaults that are spelled out."""
     spelled = JobRequest.model_validate(
-        {"options": {"rotate": 0}, "raw_path": KEY, "slot": None, "portal": "neet-2026"}
+        {"options": {"rotate": None, "caption": None}, "raw_path": KEY, "slot": None, "portal": "neet-2026"}
     )
     assert request_hash(spelled, Source(KEY, None)) == request_hash(request(), Source(KEY, None))
 
@@ -55,6 +55,10 @@ def test_the_hash_does_not_depend_on_how_a_request_is_written() -> None:
         {"mime_type": "image/png"},
         {"original_filename": "b.jpg"},
         {"options": {"rotate": 90}},
+        {"options": {"rotate": 0}},
+        {"options": {"background": "white"}},
+        {"options": {"caption": {"name": "Asha Rao", "date": "2026-11-28"}}},
+        {"options": {"face": {"x": 0.5, "y": 0.25}}},
         {"options": {"crop": {"x": 0, "y": 0, "width": 1, "height": 0.5}}},
     ],
 )

@@ -5,6 +5,7 @@ Apart from the rules of portals, which the functions that take requests do not n
 
 import datetime as dt
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -38,6 +39,15 @@ def _real_date(text: str) -> str:
     except ValueError:
         raise ValueError("is not a date of the calendar, YYYY-MM-DD") from None
     return text
+
+
+def why_refused(source: Mapping[str, object] | None) -> str:
+    """Say why a slot does not take an option, by the source of its rule (`portal.Source`, as a mapping)."""
+    reason = "the portal's rules do not allow it"
+    url, note = (source or {}).get("source_url"), (source or {}).get("note")
+    if note:
+        return f"{reason}: {note}{f' ({url})' if url else ''}"
+    return f"{reason}; see {url}" if url else reason
 
 
 class Point(BaseModel):

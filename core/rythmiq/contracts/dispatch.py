@@ -55,6 +55,6 @@ class Dispatch(_Wire):
     portal_schema: dict[str, Any]
     input: InputReference
     storage: StorageReference
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
     encryption: WrappedEncryption | None
     callback: Callback

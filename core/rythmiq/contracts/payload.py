@@ -44,6 +44,7 @@ __all__ = [
     "WholePage",
     "WrappedKey",
     "payload_version",
+    "refused_options",
     "require_owned",
     "validate_artifact_source",
 ]
@@ -66,6 +67,16 @@ def payload_version(options: Mapping[str, object], schema_definition: Mapping[st
     kinds = {source.get("source_kind") for source in sources.values()} if isinstance(sources, Mapping) else set()
     newer = _OPTIONS_OF_V2 & options.keys() or _RULES_OF_V2 & schema_definition.keys() or "none_found" in kinds
     return PAYLOAD_VERSION if newer else 1
+
+
+def refused_options(options: "Options", rules: SchemaDefinition) -> tuple[str, ...]:
+    """The names of the options that a slot's rules do not allow; both are for photos."""
+    photo = rules.kind in {"photo", "auto"}
+    wanted = {
+        "background": options.background is not None and not (photo and rules.background_edit == "allowed"),
+        "caption": options.caption is not None and not (photo and rules.caption != "none"),
+    }
+    return tuple(name for name, refused in wanted.items() if refused)
 
 
 def validate_artifact_source(artifact_url: str | None, raw_path: str | None) -> Literal["url", "path"]:

@@ -58,7 +58,7 @@ class NewJob:
     portal_version: str | None
     mime_type: str | None
     original_filename: str | None
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)
     kid: int | None
     wrapped_key: str | None = field(repr=False)
     idempotency_key: str | None
@@ -76,6 +76,7 @@ class Finish:
     claim: str
     quality_score: float
     warnings: Sequence[str]
+    advice: Sequence[Mapping[str, Any]]
     artifacts: Mapping[str, str]
     metrics: Mapping[str, Any]
     receipt: Mapping[str, Any]

@@ -27,7 +27,7 @@ class StartedJob(Row):
     artifact_url: str | None
     mime_type: str | None
     original_filename: str | None
-    options: dict[str, Any]
+    options: dict[str, Any] = Field(repr=False)
     kid: int | None
     wrapped_key: str | None = Field(repr=False)
     input_kid: int | None = None
@@ -64,6 +64,13 @@ class TickWork(Row):
         return self.overdue is None and self.dispatch is None and self.removal is None
 
 
+class RefusedOption(Row):
+    """An option that the slot's rules do not allow, and the source of the rule, as its `sources` have it."""
+
+    option: str
+    source: dict[str, Any] | None = None
+
+
 class JobCreated(Row):
     """`job_create`. `started` is the job to dispatch now, perhaps another, older one; None when none may start."""
 
@@ -77,12 +84,14 @@ class JobCreated(Row):
         "too_large",
         "portal_unknown",
         "slot_required",
+        "option_refused",
         "too_many_jobs",
         "no_credit",
     ]
     job_id: str | None = None
     status: JobStatus | None = None
     started: StartedJob | None = None
+    refused: tuple[RefusedOption, ...] = ()
 
 
 class SettlingJob(Row):
@@ -132,6 +141,7 @@ class JobRow(Row):
     document_id: str | None
     quality_score: float | None
     warnings: tuple[str, ...]
+    advice: tuple[dict[str, Any], ...] = ()
     error: dict[str, Any] | None
     metrics: dict[str, Any] | None
     receipt: dict[str, Any] | None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api import JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.contracts.choices import why_refused
 from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
@@ -45,6 +46,7 @@ from rythmiq.services.job_view import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rythmiq.ports import RefusedOption
     from rythmiq.services.reconcile import Reconciler
 
 MAX_PAGE = 100
@@ -128,7 +130,8 @@ class Jobs:
         """Create a job, or find the one that the same request made before; 202 also when its dispatch fails.
 
         Raises:
-            ProblemError: INVALID_FIELD, IDEMPOTENCY_MISMATCH, NOT_FOUND, PORTAL_UNKNOWN, OBJECT_MISSING,
+            ProblemError: INVALID_FIELD (also an option that the slot's rules do not allow), IDEMPOTENCY_MISMATCH,
+                NOT_FOUND, PORTAL_UNKNOWN, OBJECT_MISSING,
                 UPLOAD_CLAIMED, UPLOAD_TOO_LARGE, TOO_MANY_JOBS, NO_CREDIT, UNAVAILABLE.
             DatabaseUnavailableError: the database does not answer.
         """
@@ -309,11 +312,21 @@ def _refusal(created: JobCreated) -> ProblemError:
     """The problem of each outcome that made no job."""
     if created.outcome == "slot_required":
         return _wrong("/slot", FieldCode.REQUIRED, "This portal has several slots; GET /portals lists them.")
+    if created.outcome == "option_refused":
+        return _not_for_this_slot(created.refused)
     if created.outcome == "too_large":
         return _too_large()
     if created.outcome == "too_many_jobs":
         return ProblemError(ProblemCode.TOO_MANY_JOBS, retry_after_s=TOO_MANY_JOBS_RETRY_S)
     return ProblemError(_REFUSALS.get(created.outcome, ProblemCode.INTERNAL))
+
+
+def _not_for_this_slot(refused: "Sequence[RefusedOption]") -> ProblemError:
+    errors = [
+        FieldError(f"/options/{entry.option}", FieldCode.NOT_ALLOWED, f"Leave it out: {why_refused(entry.source)}.")
+        for entry in refused
+    ]
+    return ProblemError(ProblemCode.INVALID_FIELD, errors=errors)
 
 
 def _no_job() -> ProblemError:

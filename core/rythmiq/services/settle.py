@@ -115,6 +115,7 @@ class Settlement:
                     claim=claimed.claim,
                     quality_score=success.quality_score,
                     warnings=success.warnings,
+                    advice=[advice.model_dump(mode="json") for advice in success.advice],
                     artifacts=artifacts,
                     metrics=success.metrics.model_dump(mode="json"),
                     receipt=success.receipt.model_dump(mode="json"),
@@ -167,8 +168,9 @@ def _owner(artifacts: Artifacts, job_id: str) -> tuple[str, str]:
     The database then says which it is, an unknown job or foreign keys.
     """
     expected = [(artifacts.document_path, "document"), (artifacts.preview_path, "preview")]
-    if artifacts.text_path is not None:
-        expected.append((artifacts.text_path, "text"))
+    for path, artifact in ((artifacts.text_path, "text"), (artifacts.before_path, "before")):
+        if path is not None:
+            expected.append((path, artifact))
     try:
         master = parse_key(artifacts.master_path)
         outputs = [(parse_key(path), artifact) for path, artifact in expected]
