@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -264,3 +265,28 @@ def test_no_lock_of_packages_holds_a_wheel_that_carries_weights(weights: ModuleT
     }
     assert pinned
     assert not carriers & pinned
+
+
+def test_each_licence_of_what_is_fetched_has_its_text_in_the_folder(weights: ModuleType) -> None:
+    fetched = {entry.file for entry in weights.locked(weights.LOCK)}
+    licences = {entry.licence for entry in installation.read_lock(weights.LOCK) if entry.file in fetched}
+    first_lines = {path.read_text(encoding="utf-8").split("\n")[0] for path in (WORKER / "models/licences").iterdir()}
+    titles = {"Apache-2.0": "Apache License", "MIT": "MIT License"}
+    assert {titles[licence] for licence in licences} == {line.strip() for line in first_lines}
+
+
+def test_an_installed_command_carries_no_weights_and_says_how_to_get_them(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert [name for name in archive.namelist() if Path(name).suffix in installation.WEIGHTS] == []
+        archive.extractall(tmp_path / "installed")
+    ask = "from rythmiq_worker.model_files import find_model; find_model('uvdoc.onnx')"
+    place = {"PYTHONPATH": str(tmp_path / "installed")}
+    told = subprocess.run(
+        [sys.executable, "-c", ask], env=place, cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert told.returncode == 1
+    assert "uvdoc.onnx is missing" in told.stderr
+    assert "python layers/worker/weights.py FOLDER" in told.stderr

@@ -135,5 +135,10 @@ def test_a_second_build_of_the_release_gives_the_same_bytes(room: Path, unpacked
 def test_the_bill_names_every_package_and_model_with_a_licence(image: Path) -> None:
     page = (image / "bill" / "licences.md").read_text(encoding="utf-8")
     assert "not stated" not in page
-    for word in ("| opencv-python-headless |", "| paddlepaddle |", "PP-OCRv6_det_small.onnx"):
+    for word in (
+        "| opencv-python-headless |",
+        "| paddlepaddle |",
+        "PP-OCRv6_det_small.onnx",
+        "| face_landmark.tflite |",
+    ):
         assert word in page

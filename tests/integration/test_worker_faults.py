@@ -58,6 +58,12 @@ def test_a_broken_installation_is_internal_error_where_it_shows(job: Job, packag
     assert (error.code, error.stage) == ("INTERNAL_ERROR", stage)
 
 
+def test_a_network_that_was_never_fetched_is_named_with_what_to_do(job: Job) -> None:
+    error = job.run("worker_without_networks.py").error
+    assert (error.code, error.stage) == ("INTERNAL_ERROR", "quality")
+    assert "face_landmark.tflite is missing: run `make setup`" in error.message
+
+
 def test_a_worker_that_cannot_even_begin_still_answers(job: Job) -> None:
     """With the words of the last resort."""
     done = run(json.dumps(job.payload).encode(), environ_for(job.store.config), "worker_without.py", "pydantic_core")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rythmiq.contracts.errors import RythmiqError
+from rythmiq.contracts.errors import ErrorCode, JobError
 
 VARIABLE = "OCR_MODELS_DIR"
 FOLDER = "models"
@@ -22,8 +22,15 @@ _BESIDE = Path(__file__).resolve().parents[1]
 """`layers/worker` in a checkout, site-packages in an installation."""
 
 
-class ModelsMissingError(RythmiqError):
-    """A model is not installed; the message says what to install and holds nothing of the job."""
+class ModelsMissingError(JobError):
+    """A model is not installed: INTERNAL_ERROR at whichever stage asked for it.
+
+    Args:
+        message: what to install; nothing of the job.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.INTERNAL_ERROR, message)
 
 
 def find_model(name: str, environ: Mapping[str, str] = os.environ) -> Path:
