@@ -101,8 +101,8 @@ def licences_page(prefix: Path) -> str:
     """What is in the image and under which terms, as a table."""
     rows = [f"| {found.metadata['Name']} | {found.version} | {licence_of(found)} |" for found in installed(prefix)]
     rows += [f"| {model['file']} | model | {model['licence']} |" for model in _present(prefix)]
-    head = "# Licences\n\nThe texts lie in `licences/`, a folder a package; those of the models that no package brings, "
-    head += "in `../models/licences/`.\n\n"
+    head = "# Licences\n\nThe texts lie in `licences/`, a folder a package; "
+    head += "those of the models that no package brings, in `../models/licences/`.\n\n"
     return head + "| what | version | licence |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
