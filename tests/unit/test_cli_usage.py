@@ -14,6 +14,7 @@ from rythmiq.contracts.receipt import Receipt
 from rythmiq.portals import all_portals
 from rythmiq_cli.command import app
 from rythmiq_cli.exits import ExitCode
+from rythmiq_worker import model_files
 
 FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
 
@@ -42,6 +43,19 @@ def misused(*arguments: object) -> str:
     assert done.exit_code == ExitCode.USAGE
     assert done.stdout == ""
     return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_network_that_was_never_fetched_ends_the_check_with_3_and_what_to_do(
+    photo: Path, rules: Path, monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
+    def without(*_anything: object) -> None:
+        model_files.find_model("none.tflite", {})
+
+    monkeypatch.setattr("rythmiq_worker.conform.check", without)
+    done = rythmiq_command("check", photo, "--schema", rules, *(["--json"] if as_json else []))
+    assert done.exit_code == ExitCode.JOB_FAILED
+    assert "none.tflite is missing: run `make setup`" in (done.stdout if as_json else done.stderr)
 
 
 # --- misuse ------------------------------------------------------------------
