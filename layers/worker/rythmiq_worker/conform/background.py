@@ -8,26 +8,15 @@ below 8; light when L* is above 70 and chroma below 14 (docs/decisions.md).
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.people.cie import lightness_and_chroma, quantile
 
 _TOP, _SIDE, _UPPER = 0.06, 0.08, 0.45
 _HEAD_ACROSS, _HEAD_DOWN, _LEAST_RING = 0.50, 0.60, 0.10
 _WHITE = (88.0, 8.0)
 _LIGHT = (70.0, 14.0)
-
-# IEC 61966-2-1 and CIE 15: linear sRGB to XYZ over the white of D65.
-_SRGB_TOE, _LAB_TOE = 0.04045, 0.008856
-_XYZ_FROM_RGB = np.array(
-    [
-        [0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456],
-        [0.212671, 0.715160, 0.072169],
-        [0.019334 / 1.088754, 0.119193 / 1.088754, 0.950227 / 1.088754],
-    ],
-    dtype=np.float32,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +64,4 @@ def background_of(image: Image.Image, head: Box | None = None) -> Background | N
     if ring.sum() < _LEAST_RING * whole:
         return None
     lightness, chroma = lightness_and_chroma(rgb[ring])
-    return Background(_quantile(lightness, 0.25), _quantile(chroma, 0.75))
-
-
-def lightness_and_chroma(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """CIE L* and C*ab, for the white of D65, of sRGB pixels.
-
-    Not OpenCV's conversion: its tables take 70 to 100 ms to build, more than a whole resize. A test holds the two to
-    the same figures.
-
-    Args:
-        rgb: N x 3, uint8.
-    """
-    share = np.arange(256, dtype=np.float32) / 255
-    linear = np.where(share <= _SRGB_TOE, share / 12.92, ((share + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    x, y, z = _XYZ_FROM_RGB @ linear[rgb].T
-    x, y, z = (np.where(t > _LAB_TOE, np.cbrt(t), t * 903.3 / 116 + 16 / 116) for t in (x, y, z))
-    return 116 * y - 16, np.hypot(500 * (x - y), 200 * (y - z))
-
-
-def _quantile(values: NDArray[np.float32], share: float) -> float:
-    """The value below which a share lies; numpy's own imports 20 ms of numpy first."""
-    index = min(values.size - 1, int(values.size * share))
-    return float(np.partition(values, index)[index])
+    return Background(quantile(lightness, 0.25), quantile(chroma, 0.75))

@@ -1,0 +1,204 @@
+"""How a person looks into the camera: where the head points, eyes, mouth, dark glasses, colour.
+
+All thresholds are cautious: silence is better than a wrong reproach. What these points cannot tell, clear glasses and
+headwear, is not here at all.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rythmiq_worker.people.bounds import Bounds, Grade, worst
+from rythmiq_worker.people.cie import lab, lightness, quantile
+from rythmiq_worker.people.closeup import LEFT_EYE_RING, OVAL, RIGHT_EYE_RING, Closeup, closeup
+from rythmiq_worker.people.face import CHIN, FOREHEAD, Face
+
+YAW_DEG = Bounds(17.0, 25.0)
+PITCH_DEG = Bounds(18.0, 26.0)
+ROLL_DEG = Bounds(8.0, 15.0)
+EYES_OPEN = Bounds(0.15, 0.10)
+MOUTH_OPEN = Bounds(0.25, 0.40)
+DARK_GLASSES = Bounds(0.45, 0.60)
+COLOUR = Bounds(6.0, 4.0)
+"""C*ab that a twentieth of the face exceeds: 0 of a black-and-white picture, from 11 of one in colour."""
+
+_FACE_PX = 192
+_LEFT_CHEEK, _RIGHT_CHEEK = 234, 454
+_UPPER_LIP, _LOWER_LIP, _LEFT_CORNER, _RIGHT_CORNER = 13, 14, 61, 291
+_EYES = ((LEFT_EYE_RING, 33, 133), (RIGHT_EYE_RING, 362, 263))
+_CHEEKS = (50, 280, 101, 330, 36, 266)
+_CHEEK_PX = 6
+_LEVEL_PITCH_DEG = 8.0  # the mesh's forehead lies that much behind its chin where a person looks straight ahead
+_SOCKET = (1.15, 2.6)  # of an eye's outline, across and down: what a glass covers
+_EYE_HALF, _IRIS_HALF = 0.37, 0.21  # of an eye's width
+_LEAST_CONTRAST = 12.0
+_LEAST_PX, _LEAST_ROWS = 12, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a face looks.
+
+    Attributes:
+        roll_deg: leaning; positive when the eye on the picture's right is lower.
+        yaw_deg: turned aside; 0 straight ahead.
+        pitch_deg: up (positive) or down; about 0 straight ahead, and less exact than the others.
+        eyes_open: of the opener eye; below .15 closed. None where it cannot be told (dark glasses, darkness).
+        mouth_open: height of the gap between the lips over the mouth's width; a smile that shows teeth has .2.
+        dark_glasses: 0 as bright as the cheeks around the eyes .. 1 black.
+        chroma: C*ab that a twentieth of the face exceeds; next to 0 in a black-and-white picture.
+    """
+
+    roll_deg: float
+    yaw_deg: float
+    pitch_deg: float
+    eyes_open: float | None
+    mouth_open: float
+    dark_glasses: float
+    chroma: float
+
+    @property
+    def roll(self) -> Grade:
+        """Whether the head is upright."""
+        return ROLL_DEG.grade(abs(self.roll_deg))
+
+    @property
+    def pose(self) -> Grade:
+        """Whether the person looks straight ahead."""
+        return worst(YAW_DEG.grade(abs(self.yaw_deg)), PITCH_DEG.grade(abs(self.pitch_deg)))
+
+    @property
+    def eyes(self) -> Grade | None:
+        """Whether the eyes are open; None where that cannot be told."""
+        return None if self.eyes_open is None else EYES_OPEN.grade(self.eyes_open)
+
+    @property
+    def mouth(self) -> Grade:
+        """Whether the mouth is closed, or shows no more than a smile."""
+        return MOUTH_OPEN.grade(self.mouth_open)
+
+    @property
+    def glasses(self) -> Grade:
+        """Whether no dark glasses hide the eyes. Clear ones are not seen."""
+        return DARK_GLASSES.grade(self.dark_glasses)
+
+    @property
+    def colour(self) -> Grade:
+        """Whether the picture has colour. A toned one, as sepia, has."""
+        return COLOUR.grade(self.chroma)
+
+
+def look_of(rgb: NDArray[np.uint8], face: Face) -> Look:
+    """Measure how a person looks into the camera.
+
+    Args:
+        rgb: H x W x 3, uint8, RGB.
+        face: in that picture.
+    """
+    yaw_deg, pitch_deg = _turn(face)
+    near = closeup(rgb, face, _FACE_PX)
+    levels = lightness(near.rgb)
+    return Look(
+        roll_deg=face.roll_deg,
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        eyes_open=_eyes_open(near),
+        mouth_open=_mouth_open(face),
+        dark_glasses=_dark_glasses(near, levels),
+        chroma=_chroma(near),
+    )
+
+
+def _turn(face: Face) -> tuple[float, float]:
+    """Yaw and pitch, in degrees, of the levelled mesh."""
+    angle = math.radians(face.roll_deg)
+    along = np.array((math.cos(angle), math.sin(angle), 0.0))
+    down = np.array((-math.sin(angle), math.cos(angle), 0.0))
+    across, deep = (
+        face.points[_RIGHT_CHEEK] - face.points[_LEFT_CHEEK],
+        face.points[CHIN] - face.points[FOREHEAD],
+    )
+    yaw = math.degrees(math.atan2(float(across[2]), float(across @ along)))
+    pitch = math.degrees(math.atan2(float(deep[2]), float(deep @ down)))
+    return round(yaw, 1), round(_LEVEL_PITCH_DEG - pitch, 1)
+
+
+def _mouth_open(face: Face) -> float:
+    points = face.points[:, :2]
+    gap = float(np.hypot(*(points[_LOWER_LIP] - points[_UPPER_LIP])))
+    width = float(np.hypot(*(points[_RIGHT_CORNER] - points[_LEFT_CORNER])))
+    return gap / max(width, 1e-6)
+
+
+def _eyes_open(near: Closeup) -> float | None:
+    """An open eye changes along its width, white, iris, white; a closed one only down, lid, lashes, cheek.
+
+    The mesh itself draws the same opening around both.
+    """
+    found = [share for eye in _EYES if (share := _eye_open(near, *eye)) is not None]
+    return max(found) if found else None
+
+
+def _eye_open(near: Closeup, ring: tuple[int, ...], left: int, right: int) -> float | None:
+    width_px = float(np.hypot(*(near.points[right] - near.points[left])))
+    inside = near.inside(ring)
+    rows, columns = np.nonzero(inside)
+    if rows.size < _LEAST_PX:
+        return None
+    sigma = width_px / 60
+    top, bottom, first, last = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+    smooth = np.asarray(cv2.GaussianBlur(near.rgb[max(0, top - 4) : bottom + 4], (0, 0), max(sigma, 0.3)), np.uint8)
+    levels = lightness(smooth[min(4, top) : min(4, top) + bottom - top, first:last])
+    part = inside[top:bottom, first:last]
+    middle = float(near.points[[left, right], 0].mean()) - first
+    away = np.abs(np.arange(part.shape[1]) - middle)
+    profile = np.array(
+        [levels[part[:, x], x].mean() for x in np.flatnonzero((away <= _EYE_HALF * width_px) & part.any(0))]
+    )
+    core = part & (away <= _IRIS_HALF * width_px)
+    column = np.array([levels[y, core[y]].mean() for y in np.flatnonzero(core.any(1))])
+    if profile.size < _LEAST_PX // 2 or column.size < _LEAST_ROWS:
+        return None
+    along = _without_trend(profile)
+    across_range = quantile(along, 0.9) - quantile(along, 0.05)
+    down_range = quantile(column.astype(np.float32), 0.95) - quantile(column.astype(np.float32), 0.05)
+    if across_range + down_range < _LEAST_CONTRAST:
+        return None
+    return across_range / (across_range + down_range)
+
+
+def _without_trend(profile: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Light from one side is no iris."""
+    at = np.arange(profile.size) - (profile.size - 1) / 2
+    slope = float((profile * at).sum() / (at * at).sum())
+    return (profile - slope * at).astype(np.float32)
+
+
+def _dark_glasses(near: Closeup, levels: NDArray[np.float32]) -> float:
+    side = near.rgb.shape[0]
+    spots = [
+        levels[max(0, y - _CHEEK_PX) : y + _CHEEK_PX + 1, max(0, x - _CHEEK_PX) : x + _CHEEK_PX + 1].ravel()
+        for x, y in np.clip(np.rint(near.points[list(_CHEEKS)]).astype(np.int64), 0, side - 1).tolist()
+    ]
+    cheeks = quantile(np.concatenate(spots), 0.5)
+    brightest = 0.0
+    for ring, *_ in _EYES:
+        outline = near.points[list(ring)]
+        middle = outline.mean(axis=0)
+        hull = cv2.convexHull(np.rint(middle + (outline - middle) * np.array(_SOCKET)).astype(np.int32))
+        filled = np.zeros(levels.shape, np.uint8)
+        cv2.fillPoly(filled, [hull], 1)
+        if filled.any():
+            brightest = max(brightest, quantile(levels[filled > 0], 0.9))
+    return min(1.0, max(0.0, 1 - brightest / max(cheeks, 1.0)))
+
+
+def _chroma(near: Closeup) -> float:
+    pixels = near.rgb[near.inside(OVAL)]
+    if not pixels.size:
+        return 0.0
+    planes = lab(pixels[::3])
+    return quantile(np.hypot(planes[:, 1], planes[:, 2]), 0.95)

@@ -1,0 +1,138 @@
+"""What stands behind a person: walls that pass and what does not, by drawn pictures and by the astronaut."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rythmiq_worker.people.backdrop import CHROMA, EDGES, LIGHTNESS, SHADE, THINGS, Backdrop, Rule, backdrop_of
+from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.search import find_faces
+from tests.unit.people import astronaut_rgb, needs_networks
+
+Pixels = NDArray[np.uint8]
+
+_PLAIN = Backdrop(lightness=95, darkest=93, brightest=97, chroma=2, things=0, edges=0, share=0.3)
+
+
+def _wall(colour: tuple[int, int, int]) -> Pixels:
+    return np.full((531, 413, 3), colour, np.uint8)
+
+
+def _mask() -> Pixels:
+    """A head and shoulders."""
+    mask = np.zeros((531, 413), np.uint8)
+    cv2.ellipse(mask, (206, 230), (100, 140), 0, 0, 360, 255, -1)
+    cv2.ellipse(mask, (206, 540), (190, 150), 0, 0, 360, 255, -1)
+    return mask
+
+
+def _judged(rgb: Pixels, rule: Rule = "light") -> tuple[str, str | None]:
+    found = backdrop_of(rgb, _mask())
+    assert found is not None
+    finding = found.judged(rule)
+    return finding.grade, finding.reason
+
+
+def test_a_white_wall_passes_for_white() -> None:
+    assert _judged(_wall((250, 250, 250)), "white") == ("pass", None)
+
+
+def test_a_light_gray_wall_is_light_and_not_white() -> None:
+    gray = _wall((196, 196, 196))
+    assert _judged(gray, "light") == ("pass", None)
+    assert _judged(gray, "white") == ("fail", "dark")
+
+
+def test_a_gray_wall_names_how_light_it_is_and_how_light_it_should_be() -> None:
+    found = backdrop_of(_wall((185, 185, 185)), _mask())
+    assert found is not None
+    finding = found.judged("white")
+    assert (finding.reason, finding.measured, finding.wanted) == ("dark", 75, 88)
+
+
+def test_a_blue_wall_is_coloured() -> None:
+    assert _judged(_wall((160, 192, 240))) == ("fail", "coloured")
+
+
+def test_a_soft_shadow_on_a_white_wall_is_plain() -> None:
+    shade = np.linspace(255, 205, 413)[None, :, None]
+    wall = np.broadcast_to(shade, (531, 413, 3)).astype(np.uint8)
+    assert _judged(wall) == ("pass", None)
+
+
+def test_letters_behind_a_person_are_busy() -> None:
+    wall = _wall((240, 240, 240))
+    cv2.putText(wall, "GALA", (5, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (40, 40, 60), 8)
+    assert _judged(wall) == ("fail", "busy")
+
+
+def test_a_red_box_behind_a_person_is_busy() -> None:
+    wall = _wall((240, 240, 240))
+    wall[250:330, :60] = (200, 30, 40)
+    assert _judged(wall) == ("fail", "busy")
+
+
+def test_a_black_bar_at_the_side_is_busy() -> None:
+    wall = _wall((240, 240, 240))
+    wall[:, :40] = 0
+    assert _judged(wall)[0] == "fail"
+
+
+def test_guests_out_of_focus_do_not_pass() -> None:
+    wall = _wall((236, 230, 226))
+    cv2.circle(wall, (30, 120), 45, (90, 60, 50), -1)
+    cv2.rectangle(wall, (340, 150), (412, 380), (150, 40, 90), -1)
+    assert _judged(np.asarray(cv2.GaussianBlur(wall, (0, 0), 9), np.uint8))[0] == "fail"
+
+
+def test_what_the_person_wears_and_the_edge_of_hair_do_not_count() -> None:
+    wall = _wall((245, 245, 245))
+    near = cv2.dilate(_mask(), np.ones((9, 9), np.uint8))
+    wall[near > 0] = (40, 30, 60)
+    assert _judged(wall, "white") == ("pass", None)
+
+
+def test_noise_on_a_white_wall_is_no_structure() -> None:
+    noise = np.random.default_rng(3).normal(0, 6, (531, 413, 3))
+    wall = np.clip(240 + noise, 0, 255).astype(np.uint8)
+    assert _judged(wall) == ("pass", None)
+
+
+def test_a_person_who_fills_the_picture_leaves_no_background() -> None:
+    assert backdrop_of(_wall((255, 255, 255)), np.full((531, 413), 255, np.uint8)) is None
+
+
+@needs_networks
+def test_flag_and_shuttle_behind_the_astronaut_do_not_pass() -> None:
+    rgb = astronaut_rgb()[:380, 60:400]
+    (face,) = find_faces(rgb)
+    found = backdrop_of(rgb, person_mask(rgb, face))
+    assert found is not None
+    assert found.judged("light").grade == "fail"
+
+
+def test_company_is_no_plain_background() -> None:
+    assert _PLAIN.judged("white").grade == "pass"
+    finding = _PLAIN.judged("white", company=True)
+    assert (finding.grade, finding.reason) == ("fail", "busy")
+
+
+@pytest.mark.parametrize("rule", ["white", "light"])
+def test_each_measure_has_a_side_that_passes_and_one_that_fails(rule: Rule) -> None:
+    limits = {
+        "lightness": (LIGHTNESS[rule], "dark"),
+        "darkest": (SHADE[rule], "busy"),
+        "chroma": (CHROMA[rule], "coloured"),
+        "things": (THINGS, "busy"),
+        "edges": (EDGES, "busy"),
+    }
+    for name, (bounds, reason) in limits.items():
+        at_limit = replace(_PLAIN, **{name: bounds.passes})
+        assert at_limit.judged(rule).grade == "pass", name
+        between = replace(_PLAIN, **{name: (bounds.passes + bounds.fails) / 2}).judged(rule)
+        assert (between.grade, between.reason) == ("advice", reason), name
+        beyond = replace(_PLAIN, **{name: bounds.fails}).judged(rule)
+        assert (beyond.grade, beyond.reason) == ("fail", reason), name
