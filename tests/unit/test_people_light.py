@@ -30,13 +30,13 @@ def _astronaut() -> tuple[Pixels, Face]:
 
 def _linear(rgb: Pixels) -> NDArray[np.float64]:
     share = rgb / 255
-    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4), np.float64)
 
 
 def _encoded(linear: NDArray[np.float64]) -> Pixels:
     linear = np.clip(linear, 0, 1)
     share = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(share * 255).astype(np.uint8)
+    return np.asarray(np.rint(share * 255), np.uint8)
 
 
 def _of_tone(rgb: Pixels, face: Face, tone: str) -> Pixels:
@@ -114,7 +114,7 @@ def test_light_from_one_side_is_uneven_and_names_the_side() -> None:
 @needs_networks
 def test_a_face_without_skin_in_sight_is_not_judged() -> None:
     rgb, face = _astronaut()
-    flat = replace(face, points=face.points * np.float32((1, 0, 1)))
+    flat = replace(face, points=face.points * np.array((1, 0, 1), np.float32))
     assert face_light(rgb, flat) is None
 
 
