@@ -128,7 +128,7 @@ class Client:
             portal: for which portal.
             slot: which of its files; may be left out where it asks for one.
             portal_version: of its rules; by default the current one.
-            options: crop, rotate, ocr_language.
+            options: crop, rotate, face, background, caption, ocr_language.
             filename: what its owner calls it; by default the path's name.
             mime_type: by default guessed from the name.
             encrypted: False only for a service that takes plaintext.
@@ -204,7 +204,7 @@ class Client:
         return self._run(calls.wait(self._service, job_id, timeout_s=timeout_s))
 
     def download(self, job_id: str, what: JobFile = "document") -> bytes:
-        """Download and open the document, the preview, the ZIP (`output`) or the text of a completed job.
+        """Download and open a file of a completed job: document, preview, before, output (the ZIP) or text.
 
         Raises:
             FileMissingError, UnopenedError, or another ClientError.

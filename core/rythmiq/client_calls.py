@@ -43,8 +43,9 @@ from rythmiq.contracts.portal import Portal
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, seal
 
-JobFile = Literal["document", "preview", "output", "text"]
-JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "output", "text")
+JobFile = Literal["document", "preview", "before", "output", "text"]
+JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "before", "output", "text")
+_Linked = Literal["document", "preview", "before", "output"]
 TERMINAL: frozenset[JobStatus] = frozenset({"completed", "failed"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
 LONG_POLL_S = 10
@@ -365,7 +366,7 @@ def download(service: Service, job_id: str, what: JobFile) -> Talk[bytes]:
     return (yield from _object(service, view, what))
 
 
-def _object(service: Service, view: JobView, what: Literal["document", "preview", "output"]) -> Talk[bytes]:
+def _object(service: Service, view: JobView, what: _Linked) -> Talk[bytes]:
     answer = yield from _store(service, _get(service, view, what))
     if answer.status == _FORBIDDEN:  # the link ran out between the view and the call
         view = yield from job(service, view.job_id)
@@ -375,7 +376,7 @@ def _object(service: Service, view: JobView, what: Literal["document", "preview"
     return _opened(view, what, answer.body)
 
 
-def _get(service: Service, view: JobView, what: Literal["document", "preview", "output"]) -> Send:
+def _get(service: Service, view: JobView, what: _Linked) -> Send:
     link = getattr(view.links, what)
     if link is None:
         raise FileMissingError(f"the job is {view.status} and has no {what}", job_id=view.job_id)
@@ -396,7 +397,7 @@ def _opened(view: JobView, what: str, data: bytes) -> bytes:
             raise UnopenedError(f"the {what} does not open: {error}", job_id=view.job_id) from None
     promised = (view.receipt or {}).get("document", {})
     found = _member(data, promised.get("filename", ""), view.job_id) if what == "output" else data
-    if what != "preview" and promised.get("sha256") != hashlib.sha256(found or b"").hexdigest():
+    if what in {"document", "output"} and promised.get("sha256") != hashlib.sha256(found or b"").hexdigest():
         raise UnopenedError(f"the {what} is not the one of the receipt", job_id=view.job_id)
     return data
 

@@ -24,6 +24,7 @@ from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.api import JobAccepted, JobRequest, JobView, UploadAnswer, UploadRequest
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.keys import (
+    before_name,
     dispatch_key,
     document_name,
     master_key,
@@ -35,7 +36,7 @@ from rythmiq.contracts.keys import (
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.payload import StorageReference
 from rythmiq.contracts.receipt import Clause, DocumentFacts, Receipt
-from rythmiq.contracts.result import Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
+from rythmiq.contracts.result import Advice, Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
@@ -54,6 +55,12 @@ SECRET = "a webhook secret of a test"
 PHOTO = b"\xff\xd8 a photo, as a phone sends it"
 DOCUMENT = b"\xff\xd8 the conformed file"
 PREVIEW = b"\xff\xd8 a small one"
+BEFORE = b"\xff\xd8 a small one of the upload"
+WARNINGS = ("BACKGROUND: Your background is 75 of 100 light.", "MOUTH_OPEN: Your mouth is open; close it.")
+ADVICE = (
+    Advice(code="BACKGROUND", parameters={"reason": "dark", "measured": 75, "wanted": 88}),
+    Advice(code="MOUTH_OPEN"),
+)
 TEXT = b"a line\n"
 STORAGE = StorageReference(bucket="rythmiq", region="test1", endpoint="https://store.test")
 LEASE_S = 300
@@ -257,16 +264,26 @@ class Rig:
         artifacts = Artifacts(
             document_path=output(document_name(dispatch.dispatched_at, "jpg", sealed=sealed)),
             preview_path=output(preview_name(sealed=sealed)),
+            before_path=output(before_name(sealed=sealed)),
             text_path=output(text_name(dispatch.dispatched_at, sealed=sealed)) if text else None,
             master_path=master_key(dispatch.user_id, dispatch.document_id),
         )
         self.put(dispatch, artifacts.document_path, document)
         self.put(dispatch, artifacts.preview_path, PREVIEW)
+        self.put(dispatch, output(before_name(sealed=sealed)), BEFORE)
         self.put(dispatch, artifacts.master_path, PHOTO)
         if artifacts.text_path:
             self.put(dispatch, artifacts.text_path, TEXT)
         return self.report(
-            Success(job_id=job_id, quality_score=0.87, artifacts=artifacts, metrics=METRICS, receipt=receipt(document)),
+            Success(
+                job_id=job_id,
+                quality_score=0.87,
+                warnings=WARNINGS,
+                advice=ADVICE,
+                artifacts=artifacts,
+                metrics=METRICS,
+                receipt=receipt(document),
+            ),
             job_id,
             attempt,
         )

@@ -1,5 +1,6 @@
 """POST /jobs against a real database: what is refused and in which order, replays, and what is dispatched."""
 
+import json
 import uuid
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.api import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
+from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.ports import Capacity, DatabaseUnavailableError, JobCreated
+from rythmiq_worker.launcher_dispatch import payload_of
 from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
@@ -29,6 +32,75 @@ def pointers(problem: ProblemError) -> list[str]:
 
 
 # --- what a job is made from ------------------------------------------------------------------------------------------
+
+
+CAPTION = {"name": "Asha Rao", "date": "2026-11-28"}
+
+
+def slot_with(rig: Rig, **rules: Any) -> dict[str, str]:
+    """A portal of one slot with these rules; what a request is to ask for."""
+    name = f"test-{uuid.uuid4()}"
+    rig.sql(
+        "insert into public.portal_schemas (portal, slot, version, name, schema_definition)"
+        " values (%s, 'photo', '1', 'One', %s)",
+        name,
+        json.dumps({"kind": "photo", **rules}),
+    )
+    return {"portal": name, "slot": "photo"}
+
+
+def test_an_option_that_the_slot_does_not_allow_is_refused_with_the_reason(rig: Rig, user: User) -> None:
+    """422 with a pointer for each, no credit, and the upload is still to be had; the caption is not quoted."""
+    source = {
+        "source_url": "https://example.org/notice.pdf",
+        "source_kind": "official",
+        "checked_on": "2026-11-28",
+        "confidence": "high",
+        "note": "the photo is compared with a live picture",
+    }
+    slot = slot_with(rig, sources={"background_edit": source})
+    signed = rig.upload(user)
+    options = {"background": "white", "caption": CAPTION}
+    problem = refused(rig, user, raw_path=signed.raw_path, options=options, **slot)
+    assert (problem.code, problem.status) == (ProblemCode.INVALID_FIELD, 422)
+    assert [(error.pointer, error.code, error.detail) for error in problem.errors] == [
+        (
+            "/options/background",
+            "NOT_ALLOWED",
+            f"Leave it out: the portal's rules do not allow it: {source['note']} ({source['source_url']}).",
+        ),
+        ("/options/caption", "NOT_ALLOWED", "Leave it out: the portal's rules do not allow it."),
+    ]
+    assert rig.accounts.view(user.user_id).credits.available == 3
+    assert rig.create(user, raw_path=signed.raw_path, **slot).job_id == signed.job_id
+
+
+def test_the_options_that_a_slot_allows_reach_the_worker_with_the_version_that_it_must_know(
+    rig: Rig, user: User
+) -> None:
+    slot = slot_with(rig, background_edit="allowed", caption="allowed")
+    options = {"background": "white", "caption": CAPTION, "face": {"x": 0.25, "y": 0.5}, "rotate": 0}
+    dispatch = rig.dispatch_of(rig.order(rig.create(user, options=options, **slot).job_id))
+    assert (dispatch.v, dispatch.options) == (2, options)
+    payload = Payload.model_validate(payload_of(dispatch, rig.ring))
+    assert payload.options.caption is not None
+    assert (payload.v, payload.options.caption.name) == (2, "Asha Rao")
+
+
+def test_a_job_without_anything_new_is_one_that_the_worker_of_the_release_before_takes(rig: Rig, user: User) -> None:
+    dispatch = rig.dispatch_of(rig.order(rig.create(user, options={"rotate": 90}, **slot_with(rig)).job_id))
+    assert (dispatch.v, dispatch.options) == (1, {"rotate": 90})
+
+
+def test_another_name_of_a_portal_and_its_own_are_two_requests(rig: Rig, user: User) -> None:
+    """Equal is what was asked in the same words: where a name leads changes from year to year."""
+    rig.sql("insert into public.portal_aliases values ('any-name', 'neet-2026') on conflict do nothing")
+    signed = rig.upload(user)
+    asked = {"raw_path": signed.raw_path, "slot": "photo"}
+    first = rig.create(user, portal="any-name", **asked)
+    assert rig.view(user, first.job_id).portal == "neet-2026"
+    assert rig.create(user, portal="any-name", **asked).job_id == first.job_id
+    assert refused(rig, user, portal="neet-2026", **asked).code == ProblemCode.UPLOAD_CLAIMED
 
 
 @pytest.mark.parametrize("path", ["elsewhere/x", "raw/../x", "raw/%2e%2e/x"])

@@ -1,5 +1,6 @@
 """The webhook against a real database: the order of its checks, packaging, and exactly one end whatever comes."""
 
+import base64
 import random
 import uuid
 from collections import Counter
@@ -15,9 +16,11 @@ from rythmiq.contracts.store_errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports import Capacity, DatabaseUnavailableError, StartedJob
 from tests.integration.service_rig import (
+    BEFORE,
     DOCUMENT,
     LEASE_S,
     METRICS,
+    PREVIEW,
     TEXT,
     Rig,
     User,
@@ -73,6 +76,9 @@ def foreign_keys(rig: Rig, user: User, body: WebhookBody) -> list[WebhookBody]:
         with_artifacts(body, document_path=output_key(user.user_id, job_id, "preview.jpg.enc")),
         with_artifacts(body, preview_path=output_key(other, job_id, "preview.jpg.enc")),
         with_artifacts(body, preview_path=output_key(user.user_id, job_id, "result-a1.json.enc")),
+        with_artifacts(body, before_path=output_key(other, job_id, "before.jpg.enc")),
+        with_artifacts(body, before_path=output_key(user.user_id, str(uuid.uuid4()), "before.jpg.enc")),
+        with_artifacts(body, before_path=body.result.artifacts.preview_path),
         with_artifacts(body, text_path=body.result.artifacts.document_path),
         with_artifacts(body, master_path=master_key(other, mine)),
         with_artifacts(body, master_path=master_key(user.user_id, str(uuid.uuid4()))),
@@ -254,12 +260,12 @@ def test_a_plaintext_job_has_plaintext_objects_and_no_key(rig: Rig, user: User) 
 
 
 def test_nothing_of_a_sealed_job_stands_in_the_store_in_the_clear(rig: Rig, user: User) -> None:
-    """Raw, dispatch, result, master, document, preview, text and ZIP."""
+    """Raw, dispatch, result, master, document, preview, before, text and ZIP."""
     accepted = rig.create(user)
     body = rig.work(accepted.job_id)
     rig.store_result(body)
     rig.webhooks.receive(body)
-    assert len(rig.store.objects) == 8
+    assert len(rig.store.objects) == 9
     assert all(data.startswith(b"RQE1") for data in rig.store.objects.values())
     assert not any(DOCUMENT in data or TEXT in data for data in rig.store.objects.values())
 
@@ -292,6 +298,7 @@ DOWN = StoreUnavailableError("the server answered 503")
 FAULTS = [
     Fault("fetch", DOWN, key_part="_document"),
     Fault("fetch", DOWN, key_part="preview"),
+    Fault("fetch", DOWN, key_part="before"),
     Fault("fetch", DOWN, key_part="_text"),
     Fault("upload", DOWN, key_part="_output.zip"),
     Fault("upload", DOWN, key_part="_output.zip", after=True),
@@ -351,6 +358,35 @@ def test_a_document_that_is_not_what_its_receipt_proves_is_never_packed(rig: Rig
     accepted = rig.create(user)
     body = rig.work(accepted.job_id)
     damaged(rig, body, how)
+    assert refused(rig, body).code == ProblemCode.PACKAGING_TROUBLE
+    assert rig.zip_writes() == []
+
+
+def test_the_receipts_page_shows_the_picture_of_before(rig: Rig, user: User) -> None:
+    accepted = rig.create(user)
+    rig.webhooks.receive(rig.work(accepted.job_id))
+    page = rig.zip_of(rig.view(user, accepted.job_id))["receipt.html"]
+    assert base64.b64encode(BEFORE) in page
+    assert base64.b64encode(PREVIEW) in page
+
+
+def test_a_picture_of_before_that_is_lost_does_not_fail_the_job(rig: Rig, user: User) -> None:
+    """It proves nothing: the document does, and has its receipt."""
+    accepted = rig.create(user)
+    body = rig.work(accepted.job_id)
+    assert isinstance(body.result, Success)
+    del rig.store.objects[str(body.result.artifacts.before_path)]
+    assert rig.webhooks.receive(body) == "completed"
+    page = rig.zip_of(rig.view(user, accepted.job_id))["receipt.html"]
+    assert base64.b64encode(BEFORE) not in page
+    assert base64.b64encode(PREVIEW) in page
+
+
+def test_a_picture_of_before_that_was_tampered_with_is_never_packed(rig: Rig, user: User) -> None:
+    accepted = rig.create(user)
+    body = rig.work(accepted.job_id)
+    assert isinstance(body.result, Success)
+    rig.store.objects[str(body.result.artifacts.before_path)] = BEFORE
     assert refused(rig, body).code == ProblemCode.PACKAGING_TROUBLE
     assert rig.zip_writes() == []
 

@@ -9,10 +9,11 @@ from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.api import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
+from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.ports import Capacity
 from rythmiq.services.jobs import Viewed
-from tests.integration.service_rig import BASE_URL, LEASE_S, Rig, User, rig, service_database, user
+from tests.integration.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 
@@ -47,13 +48,14 @@ def test_a_job_that_goes_on_has_its_key_and_no_links_yet(rig: Rig, user: User) -
     assert viewed.view.encryption is not None
 
 
-def test_a_completed_job_has_links_to_preview_document_and_zip(rig: Rig, user: User) -> None:
+def test_a_completed_job_has_links_to_preview_before_document_and_zip(rig: Rig, user: User) -> None:
     """Each for as long as the operator says; the ZIP's name holds nothing of the person."""
     view = done(rig, user)
     links, now_s = view.links, int(rig.clock.now().timestamp())
     assert view.artifacts is not None
     for link, artifact, ttl_s in (
         (links.preview, "preview_path", 3_600),
+        (links.before, "before_path", 3_600),
         (links.document, "document_path", 3_600),
         (links.output, "output_path", 86_400),
     ):
@@ -61,6 +63,23 @@ def test_a_completed_job_has_links_to_preview_document_and_zip(rig: Rig, user: U
         assert view.artifacts[artifact] in link
         assert abs(int(link.partition("until=")[2].partition("&")[0]) - now_s - ttl_s) <= 1
     assert str(links.output).endswith(f"filename=neet-2026-photo-{view.job_id[:8]}.zip.enc")
+
+
+def test_a_completed_job_says_its_warnings_and_the_same_as_codes_in_the_same_order(rig: Rig, user: User) -> None:
+    """A page says them in another language."""
+    view = done(rig, user)
+    assert view.warnings == WARNINGS
+    assert [advice.model_dump() for advice in view.advice] == [advice.model_dump() for advice in ADVICE]
+
+
+def test_a_job_of_an_older_worker_has_warnings_no_advice_and_no_picture_of_before(rig: Rig, user: User) -> None:
+    """Its result has neither."""
+    accepted = rig.create(user)
+    told = rig.work(accepted.job_id).model_dump(mode="json")
+    del told["result"]["advice"], told["result"]["artifacts"]["before_path"]
+    rig.webhooks.receive(WebhookBody.model_validate(told))
+    view = rig.view(user, accepted.job_id)
+    assert (view.status, view.warnings, view.advice, view.links.before) == ("completed", WARNINGS, (), None)
 
 
 def test_a_failed_job_has_its_error_and_no_links(rig: Rig, user: User) -> None:
@@ -258,13 +277,13 @@ def test_a_job_in_processing_is_not_deleted(rig: Rig, user: User) -> None:
 
 
 def test_a_deleted_job_leaves_no_object_and_a_tombstone(rig: Rig, user: User) -> None:
-    """Raw, dispatch, result, document, preview, text, master and ZIP; the ledger keeps its entries."""
+    """Raw, dispatch, result, document, preview, before, text, master and ZIP; the ledger keeps its entries."""
     signed = rig.upload(user)
     accepted = rig.create(user, raw_path=signed.raw_path)
     body = rig.work(accepted.job_id)
     rig.store_result(body)
     rig.webhooks.receive(body)
-    assert len(rig.store.objects) == 8
+    assert len(rig.store.objects) == 9
     rig.jobs.delete(user.user_id, accepted.job_id)
     assert rig.store.objects == {}
     row = rig.row(accepted.job_id)

@@ -75,7 +75,13 @@ class Stub:
         self.objects: dict[str, bytes] = {}
         self.requests: dict[str, str] = {}
         self.steps: list[dict[str, Any]] = [{"status": "completed"}]
-        self.result: dict[str, bytes] = {"document": b"the document", "preview": b"small", "text.txt": b"read\n"}
+        self.result: dict[str, bytes] = {
+            "document": b"the document",
+            "preview": b"small",
+            "before": b"small, of the upload",
+            "text.txt": b"read\n",
+        }
+        self.rules: dict[str, Any] = {"kind": "photo"}
         self.more_in_zip: dict[str, bytes] = {}
         self.upload_method = "PUT"
         self.plaintext = False
@@ -132,6 +138,9 @@ class Stub:
                 self.jobs[job_id].steps = [{"status": "failed", "error": {"code": "EXECUTOR_CANCELLED"}}]
                 self.jobs[job_id].looks = 0
                 return Reply(204)
+            case ("GET", "portals", name):
+                slots = [{"slot": "photo", **self.rules}, {"slot": "signature", "kind": "signature"}]
+                return Reply.of({"portal": name, "name": "A portal", "version": "1", "slots": slots})
             case ("GET", "account"):
                 entry = {"kind": "grant", "amount": 3, "job_id": None, "created_at": "2026-01-01T00:00:00Z"}
                 limits = {"max_active_jobs": 20, "new_in_a_later_version": 1}
@@ -186,7 +195,7 @@ class Stub:
         links, artifacts = {"self": f"/jobs/{held.job_id}"}, {}
         if done:
             for name, data in {**self.result, "output": self._zip()}.items():
-                if name in {"document", "preview", "output"}:
+                if name in {"document", "preview", "before", "output"}:
                     artifacts[f"{name}_path"] = key = f"output/{USER}/{held.job_id}/{name}"
                     links[name] = f"{self.url}/store/{key}?signed=1"
                     self.objects.setdefault(key, self._sealed(held, data, key))

@@ -128,6 +128,65 @@ def test_a_crop_that_leaves_the_picture_is_told(photo: Path, rules: Path, tmp_pa
     )
 
 
+@pytest.mark.parametrize("face", ["", "0.5", "a,b", "0.5,0.5,0.5", "1.5,0", "nan,0"])
+def test_a_point_outside_the_picture_is_told(photo: Path, rules: Path, tmp_path: Path, face: str) -> None:
+    said = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", "--face", face)
+    assert "--face is x,y, each a share 0..1" in said
+
+
+def test_a_background_of_another_colour_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
+    said = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", "--background", "blue")
+    assert "--background" in said
+    assert "white" in said
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        (("--caption-name", "Asha Rao"), "go together"),
+        (("--caption-date", "2026-11-28"), "go together"),
+        (("--caption-name", "आशा राव", "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", "A" * 61, "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", " ", "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", "Asha Rao", "--caption-date", "28-11-2026"), "--caption-date is a date of the calendar"),
+        (("--caption-name", "Asha Rao", "--caption-date", "2026-02-30"), "--caption-date is a date of the calendar"),
+    ],
+)
+def test_a_caption_that_cannot_be_printed_is_told_without_its_name(
+    photo: Path, rules: Path, tmp_path: Path, caption: tuple[str, ...], said: str
+) -> None:
+    told = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", *caption)
+    assert said in told
+    assert "Asha" not in told
+    assert "AAAA" not in told
+    assert "आशा" not in told
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ("--background", "white"),
+            "leave --background out: the portal's rules do not allow it: no edits (https://x.org/a)",
+        ),
+        (
+            ("--caption-name", "Asha Rao", "--caption-date", "2026-11-28"),
+            "leave --caption-name out: the portal's rules",
+        ),
+    ],
+)
+def test_what_the_rules_do_not_allow_is_told_before_anything_is_made(
+    photo: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    source = {"source_url": "https://x.org/a", "source_kind": "official", "checked_on": "2026-11-28"}
+    sources = {"background_edit": source | {"confidence": "high", "note": "no edits"}}
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "photo", "sources": sources}), encoding="utf-8")
+    told = misused("conform", photo, "--schema", tmp_path / "rules.json", "-o", tmp_path / "out", *flags)
+    assert said in told
+    assert "Asha" not in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_turn_by_another_angle_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
     assert "--rotate is 0, 90, 180 or 270" in misused(
         "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--rotate", 45

@@ -132,6 +132,49 @@ def test_crop_and_turn_travel(stub: Stub, photo: Path) -> None:
     }
 
 
+CHOICES = ("--face", "0.25,0.5", "--background", "white", "--caption-name", "Asha Rao", "--caption-date", "2026-11-28")
+
+
+def test_every_choice_travels_where_the_services_rules_allow_it(stub: Stub, photo: Path) -> None:
+    stub.rules |= {"background_edit": "allowed", "caption": "required"}
+    done = at(stub, "submit", photo, "--portal", "neet-2026", "--slot", "photo", *CHOICES)
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert json.loads(stub.seen[-1].body)["options"] == {
+        "face": {"x": 0.25, "y": 0.5},
+        "background": "white",
+        "caption": {"name": "Asha Rao", "date": "2026-11-28"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "slot", "said"),
+    [
+        (
+            CHOICES[2:4],
+            "photo",
+            "leave --background out: the portal's rules do not allow it: no edits (https://x.org/a)",
+        ),
+        (CHOICES[4:], "photo", "leave --caption-name out: the portal's rules do not allow it"),
+        (CHOICES[2:4], "signature", "leave --background out"),
+    ],
+)
+def test_what_the_services_rules_do_not_allow_is_told_before_anything_is_uploaded(
+    stub: Stub, photo: Path, flags: tuple[str, ...], slot: str, said: str
+) -> None:
+    source = {"source_url": "https://x.org/a", "source_kind": "official", "checked_on": "2026-11-28"}
+    stub.rules["sources"] = {"background_edit": source | {"confidence": "high", "note": "no edits"}}
+    done = at(stub, "submit", photo, "--portal", "neet-2026", "--slot", slot, *flags)
+    assert done.exit_code == ExitCode.USAGE
+    assert said in done.stderr
+    assert "Asha" not in done.stderr
+    assert not stub.lines("POST")
+
+
+def test_without_such_a_choice_the_rules_are_not_asked_for(stub: Stub, photo: Path) -> None:
+    submitted(stub, photo)
+    assert not stub.lines("GET /api/portals")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "exit_code"),
     [
@@ -271,7 +314,13 @@ def test_download_leaves_every_file_of_the_zip(stub: Stub, photo: Path, tmp_path
 
 @pytest.mark.parametrize(
     ("only", "name"),
-    [("document", "photo.jpg"), ("preview", "preview.jpg"), ("output", "output.zip"), ("text", "text.txt")],
+    [
+        ("document", "photo.jpg"),
+        ("preview", "preview.jpg"),
+        ("before", "before.jpg"),
+        ("output", "output.zip"),
+        ("text", "text.txt"),
+    ],
 )
 def test_download_of_one_file_leaves_that_one(stub: Stub, photo: Path, tmp_path: Path, only: str, name: str) -> None:
     done = at(stub, "download", submitted(stub, photo), "-o", tmp_path / "out", "--only", only)

@@ -115,7 +115,8 @@ def test_a_wait_that_is_over_leaves_the_job_alone(stub: Stub, client: Both, job_
 
 
 @pytest.mark.parametrize(
-    ("what", "content"), [("document", b"the document"), ("preview", b"small"), ("text", b"read\n")]
+    ("what", "content"),
+    [("document", b"the document"), ("preview", b"small"), ("before", b"small, of the upload"), ("text", b"read\n")],
 )
 def test_a_file_comes_opened(stub: Stub, client: Both, job_id: str, what: str, content: bytes) -> None:
     assert client.download(job_id, what) == content

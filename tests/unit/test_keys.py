@@ -111,6 +111,8 @@ def test_a_result_key_is_an_output_key(user: str, job: str, attempt: int) -> Non
         ("20260102T030405Z_document.jpg", ("document", AT, None, False)),
         ("20260102T030405Z_text.txt.enc", ("text", AT, None, True)),
         ("preview.jpg", ("preview", None, None, False)),
+        ("before.jpg", ("before", None, None, False)),
+        ("before.jpg.enc", ("before", None, None, True)),
         ("result-a12.json.enc", ("result", None, 12, True)),
     ],
 )

@@ -80,6 +80,22 @@ def test_each_verdict_of_a_clause_stands_in_words(verdict: str, words: str) -> N
     assert f" {words}" in Elements(row[0]).text
 
 
+def test_what_was_not_checked_is_said_before_the_table_with_what_the_portal_wants() -> None:
+    told = receipt_page(receipt(clause(clause="headwear", wanted="none but for religion", verdict="not_checked")))
+    before_table = told.partition("<table>")[0]
+    assert "Not checked: look at these yourself" in before_table
+    assert "Headwear: none but for religion" in before_table
+    assert "Not checked" not in receipt_page(receipt())
+
+
+def test_a_background_that_was_replaced_is_said_beside_the_pictures_and_only_then() -> None:
+    words = "The background was replaced with white."
+    replaced = Operation(op="background", parameters={"to": "white"})
+    page = receipt_page(receipt(operations=[replaced]), before=b"b", after=b"a")
+    assert words in page.partition("<table>")[0]
+    assert words not in receipt_page(receipt(operations=[Operation(op="background_division")]))
+
+
 @pytest.mark.parametrize("name", get_args(ClauseName))
 def test_every_clause_has_a_row_with_what_was_wanted_and_found(name: str) -> None:
     page = receipt_page(receipt(clause(clause=name, wanted="this much", measured="that much")))

@@ -21,7 +21,7 @@ _TERMINAL = frozenset({"completed", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class LinkTerms:
-    """How long links hold, in seconds: to preview and document, and to the ZIP."""
+    """How long links hold, in seconds: to preview, before and document, and to the ZIP."""
 
     download_url_ttl_s: int
     output_url_ttl_s: int
@@ -61,11 +61,15 @@ def self_link(job_id: str, base_url: str) -> JobLinks:
 
 def _links(row: JobRow, store: SigningStore, terms: LinkTerms, base_url: str) -> JobLinks:
     paths = row.artifacts or {}
-    preview, document, output = (paths.get(name) for name in ("preview_path", "document_path", "output_path"))
+    small = {name: paths.get(f"{name}_path") for name in ("preview", "before", "document")}
+    output = paths.get("output_path")
     return JobLinks(
         self=f"{base_url}/jobs/{row.job_id}",
-        preview=store.generate_download_url(preview, expires_s=terms.download_url_ttl_s) if preview else None,
-        document=store.generate_download_url(document, expires_s=terms.download_url_ttl_s) if document else None,
+        **{
+            name: store.generate_download_url(path, expires_s=terms.download_url_ttl_s)
+            for name, path in small.items()
+            if path
+        },
         output=store.generate_output_download_url(
             output, filename=_download_name(row, output), expires_s=terms.output_url_ttl_s
         )

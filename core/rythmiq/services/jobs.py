@@ -68,7 +68,7 @@ class JobTerms:
         max_upload_bytes: of the plaintext.
         max_active_jobs: of one user.
         initial_credits: what a user has at the first call.
-        download_url_ttl_s: how long links to preview and document hold.
+        download_url_ttl_s: how long links to preview, before and document hold.
         output_url_ttl_s: how long the link to the ZIP holds.
     """
 

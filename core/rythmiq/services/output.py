@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.contracts.keys import output_key, sanitize_filename, zip_name
-from rythmiq.contracts.result import Success
-from rythmiq.contracts.store_errors import StoreError
+from rythmiq.contracts.result import Artifacts, Success
+from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
+from rythmiq.log import log
 from rythmiq.ports import SEALED_TYPE, Clock, ObjectStore, SettlingJob
 from rythmiq.services.data_keys import JobDataKey
 from rythmiq.services.receipt_page import receipt_page
@@ -77,7 +78,7 @@ class Packer:
         if hashlib.sha256(document).hexdigest() != receipt.document.sha256:
             raise PackagingError("the document is not the one that the receipt speaks of")
         preview = self._opened(artifacts.preview_path, _MAX_PREVIEW_BYTES)
-        page = receipt_page(receipt, after=preview, warnings=success.warnings)
+        page = receipt_page(receipt, before=self._before(artifacts), after=preview, warnings=success.warnings)
         files = {
             document_filename(receipt.document.filename): document,
             "receipt.json": receipt.model_dump_json(indent=2).encode(),
@@ -86,6 +87,19 @@ class Packer:
         if artifacts.text_path is not None:
             files["text.txt"] = self._opened(artifacts.text_path, _MAX_TEXT_BYTES)
         return files
+
+    def _before(self, artifacts: Artifacts) -> bytes | None:
+        """The small picture of the upload; None where an older worker made none, or where it is lost.
+
+        It is there to be looked at, and proves nothing: without it the receipt shows the document alone.
+        """
+        if artifacts.before_path is None:
+            return None
+        try:
+            return self._opened(artifacts.before_path, _MAX_PREVIEW_BYTES)
+        except ObjectMissingError:
+            log("before_missing", level="warning")
+            return None
 
     def _opened(self, key: str, max_bytes: int) -> bytes:
         data = self._store.fetch_object(key, max_bytes=max_bytes + OVERHEAD_BYTES, timeout_s=self._left_s())

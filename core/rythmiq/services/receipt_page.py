@@ -26,9 +26,20 @@ _NAMES = {
     "filename": "File name",
     "background": "Background",
     "face": "Face",
-    "face_size": "Size of the face",
+    "face_size": "Size of the head",
+    "faces": "People",
+    "centring": "Head in the middle",
+    "roll": "Head upright",
+    "pose": "Looks straight",
+    "eyes": "Eyes",
+    "mouth": "Mouth",
+    "glasses": "Glasses",
+    "headwear": "Headwear",
+    "grey": "In colour",
+    "face_light": "Light on the face",
     "sharpness": "Sharpness",
     "legibility": "Legibility",
+    "signatures": "Signatures",
     "ink": "Ink",
     "name_date_strip": "Name and date",
 }
@@ -68,8 +79,8 @@ def receipt_page(
         version=escape(receipt.version),
         filename=escape(document.filename),
         facts=escape(facts),
-        pictures=_pictures(before, after),
-        warnings=_warnings(warnings),
+        pictures=_pictures(before, after) + _replaced(receipt.operations),
+        warnings=_warnings(warnings) + _not_checked(receipt.clauses),
         rows="".join(_row(clause, sources) for clause in receipt.clauses),
         sources=_sources(sources),
         operations=_operations(receipt.operations),
@@ -97,6 +108,29 @@ def _warnings(warnings: Sequence[str]) -> str:
         return ""
     items = "".join(f"<li>{escape(text.partition(': ')[2] or text)}</li>" for text in warnings)
     return f'<section class="advice"><h2>What would make it better</h2><ul>{items}</ul></section>'
+
+
+def _replaced(operations: Sequence[Operation]) -> str:
+    """What whoever sends the file must know before anything else: that it shows what no camera saw."""
+    if not any(operation.op == "background" for operation in operations):
+        return ""
+    return (
+        '<p class="replaced"><b>The background was replaced with white.</b> Compare both pictures, above all hair, '
+        "ears and shoulders, before you send the file.</p>"
+    )
+
+
+def _not_checked(clauses: Sequence[Clause]) -> str:
+    items = "".join(
+        f"<li>{_NAMES[clause.clause]}: {escape(clause.wanted)}</li>"
+        for clause in clauses
+        if clause.verdict == "not_checked"
+    )
+    return (
+        f'<section class="advice"><h2>Not checked: look at these yourself</h2><ul>{items}</ul></section>'
+        if items
+        else ""
+    )
 
 
 def _row(clause: Clause, sources: Sequence[Source]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
 _MAX_MEMBER_BYTES = 64 * 1024 * 1024
-_NAMES = {"preview": "preview.jpg", "output": "output.zip", "text": "text.txt"}
+_NAMES = {"preview": "preview.jpg", "before": "before.jpg", "output": "output.zip", "text": "text.txt"}
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from rythmiq.contracts.payload import Crop, Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.portals import PortalUnknownError, load_portal
 from rythmiq_cli.exits import usage
@@ -77,16 +76,3 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         usage(f"{path} has more than {max_bytes} bytes")
     return content
-
-
-def options_of(crop: str | None, rotate: int) -> Options:
-    """Read --crop and --rotate; whatever is wrong ends the command with exit code 2 and one sentence."""
-    if rotate not in {0, 90, 180, 270}:
-        usage("--rotate is 0, 90, 180 or 270")
-    if crop is None:
-        return Options.model_validate({"rotate": rotate})
-    try:
-        x, y, width, height = (float(part) for part in crop.split(","))
-        return Options(rotate=rotate, crop=Crop(x=x, y=y, width=width, height=height))
-    except (ValueError, ValidationError):
-        usage("--crop is x,y,width,height, each a share 0..1 of the picture, and stays inside it")

@@ -89,6 +89,7 @@ class JobLinks(AnswerBody):
 
     self: str
     preview: str | None = None
+    before: str | None = None
     document: str | None = None
     output: str | None = None
 

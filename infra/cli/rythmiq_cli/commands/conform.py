@@ -2,17 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.receipt import Receipt
+from rythmiq_cli.choices import (
+    Background,
+    CaptionDate,
+    CaptionName,
+    CropText,
+    Face,
+    Rotate,
+    hold_to_rules,
+    options_of,
+)
 from rythmiq_cli.exits import ExitCode, job_failed, usage
 from rythmiq_cli.result_files import output_folder, write_whole
-from rythmiq_cli.rules import Rules, options_of, read_file, rules_for
+from rythmiq_cli.rules import Rules, read_file, rules_for
 from rythmiq_cli.terminal import print_receipt, stage_progress
+
+if TYPE_CHECKING:
+    from rythmiq.contracts.advice import Notice
 
 MAX_INPUT_BYTES = 20 * 1024 * 1024
 
@@ -23,17 +36,29 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
     portal: Annotated[str | None, typer.Option("--portal", help="A portal of the rule book.")] = None,
     slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
     schema: Annotated[Path | None, typer.Option("--schema", help="A schema_definition as JSON, instead.")] = None,
-    crop: Annotated[str | None, typer.Option("--crop", help="x,y,width,height in shares of the picture.")] = None,
-    rotate: Annotated[int, typer.Option("--rotate", help="0, 90, 180 or 270 degrees clockwise, before all.")] = 0,
+    crop: CropText = None,
+    rotate: Rotate = None,
+    face: Face = None,
+    background: Background = None,
+    caption_name: CaptionName = None,
+    caption_date: CaptionDate = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
     rules = rules_for(portal, slot, schema)
-    options = options_of(crop, rotate)
+    options = options_of(
+        crop=crop,
+        rotate=rotate,
+        face=face,
+        background=background,
+        caption_name=caption_name,
+        caption_date=caption_date,
+    )
+    hold_to_rules(options, rules.definition)
     content = read_file(file, MAX_INPUT_BYTES)
     with output_folder(output):
         try:
-            receipt, warnings, files = _made(content, file, rules, options)
+            receipt, notices, files = _made(content, file, rules, options)
         except JobError as error:
             job_failed(error, as_json=as_json)
         target = output / receipt.document.filename
@@ -41,8 +66,15 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
             usage(f"{target} is the input itself; choose another folder with -o")
         for name, data in files.items():
             write_whole(output / name, data)
+    warnings = [str(notice) for notice in notices]
     if as_json:
-        found = {"receipt": receipt.model_dump(mode="json"), "warnings": warnings, "files": sorted(files)}
+        advice = [{"code": notice.code.value, "parameters": dict(notice.parameters)} for notice in notices]
+        found = {
+            "receipt": receipt.model_dump(mode="json"),
+            "warnings": warnings,
+            "advice": advice,
+            "files": sorted(files),
+        }
         print(json.dumps(found, ensure_ascii=False))
     else:
         print_receipt(receipt, warnings)
@@ -50,7 +82,9 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
     raise typer.Exit(ExitCode.OK if receipt.conforms else ExitCode.DOES_NOT_CONFORM)
 
 
-def _made(content: bytes, file: Path, rules: Rules, options: Options) -> tuple[Receipt, list[str], dict[str, bytes]]:
+def _made(
+    content: bytes, file: Path, rules: Rules, options: Options
+) -> tuple[Receipt, "list[Notice]", dict[str, bytes]]:
     """Run the job; the results by file name."""
     from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
@@ -61,12 +95,11 @@ def _made(content: bytes, file: Path, rules: Rules, options: Options) -> tuple[R
         frame = run_local(content, file.name, rules, options, on_stage)
     if frame.receipt is None:
         raise AssertionError("SCHEMA left no receipt")
-    warnings = [str(code) for code in frame.warnings]
     page = receipt_page(
         frame.receipt,
         before=thumbnail(content),
         after=preview_of(frame.document, PREVIEW_SIDE_PX),
-        warnings=warnings,
+        warnings=[str(notice) for notice in frame.warnings],
     )
     files = {
         frame.receipt.document.filename: frame.document,
@@ -76,4 +109,4 @@ def _made(content: bytes, file: Path, rules: Rules, options: Options) -> tuple[R
     text = text_of(frame)
     if text:
         files["text.txt"] = text
-    return frame.receipt, warnings, files
+    return frame.receipt, frame.warnings, files

@@ -15,8 +15,12 @@ def download(  # noqa: PLR0913, PLR0917  the command's options
     job_id: Annotated[str, typer.Argument(help="The job, as `rythmiq submit` printed it.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")],
     only: Annotated[
-        Literal["document", "preview", "output", "text"] | None,
-        typer.Option("--only", help="document, preview, output (the ZIP as it is) or text; default: all of the ZIP."),
+        Literal["document", "preview", "before", "output", "text"] | None,
+        typer.Option(
+            "--only",
+            help="document, preview, before (a small picture of the upload), output (the ZIP as it is) or text; "
+            "default: all of the ZIP.",
+        ),
     ] = None,
     url: Url = None,
     token: Token = None,

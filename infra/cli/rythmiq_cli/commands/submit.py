@@ -2,15 +2,29 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rythmiq_cli.choices import (
+    Background,
+    CaptionDate,
+    CaptionName,
+    CropText,
+    Face,
+    Rotate,
+    hold_to_rules,
+    options_of,
+)
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
 from rythmiq_cli.following import follow, print_ended, save_all, transfer_progress
 from rythmiq_cli.result_files import output_folder
-from rythmiq_cli.rules import options_of, read_file
+from rythmiq_cli.rules import read_file
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
+
+if TYPE_CHECKING:
+    from rythmiq.client import Client
+    from rythmiq.contracts.payload import Options
 
 
 def submit(  # noqa: PLR0913, PLR0917  the command's options
@@ -19,8 +33,12 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Stay, and put the results here.")] = None,
-    crop: Annotated[str | None, typer.Option("--crop", help="x,y,width,height in shares of the picture.")] = None,
-    rotate: Annotated[int, typer.Option("--rotate", help="0, 90, 180 or 270 degrees clockwise, before all.")] = 0,
+    crop: CropText = None,
+    rotate: Rotate = None,
+    face: Face = None,
+    background: Background = None,
+    caption_name: CaptionName = None,
+    caption_date: CaptionDate = None,
     job_id: Annotated[
         str | None, typer.Option("--job-id", help="Go on with a submit that was interrupted; charged once.")
     ] = None,
@@ -35,19 +53,28 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     With --watch or -o it ends as the job does: 0 conforms, 1 does not in every point, 3 failed. Ctrl-C leaves the job
     running; `rythmiq watch` picks it up.
     """
-    options = options_of(crop, rotate)
+    options = options_of(
+        crop=crop,
+        rotate=rotate,
+        face=face,
+        background=background,
+        caption_name=caption_name,
+        caption_date=caption_date,
+    )
     known = checked_id(job_id, "--job-id") if job_id else None
     content = read_file(file, MAX_INPUT_BYTES)
     with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
         from rythmiq.client import JobOptions  # noqa: PLC0415  `--help` needs none of it
 
+        if options.background is not None or options.caption is not None:
+            _hold_to_service(client, portal, slot, options)
         with transfer_progress(f"uploading {file.name}", len(content)) as on_sent:
             job = client.submit(
                 content,
                 portal,
                 slot,
                 filename=file.name,
-                options=JobOptions(crop=options.crop, rotate=options.rotate),
+                options=JobOptions.model_validate(options.model_dump(exclude_none=True)),
                 job_id=known,
                 on_sent=on_sent,
             )
@@ -60,3 +87,11 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
             with output_folder(output):
                 files = save_all(client, view, output)
     print_ended(view, files, as_json=as_json)
+
+
+def _hold_to_service(client: "Client", portal: str, slot: str | None, options: "Options") -> None:
+    """Ask the service's rule book before anything is uploaded; a slot that it lacks is the service's to refuse."""
+    slots = client.portal(portal).slots
+    chosen = [entry for entry in slots if entry.slot == slot or (slot is None and len(slots) == 1)]
+    if chosen:
+        hold_to_rules(options, chosen[0])
