@@ -43,6 +43,7 @@ from rythmiq.client_errors import (
 from rythmiq.client_exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
 from rythmiq.client_http import File
 from rythmiq.contracts.api import AccountAnswer, JobAccepted, JobItem, JobOptions, JobStatus, JobView
+from rythmiq.contracts.choices import Caption, Crop, Point
 from rythmiq.contracts.portal import Portal
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
 __all__ = [
     "JOB_FILES",
     "AsyncClient",
+    "Caption",
     "Client",
     "ClientError",
     "ConflictError",
+    "Crop",
     "FileMissingError",
     "InvalidRequestError",
     "JobFailedError",
@@ -61,6 +64,7 @@ __all__ = [
     "JobOptions",
     "NoCreditError",
     "NotFoundError",
+    "Point",
     "RefusedError",
     "StoreRefusedError",
     "TooManyJobsError",

@@ -41,6 +41,13 @@ def _real_date(text: str) -> str:
     return text
 
 
+def _visible(text: str) -> str:
+    """Refuse what no typeface shows: controls, marks of direction, ends of lines; `split` would take some for spaces."""
+    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in text):
+        raise ValueError("holds a character that does not show")
+    return text
+
+
 def why_refused(source: Mapping[str, object] | None) -> str:
     """Say why a slot does not take an option, by the source of its rule (`portal.Source`, as a mapping)."""
     reason = "the portal's rules do not allow it"
@@ -64,7 +71,9 @@ class Caption(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=60, repr=False), AfterValidator(_latin_name)]
+    name: Annotated[
+        str, Field(min_length=1, max_length=60, repr=False), AfterValidator(_visible), AfterValidator(_latin_name)
+    ]
     date: Annotated[
         str,
         Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", repr=False, description="YYYY-MM-DD; printed DD-MM-YYYY"),
