@@ -137,7 +137,7 @@ def _number(holds: Any) -> Any:
 
 def _length(holds: Any) -> Any:
     def compare(value: Any, rule: int, _schema: Any, _root: Any, place: str) -> None:
-        if isinstance(value, str | list) and not holds(len(value), rule):
+        if isinstance(value, str | list | dict) and not holds(len(value), rule):
             _fail(place, f"is too short or too long ({rule})")
 
     return compare
@@ -166,4 +166,5 @@ _KEYWORDS: dict[str, Any] = {
     "maxLength": _length(operator.le),
     "minItems": _length(operator.ge),
     "maxItems": _length(operator.le),
+    "maxProperties": _length(operator.le),
 }

@@ -152,8 +152,6 @@ def _models(prefix: Path) -> Iterator[dict[str, object]]:
         }
         if isinstance(path, Path) and path.is_file():
             described["hashes"] = [{"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}]
-        if "member" in model:
-            described["properties"] = [{"name": f"rythmiq:{key}", "value": model[key]} for key in ("wheel", "member")]
         yield described
 
 

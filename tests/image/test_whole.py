@@ -100,19 +100,6 @@ def test_the_image_reads_text_with_paddleocr_too(image: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["image", "unpacked"])
-def test_the_worker_finds_each_fetched_network_below_its_own_prefix(name: str, request: pytest.FixtureRequest) -> None:
-    import weights  # noqa: PLC0415  a script of layers/worker
-
-    prefix: Path = request.getfixturevalue(name)
-    for entry in weights.locked(prefix / "models.lock"):
-        ask = f"from rythmiq_worker.model_files import find_model; print(find_model({entry.file!r}, {{}}))"
-        command = [str(prefix / "bin" / "python"), "-c", ask]
-        found = subprocess.run(command, check=True, env={}, capture_output=True, text=True).stdout
-        assert Path(found.strip()) == prefix / "models" / entry.file
-        assert entry.is_in(prefix / "models")
-
-
-@pytest.mark.parametrize("name", ["image", "unpacked"])
 def test_every_library_is_in_the_tree_or_in_a_slim_debian(name: str, request: pytest.FixtureRequest) -> None:
     prefix: Path = request.getfixturevalue(name)
     libraries = [path for path in prefix.rglob("*") if re.search(r"\.so(\.\w+)*$", path.name) and path.is_file()]

@@ -1,6 +1,7 @@
 """The `rythmiq` command as it is used and misused, in this process: sentences, JSON and exit codes."""
 
 import base64
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import rythmiq
+from rythmiq.contracts.portal import Portal, Slot, Source
 from rythmiq.contracts.receipt import Receipt
-from rythmiq.portals import all_portals
+from rythmiq.portals import all_portals, load_portal
 from rythmiq_cli.command import app
 from rythmiq_cli.exits import ExitCode
-from rythmiq_worker import model_files
 
 FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
 
@@ -43,19 +44,6 @@ def misused(*arguments: object) -> str:
     assert done.exit_code == ExitCode.USAGE
     assert done.stdout == ""
     return " ".join(done.stderr.split())
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_network_that_was_never_fetched_ends_the_check_with_3_and_what_to_do(
-    photo: Path, rules: Path, monkeypatch: pytest.MonkeyPatch, *, as_json: bool
-) -> None:
-    def without(*_anything: object) -> None:
-        model_files.find_model("none.tflite", {})
-
-    monkeypatch.setattr("rythmiq_worker.conform.check", without)
-    done = rythmiq_command("check", photo, "--schema", rules, *(["--json"] if as_json else []))
-    assert done.exit_code == ExitCode.JOB_FAILED
-    assert "none.tflite is missing: run `make setup`" in (done.stdout if as_json else done.stderr)
 
 
 # --- misuse ------------------------------------------------------------------
@@ -258,17 +246,67 @@ def test_an_unknown_portal_is_a_misuse() -> None:
     assert "did you mean ibps" in misused("portals", "ibp")
 
 
+def test_a_name_without_a_year_is_as_good() -> None:
+    assert json.loads(rythmiq_command("portals", "neet", "--json").stdout)["portal"] == "neet-2026"
+
+
+@pytest.fixture
+def new_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command believes that it is 1 January 2027."""
+    monkeypatch.setattr("rythmiq_cli.commands.portals.today", lambda: dt.date(2027, 1, 1))
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_say_so_below_the_table() -> None:
+    listed = rythmiq_command("portals", "neet").stdout
+    assert "10-200" in listed
+    assert "neet-2026: PORTAL_RULES_OLD: These are the portal's numbers of 2026" in listed
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_say_so_as_codes() -> None:
+    document = json.loads(rythmiq_command("portals", "neet", "--json").stdout)
+    assert document["advice"] == [{"code": "PORTAL_RULES_OLD", "parameters": {"year": 2026, "next_year": 2027}}]
+    assert document["slots"]
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_are_to_be_looked_up_by_whole_addresses() -> None:
+    lines = rythmiq_command("portals", "neet", "--stale").stdout.splitlines()
+    assert lines[0].startswith("neet-2026: rules ended on 2026-12-31, checked on ")
+    addresses = {source.source_url for slot in load_portal("neet").slots for source in slot.sources.values()}
+    assert {line.strip() for line in lines[1::2]} == addresses
+
+
 def test_stale_rules_are_printed_as_json() -> None:
-    document = json.loads(rythmiq_command("portals", "--stale", "--json").stdout)
+    document = json.loads(rythmiq_command("portals", "--stale", "--days", 0, "--json").stdout)
     assert list(document) == ["stale"]
-    assert all(
-        {"portal", "slot", "reason", "rules", "source_url", "checked_on"} == set(row) for row in document["stale"]
-    )
+    assert all({"portal", "reason", "rules", "source_url", "checked_on"} == set(row) for row in document["stale"])
 
 
-def test_without_stale_rules_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rythmiq_cli.commands.portals.stale_rules", lambda *_: iter(()))
-    assert "Nothing: no rule is past its date" in rythmiq_command("portals", "--stale").stdout
+@pytest.fixture
+def checked_thirty_days_ago(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The book has one number; the address that it rests on."""
+    looked = dt.datetime.now(tz=dt.UTC).date() - dt.timedelta(days=30)
+    source = Source(source_url="https://a.example/b", source_kind="press", checked_on=looked, confidence="low")
+    slot = Slot(slot="photo", max_kb=50, sources={"max_kb": source})
+    book = (Portal(portal="made-up", name="Made up", version="1", slots=(slot,)),)
+    monkeypatch.setattr("rythmiq_cli.commands.portals.all_portals", lambda: book)
+    return source.source_url
+
+
+def test_an_address_that_was_looked_up_too_long_ago_is_listed(checked_thirty_days_ago: str) -> None:
+    assert checked_thirty_days_ago in rythmiq_command("portals", "--stale", "--days", 29).stdout
+
+
+def test_without_stale_rules_it_says_so(checked_thirty_days_ago: str) -> None:
+    shown = rythmiq_command("portals", "--stale", "--days", 30).stdout
+    assert checked_thirty_days_ago not in shown
+    assert "Nothing: no rule is past its date or near it, and all were checked within 30 days." in shown
+
+
+def test_days_go_with_stale() -> None:
+    assert "--days goes with --stale" in misused("portals", "--days", 30)
 
 
 # --- the rest ----------------------------------------------------------------

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
 
 MAX_WARNING_CHARS = 500
 
@@ -248,3 +250,12 @@ class Notice:
         """
         template = self.code.variants.get(str(self.parameters.get("reason")), self.code.sentence)
         return f"{self.code.value}: {template.format_map(self.parameters)}"[:MAX_WARNING_CHARS]
+
+
+class Advice(BaseModel):
+    """A warning as a code and what its sentence speaks of, so that a page can say it in another language."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
+
+    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+$", max_length=64)]
+    parameters: dict[str, str | int | float] = Field(default_factory=dict, max_length=10)

@@ -9,10 +9,11 @@ Source: SPEC 9.
 
 import datetime as dt
 import string
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rythmiq.contracts.advice import Advice, Notice, WarningCode
 from rythmiq.contracts.choices import OcrLanguage
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PortalsAnswer",
     "SchemaDefinition",
     "Slot",
+    "Slug",
     "Source",
 ]
 
@@ -50,6 +52,7 @@ def _format_word(value: object) -> object:
 OutputFormat = Annotated[Literal["jpeg", "png", "pdf"], BeforeValidator(_format_word)]
 EXTENSIONS: dict[str, Literal["jpg", "png", "pdf"]] = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 PositivePx = Annotated[int, Field(ge=1, le=20_000)]
 PositiveMm = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -266,22 +269,36 @@ class SchemaDefinition(BaseModel):
 class Slot(SchemaDefinition):
     """One file that a portal asks for: its name beside its rules."""
 
-    slot: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    slot: Slug
 
     @property
     def schema_definition(self) -> SchemaDefinition:
         """The rules alone, as a worker's payload carries them."""
-        return SchemaDefinition.model_validate(self.model_dump(exclude={"slot"}, exclude_defaults=True))
+        return SchemaDefinition.model_validate(self.stated_rules())
+
+    def stated_rules(self) -> dict[str, Any]:
+        """What the slot states, as JSON: a rule of ours that it does not use changes nothing of it."""
+        rules = self.model_dump(mode="json", exclude={"slot"}, exclude_defaults=True)
+        # Left out, it would be read as the first of the formats.
+        return rules if self.formats is None else {**rules, "output_format": self.output_format}
 
 
 class Portal(BaseModel):
-    """One portal of the rule book."""
+    """One portal of the rule book.
+
+    `warnings` and `advice` are made when it is shown (`as_of`), never stored; they say the same, in the same order.
+    """
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
-    portal: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    portal: Slug
     name: str
     version: str
+    aliases: tuple[Slug, ...] = Field(
+        default=(), description="names that lead here as well, such as one without a year"
+    )
+    warnings: tuple[str, ...] = Field(default=(), description="what to know before these rules are relied on today")
+    advice: tuple[Advice, ...] = Field(default=(), description="the warnings as codes and parameters")
     slots: tuple[Slot, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -290,6 +307,15 @@ class Portal(BaseModel):
         if len(names) != len(set(names)):
             raise ValueError("a slot is listed twice")
         return self
+
+    def as_of(self, today: dt.date) -> "Portal":
+        """This portal with what its rules warn of on that day: that they are past their date."""
+        ended = [slot.valid_to.year for slot in self.slots if slot.valid_to is not None and slot.valid_to < today]
+        if not ended:
+            return self
+        old = Notice(WarningCode.PORTAL_RULES_OLD, {"year": max(ended), "next_year": max(ended) + 1})
+        advice = Advice(code=old.code.value, parameters=dict(old.parameters))
+        return self.model_copy(update={"warnings": (str(old),), "advice": (advice,)})
 
 
 class PortalsAnswer(BaseModel):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
+from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.errors import ErrorCode, Stage
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.receipt import Receipt
@@ -62,13 +63,6 @@ class Artifacts(BaseModel):
     document_path: str
     text_path: str | None = Field(default=None, exclude_if=_is_absent)
     before_path: str | None = Field(default=None, exclude_if=_is_absent)
-
-
-class Advice(_Wire):
-    """A warning as a code and what its sentence speaks of, so that a page can say it in another language."""
-
-    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+$", max_length=64)]
-    parameters: dict[str, str | int | float] = Field(default_factory=dict, max_length=10)
 
 
 class Success(_Wire):

@@ -1,17 +1,23 @@
 """Loads the rule book.
 
-A slot's `sources` table names sources of the file's `[sources]` table, so that one article is written once::
+A slot's `sources` say which of its rules rest on which entry of the file's `[sources]`, so that one article is written
+once::
 
     [sources.pw-live]
     source_url = "..."
     [[slots]]
     slot = "photo"
     max_kb = 200
-    sources = { max_kb = "pw-live" }
+    [slots.sources]
+    pw-live = ["max_kb"]
+
+A name without a year (`aliases` of the file) leads to the portal that has it; that is the newest, and when its rules
+are past their date it is still what the book knows, and says so.
 
 Source: SPEC 9.
 """
 
+import datetime as dt
 import difflib
 import tomllib
 from collections.abc import Sequence
@@ -19,7 +25,19 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from rythmiq.contracts.portal import Portal
+from rythmiq.contracts.portal import Portal, Slot
+
+_ALWAYS_SHOWN = {
+    "kind",
+    "output_format",
+    "filename_pattern",
+    "background",
+    "face",
+    "color",
+    "enhance",
+    "ocr",
+    "sources",
+}
 
 
 class PortalUnknownError(LookupError):
@@ -40,49 +58,71 @@ def _files() -> dict[str, str]:
     return {slug: found[slug].read_text(encoding="utf-8") for slug in sorted(found)}
 
 
-@lru_cache(maxsize=64)
-def load_portal(slug: str) -> Portal:
-    """Load one portal.
+@lru_cache(maxsize=1)
+def _aliases() -> dict[str, str]:
+    """The portal's slug by alias."""
+    return {alias: portal.portal for portal in all_portals() for alias in portal.aliases}
+
+
+def load_portal(name: str) -> Portal:
+    """Load one portal by its slug or an alias.
 
     Raises:
         PortalUnknownError: there is none of this name.
     """
     files = _files()
-    if slug not in files:
-        raise PortalUnknownError(slug, list(files))
-    return _portal(tomllib.loads(files[slug]))
+    if name in files:
+        return _load(name)
+    aliases = _aliases()
+    if name in aliases:
+        return _load(aliases[name])
+    raise PortalUnknownError(name, sorted([*files, *aliases]))
+
+
+@lru_cache(maxsize=256)
+def _load(slug: str) -> Portal:
+    return _portal(tomllib.loads(_files()[slug]))
 
 
 def all_portals() -> tuple[Portal, ...]:
     """Every portal, by name."""
-    return tuple(load_portal(slug) for slug in _files())
+    return tuple(_load(slug) for slug in _files())
 
 
-def portals_document(portals: Sequence[Portal]) -> dict[str, list[dict[str, Any]]]:
-    """The rule book as `GET /portals` answers it; rules that a slot does not have are left out."""
-    return {"portals": [portal_document(portal) for portal in portals]}
+def portals_document(portals: Sequence[Portal], today: dt.date) -> dict[str, list[dict[str, Any]]]:
+    """The rule book as `GET /portals` answers it on that day."""
+    return {"portals": [portal_document(portal, today) for portal in portals]}
 
 
-def portal_document(portal: Portal) -> dict[str, Any]:
-    """One portal as `GET /portals/{portal}` answers it."""
-    slots = []
-    for slot in portal.slots:
-        rules = slot.model_dump(mode="json", exclude_none=True)
-        slots.append({"slot": rules.pop("slot"), "kind": rules.pop("kind"), **rules})
-    return {"portal": portal.portal, "name": portal.name, "version": portal.version, "slots": slots}
+def portal_document(portal: Portal, today: dt.date) -> dict[str, Any]:
+    """One portal as `GET /portals/{portal}` answers it on that day; rules that a slot does not have are left out."""
+    document = portal.as_of(today).model_dump(mode="json", exclude={"slots"})
+    return {**document, "slots": [_slot_document(slot) for slot in portal.slots]}
+
+
+def _slot_document(slot: Slot) -> dict[str, Any]:
+    """What the slot states, and the defaults that were always shown; a client reads the others as their defaults."""
+    shown = slot.model_dump(mode="json", include=_ALWAYS_SHOWN)
+    rules = {**shown, **slot.stated_rules()}
+    return {"slot": slot.slot, "kind": rules.pop("kind", slot.kind), **dict(sorted(rules.items()))}
 
 
 def _portal(raw: dict[str, Any]) -> Portal:
-    """Put each source in the place of its name.
+    """Give each rule its source.
 
     Raises:
-        ValueError: a slot names a source that the file does not have, or a rule that we do not know.
+        ValueError: a slot names a source that the file does not have, a rule twice, or a rule that we do not know.
     """
     sources = raw.pop("sources", {})
     for slot in raw.get("slots", []):
-        named = slot.get("sources", {})
-        missing = sorted(set(named.values()) - set(sources))
-        if missing:
-            raise ValueError(f"{raw.get('portal')}/{slot.get('slot')} names no known source: {', '.join(missing)}")
-        slot["sources"] = {rule: sources[name] for rule, name in named.items()}
+        where = f"{raw.get('portal')}/{slot.get('slot')}"
+        cited: dict[str, Any] = {}
+        for name, rules in slot.get("sources", {}).items():
+            if name not in sources:
+                raise ValueError(f"{where} names no known source: {name}")
+            for rule in rules:
+                if rule in cited:
+                    raise ValueError(f"{where} has two sources of {rule}")
+                cited[rule] = sources[name]
+        slot["sources"] = cited
     return Portal.model_validate(raw)

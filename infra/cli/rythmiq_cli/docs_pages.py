@@ -95,12 +95,17 @@ _ACCESS = {
 _PORTALS_HEAD = """# The rule book
 
 Made from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to be
-checked again.
+looked up again, with its addresses.
 
 A slot is one file that a portal asks for. Kilobytes have two readings: a file is made at most KB x 1000 bytes and at
 least KB x 1024, so that it is right in both. **Confidence** is the lowest among a slot's numbers; where sources
-contradict each other, the note says which was taken. Compare a receipt with the portal's own notice before you rely on
-a number of low confidence.
+contradict each other, the note says which was taken: what is right in every reading. Compare a receipt with the
+portal's own notice before you rely on a number of low confidence.
+
+A rule that a slot does not state is not checked: what is measured of it is advice and fails nothing. A background is
+replaced, and a strip with name and date printed, only where the slot says `background_edit` or `caption`; "none found"
+is no permission, only that the page named has nothing against it. Rules of a year end with it and are used on, with a
+warning, until those of the next are known; a name without the year always leads to the newest.
 """
 
 _CLI_HEAD = """# The `rythmiq` command
@@ -192,11 +197,13 @@ def _portal(portal: Portal) -> str:
     sources = list(dict.fromkeys(source for slot in portal.slots for source in slot.sources.values()))
     slots = "".join(_slot(slot, sources) for slot in portal.slots)
     listed = "".join(
-        f"{number}. {_address(source)}: {source.source_kind}, checked {source.checked_on}, confidence "
-        f"{source.confidence}{f'; {source.note}' if source.note else ''}\n"
+        f"{number}. {_address(source)}: {source.source_kind.replace('_', ' ')}, checked {source.checked_on}, "
+        f"confidence {source.confidence}{f'; {source.note}' if source.note else ''}\n"
         for number, source in enumerate(sources, start=1)
     )
-    return f"\n## {portal.portal}\n\n{portal.name}, rules {portal.version}.\n{slots}\nSources:\n\n{listed}"
+    names = " or ".join(f"`{alias}`" for alias in portal.aliases)
+    also = f" Also named {names}." if names else ""
+    return f"\n## {portal.portal}\n\n{portal.name}, rules {portal.version}.{also}\n{slots}\nSources:\n\n{listed}"
 
 
 def _slot(slot: Slot, sources: list[Source]) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import cast
 
+from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError, SettingsError, Stage
-from rythmiq.contracts.result import MAX_STDOUT_BYTES, Advice, ErrorReport, Failure, Metrics, StageTime, Success
+from rythmiq.contracts.result import MAX_STDOUT_BYTES, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.intake import admitted, job_id_of, parsed, validated

@@ -3,6 +3,7 @@
 Source: SPEC 4, 9.
 """
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,7 +36,7 @@ SHOW = Operation(
     path="/{portal}",
     summary="Show one portal.",
     access="public",
-    parameters=(Parameter("portal", "path", "The portal's slug."), _IF_NONE_MATCH),
+    parameters=(Parameter("portal", "path", "The portal's slug, or an alias such as `neet`."), _IF_NONE_MATCH),
     answers={200: Answer("The portal.", Portal, headers=("ETag",)), 304: _UNCHANGED},
     refusals=frozenset({ProblemCode.PORTAL_UNKNOWN}),
     asks_outside=False,
@@ -43,17 +44,30 @@ SHOW = Operation(
 OPERATIONS = (LIST, SHOW)
 
 
+def utc_today() -> dt.date:
+    """The day in UTC; rules end with theirs."""
+    return dt.datetime.now(tz=dt.UTC).date()
+
+
 class Parts:
-    """What the handlers work with: two documents, each made and hashed once a process.
+    """What the handlers work with: documents, each made and hashed once a process and day.
 
     Args:
-        everything: the whole rule book.
-        one: one portal of it; raises ProblemError.
+        everything: the whole rule book, as of a day.
+        one: one portal of it, as of a day; raises ProblemError.
+        today: which day it is.
     """
 
-    def __init__(self, everything: Callable[[], dict[str, Any]], one: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        everything: Callable[[dt.date], dict[str, Any]],
+        one: Callable[[str, dt.date], dict[str, Any]],
+        today: Callable[[], dt.date] = utc_today,
+    ) -> None:
         self._everything = everything
         self._one = one
+        self._today = today
+        self._day: dt.date | None = None
         self._made: dict[str, tuple[Mapping[str, Any], str]] = {}
 
     def document(self, portal: str | None) -> tuple[Mapping[str, Any], str]:
@@ -62,9 +76,11 @@ class Parts:
         Raises:
             ProblemError: PORTAL_UNKNOWN.
         """
-        key = portal or ""
+        key, today = portal or "", self._today()
+        if self._day != today:
+            self._day, self._made = today, {}
         if key not in self._made:
-            document = self._everything() if portal is None else self._one(portal)
+            document = self._everything(today) if portal is None else self._one(portal, today)
             digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
             self._made[key] = document, f'"{digest[:32]}"'
         return self._made[key]

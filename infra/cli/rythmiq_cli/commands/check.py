@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rythmiq.contracts.errors import JobError
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
-from rythmiq_cli.exits import ExitCode, job_failed
+from rythmiq_cli.exits import ExitCode
 from rythmiq_cli.rules import read_file, rules_for
 from rythmiq_cli.terminal import print_receipt
 
@@ -25,10 +24,7 @@ def check(
     from rythmiq_worker import conform as engine  # noqa: PLC0415  `--help` needs none of it
 
     labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
-    try:
-        receipt = engine.check(content, rules.definition, labels)
-    except JobError as error:
-        job_failed(error, as_json=as_json)
+    receipt = engine.check(content, rules.definition, labels)
     if as_json:
         print(receipt.model_dump_json())
     else:

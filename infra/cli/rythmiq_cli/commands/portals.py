@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 import typer
@@ -15,27 +16,47 @@ from rythmiq.portals.book import portal_document
 from rythmiq_cli.exits import usage
 
 STALE_AFTER_DAYS = 180
+ENDS_SOON_DAYS = 60
+NUMBERS = frozenset(
+    {
+        "target_width", "target_height", "min_width", "max_width", "min_height", "max_height", "width_mm", "height_mm",
+        "aspect_min", "aspect_max", "target_dpi", "min_kb", "max_kb", "face_ratio", "eye_line", "signatures",
+        "max_compression_ratio",
+    }
+)  # fmt: skip
+"""The rules that are numbers."""
 _PIPE_COLUMNS = 140
 
 
 def portals(
-    portal: Annotated[str | None, typer.Argument(help="One portal, whole.", show_default=False)] = None,
-    stale: Annotated[bool, typer.Option("--stale", help="List what has to be checked again, instead.")] = False,
+    portal: Annotated[
+        str | None, typer.Argument(help="One portal, whole; a name without a year will do.", show_default=False)
+    ] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="List what has to be looked up again, instead.")] = False,
+    days: Annotated[
+        int | None, typer.Option("--days", min=0, help="With --stale: how old a check may be; 180 without it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what GET /portals answers.")] = False,
 ) -> None:
     """List the portals and their slots, or one portal.
 
-    With --stale: the numbers whose rules are past their date, or that nobody checked for 180 days.
+    With --stale: what to look up again, by address: rules that are past their date or within 60 days of it, and what
+    nobody checked for so many days. It ends with 0 whether there is any or not.
     """
     try:
         chosen = all_portals() if portal is None else (load_portal(portal),)
     except PortalUnknownError as error:
         usage(str(error))
+    if days is not None and not stale:
+        usage("--days goes with --stale")
+    day = today()
     if stale:
-        _print_stale(list(stale_rules(chosen, dt.datetime.now(tz=dt.UTC).date())), as_json=as_json)
+        limit_days = STALE_AFTER_DAYS if days is None else days
+        _print_stale(list(stale_rules(chosen, day, limit_days)), limit_days, as_json=as_json)
         return
     if as_json:
-        print(json.dumps(portal_document(chosen[0]) if portal else portals_document(chosen), ensure_ascii=False))
+        document = portal_document(chosen[0], day) if portal else portals_document(chosen, day)
+        print(json.dumps(document, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("portal", "slot", "kind", "pixels", "KB", "formats", "confidence"):
@@ -45,39 +66,59 @@ def portals(
             formats = " ".join(slot.formats or (slot.output_format,))
             table.add_row(entry.portal, slot.slot, slot.kind, pixels_of(slot), kb_of(slot), formats, lowest(slot))
     _print(table)
+    for entry in chosen:
+        for warning in entry.as_of(day).warnings:
+            print(f"{entry.portal}: {warning}")
 
 
-def stale_rules(portals: Sequence[Portal], today: dt.date) -> Iterator[dict[str, str]]:
-    """What has to be checked again: one row a slot and source, with the reason and the rules that rest on it."""
+def today() -> dt.date:
+    """The day in UTC; rules end with theirs."""
+    return dt.datetime.now(tz=dt.UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """One address to look up: why, since when, and the rules that rest on it, by slot."""
+
+    portal: str
+    reason: str
+    source_url: str
+    checked_on: str
+    rules: dict[str, list[str]] = field(default_factory=dict)
+
+
+def stale_rules(portals: Sequence[Portal], today: dt.date, days: int) -> Iterator[Stale]:
+    """What has to be looked up again: one entry a portal, reason and address."""
     for portal in portals:
+        found: dict[tuple[str, str, dt.date], Stale] = {}
         for slot in portal.slots:
-            over = slot.valid_to is not None and slot.valid_to < today
-            rules: dict[tuple[str, dt.date], list[str]] = {}
             for rule, source in slot.sources.items():
-                rules.setdefault((source.source_url, source.checked_on), []).append(rule)
-            for (url, checked_on), names in rules.items():
-                if over or (today - checked_on).days > STALE_AFTER_DAYS:
-                    yield {
-                        "portal": portal.portal,
-                        "slot": slot.slot,
-                        "reason": f"rules ended on {slot.valid_to}" if over else "not checked for long",
-                        "rules": ", ".join(names),
-                        "source_url": url,
-                        "checked_on": checked_on.isoformat(),
-                    }
+                reason = _why_stale(slot, (today - source.checked_on).days, today, days)
+                if reason is None:
+                    continue
+                key = reason, source.source_url, source.checked_on
+                new = Stale(portal.portal, reason, source.source_url, source.checked_on.isoformat())
+                found.setdefault(key, new).rules.setdefault(slot.slot, []).append(rule)
+        yield from found.values()
 
 
-def _print_stale(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
+def _why_stale(slot: Slot, age_days: int, today: dt.date, days: int) -> str | None:
+    if slot.valid_to is not None and slot.valid_to < today:
+        return f"rules ended on {slot.valid_to}"
+    if slot.valid_to is not None and (slot.valid_to - today).days <= ENDS_SOON_DAYS:
+        return f"rules end on {slot.valid_to}"
+    return f"not checked for {age_days} days" if age_days > days else None
+
+
+def _print_stale(rows: Sequence[Stale], days: int, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"stale": rows}, ensure_ascii=False))
+        print(json.dumps({"stale": [asdict(row) for row in rows]}, ensure_ascii=False))
         return
     if not rows:
-        print(f"Nothing: no rule is past its date, and all were checked within {STALE_AFTER_DAYS} days.")
+        print(f"Nothing: no rule is past its date or near it, and all were checked within {days} days.")
         return
-    table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row.values())
-    _print(table)
+        print(f"{row.portal}: {row.reason}, checked on {row.checked_on}: {', '.join(row.rules)}\n    {row.source_url}")
 
 
 def _print(table: Table) -> None:
@@ -109,5 +150,5 @@ def kb_of(slot: Slot) -> str:
 def lowest(slot: Slot) -> str:
     """The lowest confidence among the slot's numbers."""
     ranks = ("low", "medium", "high")
-    found = [source.confidence for source in slot.sources.values()]
+    found = [source.confidence for rule, source in slot.sources.items() if rule in NUMBERS]
     return min(found, key=ranks.index) if found else "none"
