@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq.contracts.payload import Payload, StorageReference, validate_artifact_source
+from rythmiq.contracts.payload import PAYLOAD_VERSION, Payload, StorageReference, validate_artifact_source
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.intake import admitted, input_key, job_id_of, names_own_store, parsed, validated
@@ -154,11 +154,17 @@ def test_the_flat_schema_of_the_hand_off_is_taken_as_it_is() -> None:
 
 def test_unknown_fields_are_ignored_everywhere_but_in_the_rules() -> None:
     """A newer API may say more; a rule we do not know is one we would break."""
-    newer = job(v=9, callback={"url": "https://example.com", "token": "t"}, **{"x" * 300: 1})
+    newer = job(v=PAYLOAD_VERSION, callback={"url": "https://example.com", "token": "t"}, **{"x" * 300: 1})
     newer["input"]["size_bytes"] = 7
-    assert validated(newer).v == 9
+    assert validated(newer).v == PAYLOAD_VERSION
     newer["portal_schema"]["schema_definition"]["dress_code"] = "formal"
     assert "/portal_schema/schema_definition/dress_code" in refusal(newer)
+
+
+def test_a_version_that_this_worker_does_not_know_is_refused() -> None:
+    """It says that the payload holds something that this worker would leave out."""
+    assert "/v" in refusal(job(v=PAYLOAD_VERSION + 1))
+    assert validated(job()).v == 1
 
 
 def test_a_refusal_points_at_fields_and_never_shows_a_value() -> None:

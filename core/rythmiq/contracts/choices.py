@@ -42,7 +42,7 @@ def _real_date(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Refuse what no typeface shows: controls, marks of direction, ends of lines; `split` would take some for spaces."""
+    """Refuse what does not show: controls, marks of direction, ends of lines; `split` would take some for spaces."""
     if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in text):
         raise ValueError("holds a character that does not show")
     return text
