@@ -21,6 +21,7 @@ import pytest
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.memory import FixedClock, MemoryExecutor, MemoryStore
 from rythmiq.adapters.postgres import PostgresTransport
+from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.api import JobAccepted, JobRequest, JobView, UploadAnswer, UploadRequest
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.keys import (
@@ -36,7 +37,7 @@ from rythmiq.contracts.keys import (
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.payload import StorageReference
 from rythmiq.contracts.receipt import Clause, DocumentFacts, Receipt
-from rythmiq.contracts.result import Advice, Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
+from rythmiq.contracts.result import Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
