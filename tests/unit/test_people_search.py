@@ -41,8 +41,8 @@ def test_no_face_that_could_be_a_portrait_is_found_on_a_page(page: PagePhoto) ->
     assert not [face for face in find_faces(rgb) if face.box.height > 0.2 * min(rgb.shape[:2])]
 
 
-@pytest.mark.parametrize("degrees", [-30, -20, -10, 0, 10, 20, 30])
-def test_a_leaning_face_is_found_with_its_roll(degrees: int) -> None:
+@pytest.mark.parametrize("degrees", [-30, -20, -10, 0, 10, 20, 30, 60, 90, 120, 180, 210, 270])
+def test_a_leaning_lying_or_overturned_face_is_found_with_its_roll(degrees: int) -> None:
     rgb, centre = turned_about_face(degrees)
     (face,) = find_faces(rgb)
     assert np.hypot(*np.subtract(face.box.centre, centre)) < 0.25 * face.box.height

@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 # Points of the mesh. Left and right are the picture's, of a face that looks at the camera.
 FOREHEAD, CHIN = 10, 152
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)
+LEAST_SCORE = 0.5
+"""Below it, what is there is no face that can be measured."""
 # From the mesh's forehead and chin to the box that common detectors draw; shares of the distance between the two
 # (48 frontal portraits: -.153 +- .030 and .037 +- .027; the sides agree as they are).
 _ABOVE_FOREHEAD, _BELOW_CHIN = 0.15, 0.04
+RIVAL = 0.5
+"""How high another face is at least, of the subject's, so that it may as well be meant."""
+_AS_LARGE = 0.95
 # Pixels of the picture: coarser than what another CPU's rounding changes, finer than anything that is decided by them.
 _GRAIN_PX = 1 / 16
 
@@ -108,11 +113,14 @@ def quarter_turn(quarters_clockwise: int, width_px: int, height_px: int) -> NDAr
 def subject_of(faces: tuple[Face, ...], width_px: int, height_px: int) -> Face:
     """The face that the picture is about: the largest, and of those that are as large the most central.
 
+    A face that the mesh is not sure of is company, and never the subject beside a sure one.
+
     Args:
         faces: at least one.
         width_px: of the picture.
         height_px: of the picture.
     """
+    faces = tuple(face for face in faces if face.score >= LEAST_SCORE) or faces
     largest = max(face.box.height for face in faces)
 
     def off_centre(face: Face) -> float:
@@ -125,10 +133,6 @@ def subject_of(faces: tuple[Face, ...], width_px: int, height_px: int) -> Face:
 def rivals_of(faces: tuple[Face, ...], subject: Face) -> tuple[Face, ...]:
     """The other faces that may as well be meant: at least half as high as the subject's."""
     return tuple(face for face in faces if face is not subject and face.box.height >= RIVAL * subject.box.height)
-
-
-RIVAL = 0.5
-_AS_LARGE = 0.95
 
 
 def _box_of(points: NDArray[np.float32], roll_deg: float) -> Box:
