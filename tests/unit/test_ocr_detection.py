@@ -105,7 +105,7 @@ def test_text_is_kept_however_many_dots_there_are() -> None:
     probability[201:640:6, ::6] = 1
     probability[201:640:6, 1::6] = 1
     probability[100:120, 100:500] = 1
-    quads, _ = boxes_of(probability)
+    quads, _, _ = boxes_of(probability)
     assert len(quads) <= MAX_BOXES
     np.testing.assert_allclose(quads[0].mean(axis=0), (300, 110), atol=2)
 
@@ -129,7 +129,7 @@ def test_a_large_picture_is_shrunk_and_a_small_one_enlarged_within_the_bound(
 
 @given(angle=st.floats(-20, 20), width=st.integers(60, 240), height=st.integers(12, 40))
 def test_a_box_stands_where_the_text_is_grown_by_area_over_perimeter(angle: float, width: int, height: int) -> None:
-    quads, heights = boxes_of(rectangle_map((240, 160), (width, height), angle))
+    quads, heights, _ = boxes_of(rectangle_map((240, 160), (width, height), angle))
     assert len(quads) == 1
     np.testing.assert_allclose(quads[0].mean(axis=0), (240, 160), atol=2)
     grown = 1.6 * width * height / (width + height)
@@ -142,7 +142,7 @@ def test_a_box_stands_where_the_text_is_grown_by_area_over_perimeter(angle: floa
 
 @pytest.mark.parametrize("probability", [0.2, 0.45])
 def test_what_is_hardly_probable_is_no_box(probability: float) -> None:
-    quads, heights = boxes_of(rectangle_map((240, 160), (200, 30), 0) * probability)
+    quads, heights, _ = boxes_of(rectangle_map((240, 160), (200, 30), 0) * probability)
     assert quads.shape == (0, 4, 2)
     assert heights.shape == (0,)
 

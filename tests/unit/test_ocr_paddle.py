@@ -83,6 +83,6 @@ def test_the_height_of_text_is_what_it_was_before_its_box_was_grown() -> None:
     probability = np.zeros((200, 400), np.float32)
     probability[40:60, 30:330] = 1
     probability[120:129, 30:130] = 1
-    quads, heights_px = boxes_of(probability)
+    quads, heights_px, _ = boxes_of(probability)
     assert core_heights(quads) == pytest.approx(heights_px, abs=1)
     assert core_heights(np.empty((0, 4, 2), np.float32)).shape == (0,)

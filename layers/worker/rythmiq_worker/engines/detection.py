@@ -5,14 +5,16 @@ mean probability inside it, then grown by area x ratio / perimeter, because the 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines.course import course_of, may_bend, several
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cv2.typing import MatLike
     from numpy.typing import NDArray
@@ -25,6 +27,7 @@ MAX_TILE_PIXELS = 1280 * 960  # what the first look at a 4:3 photo takes: memory
 TILE_MARGIN_PX = 48
 PIXEL_THRESHOLD = 0.3
 BOX_THRESHOLD = 0.5
+SPLIT_THRESHOLD = 0.6
 UNCLIP_RATIO = 1.6
 MIN_SIDE_PX = 3
 MAX_BOXES = 1000
@@ -38,11 +41,18 @@ class Detection:
         quads: N x 4 x 2, float32: corners in pixels of the picture, clockwise from top left.
         heights_px: N, float32: heights of the text's core in pixels of the detector's input, before growing.
         scale: pixels of the detector's input per pixel of the picture.
+        courses: by the number of its box, where a bent line runs: STATIONS x 2 x 2, float32, as in `Course.edges`.
     """
 
     quads: "NDArray[np.float32]"
     heights_px: "NDArray[np.float32]"
     scale: float
+    courses: "Mapping[int, NDArray[np.float32]]" = field(default_factory=dict)
+
+    @property
+    def places(self) -> "list[NDArray[np.float32]]":
+        """Where each line is to be read: its course where it bends, else its box."""
+        return [self.courses.get(box, quad) for box, quad in enumerate(self.quads)]
 
 
 def detector_scale(width_px: int, height_px: int, long_side_px: int) -> float:
@@ -102,23 +112,31 @@ def probability_map(
     return found
 
 
-def boxes_of(probability: "NDArray[np.float32]") -> tuple["NDArray[np.float32]", "NDArray[np.float32]"]:
-    """Oriented boxes around what is probably text.
+def boxes_of(
+    probability: "NDArray[np.float32]",
+) -> "tuple[NDArray[np.float32], NDArray[np.float32], dict[int, NDArray[np.float32]]]":
+    """Oriented boxes around what is probably text, and the courses of lines that bend.
 
     Args:
         probability: H x W, float32, 0..1.
 
     Returns:
-        Corners N x 4 x 2, float32, clockwise from top left, in pixels of the map; and the N heights before growing.
+        Corners N x 4 x 2, float32, clockwise from top left, in pixels of the map; the N heights before growing; and by
+        its number the course of each box that bends.
     """
     mask = cv2.dilate((probability > PIXEL_THRESHOLD).astype(np.uint8), np.ones((2, 2), np.uint8))
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     quads: list[NDArray[np.float32]] = []
     heights: list[float] = []
-    long_enough = [contour for contour in contours if max(cv2.boundingRect(contour)[2:]) >= MIN_SIDE_PX]
-    for contour in sorted(long_enough, key=_extent, reverse=True)[:MAX_BOXES]:
+    courses: dict[int, NDArray[np.float32]] = {}
+    for contour in (part for whole in _outlines(mask) for part in _apart(probability, whole)):
         centre, (width, height), angle = cv2.minAreaRect(contour)
         if min(width, height) < MIN_SIDE_PX:
+            continue
+        course = course_of(contour, UNCLIP_RATIO) if may_bend(contour, width, height) else None
+        if course is not None and _mean_inside(probability, contour.reshape(-1, 2)) >= BOX_THRESHOLD:
+            courses[len(quads)] = course.edges
+            quads.append(course.quad)
+            heights.append(course.height_px)
             continue
         core = cv2.boxPoints((centre, (width, height), angle)).astype(np.float32)
         if _mean_inside(probability, core) < BOX_THRESHOLD:
@@ -127,7 +145,27 @@ def boxes_of(probability: "NDArray[np.float32]") -> tuple["NDArray[np.float32]",
         corners = cv2.boxPoints((centre, (width + grown, height + grown), angle))
         quads.append(clockwise(corners.astype(np.float32)))
         heights.append(min(width, height))
-    return np.array(quads, np.float32).reshape(-1, 4, 2), np.array(heights, np.float32)
+    return np.array(quads, np.float32).reshape(-1, 4, 2), np.array(heights, np.float32), courses
+
+
+def _outlines(mask: "MatLike") -> "list[MatLike]":
+    """The outlines of what stands together, the largest first, and not too many."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    long_enough = [contour for contour in contours if max(cv2.boundingRect(contour)[2:]) >= MIN_SIDE_PX]
+    return sorted(long_enough, key=_extent, reverse=True)[:MAX_BOXES]
+
+
+def _apart(probability: "NDArray[np.float32]", contour: "MatLike") -> "Sequence[MatLike]":
+    """The lines of an outline that holds several, which touch where the network doubts; else the outline itself."""
+    _, (width, height), _ = cv2.minAreaRect(contour)
+    if not may_bend(contour, width, height) or not several(contour):
+        return (contour,)
+    left, top, width_px, height_px = cv2.boundingRect(contour)
+    inside = np.zeros((height_px, width_px), np.uint8)
+    cv2.drawContours(inside, [contour], 0, 1, cv2.FILLED, offset=(-left, -top))
+    inside &= probability[top : top + height_px, left : left + width_px] > SPLIT_THRESHOLD
+    parts = _outlines(inside)
+    return [part + np.array([left, top], part.dtype) for part in parts]
 
 
 def clockwise(corners: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -144,7 +182,7 @@ def _extent(contour: "MatLike") -> int:
     return width_px + height_px
 
 
-def _mean_inside(probability: "NDArray[np.float32]", corners: "NDArray[np.float32]") -> float:
+def _mean_inside(probability: "NDArray[np.float32]", corners: "MatLike") -> float:
     height_px, width_px = probability.shape
     limit = np.array([width_px - 1, height_px - 1])
     low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, limit)
@@ -170,10 +208,15 @@ def detect(
     size = on_stride(width_px * scale), on_stride(height_px * scale)
     shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     rows = None if near is None else _rows_of(near * (size[1] / height_px), size[1])
-    quads, heights_px = boxes_of(probability_map(network, shrunk.astype(np.uint8, copy=False), rows))
-    quads *= np.array([width_px / size[0], height_px / size[1]], np.float32)
-    np.clip(quads, 0, np.array([width_px, height_px], np.float32), out=quads)
-    return Detection(quads, heights_px, scale)
+    quads, heights_px, courses = boxes_of(probability_map(network, shrunk.astype(np.uint8, copy=False), rows))
+    factor, most = (
+        np.array([width_px / size[0], height_px / size[1]], np.float32),
+        np.array([width_px, height_px], np.float32),
+    )
+    quads = np.clip(quads * factor, 0, most)
+    return Detection(
+        quads, heights_px, scale, {box: np.clip(edges * factor, 0, most) for box, edges in courses.items()}
+    )
 
 
 def _rows_of(quads: "NDArray[np.float32]", height_px: int) -> "NDArray[np.bool]":

@@ -57,7 +57,7 @@ class RapidOcr:
             image: H x W x 3, uint8, RGB.
         """
         found, closely = self._find(image)
-        return self._lines(image, found, self._recogniser.read(image, found.quads), closely=closely)
+        return self._lines(image, found, self._recogniser.read(image, found.places), closely=closely)
 
     def read_turned(self, image: "NDArray[np.uint8]") -> PageText:
         """Turn a page upright if its text proves that it is not, and read it.
@@ -70,7 +70,7 @@ class RapidOcr:
         found, closely = self._find(image)
         readings: list[Reading] | None = None
         if lies_along(found.quads):
-            readings = self._recogniser.read(image, found.quads)
+            readings = self._recogniser.read(image, found.places)
             if is_plain(readings):
                 return PageText(lines_of(found.quads, readings))
         turn = find_turn(
@@ -81,7 +81,7 @@ class RapidOcr:
         if turn is not None:
             return PageText(self.read(np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))), turn)
         if readings is None:
-            readings = self._recogniser.read(image, found.quads)
+            readings = self._recogniser.read(image, found.places)
         return PageText(self._lines(image, found, readings, closely=closely))
 
     def _find(self, image: "NDArray[np.uint8]") -> tuple[Detection, bool]:
@@ -110,7 +110,7 @@ class RapidOcr:
     ) -> tuple[Detection, list[Reading]]:
         """Look closer at what was read with little confidence; keep the reading that says more, more surely."""
         closer = detect(self._detector, image, DOUBTFUL_LOOK_PX)
-        reread = self._recogniser.read(image, closer.quads)
+        reread = self._recogniser.read(image, closer.places)
         return (closer, reread) if evidence(reread) > evidence(readings) else (found, readings)
 
 

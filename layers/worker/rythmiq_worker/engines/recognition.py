@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines.course import crop_course, size_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rythmiq_worker.engines.models import AnyNetwork
+
+    Places = NDArray[np.float32] | Sequence[NDArray[np.float32]]
+    """Where lines stand: N boxes of 4 x 2, clockwise from top left, or some of them courses of bent lines."""
 
 LINE_HEIGHT_PX = 48  # what recognisers are taught; models.LINE_HEIGHTS_PX says which reads lower lines as well
 MIN_LINE_WIDTH_PX = 8
@@ -27,6 +32,7 @@ TALL_RATIO = 1.5  # higher than wide by this: text that runs downwards or upward
 LONE_LETTER_RATIO = 3.0  # higher than wide by this: no letter stands like that
 PREFILTER_BELOW = 0.75
 BLANK = 0
+COURSE_DIMENSIONS = 3  # of the array that says where a bent line runs; a box has two
 # How far lines are squeezed: until a letter has 13 pixels, on average. Measured on five typefaces: nothing is lost
 # down to 14, 0.04 % of the letters at 13, 0.3 % at 11, 5 % at 9. Lines of a few letters are not worth it.
 LETTER_WIDTH_PX = 13.0
@@ -59,7 +65,9 @@ class Reading:
 
 
 def box_size(quad: "NDArray[np.float32]") -> tuple[int, int]:
-    """Width and height of a box in pixels of the picture, at least 1."""
+    """Width and height of a box, or of a bent line along its course, in pixels of the picture, at least 1."""
+    if quad.ndim == COURSE_DIMENSIONS:
+        return size_of(quad)
     width_px = max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))
     height_px = max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))
     return max(1, int(width_px)), max(1, int(height_px))
@@ -95,7 +103,7 @@ def crop_line(
 
     Args:
         image: H x W x 3, uint8.
-        quad: 4 x 2, float32, clockwise from top left.
+        quad: 4 x 2, float32, clockwise from top left; or the course of a bent line, which stands level.
         turn: how the text stands in it.
         width_px: how wide to make it; `line_width` by default, which keeps the shape of one 48 pixels high.
         height_px: how high to make it.
@@ -103,6 +111,9 @@ def crop_line(
     Returns:
         H x W x 3, uint8, channels as given.
     """
+    width_px = line_width(quad, turn) if width_px is None else width_px
+    if quad.ndim == COURSE_DIMENSIONS:
+        return crop_course(image, quad, width_px, height_px)
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
     low = np.clip(np.floor(quad.min(axis=0)).astype(int), 0, limit)
     high = np.clip(np.ceil(quad.max(axis=0)).astype(int), low, limit)
@@ -113,7 +124,6 @@ def crop_line(
         size = max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale))
         source *= np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
         patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    width_px = line_width(quad, turn) if width_px is None else width_px
     target = np.array([[0, 0], [width_px, 0], [width_px, height_px], [0, height_px]], np.float32)
     matrix = cv2.getPerspectiveTransform(np.roll(source, -turn, axis=0), target)
     line = cv2.warpPerspective(
@@ -214,12 +224,12 @@ class Recogniser:
         self._height_px = height_px
         self._characters = ("", *dictionary.splitlines(), " ")
 
-    def read(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]") -> list[Reading]:
+    def read(self, image: "NDArray[np.uint8]", quads: "Places") -> list[Reading]:
         """Read the lines in the given boxes.
 
         Args:
             image: H x W x 3, uint8, RGB.
-            quads: N x 4 x 2, float32, clockwise from top left.
+            quads: N places: 4 x 2, float32, clockwise from top left, or a bent line's course.
 
         Returns:
             One reading a box, in the boxes' order.
@@ -244,15 +254,13 @@ class Recogniser:
         readings |= self._read(image, quads, {index: tries[index] for index in doubtful})
         return [readings[best[box]] for box in range(len(quads))]
 
-    def read_as(self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", turn: Turn) -> list[Reading]:
+    def read_as(self, image: "NDArray[np.uint8]", quads: "Places", turn: Turn) -> list[Reading]:
         """Read the lines in the given boxes as if all of them stood one way; as `read` else."""
         tries = {box: _Try(box, turn, line_width(quad, turn)) for box, quad in enumerate(quads)}
         readings = self._read(image, quads, tries)
         return [readings[box] for box in tries]
 
-    def _read(
-        self, image: "NDArray[np.uint8]", quads: "NDArray[np.float32]", tries: Mapping[int, _Try]
-    ) -> dict[int, Reading]:
+    def _read(self, image: "NDArray[np.uint8]", quads: "Places", tries: Mapping[int, _Try]) -> dict[int, Reading]:
         keys = list(tries)
         readings: dict[int, Reading] = {}
         for group in batches([tries[key].width_px for key in keys]):
