@@ -96,7 +96,7 @@ def new_job(upload: Upload, **changed: object) -> NewJob:
         artifact_url=None,
         object_bytes=1_124,
         portal="upsc-2026",
-        slot=None,
+        slot="photo",
         portal_version=None,
         mime_type="image/jpeg",
         original_filename="photo.jpg",

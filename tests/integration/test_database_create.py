@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from rythmiq.portals import load_portal
 from tests.database_calls import WRAPPED_KEY, Calls, new_id
 
 
@@ -206,7 +207,7 @@ def test_a_job_is_pinned_to_the_current_version_or_to_the_one_that_it_names(sql:
         " values ('neet-2026', 'photo', '2020', 'NEET', '{\"max_kb\": 7}', false)"
     )
     user = sql.user()
-    assert sql.create(user)["started"]["portal_version"] == "2026.1"
+    assert sql.create(user)["started"]["portal_version"] == load_portal("neet-2026").version
     old = sql.create(user, portal_version="2020", slot=None)["started"]
     assert (old["portal_version"], old["schema_definition"]) == ("2020", {"max_kb": 7})
 

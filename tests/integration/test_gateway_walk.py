@@ -108,6 +108,34 @@ def test_an_equal_request_finds_the_same_job_and_another_one_does_not(doors: Doo
     assert create(doors, rig, user, key="k", raw_path=raw_path, slot="signature").code == "IDEMPOTENCY_MISMATCH"
 
 
+def test_an_option_that_the_slot_does_not_allow_is_a_wrong_field(doors: Doors, rig: Rig, user: User) -> None:
+    caption = {"name": "Asha Rao", "date": "2026-11-28"}
+    seen = create(doors, rig, user, slot="signature", options={"background": "white", "caption": caption})
+    assert (seen.status, seen.code) == (422, "INVALID_FIELD")
+    assert seen.wrong_fields == {"/options/background": "NOT_ALLOWED", "/options/caption": "NOT_ALLOWED"}
+    assert "Asha" not in str(seen.body)
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        ({"background": "blue"}, "/options/background"),
+        ({"face": {"x": 2, "y": 0}}, "/options/face/x"),
+        ({"caption": {"name": "आशा राव", "date": "2026-11-28"}}, "/options/caption/name"),
+        ({"caption": {"name": "Asha Rao", "date": "2026-02-30"}}, "/options/caption/date"),
+        ({"caption": {"name": "Asha Rao"}}, "/options/caption/date"),
+        ({"rotate": 45}, "/options/rotate"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_a_wrong_field_and_is_not_quoted(
+    doors: Doors, rig: Rig, user: User, options: dict[str, object], pointer: str
+) -> None:
+    seen = create(doors, rig, user, options=options)
+    assert (seen.status, list(seen.wrong_fields)) == (422, [pointer])
+    assert "Asha" not in str(seen.body)
+    assert "आशा" not in str(seen.body)
+
+
 def test_a_job_is_accepted_though_the_executor_does_not_answer(doors: Doors, rig: Rig, user: User) -> None:
     rig.executor.plan("drop_request")
     assert create(doors, rig, user).status == 202
@@ -123,7 +151,10 @@ def test_a_job_shows_its_way_to_the_end(doors: Doors, rig: Rig, user: User) -> N
     done = show(doors, user, job_id)
     assert (done.body["status"], done.body["conforms"], done.body["error"]) == ("completed", True, None)
     assert "retry-after" not in done.headers
-    assert set(done.body["artifacts"]) == {"master_path", "preview_path", "document_path", "text_path", "output_path"}
+    names = ("master", "preview", "before", "document", "text", "output")
+    assert set(done.body["artifacts"]) == {f"{name}_path" for name in names}
+    assert [entry["code"] for entry in done.body["advice"]] == ["BACKGROUND", "MOUTH_OPEN"]
+    assert [line.partition(":")[0] for line in done.body["warnings"]] == ["BACKGROUND", "MOUTH_OPEN"]
     assert all(done.body["links"].values())
     assert len(base64.b64decode(done.body["encryption"]["data_key"], validate=True)) == 32
     assert done.headers["etag"] != running.headers["etag"]
