@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.people.face import Face
+from rythmiq_worker.people.face import LEAST_SCORE, Face
 from rythmiq_worker.people.search import find_faces, read_mesh
 from tests.data.pages import PagePhoto, page_photos
 from tests.data.portraits import ASTRONAUT_FACE, Sample, portraits
@@ -20,6 +20,12 @@ def rgb_of(image: Image.Image, side_px: int = 1000) -> tuple[NDArray[np.uint8], 
     """The picture with a long side of at most `side_px`, and how many times smaller it is."""
     shrink = min(1.0, side_px / max(image.size))
     return np.asarray(image.resize((round(image.width * shrink), round(image.height * shrink)))), shrink
+
+
+def with_company(sigma: float) -> NDArray[np.uint8]:
+    """The astronaut, and to her right again, out of focus."""
+    blurred = cv2.GaussianBlur(astronaut_rgb(), (0, 0), sigma)
+    return np.ascontiguousarray(np.hstack((astronaut_rgb(), np.asarray(blurred, np.uint8))))
 
 
 def is_at(face: Face, box: tuple[float, float, float, float]) -> bool:
@@ -72,6 +78,33 @@ def test_the_mesh_sees_a_face_where_one_is_expected_and_none_elsewhere() -> None
     assert np.abs(again.points - face.points).max() < 0.1 * face.box.height
     elsewhere = face.moved(np.array([[1.0, 0, 150], [0, 1, 250]]))
     assert read_mesh(rgb, elsewhere.box, 0.0) is None
+
+
+def test_a_face_that_the_mesh_is_not_sure_of_counts_beside_a_sure_one_and_not_alone() -> None:
+    both = with_company(4)
+    sure, unsure = sorted(find_faces(both), key=lambda face: -face.score)
+    assert sure.score >= LEAST_SCORE > unsure.score
+    both[:, :512] = 220
+    assert find_faces(both) == ()
+
+
+def test_a_blur_in_which_no_face_can_be_told_is_no_company() -> None:
+    assert len(find_faces(with_company(6))) == 1
+
+
+@pytest.mark.parametrize("share", [0.06, 0.1, 0.3])
+def test_a_face_is_found_from_a_sixteenth_of_the_picture_on(share: float) -> None:
+    side = round(ASTRONAUT_FACE[3] * 1.2 / share)
+    rgb = np.full((side, side, 3), 190, np.uint8)
+    top = max(0, (side - 512) // 2)
+    part = astronaut_rgb()[: min(512, side), 90 : 90 + min(422, side)]
+    rgb[top : top + part.shape[0], : part.shape[1]] = part
+    assert len(find_faces(rgb)) == 1
+
+
+def test_a_face_that_fills_the_picture_is_found() -> None:
+    x, y, width, height = ASTRONAUT_FACE
+    assert len(find_faces(np.ascontiguousarray(astronaut_rgb()[y - 10 : y + height + 20, x - 5 : x + width + 5]))) == 1
 
 
 def test_faces_are_the_same_with_one_thread_and_with_two_and_on_every_run() -> None:

@@ -8,8 +8,15 @@ from numpy.typing import NDArray
 from rythmiq_worker.people.face import CHIN, FOREHEAD, LEFT_EYE, RIGHT_EYE, Face
 
 _PERSON = 128
-_COLUMNS = 0.35  # about the face's middle, of its width: where the crown is looked for
-_TOUCHES = 0.01  # of the picture's height
+# The crown is the highest row, without a gap from the forehead up, of which so much is person; shares of the width of
+# the face's box. It is looked for this far to either side of the face's middle: a hand or a head beside it is not seen.
+_CROWN_REACH, _CROWN_WIDTH = 0.5, 0.25
+# Hair ends .06 to .38 of the box's height above it, hats and turbans up to .62. What goes on higher is another person
+# or the wall, and the crown is then where high hair would end.
+_MOST_ABOVE, _HIGH_HAIR = 0.8, 0.35
+_SIDES_REACH = 1.25
+_MOUTH = 13
+_TOUCHES = 0.01  # of the box's height: what the mask's own grain is
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +24,9 @@ class Head:
     """A head in a picture in which it is nearly level; pixels.
 
     Attributes:
-        crown_y: the top of hair or headwear.
-        chin_y: the lowest point of the chin, beard not counted.
-        left_x: where hair or headwear ends on the picture's left.
+        crown_y: the top of hair or headwear; 0 where the picture's upper edge cuts it.
+        chin_y: the lowest point of the chin, beard not counted; it may lie below the picture.
+        left_x: where hair or headwear ends on the picture's left, down to the mouth.
         right_x: the same on its right.
         eye_y: of the line through the eyes.
         centre_x: of the face.
@@ -48,19 +55,45 @@ def head_of(rgb: NDArray[np.uint8], face: Face, mask: NDArray[np.uint8]) -> Head
         face: of that person, in this picture.
         mask: H x W, uint8, from `person_mask`.
     """
-    height_px, width_px = rgb.shape[:2]
     points = face.points
-    chin_y = float(points[CHIN, 1])
-    eyes = points[list(LEFT_EYE + RIGHT_EYE), :2]
+    person = mask[: rgb.shape[0], : rgb.shape[1]] >= _PERSON
     centre_x = float((points[:, 0].min() + points[:, 0].max()) / 2)
-    brow_y = float(points[FOREHEAD, 1])
-    reach = _COLUMNS * face.box.width
-    columns = slice(max(0, round(centre_x - reach)), max(1, min(width_px, round(centre_x + reach))))
-    above = (mask[: max(1, min(height_px, round(brow_y))), columns] >= _PERSON).mean(axis=1) >= 0.5  # noqa: PLR2004
-    free = np.flatnonzero(~above)
-    crown_y = min(float(free[-1]) + 1 if free.size else 0.0, brow_y)
-    rows = mask[max(0, round(crown_y)) : max(1, round(chin_y))] >= _PERSON
-    person = np.flatnonzero(rows.any(axis=0)) if rows.size else np.array([], np.int64)
-    left_x = float(person[0]) if person.size else face.box.x
-    right_x = float(person[-1] + 1) if person.size else face.box.x + face.box.width
-    return Head(crown_y, chin_y, left_x, right_x, float(eyes[:, 1].mean()), centre_x, crown_y <= _TOUCHES * height_px)
+    crown_y = _crown(person, face, centre_x)
+    left_x, right_x = _sides(person, face, centre_x, crown_y)
+    return Head(
+        crown_y=crown_y,
+        chin_y=float(points[CHIN, 1]),
+        left_x=left_x,
+        right_x=right_x,
+        eye_y=float(points[list(LEFT_EYE + RIGHT_EYE), 1].mean()),
+        centre_x=centre_x,
+        cut_at_top=crown_y <= _TOUCHES * face.box.height,
+    )
+
+
+def _crown(person: NDArray[np.bool_], face: Face, centre_x: float) -> float:
+    """The row at which the head begins."""
+    forehead_y = float(face.points[FOREHEAD, 1])
+    reach = _CROWN_REACH * face.box.width
+    columns = person[: max(0, round(forehead_y)), max(0, round(centre_x - reach)) : max(0, round(centre_x + reach))]
+    beyond = np.flatnonzero(columns.sum(axis=1) < _CROWN_WIDTH * face.box.width)
+    crown_y = min(float(beyond[-1]) + 1 if beyond.size else 0.0, max(0.0, forehead_y))
+    if crown_y < face.box.y - _MOST_ABOVE * face.box.height:
+        return face.box.y - _HIGH_HAIR * face.box.height
+    return crown_y
+
+
+def _sides(person: NDArray[np.bool_], face: Face, centre_x: float, crown_y: float) -> tuple[float, float]:
+    """How far the person goes without a gap to the left and the right of the face's middle, from crown to mouth."""
+    box, width_px = face.box, person.shape[1]
+    least, most = max(0.0, box.x), min(float(width_px), box.x + box.width)
+    rows = person[max(0, round(crown_y)) : max(0, round(float(face.points[_MOUTH, 1])))]
+    middle = min(max(round(centre_x), 0), width_px - 1)
+    rows = rows[rows[:, middle]]
+    if not rows.size:
+        return least, most
+    reach = _SIDES_REACH * box.width
+    left_of, right_of = ~rows[:, middle::-1], ~rows[:, middle:]
+    left = middle + 1 - int(np.where(left_of.any(axis=1), left_of.argmax(axis=1), left_of.shape[1]).max())
+    right = middle + int(np.where(right_of.any(axis=1), right_of.argmax(axis=1), right_of.shape[1]).max())
+    return max(min(float(left), least), centre_x - reach, 0.0), min(max(float(right), most), centre_x + reach, width_px)
