@@ -81,7 +81,7 @@ def test_the_mesh_sees_a_face_where_one_is_expected_and_none_elsewhere() -> None
 
 
 def test_a_face_that_the_mesh_is_not_sure_of_counts_beside_a_sure_one_and_not_alone() -> None:
-    both = with_company(4)
+    both = with_company(4.3)
     sure, unsure = sorted(find_faces(both), key=lambda face: -face.score)
     assert sure.score >= LEAST_SCORE > unsure.score
     both[:, :512] = 220

@@ -22,7 +22,7 @@ _MIDDLE, _SPREAD = 8.0, 4.0
 _SURE = 25.0
 # Beside a sure face: one that is cut, or one in profile or out of focus, that the detector sees and the mesh hardly.
 _COMPANY_LOGIT = 4.0
-_COMPANY_PROPOSED, _COMPANY_PROPOSED_LOGIT = 0.6, -4.0
+_COMPANY_PROPOSED, _COMPANY_PROPOSED_LOGIT = 0.7, -4.0
 _SIDE_PX = 256
 _PROPOSED = 0.3
 _MOST_PROPOSED = 16
