@@ -3,7 +3,7 @@
 import pytest
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.portals import all_portals
+from rythmiq.portals import all_portals, load_portal
 from rythmiq_cli.rule_book_seed import seed_sql
 from tests.database_calls import Calls
 
@@ -16,10 +16,27 @@ def test_the_table_holds_the_rule_book(sql: Calls) -> None:
     assert found == {key: slot.schema_definition for key, slot in BOOK.items()}
 
 
+def test_the_table_holds_the_names_without_a_year(sql: Calls) -> None:
+    found = dict(sql.rows("select alias, portal from public.portal_aliases"))
+    assert found == {alias: portal.portal for portal in all_portals() for alias in portal.aliases}
+
+
 def test_seeding_again_changes_nothing(sql: Calls) -> None:
-    before = sql.rows("select * from public.portal_schemas order by portal, slot, version")
+    before = _book_of(sql)
     sql.connection.execute(seed_sql(all_portals()).encode())
-    assert sql.rows("select * from public.portal_schemas order by portal, slot, version") == before
+    assert _book_of(sql) == before
+
+
+def test_a_name_goes_to_the_portal_that_has_it_now(sql: Calls) -> None:
+    next_year = load_portal("neet").model_copy(update={"portal": "neet-2027"})
+    sql.connection.execute(seed_sql([next_year]).encode())
+    found = dict(sql.rows("select alias, portal from public.portal_aliases"))
+    assert found == dict.fromkeys(next_year.aliases, "neet-2027")
+
+
+def test_a_book_without_other_names_leaves_none(sql: Calls) -> None:
+    sql.connection.execute(seed_sql([load_portal("ssc")]).encode())
+    assert sql.rows("select alias, portal from public.portal_aliases") == []
 
 
 def test_a_newer_rule_book_keeps_the_versions_that_jobs_are_pinned_to(sql: Calls) -> None:
@@ -40,6 +57,11 @@ def test_a_newer_rule_book_keeps_the_versions_that_jobs_are_pinned_to(sql: Calls
 )
 def test_the_portals_of_the_specification_are_there(sql: Calls, portal: str) -> None:
     assert sql.value("select count(*) from public.portal_schemas where is_current and portal = %s", portal) >= 1
+
+
+def _book_of(sql: Calls) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    rules = sql.rows("select * from public.portal_schemas order by portal, slot, version")
+    return rules, sql.rows("select * from public.portal_aliases order by alias")
 
 
 def _retry(job: dict[str, object]) -> dict[str, object]:

@@ -386,6 +386,10 @@ def test_a_portal_is_what_the_list_says_of_it(doors: Doors) -> None:
     assert "neet-2026" in doors("GET", "/api/portals/neet-2025").problem.detail
 
 
+def test_a_portal_goes_by_a_name_without_its_year(doors: Doors) -> None:
+    assert doors("GET", "/api/portals/neet").body == doors("GET", "/api/portals/neet-2026").body
+
+
 def test_the_page_names_the_service_and_leads_to_its_description(doors: Doors) -> None:
     page = doors("GET", "/api/app")
     assert page.headers["content-type"] == "text/html; charset=utf-8"

@@ -17,7 +17,15 @@ from pydantic import ValidationError
 from rythmiq.contracts.portal import Portal, Slot
 from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portals_document
 from rythmiq.portals.book import portal_document
-from rythmiq_cli.commands.portals import ENDS_SOON_DAYS, NUMBERS, STALE_AFTER_DAYS, Stale, lowest, stale_rules
+from rythmiq_cli.commands.portals import (
+    ENDS_SOON_DAYS,
+    NUMBERS,
+    STALE_AFTER_DAYS,
+    Stale,
+    lowest,
+    pixels_of,
+    stale_rules,
+)
 
 TODAY = dt.date(2026, 6, 1)
 OF_OURS = {"slot", "kind", "output_format", "filename_pattern", "fit", "enhance", "ocr", "ocr_language", "valid_from"}
@@ -286,6 +294,24 @@ def test_rules_of_one_address_stand_in_one_row() -> None:
 def test_a_shorter_limit_lists_no_fewer_addresses(one: int, other: int) -> None:
     few, many = (len(list(stale_rules(all_portals(), TODAY, days))) for days in sorted((one, other), reverse=True))
     assert few <= many
+
+
+# --- in a few words -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({}, "any"),
+        ({"aspect_min": 0.5, "aspect_max": 0.75}, "aspect 0.5-0.75"),
+        ({"target_width": 200, "target_height": 230}, "200x230"),
+        ({"width_mm": 35, "height_mm": 45, "target_dpi": 300}, "413x531 @300"),
+        ({"min_width": 350, "max_width": 500, "min_height": 350, "max_height": 600}, "350x350 to 500x600"),
+        ({"min_width": 600, "min_height": 750}, "at least 600x750"),
+    ],
+)
+def test_pixels_are_said_in_a_few_words(rules: dict[str, Any], said: str) -> None:
+    assert pixels_of(portal_with(**rules).slots[0]) == said
 
 
 # --- how sure the book is -----------------------------------------------------------------------------------------

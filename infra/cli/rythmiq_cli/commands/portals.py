@@ -134,10 +134,13 @@ def pixels_of(slot: Slot) -> str:
     bounds = slot.pixel_bounds
     if bounds is None:
         return f"aspect {slot.aspect_min:g}-{slot.aspect_max:g}" if slot.aspect_min and slot.aspect_max else "any"
+    least = f"{bounds.min_width_px}x{bounds.min_height_px}"
+    if slot.max_width is None and slot.max_height is None and not bounds.exact:
+        return f"at least {least}"
     if not bounds.exact:
-        return f"{bounds.min_width_px}x{bounds.min_height_px} to {bounds.max_width_px}x{bounds.max_height_px}"
+        return f"{least} to {bounds.max_width_px}x{bounds.max_height_px}"
     dpi = f" @{slot.target_dpi}" if slot.target_dpi else ""
-    return f"{bounds.min_width_px}x{bounds.min_height_px}{dpi}"
+    return f"{least}{dpi}"
 
 
 def kb_of(slot: Slot) -> str:
