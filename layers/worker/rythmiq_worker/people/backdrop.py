@@ -21,7 +21,8 @@ _SIDE_PX = 256
 _PERSON = 20  # of 255: hair's edge is the person's
 _GROWN_PX = 11  # by which the person is grown, so that neither hair nor its shine counts
 _RIM_PX = 4  # of the picture's own border: resizing and a print's edge live there
-_LEAST_SHARE = 0.03
+_LEAST_SHARE = 0.005  # of the picture: less is no background
+_STRUCTURE_SHARE = 0.03  # from which things can be told from hair that was missed
 _SOFT = 1.0
 _STANDS_OUT = 15.0
 _EDGE = 3.0
@@ -125,7 +126,8 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
     colours = lab(small)
     pixels = colours[behind]
     levels, chroma = pixels[:, 0], np.hypot(pixels[:, 1], pixels[:, 2])
-    on_edge, things = _structure(colours, behind)
+    share = float(behind.mean())
+    on_edge, things = _structure(colours, behind) if share >= _STRUCTURE_SHARE else (0.0, 0.0)
     return Backdrop(
         lightness=quantile(levels, 0.5),
         darkest=quantile(levels, 0.05),
@@ -133,7 +135,7 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
         chroma=quantile(chroma, 0.95),
         things=things,
         edges=on_edge,
-        share=float(behind.mean()),
+        share=share,
     )
 
 
