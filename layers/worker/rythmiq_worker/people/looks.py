@@ -19,7 +19,7 @@ from rythmiq_worker.people.face import CHIN, FOREHEAD, Face
 YAW_DEG = Bounds(17.0, 25.0)
 PITCH_DEG = Bounds(18.0, 26.0)
 ROLL_DEG = Bounds(8.0, 15.0)
-EYES_OPEN = Bounds(0.15, 0.10)
+EYES_OPEN = Bounds(0.17, 0.12)
 MOUTH_OPEN = Bounds(0.25, 0.40)
 DARK_GLASSES = Bounds(0.45, 0.60)
 COLOUR = Bounds(6.0, 4.0)
@@ -46,7 +46,7 @@ class Look:
         roll_deg: leaning; positive when the eye on the picture's right is lower.
         yaw_deg: turned aside; 0 straight ahead.
         pitch_deg: up (positive) or down; about 0 straight ahead, and less exact than the others.
-        eyes_open: of the opener eye; below .15 closed. None where it cannot be told (dark glasses, darkness).
+        eyes_open: of the opener eye; below .17 closed. None where it cannot be told (dark glasses, darkness).
         mouth_open: height of the gap between the lips over the mouth's width; a smile that shows teeth has .2.
         dark_glasses: 0 as bright as the cheeks around the eyes .. 1 black.
         chroma: C*ab that a twentieth of the face exceeds; next to 0 in a black-and-white picture.

@@ -150,7 +150,7 @@ def _mean(plane: Plane, radius_px: int = _RADIUS_PX) -> Plane:
 
 
 def _stretched(alpha: Plane) -> Plane:
-    return np.clip((alpha - np.float32(_FROM)) / np.float32(_TO - _FROM), 0, 1)
+    return np.asarray(np.clip((alpha - np.float32(_FROM)) / np.float32(_TO - _FROM), 0, 1), np.float32)
 
 
 def _background(cut: _Cut) -> Pixels:
