@@ -250,6 +250,11 @@ def test_a_name_without_a_year_is_as_good() -> None:
     assert json.loads(rythmiq_command("portals", "neet", "--json").stdout)["portal"] == "neet-2026"
 
 
+def test_one_portal_is_listed_with_its_other_names() -> None:
+    assert "Also named neet and neet-ug." in rythmiq_command("portals", "neet-2026").stdout
+    assert "Also named" not in rythmiq_command("portals", "ssc").stdout
+
+
 @pytest.fixture
 def new_year(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command believes that it is 1 January 2027."""

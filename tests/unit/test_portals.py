@@ -94,6 +94,13 @@ def test_nothing_found_is_said_of_edits_alone_and_says_what_was_searched(portal:
     assert all(source.note for source in searched.values())
 
 
+def test_what_is_compared_with_a_living_person_keeps_its_background() -> None:
+    compared = ("passport", "visa", "neet", "jee", "cuet", "net-", "upsc", "nda", "gate", "oci", "dv-lottery")
+    for portal, slot in SLOTS:
+        if any(word in portal.portal for word in compared):
+            assert slot.background_edit == "forbidden"
+
+
 @EVERY_SLOT
 def test_only_a_photo_has_rules_about_people(portal: Portal, slot: Slot) -> None:  # noqa: ARG001
     people = {"face_ratio", "eye_line", "faces", "pose", "eyes", "mouth", "glasses", "grey", "face_light", "caption"}
@@ -232,6 +239,20 @@ def test_a_slot_that_is_listed_twice_is_refused() -> None:
 def test_rules_that_contradict_themselves_are_refused(rules: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         portal_with(**rules)
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_kilobytes_are_taken_exactly_when_a_file_is_right_in_both_readings(least: int, most: int) -> None:
+    possible = least * 1024 <= most * 1000
+    try:
+        slot = portal_with(min_kb=least, max_kb=most).slots[0]
+    except ValidationError:
+        assert not possible
+        return
+    assert possible
+    assert slot.min_bytes is not None
+    assert slot.max_bytes is not None
+    assert slot.min_bytes <= slot.max_bytes
 
 
 def test_the_first_format_is_the_one_that_is_made() -> None:

@@ -58,6 +58,10 @@ def portals(
         document = portal_document(chosen[0], day) if portal else portals_document(chosen, day)
         print(json.dumps(document, ensure_ascii=False))
         return
+    _print_slots(chosen, day)
+
+
+def _print_slots(chosen: Sequence[Portal], day: dt.date) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("portal", "slot", "kind", "pixels", "KB", "formats", "confidence"):
         table.add_column(heading, no_wrap=heading in {"portal", "slot"}, overflow="fold")
@@ -66,6 +70,8 @@ def portals(
             formats = " ".join(slot.formats or (slot.output_format,))
             table.add_row(entry.portal, slot.slot, slot.kind, pixels_of(slot), kb_of(slot), formats, lowest(slot))
     _print(table)
+    if len(chosen) == 1 and chosen[0].aliases:
+        print(f"Also named {' and '.join(chosen[0].aliases)}.")
     for entry in chosen:
         for warning in entry.as_of(day).warnings:
             print(f"{entry.portal}: {warning}")
