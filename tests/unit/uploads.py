@@ -110,7 +110,12 @@ def matrix_profile(
 
 
 def context(
-    *, rotate: int = 0, crop: dict[str, float] | None = None, max_pixels: int = MAX_PIXELS, **rules: Any
+    *,
+    rotate: int = 0,
+    crop: dict[str, float] | None = None,
+    options: dict[str, Any] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    **rules: Any,
 ) -> Context:
     """A job for one slot with these rules."""
     job, user = "3f2b8a52-6d1c-4c3e-9b57-1f0a6e2d4c11", "9a1d2c3b-4e5f-4a6b-8c7d-0e1f2a3b4c5d"
@@ -121,7 +126,7 @@ def context(
             "portal_schema": {"id": "test", "name": "Test", "version": "1", "schema_definition": rules},
             "input": {"raw_path": f"raw/{user}/{job}/20260101T000000Z_photo.jpg.enc"},
             "storage": {"bucket": "bucket", "region": "region", "endpoint": "http://127.0.0.1:1"},
-            "options": {"rotate": rotate, "crop": crop},
+            "options": {"rotate": rotate, "crop": crop, **(options or {})},
         }
     )
     settings = WorkerSettings.from_environ(

@@ -1,0 +1,165 @@
+"""Where the page lies in a photograph, if that is certain.
+
+Cutting a page out by wrong corners loses text, so a find has to pass every gate, and otherwise the page stays as it is
+(docs/decisions.md): all along each side another thing begins, at a straight line; what lies beyond is darker or of
+another colour, as paper is the lightest thing on most desks; and nothing is written there.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from rythmiq_worker.pages.desk import is_surrounded
+from rythmiq_worker.pages.edges import Sides, measure, settle
+from rythmiq_worker.pages.look import Look, Points, look_at
+from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose
+from rythmiq_worker.pages.rim import Rim, measure_rim
+from rythmiq_worker.pages.sheet import Sheet, sheet_of
+
+_LEAST_SIDE_PX: Final = 60
+_ALIKE_PX: Final = 0.012  # of the long side: proposals whose corners are so near are one
+_MOST_OFF_RIGHT_DEG: Final = 60.0
+_LEAST_COVER: Final = 0.85
+_HELD_COVER: Final = 0.6  # of the one side that a finger holds
+_LEAST_STRAIGHT: Final = 0.8
+_LEAST_CONTRAST: Final = 5.0
+_FULL_CONTRAST: Final = 8.0
+_MOST_DARKER: Final = 2.0  # L* by which a page may be darker than what it lies on
+_MOST_INK_BESIDE: Final = 0.25
+_INK_CONTRAST: Final = 18
+_BEYOND_DOUBT: Final = 0.9
+_SURE_COVER: Final = 0.9
+# The outline of a page that does not lie flat.
+_RIM_FILLED: Final = 0.88
+_RIM_COVER: Final = 0.88
+_RIM_WORST: Final = 0.5
+_LIKELY_COVER: Final = 0.45  # of an outline that may be a page's
+_LIKELY_AREA: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found out about a picture.
+
+    Attributes:
+        sheet: the page, when its four corners are certain.
+        rim: N x 2, shares: the outline of a page whose sides are no straight lines; None when there is a sheet.
+        rim_cover: the share of that outline along which it was seen.
+        likely: whether there may well be a page with something else around it, certain or not.
+    """
+
+    sheet: Sheet | None = None
+    rim: Points | None = None
+    rim_cover: float = 0.0
+    likely: bool = False
+
+
+def find_page(glance: Image.Image) -> Found:
+    """Find the page on its desk.
+
+    Args:
+        glance: RGB, small.
+    """
+    look = look_at(glance)
+    if min(look.size) < _LEAST_SIDE_PX:
+        return Found()
+    best: tuple[float, Points] | None = None
+    outlines: list[Outline] = []
+    partly = False
+    tried: list[Points] = []
+    for outline in propose(look):
+        outlines.append(outline)
+        coarse = look.pixels(outline.corners)
+        if any(np.abs(coarse - other).max() < _ALIKE_PX * look.long_px for other in tried):
+            continue
+        tried.append(coarse)
+        corners = settle(look, coarse)
+        if corners is None or not _plausible(corners, look):
+            continue
+        sides = measure(look, corners)
+        if not _certain(sides) or _ink_beside(look, corners) > _MOST_INK_BESIDE:
+            partly = partly or _partly(sides)
+            continue
+        if best is None or _sureness(sides) > best[0]:
+            best = _sureness(sides), corners
+        if best[0] >= _BEYOND_DOUBT:
+            break
+    if best is not None:
+        width, height = (float(side) for side in look.size)
+        return Found(sheet_of(look.shares(best[1]), width, height), likely=True)
+    found = _found_rim(look, outlines)
+    return found if found.likely else Found(likely=partly or is_surrounded(look))
+
+
+def _certain(sides: Sides) -> bool:
+    """Whether all four sides are edges of one sheet; a finger may hold one of them."""
+    cover = np.sort(sides.cover)
+    return bool(
+        cover[1] >= _LEAST_COVER
+        and cover[0] >= _HELD_COVER
+        and sides.straight.min() >= _LEAST_STRAIGHT
+        and sides.contrast.min() >= _LEAST_CONTRAST
+        and (sides.within - sides.beyond).min() >= -_MOST_DARKER
+    )
+
+
+def _partly(sides: Sides) -> bool:
+    """Whether at least two sides are edges of a sheet beyond doubt: the others may lie outside the picture."""
+    darker = sides.within - sides.beyond < -_MOST_DARKER
+    edges = (sides.cover >= _SURE_COVER) & (sides.straight >= _SURE_COVER) & (sides.contrast >= _FULL_CONTRAST)
+    return bool(((edges & ~darker).sum() >= 2) and not (edges & darker).any())  # noqa: PLR2004  a page has four
+
+
+def _sureness(sides: Sides) -> float:
+    return float(sides.cover.min() * sides.straight.min() * min(1.0, sides.contrast.min() / _FULL_CONTRAST))
+
+
+def _found_rim(look: Look, outlines: list[Outline]) -> Found:
+    """The best outline that is lighter than its desk along all of it, though its sides are no straight lines."""
+    best: tuple[float, Rim] | None = None
+    likely = False
+    for outline in sorted(outlines, key=lambda each: -each.area):
+        if outline.filled < _RIM_FILLED:
+            continue
+        rim = measure_rim(look, look.pixels(outline.points))
+        likely = likely or (rim.cover >= _LIKELY_COVER and outline.area >= _LIKELY_AREA)
+        if rim.cover < _RIM_COVER or rim.worst < _RIM_WORST:
+            continue
+        worth = rim.cover * outline.area**0.25
+        if (best is None or worth > best[0]) and _ink_beside(look, rim.points) <= _MOST_INK_BESIDE:
+            best = worth, rim
+    if best is None:
+        return Found(likely=likely)
+    return Found(rim=look.shares(best[1].points), rim_cover=best[1].cover, likely=True)
+
+
+def _plausible(corners: Points, look: Look) -> bool:
+    """Whether corners can be those of a page that a camera sees."""
+    area = cv2.contourArea(corners.astype(np.float32), oriented=True) / float(look.size.prod())
+    if not LEAST_AREA <= area <= MOST_AREA:
+        return False
+    for index in range(4):
+        here, before, after = corners[index], corners[index - 1], corners[(index + 1) % 4]
+        one, other = before - here, after - here
+        cosine = float(one @ other) / max(1e-6, float(np.hypot(*one) * np.hypot(*other)))
+        if abs(math.degrees(math.acos(max(-1.0, min(1.0, cosine)))) - 90) > _MOST_OFF_RIGHT_DEG:
+            return False
+    return True
+
+
+def _ink_beside(look: Look, outline: Points) -> float:
+    """How densely the desk is written on, over how densely the page is."""
+    gray = cv2.cvtColor(look.colours, cv2.COLOR_RGB2GRAY)
+    ink = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((7, 7), np.uint8)) > _INK_CONTRAST
+    page = np.zeros(gray.shape, np.uint8)
+    cv2.fillPoly(page, [np.round(outline).astype(np.int32)], 1)
+    around = np.ones((9, 9), np.uint8)
+    inner, outer = cv2.erode(page, around) > 0, cv2.dilate(page, around) == 0
+    if not inner.any():
+        return math.inf
+    beside = float(ink[outer].mean()) if outer.any() else 0.0
+    return beside / max(float(ink[inner].mean()), 0.01)

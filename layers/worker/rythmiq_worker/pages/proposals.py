@@ -1,0 +1,142 @@
+"""Where a page might lie: outlines from several ways of telling it from its desk, at two sizes. None is trusted here.
+
+Lightness tells white paper from wood, chroma a card from a gray cloth, the colour planes a yellow page from a blue one;
+each is cut in two by Otsu's threshold, the brighter part once more (a page on a table before a dark room), and searched
+for closed edges. Print is taken off first, so that a dense page is one thing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rythmiq_worker.pages.look import Colours, Look, Points
+
+Mask = NDArray[np.uint8]
+
+SIZES_PX: Final = (480, 240)
+LEAST_AREA: Final = 0.06
+MOST_AREA: Final = 0.97
+_LEAST_FILLED: Final = 0.8  # of its hull: the rest is a finger, a fold, a torn corner
+_PRINT_SHARE: Final = 0.02  # of the long side: how wide the strokes and gaps are that a mask may not see
+_GAP_SHARE: Final = 0.015
+_LEAST_SPAN: Final = 8  # levels of a colour plane between its first and last percentile, below which it says nothing
+_LEAST_REST: Final = 0.1  # of the picture: what is worth cutting in two once more
+_CANNY: Final = (20, 60)
+_LEAST_POINTS: Final = 40
+_CORNERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A closed line around what may be a page.
+
+    Attributes:
+        points: N x 2, shares of width and height.
+        corners: 4 x 2, shares: clockwise from the one nearest to the upper left.
+        filled: the area within, over that of its hull.
+        area: of the hull, as a share of the picture.
+    """
+
+    points: Points
+    corners: Points
+    filled: float
+    area: float
+
+
+def propose(look: Look) -> Iterator[Outline]:
+    """Every outline that one of the ways gives, the same one often several times."""
+    for long_px in SIZES_PX:
+        colours = look.shrunk(long_px)
+        for mask, nested in _masks(colours):
+            yield from _outlines(mask, nested=nested)
+
+
+def clockwise(corners: Points) -> Points:
+    """Four corners in the order in which a clock's hand passes them, from the one nearest to the upper left."""
+    off = corners - corners.mean(axis=0)
+    ordered = corners[np.argsort(np.arctan2(off[:, 1], off[:, 0]))]
+    return np.asarray(np.roll(ordered, -int(ordered.sum(axis=1).argmin()), axis=0), np.float64)
+
+
+def _masks(colours: Colours) -> Iterator[tuple[Mask, bool]]:
+    """What is one thing, and whether things within things count."""
+    for name, plane in _planes(colours):
+        soft = np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), np.uint8)
+        level = _otsu(soft)
+        yield _whole(soft > level), False
+        yield _whole(soft <= level), False
+        bright, dark = soft[soft > level], soft[soft <= level]
+        if bright.size > _LEAST_REST * soft.size:
+            yield _whole(soft > _otsu(bright)), False
+        if name == "lightness" and dark.size > _LEAST_REST * soft.size:
+            second = _otsu(dark)
+            yield _whole(soft > second), False
+            yield _whole(soft <= second), False
+        side = max(3, round(_GAP_SHARE * max(soft.shape)) | 1)
+        for low in _CANNY:
+            edges = cv2.Canny(soft, low, 3 * low)
+            yield np.asarray(cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)), np.uint8), True
+
+
+def _planes(colours: Colours) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    lab = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)
+    side = max(3, round(_PRINT_SHARE * max(colours.shape)) | 1)
+    kernel = np.ones((side, side), np.uint8)
+    yield "lightness", np.asarray(cv2.morphologyEx(lab[:, :, 0], cv2.MORPH_CLOSE, kernel), np.uint8)
+    chroma = colours.max(axis=2) - colours.min(axis=2)  # not HSV's saturation, which is all noise where it is dark
+    yield "chroma", np.asarray(cv2.morphologyEx(chroma, cv2.MORPH_OPEN, kernel), np.uint8)
+    for name, index in (("a", 1), ("b", 2)):
+        soft = cv2.GaussianBlur(lab[:, :, index], (0, 0), 2)
+        low, high = (float(level) for level in np.percentile(soft, (1, 99)))
+        if high - low >= _LEAST_SPAN:
+            yield name, np.clip((soft.astype(np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+
+
+def _otsu(levels: NDArray[np.uint8]) -> int:
+    """The level that cuts pixels into the two parts that are most alike within."""
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    below, moment = np.cumsum(counts), np.cumsum(counts * np.arange(256))
+    weights = below * (below[-1] - below)
+    apart = (moment[-1] * below / below[-1] - moment) ** 2
+    return int(np.divide(apart, weights, out=np.zeros(256), where=weights > 0).argmax())
+
+
+def _whole(mask: NDArray[np.bool_]) -> Mask:
+    """Without specks and without holes of print."""
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    side = max(3, round(_PRINT_SHARE * max(mask.shape)) | 1)
+    padded = cv2.copyMakeBorder(opened, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    return np.ascontiguousarray(closed[side:-side, side:-side], np.uint8)
+
+
+def _outlines(mask: Mask, *, nested: bool) -> Iterator[Outline]:
+    height, width = mask.shape
+    mode = cv2.RETR_LIST if nested else cv2.RETR_EXTERNAL
+    contours, _ = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        if len(contour) < _LEAST_POINTS:
+            continue
+        hull = cv2.convexHull(contour)
+        area = cv2.contourArea(hull)
+        if not LEAST_AREA * mask.size < area < MOST_AREA * mask.size:
+            continue
+        filled = cv2.contourArea(contour) / area
+        corners = _corners(hull) if filled >= _LEAST_FILLED else None
+        if corners is not None:
+            size = np.array([width, height], np.float64)
+            points = (contour[:, 0] + 0.5) / size
+            yield Outline(points, (clockwise(corners) + 0.5) / size, filled, area / mask.size)
+
+
+def _corners(hull: NDArray[Any]) -> Points | None:
+    girth = cv2.arcLength(hull, closed=True)
+    for step in range(1, 16):
+        rough = cv2.approxPolyDP(hull, 0.006 * step * girth, closed=True)
+        if len(rough) <= _CORNERS:
+            return np.asarray(rough[:, 0], np.float64) if len(rough) == _CORNERS else None
+    return None

@@ -1,0 +1,120 @@
+"""ENHANCE for a document: the page alone, seen from straight above, level, without shadow and noise.
+
+Each only where it is measured and its mending is safe. What the owner said of the page goes before what is seen, and
+one operation `page` says for each page where it was taken to lie, and by whom.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.receipt import Operation
+from rythmiq_worker.deskew import border_colour, content_box, find_lean, levelled, levelled_size
+from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.grain import find_grain, without_grain
+from rythmiq_worker.pages.shape import Shape, bent_sheet, find_shape
+from rythmiq_worker.pages.sheet import WHOLE, flattened, sheet_of
+from rythmiq_worker.shading import find_shadow, without_shadow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+    from pydantic import JsonValue
+
+    from rythmiq.contracts.payload import Corners, Options
+    from rythmiq_worker.pages.look import Points
+    from rythmiq_worker.picture import Picture
+
+    Note = Callable[..., None]
+
+
+def enhance_pages(frame: Frame, ctx: Context) -> None:
+    """Bring each page into shape, and mend it unless the slot says `enhance: off`.
+
+    Raises:
+        JobError: DECODE_FAILED; INTERNAL_ERROR where a page looks bent and the network for it is not installed.
+    """
+    options = ctx.payload.options
+    mend = ctx.payload.portal_schema.schema_definition.enhance != "off"
+    for index, page in enumerate(frame.pages):
+
+        def note(op: str, number: int = index + 1, **facts: "JsonValue") -> None:
+            frame.operations.append(Operation(op=op, parameters={"page": number, **facts}))
+
+        shaped, glance = _shaped(frame, page, options, note, search=mend)
+        if shaped is not page:
+            frame.faces = ()  # what is called a document stays one, wherever a face on it now stands
+        frame.pages[index] = _mended(shaped, glance, note) if mend else shaped
+
+
+def cut_out(page: "Picture", corners: "Corners") -> "Picture":
+    """What lies within the owner's corners, seen from straight above."""
+    sheet = sheet_of(np.array(corners, np.float64), page.width_px, page.height_px)
+    return page.derived(partial(flattened, sheet=sheet), *sheet.size_px(page.width_px, page.height_px))
+
+
+def _shaped(
+    frame: Frame, page: "Picture", options: "Options", note: "Note", *, search: bool
+) -> "tuple[Picture, Image]":
+    """A page as its owner says it lies, else as it is seen to lie; and the same, small."""
+    glance = page.glance()
+    if options.corners is not None:
+        sheet = sheet_of(np.array(options.corners, np.float64), page.width_px, page.height_px)
+        return _apart(page, glance, bent_sheet(glance, sheet) if search else Shape(sheet), note, by="owner")
+    if options.crop is not None:  # in shares of the picture that they saw, so its pixels stay where they are
+        crop = options.crop
+        box = np.array([crop.x, crop.y]) + WHOLE * (crop.width, crop.height)
+        note("page", corners=_listed(np.clip(box, 0, 1)), by="owner")
+        return page, glance
+    if options.page == "whole" or not search:
+        note("page", corners=_listed(WHOLE), by="owner" if options.page else "whole")
+        return page, glance
+    shape = find_shape(glance)
+    if shape.missed:
+        frame.warn(WarningCode.PAGE_NOT_FOUND)
+    if shape.by != "whole":
+        return _apart(page, glance, shape, note, by=shape.by)
+    note("page", corners=_listed(WHOLE), by="whole")
+    return _level(page, glance, note)
+
+
+def _apart(page: "Picture", glance: "Image", shape: Shape, note: "Note", *, by: str) -> "tuple[Picture, Image]":
+    facts: dict[str, JsonValue] = {"corners": _listed(shape.corners), "by": by}
+    if shape.sheet is not None:
+        facts |= {"tilt": round(shape.sheet.tilt, 3), "lean_deg": round(shape.sheet.lean_deg, 2)}
+    if shape.grid is not None:
+        facts["unwarped"] = True
+    note("page", **facts)
+    return page.derived(shape.applied, *shape.size_px(page.width_px, page.height_px)), shape.applied(glance)
+
+
+def _level(page: "Picture", glance: "Image", note: "Note") -> "tuple[Picture, Image]":
+    """A page turned level if its lines lean."""
+    lean = find_lean(glance)
+    if lean is None:
+        return page, glance
+    fill = border_colour(glance)
+    box = content_box(levelled(glance, lean, fill), fill)
+    note("deskew", degrees_clockwise=round(-lean.degrees, 2), letters=lean.letters, peak=round(lean.peak, 2))
+    size_px = levelled_size(lean, page.width_px, page.height_px, box)
+    return page.derived(partial(levelled, lean=lean, fill=fill, box=box), *size_px), levelled(glance, lean, fill, box)
+
+
+def _mended(page: "Picture", glance: "Image", note: "Note") -> "Picture":
+    shadow = find_shadow(glance)
+    if shadow is not None:
+        note("shadow_division", paper_level=round(shadow.level), paper_range=round(shadow.range, 3))
+        page = page.derived(partial(without_shadow, paper=shadow), page.width_px, page.height_px)
+        glance = without_shadow(glance, shadow)
+    grain = find_grain(glance, max(page.width_px, page.height_px))
+    if grain is not None:
+        note("denoise", noise=round(grain.sigma, 2), contrast=round(grain.contrast, 1), raised_from=round(grain.ink))
+        page = page.derived(partial(without_grain, grain=grain), page.width_px, page.height_px)
+    return page
+
+
+def _listed(corners: "Points") -> "JsonValue":
+    return [[round(float(x), 4), round(float(y), 4)] for x, y in corners]
