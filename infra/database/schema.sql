@@ -37,6 +37,7 @@ create table public.uploads (
   wrapped_key text,
   created_at timestamptz not null default now(),
   claimed_at timestamptz,
+  claimed_by uuid,  -- the job: its own id's, or of several uploads the first one's
   check ((kid is null) = (wrapped_key is null)),
   check (starts_with(raw_path, 'raw/' || user_id::text || '/' || job_id::text || '/'))
 );
@@ -99,10 +100,13 @@ create table public.jobs (
   updated_at timestamptz not null default now(),
   -- what `warnings` say as codes and parameters, in their order; of the end, too
   advice jsonb not null default '[]',
+  -- the request: uploads in their order, in place of `raw_path`
+  raw_paths jsonb,
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
   check ((input_kid is null) = (input_wrapped_key is null)),
-  constraint jobs_one_source check (num_nonnulls(raw_path, artifact_url) = 1 or erased_at is not null)
+  constraint jobs_one_source
+    check (num_nonnulls(raw_path, raw_paths, artifact_url) = 1 or erased_at is not null)
 ) with (fillfactor = 80);
 create unique index jobs_idempotency on public.jobs (user_id, idempotency_key) where idempotency_key is not null;
 -- a user's list, whole and by status
@@ -222,9 +226,9 @@ language plpgsql set search_path = '' as $$
 declare
   -- what erasure may take away; everything else of a terminal job stays as it is
   c_erasable constant text[] := array[
-    'raw_path', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key', 'input_kid',
-    'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'metrics', 'receipt',
-    'error_details', 'erased_at', 'row_version', 'updated_at'
+    'raw_path', 'raw_paths', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key',
+    'input_kid', 'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'metrics',
+    'receipt', 'error_details', 'erased_at', 'row_version', 'updated_at'
   ];
   c_wrapped constant text[] := array['kid', 'wrapped_key', 'input_kid', 'input_wrapped_key'];
 begin
@@ -245,8 +249,8 @@ begin
     if old.erased_at is not null or new.erased_at is null
       or to_jsonb(new) - c_erasable is distinct from to_jsonb(old) - c_erasable
       or coalesce(
-        new.raw_path, new.artifact_url, new.original_filename, new.wrapped_key, new.input_wrapped_key,
-        new.artifacts::text, new.receipt::text
+        new.raw_path, new.raw_paths::text, new.artifact_url, new.original_filename, new.wrapped_key,
+        new.input_wrapped_key, new.artifacts::text, new.receipt::text
       ) is not null
     then
       raise exception 'a % job changes by erasure only, and once', old.status using errcode = 'check_violation';
@@ -389,13 +393,13 @@ create policy own_credits on public.user_credits for select to authenticated usi
 grant select on
   public.portal_schemas, public.portal_aliases, public.documents, public.credit_ledger, public.user_credits
   to authenticated;
-grant select (job_id, user_id, raw_path, mime_type, size_bytes, created_at, claimed_at)
+grant select (job_id, user_id, raw_path, mime_type, size_bytes, created_at, claimed_at, claimed_by)
   on public.uploads to authenticated;
 grant select (
   id, user_id, status, stage, attempt, portal, slot, portal_version, document_id, raw_path, artifact_url, mime_type,
   original_filename, options, kid, dispatched_at, started_at, lease_until, awaiting_dispatch, not_before, quality_score,
   conforms, warnings, artifacts, metrics, receipt, error_details, ended_at, erased_at, row_version, created_at,
-  updated_at, advice
+  updated_at, advice, raw_paths
 ) on public.jobs to authenticated;
 
 grant select on public.portal_schemas, public.portal_aliases to service_role;
@@ -686,6 +690,15 @@ grant execute on function
 create function public.queue_lock() returns void
 language sql set search_path = '' set lock_timeout = '5s' as $$ select pg_advisory_xact_lock(7298301105) $$;
 
+-- The id in the third part of a storage key: the job's of a raw/ key, the document's of a master/ key.
+create function public.key_id(p_key text) returns uuid
+language sql immutable set search_path = '' as $$
+  select case
+    when p_key ~ '^(raw|master)/[0-9a-f-]{36}/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/'
+    then split_part(p_key, '/', 3)::uuid
+  end
+$$;
+
 -- What a dispatch needs to know of a started job (ports.StartedJob).
 create function public.job_started(p_job public.jobs) returns jsonb
 language sql stable set search_path = '' as $$
@@ -693,9 +706,15 @@ language sql stable set search_path = '' as $$
     'job_id', p_job.id, 'user_id', p_job.user_id, 'attempt', p_job.attempt, 'document_id', p_job.document_id,
     'created_at', p_job.created_at, 'dispatched_at', p_job.dispatched_at, 'portal', p_job.portal, 'slot', p_job.slot,
     'portal_version', p_job.portal_version, 'portal_name', s.name, 'schema_definition', s.schema_definition,
-    'raw_path', p_job.raw_path, 'artifact_url', p_job.artifact_url, 'mime_type', p_job.mime_type,
-    'original_filename', p_job.original_filename, 'options', p_job.options, 'kid', p_job.kid,
-    'wrapped_key', p_job.wrapped_key, 'input_kid', p_job.input_kid, 'input_wrapped_key', p_job.input_wrapped_key
+    'raw_path', p_job.raw_path, 'raw_paths', p_job.raw_paths, 'artifact_url', p_job.artifact_url,
+    'mime_type', p_job.mime_type, 'original_filename', p_job.original_filename, 'options', p_job.options,
+    'kid', p_job.kid, 'wrapped_key', p_job.wrapped_key, 'input_kid', p_job.input_kid,
+    'input_wrapped_key', p_job.input_wrapped_key,
+    'inputs', (
+      select jsonb_agg(jsonb_build_object('kid', u.kid, 'wrapped_key', u.wrapped_key) order by asked.place)
+      from jsonb_array_elements_text(p_job.raw_paths) with ordinality asked (path, place)
+      join public.uploads u on u.job_id = public.key_id(asked.path)
+    )
   )
   from public.portal_schemas s
   where s.portal = p_job.portal and s.slot = p_job.slot and s.version = p_job.portal_version
@@ -887,44 +906,48 @@ grant execute on function
 
 -- POST /jobs in one transaction.
 
--- The id in the third part of a storage key: the job's of a raw/ key, the document's of a master/ key.
-create function public.key_id(p_key text) returns uuid
-language sql immutable set search_path = '' as $$
-  select case
-    when p_key ~ '^(raw|master)/[0-9a-f-]{36}/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/'
-    then split_part(p_key, '/', 3)::uuid
-  end
-$$;
-
 -- The options that a slot's rules do not allow: [{option, source}], the source being the one that the rule has, or null.
--- A rule that the stored ones do not know yet allows nothing; `name_date_strip` is what `caption` was called.
+-- A rule that the stored ones do not know yet allows nothing; `name_date_strip` is what `caption` was called. Background and
+-- caption are a photo's, a text layer is a PDF's.
 create function public.options_refused(p_options jsonb, p_rules jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('option', o.name, 'source', o.source) order by o.name), '[]')
-  from (values
-    ('background', p_rules ->> 'background_edit' = 'allowed', p_rules #> '{sources,background_edit}'),
+  from (select coalesce(p_rules ->> 'kind', 'auto') in ('photo', 'auto') as is_photo) slot
+  cross join lateral (values
+    ('background', is_photo and p_rules ->> 'background_edit' = 'allowed', p_rules #> '{sources,background_edit}'),
     (
-      'caption', coalesce(p_rules ->> 'caption' <> 'none', p_rules ->> 'name_date_strip' = 'true'),
+      'caption', is_photo and coalesce(p_rules ->> 'caption' <> 'none', p_rules ->> 'name_date_strip' = 'true'),
       coalesce(p_rules #> '{sources,caption}', p_rules #> '{sources,name_date_strip}')
-    )
+    ),
+    ('text_layer', p_rules ->> 'text_layer' = 'allowed', p_rules #> '{sources,text_layer}')
   ) o (name, is_allowed, source)
-  where jsonb_typeof(p_options -> o.name) <> 'null'
-    and (o.is_allowed and coalesce(p_rules ->> 'kind', 'auto') in ('photo', 'auto')) is not true
+  where coalesce(p_options -> o.name, 'null') not in ('null', 'false') and o.is_allowed is not true
 $$;
 
--- Refusals in this order: a key that has a job already, portal, options, upload, an upload that has a job already, object,
--- size, how many are active, credit. An equal request is the same job before all of them. The user's credits are locked before
--- anything is looked at, so that equal calls come one after the other.
+-- Refusals in this order: a key that has a job already, portal, options, several where one is due, upload, an upload that
+-- has a job already, sealed beside plain, object, size, how many are active, credit. An equal request is the same job
+-- before all of them. The user's credits are locked before anything is looked at, so that equal calls come one after the
+-- other. Several uploads are claimed together or not at all, by the job of the first one's id.
 create function public.job_create(
   p_user_id uuid, p_job_id uuid, p_document_id uuid, p_raw_path text, p_artifact_url text, p_object_bytes bigint,
   p_portal text, p_slot text, p_portal_version text, p_mime_type text, p_original_filename text, p_options jsonb,
   p_kid integer, p_wrapped_key text, p_idempotency_key text, p_request_hash text, p_max_active_jobs integer,
-  p_initial_credits integer, p_max_inflight integer, p_lease_s integer, p_max_attempts integer
+  p_initial_credits integer, p_max_inflight integer, p_lease_s integer, p_max_attempts integer,
+  p_raw_paths jsonb default null, p_objects_bytes jsonb default null
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   c_sealed_bytes constant integer := 124;  -- what RQE1 adds
-  v_is_upload constant boolean := coalesce(starts_with(p_raw_path, 'raw/'), false);
+  -- uploads, in their order: one in `p_raw_path`, or several in `p_raw_paths` with their objects' bytes
+  v_paths constant text[] := case
+    when p_raw_paths is not null then array(select jsonb_array_elements_text(p_raw_paths))
+    when starts_with(p_raw_path, 'raw/') then array[p_raw_path]
+  end;
+  v_bytes constant bigint[] := case
+    when p_raw_paths is not null then array(select value::bigint from jsonb_array_elements_text(p_objects_bytes))
+    else array[p_object_bytes]
+  end;
+  v_uploads public.uploads[];
   v_now constant timestamptz := public.instant();
   v_twin public.jobs;
   v_upload public.uploads;
@@ -944,11 +967,19 @@ begin
       return public.job_replay(v_twin, p_request_hash, 'idempotency_mismatch');
     end if;
   end if;
-  if v_is_upload then
-    select * into v_upload from public.uploads
-      where job_id = public.key_id(p_raw_path) and user_id = p_user_id and raw_path = p_raw_path for update;
-    if v_upload.claimed_at is not null then
-      select * into v_twin from public.jobs where id = v_upload.job_id;
+  if v_paths is not null then
+    perform from public.uploads
+      where job_id = any (array(select public.key_id(path) from unnest(v_paths) path)) and user_id = p_user_id
+      for update;
+    v_uploads := array(
+      select u from unnest(v_paths) with ordinality asked (path, place)
+      left join public.uploads u
+        on u.job_id = public.key_id(asked.path) and u.user_id = p_user_id and u.raw_path = asked.path
+      order by asked.place
+    );
+    v_upload := v_uploads[1];
+    if exists (select from unnest(v_uploads) u where u.claimed_at is not null) then
+      select * into v_twin from public.jobs where id = coalesce(v_upload.claimed_by, v_upload.job_id);
       v_claimed := public.job_replay(v_twin, p_request_hash, 'upload_claimed');
       if v_claimed ->> 'outcome' = 'replayed' then
         return v_claimed;
@@ -970,13 +1001,23 @@ begin
   if v_refused <> '[]' then
     return jsonb_build_object('outcome', 'option_refused', 'refused', v_refused);
   end if;
+  if p_raw_paths is not null and not exists (
+    select from public.portal_schemas
+    where portal = p_portal and slot = coalesce(p_slot, v_slots[1]) and version = v_version
+      and (schema_definition ->> 'output_format' = 'pdf' or schema_definition -> 'formats' ? 'pdf')
+  ) then
+    return jsonb_build_object('outcome', 'several_refused');
+  end if;
 
-  if v_is_upload then
-    if v_upload.job_id is null then
+  if v_paths is not null then
+    if exists (select from unnest(v_uploads) u where u.job_id is null) then
       return jsonb_build_object('outcome', 'upload_unknown');
     end if;
     if v_claimed is not null then
       return v_claimed;
+    end if;
+    if (select count(distinct u.kid is null) from unnest(v_uploads) u) > 1 then
+      return jsonb_build_object('outcome', 'mixed_encryption');
     end if;
     v_job_id := v_upload.job_id;
   elsif p_raw_path is not null then
@@ -986,10 +1027,13 @@ begin
       return jsonb_build_object('outcome', 'upload_unknown');
     end if;
   end if;
-  if p_raw_path is not null and p_object_bytes is null then
+  if coalesce(p_raw_path, p_raw_paths ->> 0) is not null and array_position(v_bytes, null) is not null then
     return jsonb_build_object('outcome', 'object_missing');
   end if;
-  if p_object_bytes > v_upload.size_bytes + (case when v_upload.kid is null then 0 else c_sealed_bytes end) then
+  if exists (
+    select from generate_subscripts(v_uploads, 1) i
+    where v_bytes[i] > v_uploads[i].size_bytes + (case when v_uploads[i].kid is null then 0 else c_sealed_bytes end)
+  ) then
     return jsonb_build_object('outcome', 'too_large');
   end if;
   if (
@@ -1003,7 +1047,7 @@ begin
     return jsonb_build_object('outcome', 'no_credit');
   end if;
 
-  if v_is_upload then
+  if v_paths is not null then
     p_kid := v_upload.kid;
     p_wrapped_key := v_upload.wrapped_key;
   elsif v_source.id is not null and v_source.kid is null then
@@ -1012,18 +1056,18 @@ begin
     p_wrapped_key := null;
   end if;
   insert into public.jobs (
-    id, user_id, document_id, portal, slot, portal_version, raw_path, artifact_url, mime_type, original_filename,
-    options, idempotency_key, request_hash, kid, wrapped_key, input_kid, input_wrapped_key, created_at, updated_at
+    id, user_id, document_id, portal, slot, portal_version, raw_path, raw_paths, artifact_url, mime_type,
+    original_filename, options, idempotency_key, request_hash, kid, wrapped_key, input_kid, input_wrapped_key, created_at,
+    updated_at
   ) values (
-    v_job_id, p_user_id, p_document_id, p_portal, coalesce(p_slot, v_slots[1]), v_version, p_raw_path, p_artifact_url,
-    coalesce(p_mime_type, v_upload.mime_type), p_original_filename, coalesce(p_options, '{}'), p_idempotency_key,
-    p_request_hash, p_kid, p_wrapped_key, v_source.kid, v_source.wrapped_key, v_now, v_now
+    v_job_id, p_user_id, p_document_id, p_portal, coalesce(p_slot, v_slots[1]), v_version, p_raw_path, p_raw_paths,
+    p_artifact_url, coalesce(p_mime_type, v_upload.mime_type), p_original_filename, coalesce(p_options, '{}'),
+    p_idempotency_key, p_request_hash, p_kid, p_wrapped_key, v_source.kid, v_source.wrapped_key, v_now, v_now
   );
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
     values (p_user_id, v_job_id, 'reserve', -1, v_now);
-  if v_is_upload then
-    update public.uploads set claimed_at = v_now where job_id = v_job_id;
-  end if;
+  update public.uploads set claimed_at = v_now, claimed_by = v_job_id
+    where job_id = any (array(select public.key_id(path) from unnest(v_paths) path));
   v_started := public.jobs_start_next(p_max_inflight, p_lease_s);
   perform public.counter_add('jobs_created', '', 1);
   return jsonb_build_object(
@@ -1045,12 +1089,12 @@ $$;
 revoke all on function
   public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
-                    text, integer, integer, integer, integer, integer)
+                    text, integer, integer, integer, integer, integer, jsonb, jsonb)
   from public, anon, authenticated;
 grant execute on function
   public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
-                    text, integer, integer, integer, integer, integer)
+                    text, integer, integer, integer, integer, integer, jsonb, jsonb)
   to service_role;
 
 -- settlement ----------------------------------------------------------------------------------------------------------
@@ -1495,6 +1539,8 @@ language sql stable set search_path = '' as $$
   ), keys as (
     select p_job.raw_path as key where starts_with(p_job.raw_path, 'raw/')
     union
+    select jsonb_array_elements_text(p_job.raw_paths)
+    union
     select value from jsonb_each_text(coalesce(p_job.artifacts, '{}'))
     union
     select unnest(array[
@@ -1510,8 +1556,11 @@ language sql stable set search_path = '' as $$
       output || created || '_output.zip' || suffix
     ])
     from names, (
-      select case coalesce(schema_definition ->> 'output_format', schema_definition -> 'formats' ->> 0, 'jpeg')
-        when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end as extension
+      select case
+        when p_job.raw_paths is not null then 'pdf'
+        else case coalesce(schema_definition ->> 'output_format', schema_definition -> 'formats' ->> 0, 'jpeg')
+          when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
+        end as extension
       from public.portal_schemas
       where portal = p_job.portal and slot = p_job.slot and version = p_job.portal_version
     ) s
@@ -1554,16 +1603,18 @@ create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_keys jsonb;
+  v_paths text[];
 begin
-  -- Without the upload's: its name is the owner's, and nobody but the owner could write it again.
-  select jsonb_path_query_array(public.job_storage_keys(j), '$[*] ? (!(@ == $raw))', jsonb_build_object('raw', j.raw_path))
-    into v_keys from public.jobs j
+  -- Without the uploads': their names are the owner's, and nobody but the owner could write them again.
+  select case when attempt > 0 then public.job_storage_keys(j) - paths end, paths into v_keys, v_paths
+    from public.jobs j cross join lateral (
+      select array(select jsonb_array_elements_text(coalesce(j.raw_paths, jsonb_build_array(j.raw_path)))) as paths
+    ) uploads
     where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null
-      and attempt > 0
-    for update;
+    for update of j;
   update public.jobs set
-    raw_path = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}', kid = null,
-    wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
+    raw_path = null, raw_paths = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}',
+    kid = null, wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
     warnings = '[]', advice = '[]', artifacts = null, metrics = null, receipt = null,
     error_details = case status when 'failed' then jsonb_build_object(
       'code', error_details -> 'code', 'stage', error_details -> 'stage', 'retryable', error_details -> 'retryable'
@@ -1577,7 +1628,8 @@ begin
     perform public.removal_add(p_job_id, v_keys);
   end if;
   delete from public.documents where job_id = p_job_id;
-  delete from public.uploads where job_id = p_job_id;
+  delete from public.uploads where job_id = p_job_id
+    or (claimed_by = p_job_id and job_id = any (array(select public.key_id(path) from unnest(v_paths) path)));
   return jsonb_build_object('outcome', 'erased');
 end $$;
 

@@ -140,6 +140,30 @@ def test_an_option_that_the_slot_does_not_allow_is_named_with_the_source_of_its_
     assert database.job_create(new_job(upload, options={"face": {"x": 0.5, "y": 0.25}}), ROOM).outcome == "created"
 
 
+def test_several_uploads_are_one_job_and_dispatch_learns_of_each_with_its_key(
+    database: SqlDatabase, user_id: str
+) -> None:
+    uploads = [new_upload(user_id, wrapped_key=key) for key in ("d3JhcHBlZA==", "b3RoZXI=")]
+    for upload in uploads:
+        database.upload_create(upload, initial_credits=3)
+    paths = tuple(upload.raw_path for upload in uploads)
+    job = replace(
+        new_job(uploads[0], portal="aadhaar-update", slot="document-pdf"),
+        raw_path=None,
+        raw_paths=paths,
+        object_bytes=None,
+        objects_bytes=(1_124, 1_124),
+    )
+    created = database.job_create(job, ROOM)
+    started = created.started
+    assert (created.outcome, created.job_id) == ("created", uploads[0].job_id)
+    assert started is not None
+    assert (started.raw_path, started.raw_paths) == (None, paths)
+    assert [(entry.kid, entry.wrapped_key) for entry in started.inputs or ()] == [(1, "d3JhcHBlZA=="), (1, "b3RoZXI=")]
+    assert database.job_create(job, ROOM).outcome == "replayed"
+    assert {database.upload_get(user_id, upload.job_id).outcome for upload in uploads} == {"claimed"}
+
+
 def test_a_job_from_a_url_has_its_own_id_and_key(database: SqlDatabase, user_id: str) -> None:
     job = replace(
         new_job(new_upload(user_id)),

@@ -120,6 +120,7 @@ class Rig:
         self.max_active_jobs = 20
         self.max_upload_bytes = 1_000_000
         self.initial_credits = 3
+        self.max_pages = 10
         self.build()
 
     def build(self) -> None:
@@ -145,7 +146,12 @@ class Rig:
             terms=ReconcileTerms(self.capacity),
         )
         job_terms = JobTerms(
-            self.origins, self.capacity, self.max_upload_bytes, self.max_active_jobs, self.initial_credits
+            self.origins,
+            self.capacity,
+            self.max_upload_bytes,
+            self.max_active_jobs,
+            self.initial_credits,
+            max_pages=self.max_pages,
         )
         self.jobs = Jobs(**parts, reconciler=lambda: self.reconciler, terms=job_terms)
         self.webhooks = Webhooks(database=self.database, settlement=self.settlement, reconciler=lambda: self.reconciler)

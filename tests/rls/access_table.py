@@ -63,7 +63,7 @@ HIDDEN_COLUMNS: dict[str, set[str]] = {
 READABLE_COLUMNS: dict[str, set[str]] = {
     "portal_schemas": {"portal", "slot", "version", "name", "schema_definition", "is_current", "created_at"},
     "portal_aliases": {"alias", "portal"},
-    "uploads": {"job_id", "user_id", "raw_path", "mime_type", "size_bytes", "created_at", "claimed_at"},
+    "uploads": {"job_id", "user_id", "raw_path", "mime_type", "size_bytes", "created_at", "claimed_at", "claimed_by"},
     "jobs": {
         "id",
         "user_id",
@@ -98,6 +98,7 @@ READABLE_COLUMNS: dict[str, set[str]] = {
         "created_at",
         "updated_at",
         "advice",
+        "raw_paths",
     },
     "documents": {"document_id", "user_id", "job_id", "portal", "slot", "created_at"},
     "user_credits": {"user_id", "balance", "reserved", "opened_at", "updated_at"},

@@ -148,26 +148,86 @@ def test_nothing_is_chosen_by_default() -> None:
     assert JobOptions().model_dump(exclude_none=True) == Options().model_dump(exclude_none=True) == {}
 
 
+# --- by page ----------------------------------------------------------------------------------------------------------
+
+SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
+LISTS: dict[str, Any] = {"rotate": [90, None], "corners": [None, SQUARE, None], "page": ["whole"]}
+
+
+def test_lists_hold_for_their_pages_and_nothing_for_the_others() -> None:
+    options = Options.model_validate(LISTS | {"ocr_language": "hi"})
+    pages = [options.of_page(index) for index in range(4)]
+    assert [page.rotate for page in pages] == [90, None, None, None]
+    assert [page.page for page in pages] == ["whole", None, None, None]
+    assert [page.corners is not None for page in pages] == [False, True, False, False]
+    assert {page.ocr_language for page in pages} == {"hi"}
+
+
+def test_what_is_no_list_holds_for_all_pages_and_a_page_s_own_goes_first() -> None:
+    options = Options.model_validate({"rotate": 180, "page": "whole", "by_page": [{"rotate": 0}, {}]})
+    assert [options.of_page(index).rotate for index in range(3)] == [0, 180, 180]
+    assert [options.of_page(index).page for index in range(3)] == ["whole"] * 3
+
+
+def test_lists_survive_json() -> None:
+    options = Options.model_validate(LISTS)
+    assert Options.model_validate_json(options.model_dump_json(exclude_none=True)) == options
+    asked = JobOptions.model_validate_json(JobOptions.model_validate(LISTS).model_dump_json(exclude_none=True))
+    assert Options.model_validate(asked.model_dump(mode="json", exclude_none=True)) == options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"corners": [SQUARE], "page": ["whole"]},
+        {"corners": [None, SQUARE], "page": [None, "whole"]},
+        {"corners": SQUARE, "page": ["whole"]},
+        {"corners": [SQUARE], "page": "whole"},
+        {"page": ["whole"], "crop": {"x": 0, "y": 0, "width": 1, "height": 1}},
+        {"rotate": [45]},
+        {"rotate": []},
+        {"rotate": [0] * 101},
+        {"page": ["half"]},
+        {"corners": [SQUARE[::-1]]},
+        {"corners": []},
+    ],
+)
+def test_lists_that_contradict_themselves_or_their_kind_are_refused_everywhere(options: dict[str, Any]) -> None:
+    for model in (JobOptions, Options):
+        with pytest.raises(ValidationError):
+            model.model_validate(options)
+
+
+def test_corners_and_the_whole_picture_may_take_turns() -> None:
+    turns = {"corners": [SQUARE, None], "page": [None, "whole"]}
+    assert JobOptions.model_validate(turns).model_dump(mode="json", exclude_none=True) == turns
+    assert Options.model_validate(turns).of_page(1).page == "whole"
+
+
 # --- which slot allows what -------------------------------------------------------------------------------------------
 
-BOTH = Options.model_validate({"background": "white", "caption": {"name": "Asha", "date": DATE}})
+ALL = Options.model_validate({"background": "white", "caption": {"name": "Asha", "date": DATE}, "text_layer": True})
 
 
 @pytest.mark.parametrize(
     ("rules", "refused"),
     [
-        ({}, ("background", "caption")),
-        ({"kind": "photo", "background_edit": "allowed"}, ("caption",)),
-        ({"kind": "photo", "caption": "allowed"}, ("background",)),
-        ({"kind": "auto", "caption": "required", "background_edit": "allowed"}, ()),
-        ({"kind": "photo", "name_date_strip": True, "background_edit": "allowed"}, ()),
-        ({"kind": "signature", "caption": "required", "background_edit": "allowed"}, ("background", "caption")),
+        ({}, ("background", "caption", "text_layer")),
+        ({"kind": "photo", "background_edit": "allowed"}, ("caption", "text_layer")),
+        ({"kind": "photo", "caption": "allowed"}, ("background", "text_layer")),
+        ({"kind": "auto", "caption": "required", "background_edit": "allowed"}, ("text_layer",)),
+        ({"kind": "photo", "name_date_strip": True, "background_edit": "allowed"}, ("text_layer",)),
+        (
+            {"kind": "signature", "caption": "required", "background_edit": "allowed"},
+            ("background", "caption", "text_layer"),
+        ),
+        ({"kind": "document", "output_format": "pdf", "text_layer": "allowed"}, ("background", "caption")),
     ],
 )
 def test_a_slots_rules_allow_or_refuse_an_option(rules: dict[str, object], refused: tuple[str, ...]) -> None:
     definition = SchemaDefinition.model_validate(rules)
-    assert refused_options(BOTH, definition) == refused
-    assert refused_options(Options(), definition) == ()
+    assert refused_options(ALL, definition) == refused
+    assert refused_options(Options(text_layer=False), definition) == ()
 
 
 def test_a_refusal_cites_the_rules_note_and_address() -> None:
@@ -189,6 +249,10 @@ def test_a_refusal_cites_the_rules_note_and_address() -> None:
         ({"background": "white"}, {}, 2),
         ({"caption": {"name": "Asha", "date": DATE}}, {}, 2),
         ({"face": {"x": 0.5, "y": 0.5}}, {}, 2),
+        ({"rotate": [90, None]}, {}, 2),
+        ({"page": "whole"}, {}, 2),
+        ({"text_layer": True}, {}, 2),
+        ({}, {"text_layer": "allowed"}, 2),
         ({}, {"level": "forbidden"}, 2),
         ({}, {"sources": {"max_kb": {"source_kind": "none_found"}}}, 2),
     ],
@@ -197,3 +261,4 @@ def test_a_payload_says_two_where_a_worker_must_know_something_newer(
     options: dict[str, object], rules: dict[str, object], version: int
 ) -> None:
     assert payload_version(options, rules) == version
+    assert payload_version(options, rules, several=True) == 2

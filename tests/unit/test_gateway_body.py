@@ -128,7 +128,36 @@ def test_an_upload_names_each_wrong_field(data: bytes, fields: dict[str, str]) -
     ("data", "fields"),
     [
         (b"{}", {"/portal": "REQUIRED"}),
-        (b'{"portal": "neet-2026"}', {"/raw_path": "REQUIRED", "/artifact_url": "REQUIRED"}),
+        (
+            b'{"portal": "neet-2026"}',
+            {"/raw_path": "REQUIRED", "/raw_paths": "REQUIRED", "/artifact_url": "REQUIRED"},
+        ),
+        (
+            b'{"portal": "neet-2026", "raw_paths": ["a", "b"], "raw_path": "a"}',
+            {"/raw_path": "CONFLICT", "/raw_paths": "CONFLICT"},
+        ),
+        (b'{"portal": "neet-2026", "raw_paths": ["a"]}', {"/raw_paths": "WRONG_LENGTH"}),
+        (b'{"portal": "neet-2026", "raw_paths": ["a", ""]}', {"/raw_paths/1": "WRONG_LENGTH"}),
+        (
+            b'{"portal": "a", "raw_path": "a", "options": {"rotate": [0, 45], "page": ["half"], "text_layer": 1}}',
+            {
+                "/options/rotate/1": "NOT_ALLOWED",
+                "/options/page/0": "NOT_ALLOWED",
+                "/options/text_layer": "WRONG_TYPE",
+            },
+        ),
+        (
+            b'{"portal": "a", "raw_path": "a", "options": {"corners": [null, [[0,0],[1,0],[1,1],[0,2]]]}}',
+            {"/options/corners/1/3/1": "OUT_OF_RANGE"},
+        ),
+        (
+            b'{"portal": "a", "raw_path": "a", "options": {"corners": [[0,0],[0,1],[1,1],[1,0]], "page": "half"}}',
+            {"/options/corners": "INVALID", "/options/page": "NOT_ALLOWED"},
+        ),
+        (
+            b'{"portal": "a", "raw_path": "a", "one": 1, "by page": 2}',
+            {"/one": "UNKNOWN_FIELD", "/by page": "UNKNOWN_FIELD"},
+        ),
         (
             b'{"portal": "neet-2026", "raw_path": "a", "artifact_url": "b"}',
             {"/raw_path": "CONFLICT", "/artifact_url": "CONFLICT"},

@@ -5,13 +5,17 @@ Apart from the rules of portals, which the functions that take requests do not n
 
 import datetime as dt
 import unicodedata
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.keys import UUID4_PATTERN
+from rythmiq.contracts.union_tags import BY_PAGE, ONE
 
+_Entry = TypeVar("_Entry")
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 OcrLanguage = Literal["en", "hi"]
 """Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
@@ -120,8 +124,66 @@ WholePage = Literal["whole"]
 """The picture is the page: nothing is cut off and nothing is flattened."""
 
 
+MAX_PAGES_CHOSEN = 100
+
+
+def _one_or_by_page(value: object) -> str:
+    return BY_PAGE if isinstance(value, list | tuple) else ONE
+
+
+def _corners_or_by_page(value: object) -> str:
+    """By page is what has no numbers on its second level."""
+    if not isinstance(value, list | tuple):
+        return ONE
+    first = next((entry for entry in value if entry is not None), None)
+    inner = first[0] if isinstance(first, list | tuple) and first else None
+    return BY_PAGE if first is None or isinstance(inner, list | tuple) else ONE
+
+
+def is_by_page(name: str, value: object) -> bool:
+    """Whether what was chosen as `rotate`, `corners` or `page` is a list by page."""
+    return (_corners_or_by_page if name == "corners" else _one_or_by_page)(value) == BY_PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Holds a list to a length once its entries are right: pydantic's own counts the right ones, and tells twice."""
+
+    entries: int
+
+    def __call__(self, listed: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+        """Return the list, or refuse it."""
+        if len(listed) < self.entries:
+            raise PydanticCustomError("too_short", "has fewer than {least} entries", {"least": self.entries})
+        return listed
+
+
+_Listed = Field(max_length=MAX_PAGES_CHOSEN, json_schema_extra={"minItems": 1})
+_Some = AfterValidator(AtLeast(1))
+TurnByPage = Annotated[
+    Annotated[QuarterTurn, Tag(ONE)] | Annotated[tuple[QuarterTurn | None, ...], _Listed, _Some, Tag(BY_PAGE)],
+    Discriminator(_one_or_by_page),
+]
+CornersByPage = Annotated[
+    Annotated[Corners, Tag(ONE)] | Annotated[tuple[Corners | None, ...], _Listed, _Some, Tag(BY_PAGE)],
+    Discriminator(_corners_or_by_page),
+]
+WholeByPage = Annotated[
+    Annotated[WholePage, Tag(ONE)] | Annotated[tuple[WholePage | None, ...], _Listed, _Some, Tag(BY_PAGE)],
+    Discriminator(_one_or_by_page),
+]
+
+
 def one_of_the_shapes(corners: object, page: object, crop: object) -> list[str]:
-    """The names of those that are given although another is: a person says in one way what of a picture is the page."""
+    """The names of those that are given although another is: a person says in one way what of a picture is the page.
+
+    Corners and `page` may take turns where both are lists by page.
+    """
     given = {"corners": corners, "page": page, "crop": crop}
     names = [name for name, value in given.items() if value is not None]
-    return names if len(names) > 1 else []
+    if len(names) < 2:  # noqa: PLR2004  two ways
+        return []
+    if crop is None and _corners_or_by_page(corners) == _one_or_by_page(page) == BY_PAGE:
+        both = zip(cast("Sequence[object]", corners), cast("Sequence[object]", page), strict=False)
+        return names if any(one is not None and other is not None for one, other in both) else []
+    return names

@@ -34,13 +34,24 @@ class Callback(_Wire):
         return self.url.rsplit("/", 1)[0] + "/progress"
 
 
+class WrappedInput(_Wire):
+    """The data key of one of several uploads, as the ring wrapped it."""
+
+    kid: Kid
+    wrapped_key: WrappedKeyText = Field(repr=False)
+
+
 class WrappedEncryption(_Wire):
-    """The job's data key as the ring wrapped it; `input_*` when the upload is sealed under another one (a master)."""
+    """The job's data key as the ring wrapped it; `input_*` when the upload is sealed under another one (a master).
+
+    `inputs` are those of several uploads, in the order of `input.raw_paths`.
+    """
 
     kid: Kid
     wrapped_key: WrappedKeyText = Field(repr=False)
     input_kid: Kid | None = None
     input_wrapped_key: WrappedKeyText | None = Field(default=None, repr=False)
+    inputs: tuple[WrappedInput, ...] | None = None
 
 
 class Dispatch(_Wire):

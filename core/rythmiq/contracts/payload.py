@@ -8,12 +8,13 @@ Source: SPEC 5, 6, 16.
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rythmiq.contracts.choices import (
+    MAX_PAGES_CHOSEN,
     Caption,
     Corners,
     Crop,
@@ -22,6 +23,7 @@ from rythmiq.contracts.choices import (
     QuarterTurn,
     Uuid4,
     WholePage,
+    is_by_page,
     one_of_the_shapes,
 )
 from rythmiq.contracts.keys import format_timestamp, parse_key
@@ -36,6 +38,7 @@ __all__ = [
     "Encryption",
     "InputReference",
     "Options",
+    "PageChoices",
     "Payload",
     "Point",
     "PortalSchema",
@@ -52,42 +55,55 @@ __all__ = [
 
 PAYLOAD_VERSION = 2
 """The newest `v` that this worker knows."""
-_OPTIONS_OF_V2 = frozenset({"face", "background", "caption", "corners", "page"})
+_OPTIONS_OF_V2 = frozenset({"face", "background", "caption", "corners", "page", "text_layer"})
+_BY_PAGE = ("rotate", "corners", "page")
 _RULES_OF_V2 = frozenset(
     {
         "eye_line", "faces", "centring", "roll", "pose", "eyes", "mouth", "glasses", "headwear", "grey", "face_light",
-        "level", "background_edit", "caption", "signatures",
+        "level", "background_edit", "caption", "signatures", "text_layer",
     }
 )  # fmt: skip
 
 
-def payload_version(options: Mapping[str, object], schema_definition: Mapping[str, object]) -> int:
-    """The `v` that a worker must know for these options and rules: 2 where one of them is newer than v 1."""
+def payload_version(
+    options: Mapping[str, object], schema_definition: Mapping[str, object], *, several: bool = False
+) -> int:
+    """The `v` that a worker must know for these options and rules: 2 where one of them is newer than v 1.
+
+    Args:
+        options: as the payload has them.
+        schema_definition: ditto.
+        several: whether the job has several uploads.
+    """
     sources = schema_definition.get("sources")
     kinds = {source.get("source_kind") for source in sources.values()} if isinstance(sources, Mapping) else set()
-    newer = _OPTIONS_OF_V2 & options.keys() or _RULES_OF_V2 & schema_definition.keys() or "none_found" in kinds
-    return PAYLOAD_VERSION if newer else 1
+    by_page = isinstance(options.get("rotate"), list | tuple)
+    rules = _RULES_OF_V2 & schema_definition.keys() or "none_found" in kinds
+    return PAYLOAD_VERSION if several or by_page or rules or _OPTIONS_OF_V2 & options.keys() else 1
 
 
 def refused_options(options: "Options", rules: SchemaDefinition) -> tuple[str, ...]:
-    """The names of the options that a slot's rules do not allow; both are for photos."""
+    """The names of the options that a slot's rules do not allow: two are for photos, a text layer is for a PDF."""
     photo = rules.kind in {"photo", "auto"}
     wanted = {
         "background": options.background is not None and not (photo and rules.background_edit == "allowed"),
         "caption": options.caption is not None and not (photo and rules.caption != "none"),
+        "text_layer": options.text_layer is True and rules.text_layer != "allowed",
     }
     return tuple(name for name, refused in wanted.items() if refused)
 
 
-def validate_artifact_source(artifact_url: str | None, raw_path: str | None) -> Literal["url", "path"]:
-    """Say which one of the two sources a payload names.
+def validate_artifact_source(
+    artifact_url: str | None, raw_path: str | None, raw_paths: Sequence[str] | None = None
+) -> Literal["url", "path", "paths"]:
+    """Say which one of the sources a payload names.
 
     Raises:
-        ValueError: both or neither is given (PAYLOAD_INVALID).
+        ValueError: several or none are given (PAYLOAD_INVALID).
     """
-    if bool(artifact_url) == bool(raw_path):
-        raise ValueError("give exactly one of artifact_url and raw_path")
-    return "url" if artifact_url else "path"
+    if [bool(artifact_url), bool(raw_path), bool(raw_paths)].count(True) != 1:
+        raise ValueError("give exactly one of artifact_url, raw_path and raw_paths")
+    return "url" if artifact_url else "path" if raw_path else "paths"
 
 
 def _key_bytes(length: int) -> BeforeValidator:
@@ -132,16 +148,19 @@ class PortalSchema(_Lenient):
 
 
 class InputReference(_Lenient):
-    """Where the upload is and what its owner called it."""
+    """Where the upload is, or the uploads in their order, and what its owner called it, or the first of them."""
 
     artifact_url: Annotated[str, Field(max_length=4_096)] | None = None
     raw_path: Annotated[str, Field(max_length=1_024)] | None = None
+    raw_paths: tuple[Annotated[str, Field(max_length=1_024)], ...] | None = Field(
+        default=None, min_length=2, max_length=100
+    )
     mime_type: Annotated[str, Field(max_length=200)] | None = None
     original_filename: Annotated[str, Field(max_length=1_000)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        validate_artifact_source(self.artifact_url, self.raw_path)
+        validate_artifact_source(self.artifact_url, self.raw_path, self.raw_paths)
         return self
 
 
@@ -153,6 +172,23 @@ class StorageReference(_Lenient):
     endpoint: str
 
 
+def _is_empty(value: object) -> bool:
+    return value == ()
+
+
+class PageChoices(_Lenient):
+    """What the owner chose for one page of several; what is None is said for all pages, or not at all."""
+
+    rotate: QuarterTurn | None = None
+    corners: Corners | None = None
+    page: WholePage | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        _shaped_once(self.corners, self.page, None)
+        return self
+
+
 class Options(_Lenient):
     """What the owner chose, applied in this order: turn, face, crop, background, caption; and the text's language.
 
@@ -160,7 +196,8 @@ class Options(_Lenient):
 
     Shares are of the picture upright by EXIF and turned by `rotate`. Without `rotate` a photo that lies on its side is
     turned; 0 leaves it as it is. `face` is a point on the face to take, inside the crop when there is one. The language
-    goes before the slot's own.
+    goes before the slot's own. In a payload `rotate`, `corners` and `page` may be lists by page; they are read into
+    `by_page`, and `of_page` says what holds for one.
     """
 
     crop: Crop | None = None
@@ -171,24 +208,56 @@ class Options(_Lenient):
     caption: Caption | None = Field(default=None, repr=False)
     corners: Corners | None = None
     page: WholePage | None = None
+    text_layer: bool | None = None
+    by_page: tuple[PageChoices, ...] = Field(default=(), max_length=MAX_PAGES_CHOSEN, exclude_if=_is_empty)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_by_page(cls, data: object) -> object:
+        if not isinstance(data, Mapping) or "by_page" in data:
+            return data
+        listed = {name: data[name] for name in _BY_PAGE if is_by_page(name, data.get(name))}
+        pages = max(map(len, listed.values()), default=0)
+        if not pages:
+            return data
+        choices = [
+            {name: values[index] for name, values in listed.items() if index < len(values)} for index in range(pages)
+        ]
+        return {name: value for name, value in data.items() if name not in listed} | {"by_page": choices}
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        if names := one_of_the_shapes(self.corners, self.page, self.crop):
-            raise ValueError(f"{' and '.join(names)} say the same thing in several ways; give one of them")
+        _shaped_once(self.corners, self.page, self.crop)
+        for choices in self.by_page:
+            corners, page = choices.corners or self.corners, choices.page or self.page
+            _shaped_once(corners, page, self.crop)
         return self
+
+    def of_page(self, index: int) -> "Options":
+        """What holds for one page, counted from 0: its own choices before those for all."""
+        if index >= len(self.by_page):
+            return self
+        own = {name: value for name, value in self.by_page[index] if value is not None}
+        return self.model_copy(update=own)
+
+
+def _shaped_once(corners: Corners | None, page: WholePage | None, crop: Crop | None) -> None:
+    if names := one_of_the_shapes(corners, page, crop):
+        raise ValueError(f"{' and '.join(names)} say the same thing in several ways; give one of them")
 
 
 class Encryption(_Lenient):
     """The job's data key as the launcher unwrapped it, and what goes into every header the worker writes.
 
-    `input_data_key` opens the upload when that was sealed under another key (a master of an earlier job).
+    `input_data_key` opens the upload when that was sealed under another key (a master of an earlier job);
+    `input_data_keys` open the uploads of `input.raw_paths`, in the same order.
     """
 
     kid: Annotated[int, Field(ge=1, le=65_535)]
     wrapped_key: WrappedKey = Field(repr=False)
     data_key: DataKey = Field(repr=False)
     input_data_key: DataKey | None = Field(default=None, repr=False)
+    input_data_keys: tuple[DataKey, ...] | None = Field(default=None, repr=False)
 
 
 class Payload(_Lenient):
@@ -212,7 +281,29 @@ class Payload(_Lenient):
             format_timestamp(self.dispatched_at)  # it becomes part of file names
         if self.input.raw_path is not None:
             require_owned(self.input.raw_path, self.user_id, self.job_id)
+        if self.input.raw_paths is not None:
+            _require_uploads(self.input.raw_paths, self.user_id, self.job_id)
+            if self.portal_schema.schema_definition.output_format != "pdf":
+                raise ValueError("raw_paths are the pages of one PDF, and the slot's file is none")
+            keys = self.encryption.input_data_keys if self.encryption is not None else None
+            if self.encryption is not None and len(keys or ()) != len(self.input.raw_paths):
+                raise ValueError("input_data_keys are one a key of raw_paths")
         return self
+
+
+def _require_uploads(keys: Sequence[str], user_id: str, job_id: str) -> None:
+    """Refuse a list that is not distinct uploads of this user, this job's own first.
+
+    Raises:
+        ValueError: it is not (PAYLOAD_INVALID).
+    """
+    if len(set(keys)) != len(keys):
+        raise ValueError("a key stands twice in raw_paths")
+    for index, text in enumerate(keys):
+        key = parse_key(text)
+        if key.kind != "raw":
+            raise ValueError("raw_paths are uploads")
+        require_owned(text, user_id, job_id if index == 0 else key.job_id)
 
 
 def require_owned(key_text: str, user_id: str, job_id: str) -> None:

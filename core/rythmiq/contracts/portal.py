@@ -146,6 +146,9 @@ class SchemaDefinition(BaseModel):
     signatures: Annotated[int, Field(ge=1, le=9)] | None = Field(
         default=None, description="how many signatures the picture shows, one below the other"
     )
+    text_layer: Literal["forbidden", "allowed"] = Field(
+        default="forbidden", description="whether `options.text_layer` may put text that can be searched into the PDF"
+    )
     color: Literal["rgb", "gray", "bw"] = "rgb"
     fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")
     enhance: Literal["off", "auto"] = "auto"

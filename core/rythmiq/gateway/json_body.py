@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
+from rythmiq.contracts.union_tags import BY_PAGE, ONE
 from rythmiq.gateway.request import Request
 
 MAX_ERRORS = 50
@@ -120,7 +121,8 @@ def _fields_only(loc: tuple[str | int, ...], document: dict[str, Any]) -> list[s
     parts: list[str | int] = []
     here: object = document
     for part in loc:
-        if isinstance(here, dict) and part not in here and part == here.get("status"):
+        names = here if isinstance(here, dict) else {}
+        if part not in names and part in {ONE, BY_PAGE, names.get("status")}:
             continue
         parts.append(part)
         if isinstance(here, dict):

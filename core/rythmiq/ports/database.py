@@ -45,6 +45,8 @@ class NewJob:
         kid: of a fresh data key, used when the source is not an upload; None for plaintext.
         idempotency_key: of the caller; None when there was none.
         request_hash: SHA-256 in hex of the request's canonical JSON.
+        raw_paths: several uploads, in place of `raw_path`.
+        objects_bytes: what HEAD said of each of them.
     """
 
     user_id: str
@@ -65,6 +67,8 @@ class NewJob:
     request_hash: str
     max_active_jobs: int
     initial_credits: int
+    raw_paths: Sequence[str] | None = None
+    objects_bytes: Sequence[int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,18 @@ from rythmiq.contracts.api.words import JobStatus
 from rythmiq.ports.row import Row
 
 
+class WrappedDataKey(Row):
+    """A data key as the ring wrapped it; both None of what is plaintext."""
+
+    kid: int | None
+    wrapped_key: str | None = Field(repr=False)
+
+
 class StartedJob(Row):
-    """A job whose attempt has been started in the database and now has to be given to the executor."""
+    """A job whose attempt has been started in the database and now has to be given to the executor.
+
+    Of several uploads `raw_path` is None, `raw_paths` are their keys and `inputs` their data keys, in the same order.
+    """
 
     job_id: str
     user_id: str
@@ -24,6 +34,7 @@ class StartedJob(Row):
     portal_name: str
     schema_definition: dict[str, Any]
     raw_path: str | None
+    raw_paths: tuple[str, ...] | None = None
     artifact_url: str | None
     mime_type: str | None
     original_filename: str | None
@@ -32,6 +43,7 @@ class StartedJob(Row):
     wrapped_key: str | None = Field(repr=False)
     input_kid: int | None = None
     input_wrapped_key: str | None = Field(default=None, repr=False)
+    inputs: tuple[WrappedDataKey, ...] | None = None
 
 
 class OverdueJob(StartedJob):
@@ -85,6 +97,8 @@ class JobCreated(Row):
         "portal_unknown",
         "slot_required",
         "option_refused",
+        "several_refused",
+        "mixed_encryption",
         "too_many_jobs",
         "no_credit",
     ]
@@ -170,13 +184,6 @@ class JobListRow(Row):
     conforms: bool | None
     error_code: str | None
     created_at: dt.datetime
-
-
-class WrappedDataKey(Row):
-    """`job_key`: the job's data key as the ring wrapped it; both None for a plaintext job."""
-
-    kid: int | None
-    wrapped_key: str | None = Field(repr=False)
 
 
 class Deletion(Row):

@@ -6,7 +6,7 @@ Source: SPEC 6, 7, 11, 16.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption
+from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
 from rythmiq.contracts.errors import ErrorCode, RythmiqError
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
@@ -137,6 +137,8 @@ class Dispatcher:
 
     def _document(self, started: StartedJob) -> Dispatch:
         terms = self._terms
+        # Several uploads are the pages of one PDF, also where the slot takes pictures too and would make one of them.
+        rules = started.schema_definition | ({} if started.raw_paths is None else {"output_format": "pdf"})
         expires_at_s = int(self._clock.now().timestamp()) + TOKEN_TTL_S
         encryption = None
         if started.kid is not None and started.wrapped_key is not None:
@@ -145,9 +147,10 @@ class Dispatcher:
                 wrapped_key=started.wrapped_key,
                 input_kid=started.input_kid,
                 input_wrapped_key=started.input_wrapped_key,
+                inputs=_wrapped_inputs(started),
             )
         return Dispatch(
-            v=payload_version(started.options, started.schema_definition),
+            v=payload_version(started.options, rules, several=started.raw_paths is not None),
             job_id=started.job_id,
             user_id=started.user_id,
             attempt=started.attempt,
@@ -159,11 +162,12 @@ class Dispatcher:
                 "version": started.portal_version,
                 "portal": started.portal,
                 "slot": started.slot,
-                "schema_definition": started.schema_definition,
+                "schema_definition": rules,
             },
             input=InputReference(
                 artifact_url=started.artifact_url,
                 raw_path=started.raw_path,
+                raw_paths=started.raw_paths,
                 mime_type=started.mime_type,
                 original_filename=started.original_filename,
             ),
@@ -195,3 +199,13 @@ class Dispatcher:
         log("dispatch_later", level="warning", job_id=started.job_id, attempt=started.attempt, reason=reason)
         self.postpone(started, lease_s=lease_s)
         return Dispatched("later")
+
+
+def _wrapped_inputs(started: StartedJob) -> tuple[WrappedInput, ...] | None:
+    if started.inputs is None:
+        return None
+    return tuple(
+        WrappedInput(kid=entry.kid, wrapped_key=entry.wrapped_key)
+        for entry in started.inputs
+        if entry.kid is not None and entry.wrapped_key is not None
+    )

@@ -15,10 +15,11 @@ from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, Probl
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Exactly one of the two is there."""
+    """Exactly one of these is there."""
 
     raw_path: str | None
     artifact_url: str | None
+    raw_paths: tuple[str, ...] | None = None
 
 
 def source_of(request: JobRequest, user_id: str, rules: OriginRules) -> Source:
@@ -30,6 +31,8 @@ def source_of(request: JobRequest, user_id: str, rules: OriginRules) -> Source:
     Raises:
         ProblemError: INVALID_FIELD; NOT_FOUND when the key is another user's.
     """
+    if request.raw_paths is not None:
+        return Source(None, None, _uploads(request.raw_paths, user_id))
     if request.raw_path is not None:
         return Source(_owned(request.raw_path, user_id, "/raw_path"), None)
     url = request.artifact_url or ""
@@ -49,6 +52,7 @@ def request_hash(request: JobRequest, source: Source) -> str:
         "raw_path": source.raw_path,
         "artifact_url": source.artifact_url,
     }
+    # The keys of several uploads stand in it as they were sent: they have one spelling.
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -62,6 +66,17 @@ def _owned(text: str, user_id: str, pointer: str) -> str:
     if key.kind == "output" or (isinstance(key, RawKey) and key.is_dispatch):
         raise _wrong(pointer, FieldCode.NOT_ALLOWED, "Jobs are made from an upload or from a master.")
     return text
+
+
+def _uploads(paths: tuple[str, ...], user_id: str) -> tuple[str, ...]:
+    for index, path in enumerate(paths):
+        pointer = f"/raw_paths/{index}"
+        _owned(path, user_id, pointer)
+        if parse_key(path).kind != "raw":
+            raise _wrong(pointer, FieldCode.NOT_ALLOWED, "Several files are uploads, none of them a master.")
+        if path in paths[:index]:
+            raise _wrong(pointer, FieldCode.CONFLICT, "This upload is in the list already.")
+    return paths
 
 
 def _wrong(pointer: str, code: FieldCode, detail: str) -> ProblemError:

@@ -67,6 +67,7 @@ class JobTerms:
         capacity: how much an executor is given.
         max_upload_bytes: of the plaintext.
         max_active_jobs: of one user.
+        max_pages: how many uploads a job may have; of their pages, the worker takes as many.
         initial_credits: what a user has at the first call.
         download_url_ttl_s: how long links to preview, before and document hold.
         output_url_ttl_s: how long the link to the ZIP holds.
@@ -79,6 +80,7 @@ class JobTerms:
     initial_credits: int
     download_url_ttl_s: int = 3_600
     output_url_ttl_s: int = 86_400
+    max_pages: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Jobs:
             DatabaseUnavailableError: the database does not answer.
         """
         source = source_of(request, user_id, self._terms.origins)
+        if len(source.raw_paths or ()) > self._terms.max_pages:
+            raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._terms.max_pages} uploads.")
         new = self._new_job(user_id, request, source, idempotency_key)
         created = self._database.job_create(new, self._terms.capacity)
         if created.job_id is None or created.status is None:
@@ -153,8 +157,10 @@ class Jobs:
             job_id=str(uuid.uuid4()),
             document_id=str(uuid.uuid4()),
             raw_path=source.raw_path,
+            raw_paths=source.raw_paths,
             artifact_url=source.artifact_url,
-            object_bytes=self._object_bytes(source),
+            object_bytes=self._object_bytes(source.raw_path) if source.raw_path is not None else None,
+            objects_bytes=self._objects_bytes(source.raw_paths) if source.raw_paths is not None else None,
             portal=request.portal,
             slot=request.slot,
             portal_version=request.portal_version,
@@ -169,11 +175,20 @@ class Jobs:
             initial_credits=self._terms.initial_credits,
         )
 
-    def _object_bytes(self, source: Source) -> int | None:
-        if source.raw_path is None:
-            return None
+    def _objects_bytes(self, paths: "Sequence[str]") -> tuple[int | None, ...]:
+        """Ask for all at once: one after the other would take a call's whole time."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  few jobs have several uploads
+
+        with ThreadPoolExecutor(max_workers=len(paths)) as pool:
+            sizes = tuple(pool.map(self._object_bytes, paths))
+        most_bytes = self._terms.max_upload_bytes + len(paths) * OVERHEAD_BYTES
+        if sum(size for size in sizes if size is not None) > most_bytes:
+            raise _too_large()
+        return sizes
+
+    def _object_bytes(self, path: str) -> int | None:
         try:
-            size_bytes = self._store.object_exists(source.raw_path, timeout_s=_HEAD_S)
+            size_bytes = self._store.object_exists(path, timeout_s=_HEAD_S)
         except StoreError as error:
             raise _store_trouble("head", error) from None
         if size_bytes is not None and size_bytes > self._terms.max_upload_bytes + OVERHEAD_BYTES:
@@ -308,10 +323,17 @@ _REFUSALS = {
 }
 
 
+_WRONG_FIELDS = {
+    "slot_required": ("/slot", FieldCode.REQUIRED, "This portal has several slots; GET /portals lists them."),
+    "several_refused": ("/raw_paths", FieldCode.NOT_ALLOWED, "This slot takes no PDF, so one file: send raw_path."),
+    "mixed_encryption": ("/raw_paths", FieldCode.CONFLICT, "All files of a job are encrypted, or none is."),
+}
+
+
 def _refusal(created: JobCreated) -> ProblemError:
     """The problem of each outcome that made no job."""
-    if created.outcome == "slot_required":
-        return _wrong("/slot", FieldCode.REQUIRED, "This portal has several slots; GET /portals lists them.")
+    if created.outcome in _WRONG_FIELDS:
+        return _wrong(*_WRONG_FIELDS[created.outcome])
     if created.outcome == "option_refused":
         return _not_for_this_slot(created.refused)
     if created.outcome == "too_large":

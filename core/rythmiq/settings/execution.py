@@ -129,6 +129,7 @@ class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
     max_upload_bytes: Positive = 20 * 1024 * 1024
     initial_credits: Annotated[int, Field(ge=0)] = 3
     max_active_jobs: Positive = 20
+    max_pages: Annotated[int, Field(ge=1, le=100)] = 10
     wait_max_s: Annotated[float, Field(ge=0, le=50)] = 10.0
 
 

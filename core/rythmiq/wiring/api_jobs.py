@@ -49,6 +49,7 @@ def parts() -> Parts:
             capacity=capacity_of(settings),
             max_upload_bytes=settings.max_upload_bytes,
             max_active_jobs=settings.max_active_jobs,
+            max_pages=settings.max_pages,
             initial_credits=settings.initial_credits,
             download_url_ttl_s=settings.download_url_ttl_s,
             output_url_ttl_s=settings.output_url_ttl_s,

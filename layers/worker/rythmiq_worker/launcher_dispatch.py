@@ -104,6 +104,10 @@ def payload_of(dispatch: Dispatch, ring: KeyRing | None) -> dict[str, Any]:
     }
     if wrapped.input_kid is not None and wrapped.input_wrapped_key is not None:
         payload["encryption"]["input_data_key"] = _unwrapped(ring, wrapped.input_kid, wrapped.input_wrapped_key)
+    if wrapped.inputs is not None:
+        payload["encryption"]["input_data_keys"] = [
+            _unwrapped(ring, entry.kid, entry.wrapped_key) for entry in wrapped.inputs
+        ]
     return payload
 
 

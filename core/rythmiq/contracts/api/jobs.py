@@ -3,18 +3,19 @@
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rythmiq.contracts.api.words import MEDIA_TYPE, SLUG, AnswerBody, JobStatus, RequestBody, Text, fields_error
 from rythmiq.contracts.choices import (
+    AtLeast,
     Caption,
-    Corners,
+    CornersByPage,
     Crop,
     OcrLanguage,
     Point,
-    QuarterTurn,
+    TurnByPage,
     Uuid4,
-    WholePage,
+    WholeByPage,
     one_of_the_shapes,
 )
 
@@ -23,10 +24,10 @@ class JobOptions(RequestBody):
     """What the owner chose; see the worker's `options`."""
 
     crop: Crop | None = Field(default=None, description="a part of the picture, in shares of it")
-    rotate: QuarterTurn | None = Field(
+    rotate: TurnByPage | None = Field(
         default=None,
         description="degrees clockwise, before everything else; when left out, a picture on its side is turned by what "
-        "it shows, and 0 leaves it as it is",
+        "it shows, and 0 leaves it as it is; of several pages a list, null where nothing is said",
     )
     ocr_language: OcrLanguage | None = Field(default=None, description="of the text; goes before the slot's own")
     face: Point | None = Field(default=None, description="a point on the face to take, where there are several")
@@ -36,13 +37,18 @@ class JobOptions(RequestBody):
     caption: Caption | None = Field(
         default=None, description="a strip at the photo's foot, where the slot says `caption: allowed` or `required`"
     )
-    corners: Corners | None = Field(
+    corners: CornersByPage | None = Field(
         default=None,
         description="of a document: the page's corners clockwise from its upper left, each [x, y] in shares; in place "
-        "of `crop`",
+        "of `crop`; of several pages a list, null where the page is to be found",
     )
-    page: WholePage | None = Field(
-        default=None, description="of a document: the picture is the page, and nothing of it is cut off or flattened"
+    page: WholeByPage | None = Field(
+        default=None,
+        description="of a document: the picture is the page, and nothing of it is cut off or flattened; of several "
+        "pages a list, null where the page is to be found",
+    )
+    text_layer: bool | None = Field(
+        default=None, description="text that can be searched in the PDF, where the slot says `text_layer: allowed`"
     )
 
     @model_validator(mode="after")
@@ -50,6 +56,10 @@ class JobOptions(RequestBody):
         if names := one_of_the_shapes(self.corners, self.page, self.crop):
             raise fields_error("CONFLICT", "say the same thing in several ways", names)
         return self
+
+
+_RawPath = Annotated[str, Field(min_length=1, max_length=1_024)]
+_SEVERAL = Field(max_length=100, json_schema_extra={"minItems": 2})
 
 
 class JobRequest(RequestBody):
@@ -62,14 +72,21 @@ class JobRequest(RequestBody):
     portal_version: Annotated[Text, Field(max_length=100)] | None = Field(
         default=None, description="of the rules; the latest when left out"
     )
-    raw_path: Annotated[str, Field(min_length=1, max_length=1_024)] | None = Field(
-        default=None, description="of one's own upload, or of a master of one's own"
+    raw_path: _RawPath | None = Field(default=None, description="of one's own upload, or of a master of one's own")
+    raw_paths: Annotated[tuple[_RawPath, ...], _SEVERAL, AfterValidator(AtLeast(2))] | None = Field(
+        default=None,
+        description="in place of raw_path: of several uploads of one's own, at most MAX_PAGES, the pages of one PDF in "
+        "this order; the first one's id is the job's, and one credit is charged",
     )
     artifact_url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = Field(
         default=None, description="in place of raw_path: where the file can be fetched, from an allowed origin"
     )
-    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the file")
-    original_filename: Text | None = Field(default=None, description="what names the document, by the slot's pattern")
+    mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(
+        default=None, description="of the file, or of the first"
+    )
+    original_filename: Text | None = Field(
+        default=None, description="of the file, or of the first: names the document, by the slot's pattern"
+    )
     options: JobOptions = Field(
         default_factory=JobOptions,
         description="what the owner chose; shares refer to the picture upright by EXIF and turned by `rotate`",
@@ -77,10 +94,11 @@ class JobRequest(RequestBody):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("raw_path", "artifact_url") if getattr(self, name) is not None]
+        names = ["raw_path", "raw_paths", "artifact_url"]
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
-            code, message = ("CONFLICT", "are two sources") if given else ("REQUIRED", "one of the two is needed")
-            raise fields_error(code, message, given or ["raw_path", "artifact_url"])
+            code, message = ("CONFLICT", "are several sources") if given else ("REQUIRED", "one of these is needed")
+            raise fields_error(code, message, given or names)
         return self
 
 
