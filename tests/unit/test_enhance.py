@@ -219,7 +219,7 @@ def test_a_desk_beside_the_paper_does_not_pull_the_crop() -> None:
     image = signature()
     image.paste((92, 62, 41), (0, 0, 90, 800))
     after, operations = enhanced(image, "signature")
-    assert operations == ["background_division", "crop_to_ink"]
+    assert operations == ["background_division", "ink_alone", "crop_to_ink"]
     assert after.width < 0.55 * image.width
 
 

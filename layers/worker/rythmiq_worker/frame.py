@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # Naming their engines costs a job nothing that does not use them.
     from rythmiq_worker.engines.faces import Box
     from rythmiq_worker.engines.text import TextLine
+    from rythmiq_worker.ink_sight import InkSight
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Frame:
         kind: photo, signature, thumb or document: `auto` resolved once, with the faces.
         quality: QUALITY's judgement of the first page as it came.
         operations: what was done to the pixels, for the receipt.
+        ink: what the first page of a signature or thumb shows, on the upload; None for other kinds.
         lines: OCR's text lines in reading order; None when no text was looked for.
         document: SCHEMA's conformed file, with its receipt.
         artifacts: UPLOAD's storage keys.
@@ -66,6 +68,7 @@ class Frame:
     kind: "Literal['photo', 'signature', 'thumb', 'document'] | None" = None
     quality: Quality | None = None
     operations: list[Operation] = field(default_factory=list)
+    ink: "InkSight | None" = None
     lines: "list[TextLine] | None" = None
     document: bytes = b""
     receipt: Receipt | None = None

@@ -1,38 +1,40 @@
 """A signature or a thumb impression on paper: where the ink is, and the ink alone on white.
 
-The ink keeps its colour. Nothing is sharpened, smoothed or thresholded, since a portal compares strokes and ridges.
+The ink keeps its colour. Nothing is sharpened, smoothed or thresholded, since a portal compares strokes and ridges;
+where a sheet is ruled, or a desk shows beside it, what is no ink becomes white.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq_worker.ink_parts import sorted_ink, unframed
+from rythmiq_worker.ink_sight import InkKind, InkSight, is_page, judge_ink
 from rythmiq_worker.paper import Colours, Paper, divide, find_paper
 from rythmiq_worker.picture import Picture
+from rythmiq_worker.ruling import find_ruling
+from rythmiq_worker.sheet_mask import sheet_mask
+
+Mask = NDArray[np.bool_]
 
 MARGIN: Final = 0.08
 # The widest stroke of a pen, and the widest smear of a thumb, as a share of the picture's long side.
 _STROKE_SHARE: Final = {"signature": 0.06, "thumb": 0.33}
 # How much of the picture can be ink; above it, it is no signature or thumb (a face, a page).
-_MOST_INK: Final = {"signature": 0.30, "thumb": 0.75}
+_MOST_INK: Final = {"signature": 0.40, "thumb": 0.75}
 _LEAST_INK: Final = 0.0003
 _DARKEST_PAPER: Final = 70
 _WHITE_PAPER: Final = 250
 _THRESHOLDS: Final = (120.0, 215.0)
 _LEAST_CONTRAST: Final = 25.0
-# A speck holds less than this share of all ink; only what holds more pulls the box.
-_SPECK_SHARE: Final = 0.004
-_SPECK_PX: Final = 6
-_SOLID: Final = 0.5
 # Cutting off less than this share of a side is not worth it, which also makes a second run do nothing.
 _LEAST_CUT: Final = 0.03
+_RIM_PX: Final = 2
 _ALL: Final = (0.0, 0.0, 1.0, 1.0)
-
-InkKind = Literal["signature", "thumb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,15 @@ class Ink:
         paper: the paper behind it.
         whitening: how much brighter than its paper white is set, so that the paper's grain is white too; 1 and more.
         box: the ink with its margin: left, top, right, bottom as shares of the picture; may reach over its border.
+        keep: where it is, h x w, uint8, 255 for ink; None where nothing else lies on the paper.
+        rules: how many ruled lines of the paper are not in `keep`.
     """
 
     paper: Paper
     whitening: float
     box: tuple[float, float, float, float]
+    keep: Colours | None = None
+    rules: int = 0
 
     @property
     def on_white(self) -> bool:
@@ -61,34 +67,55 @@ class Ink:
         return left < _LEAST_CUT and top < _LEAST_CUT and right > 1 - _LEAST_CUT and bottom > 1 - _LEAST_CUT
 
 
-def find_ink(glance: Image.Image, kind: InkKind) -> Ink | None:
-    """Find the ink of a signature or thumb; None when the picture does not look like ink on paper.
-
-    Where a signature cannot be told from what reaches in over the border, as on ruled paper, the box is the whole
-    picture.
+def find_ink(glance: Image.Image, kind: InkKind) -> tuple[Ink | None, InkSight]:
+    """Find the ink of a signature or thumb, and say what it looks like.
 
     Args:
         glance: RGB, small.
         kind: decides how wide a stroke can be and how much of the picture it can cover.
+
+    Returns:
+        the ink, None when the picture does not look like ink on paper; and what is to be said of it.
     """
     paper = find_paper(glance, _STROKE_SHARE[kind])
     if paper.level < _DARKEST_PAPER:
-        return None
+        return None, InkSight("not_ink")
     evenness = np.asarray(divide(glance, paper.field, (255, 255, 255)).convert("RGB"), dtype=np.uint8)
     # Blue ink is dark in red only: the darkest channel shows every ink.
     darkness = np.ascontiguousarray(evenness.min(axis=2))
+    sheet = sheet_mask(glance)
+    if sheet is not None:
+        darkness[_enlarged(sheet, darkness.shape) == 0] = 255
     threshold = _threshold(darkness)
     if threshold is None:
-        return None
+        return None, InkSight("no_ink")
     mask = darkness < threshold
-    if not _LEAST_INK <= float(mask.mean()) <= _MOST_INK[kind]:
-        return None
+    share = float(mask.mean())
+    if share < _LEAST_INK:
+        return None, InkSight("no_ink")
+    ruling = find_ruling(darkness) if kind == "signature" else None
+    bare = unframed(mask if ruling is None or not ruling.count else mask & ~ruling.mask)
+    kept, foreign = sorted_ink(bare)
+    sight = InkSight("not_ink") if share > _MOST_INK[kind] else _sight(kept, foreign, kind)
+    if kept is None or sight.finding in {"no_ink", "not_ink"}:
+        return None, sight
     blank = darkness[~mask].astype(np.float32)
     grain = float(np.clip(blank.mean() - 2.5 * blank.std(), threshold, 255))
-    bounds = _bounds(mask)
-    if bounds is None and kind == "thumb":
-        return None
-    return Ink(paper, 255 / grain, _ALL if bounds is None else _with_margin(bounds, mask.shape))
+    rules = 0 if ruling is None else ruling.count
+    keep = None
+    if sight.finding == "ink" and (foreign is not None or rules or sheet is not None or bare is not mask):
+        fainter = darkness < (threshold + grain) / 2
+        keep = _keep(kept, fainter if ruling is None else fainter & ~ruling.mask)
+    return Ink(paper, 255 / grain, _with_margin(kept), keep, rules), sight
+
+
+def _sight(kept: Mask | None, foreign: Mask | None, kind: InkKind) -> InkSight:
+    """Judge the ink, and what lies at the border, which may be a page that runs on beyond it."""
+    if kept is None:
+        return InkSight("no_ink" if foreign is None else "not_ink")
+    if kind == "signature" and foreign is not None and is_page(kept | foreign):
+        return InkSight("not_ink")
+    return judge_ink(kept, kind)
 
 
 def _threshold(darkness: Colours) -> float | None:
@@ -101,36 +128,32 @@ def _threshold(darkness: Colours) -> float | None:
     return float(np.clip(level + 1, *_THRESHOLDS))
 
 
-def _bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Bound the ink: left, top, right, bottom; specks, and dark things that reach in over the border, do not count."""
-    height, width = mask.shape
-    join = max(3, round(0.015 * max(mask.shape)) | 1)
-    joined = cv2.dilate(mask.astype(np.uint8), np.ones((join, join), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    weights = np.bincount(labels[mask], minlength=count)
-    weights[0] = 0
-    least = max(_SPECK_PX, _SPECK_SHARE * float(weights.sum()))
-    kept = np.zeros(count, bool)
-    for label in range(1, count):
-        left, top, wide, high, area = (int(value) for value in stats[label])
-        at_border = left == 0 or top == 0 or left + wide == width or top + high == height
-        intruder = at_border and (area > _SOLID * wide * high or min(wide / width, high / height) < 0.04)  # noqa: PLR2004
-        kept[label] = weights[label] >= least and not intruder
-    if not kept.any():
-        return None
-    rows, columns = np.nonzero(kept[labels] & mask)
-    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+def _enlarged(small: Mask, shape: tuple[int, ...]) -> Colours:
+    return np.asarray(
+        cv2.resize(small.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), np.uint8
+    )
 
 
-def _with_margin(bounds: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = bounds
+def _keep(kept: Mask, fainter: Mask) -> Colours:
+    """The ink with its faint ends, and a rim for its soft edge."""
+    _, labels = cv2.connectedComponents((fainter | kept).astype(np.uint8), connectivity=8)
+    found = np.zeros(int(labels.max()) + 1, bool)
+    found[labels[kept]] = True
+    found[0] = False
+    rim = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
+    return np.asarray(cv2.dilate(255 * found[labels].astype(np.uint8), rim), np.uint8)
+
+
+def _with_margin(kept: Mask) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    left, top, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
     across, down = MARGIN * (right - left), MARGIN * (bottom - top)
-    height, width = shape
+    height, width = kept.shape
     return (left - across) / width, (top - down) / height, (right + across) / width, (bottom + down) / height
 
 
 def ink_on_white(picture: Picture, ink: Ink, *, crop: bool) -> Picture:
-    """Divide by the paper, and cut to the ink if asked; at full size, when it is asked for."""
+    """Divide by the paper, leave the ink alone there, and cut to it if asked; at full size, when it is asked for."""
     shares = ink.box if crop else _ALL
     left, top = round(shares[0] * picture.width_px), round(shares[1] * picture.height_px)
     right = max(left + 1, round(shares[2] * picture.width_px))
@@ -139,5 +162,7 @@ def ink_on_white(picture: Picture, ink: Ink, *, crop: bool) -> Picture:
     field = np.full((1, 1, 3), 255, np.uint8) if ink.on_white else ink.paper.field
     target = (255.0, 255.0, 255.0) if ink.on_white else (white, white, white)
     return picture.derived(
-        lambda image: divide(image, field, target, (left, top, right, bottom)), right - left, bottom - top
+        lambda image: divide(image, field, target, (left, top, right, bottom), keep=ink.keep),
+        right - left,
+        bottom - top,
     )

@@ -65,7 +65,11 @@ def find_paper(image: Image.Image, stroke_share: float) -> Paper:
 
 
 def divide(
-    image: Image.Image, field: Colours, target: tuple[float, float, float], box: tuple[int, int, int, int] | None = None
+    image: Image.Image,
+    field: Colours,
+    target: tuple[float, float, float],
+    box: tuple[int, int, int, int] | None = None,
+    keep: Colours | None = None,
 ) -> Image.Image:
     """Bring the paper of a picture to one colour, by division, and cut a box out.
 
@@ -74,24 +78,39 @@ def divide(
         field: the paper's colour at each place, h x w x 3, uint8, any size, for the whole picture.
         target: the colour that paper becomes; above 255 it is white with a margin for its grain.
         box: left, top, right, bottom in pixels; what lies outside the picture is white. Default: all of it.
+        keep: h x w, uint8, any size, for the whole picture: 255 where it stays, 0 where it becomes white. Default: all
+            of it stays.
     """
     left, top, right, bottom = box or (0, 0, *image.size)
     canvas = Image.new("RGB", (right - left, bottom - top), _WHITE)
-    ratio_x, ratio_y = field.shape[1] / image.width, field.shape[0] / image.height
     paper = Image.fromarray(field)
+    kept = None if keep is None else Image.fromarray(keep)
     inner_left, inner_right = max(0, left), min(image.width, right)
     for strip_top in range(max(0, top), min(image.height, bottom), _STRIP_ROWS):
         strip_bottom = min(image.height, bottom, strip_top + _STRIP_ROWS)
         strip = np.asarray(image.crop((inner_left, strip_top, inner_right, strip_bottom)), dtype=np.float32)
-        under = paper.resize(
-            (strip.shape[1], strip.shape[0]),
-            Image.Resampling.BILINEAR,
-            box=(inner_left * ratio_x, strip_top * ratio_y, inner_right * ratio_x, strip_bottom * ratio_y),
+        size = (strip.shape[1], strip.shape[0])
+        place = (
+            inner_left / image.width,
+            strip_top / image.height,
+            inner_right / image.width,
+            strip_bottom / image.height,
         )
+        under = _part(paper, place, size)
         quotient = strip * (np.asarray(target, np.float32) / np.maximum(np.asarray(under, np.float32), 1))
+        if kept is not None:
+            share = np.asarray(_part(kept, place, size), np.float32)[:, :, None] / 255
+            quotient = share * quotient + 255 * (1 - share)
         even = np.minimum(quotient + 0.5, 255).astype(np.uint8)
         canvas.paste(Image.fromarray(even), (inner_left - left, strip_top - top))
     return canvas
+
+
+def _part(small: Image.Image, place: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
+    """A part of a small copy, given in shares of its sides, at the size of the part itself."""
+    left, top, right, bottom = place
+    box = (left * small.width, top * small.height, right * small.width, bottom * small.height)
+    return small.resize(size, Image.Resampling.BILINEAR, box=box)
 
 
 def _percentile(values: NDArray[np.float32], share: float) -> float:

@@ -8,7 +8,7 @@ decided on small copies, and done at full size when the pixels are asked for.
 
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.stages.enhance_ink import enhance_ink
+from rythmiq_worker.stages.enhance_ink import enhance_ink, look_at_ink
 from rythmiq_worker.stages.enhance_page import cut_out, enhance_pages
 
 
@@ -28,5 +28,4 @@ def enhance(frame: Frame, ctx: Context) -> None:
     elif frame.kind in {"signature", "thumb"}:
         if options.corners is not None:
             frame.pages = [cut_out(page, options.corners) for page in frame.pages]
-        if rules.enhance != "off":
-            enhance_ink(frame, ctx)
+        (look_at_ink if rules.enhance == "off" else enhance_ink)(frame, ctx)

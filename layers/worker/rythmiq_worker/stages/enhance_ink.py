@@ -1,54 +1,134 @@
-"""ENHANCE for a signature or a thumb impression: the ink alone, on white.
+"""ENHANCE for a signature or a thumb impression: the ink alone, on white, and what is to be said of it.
 
 Its tones stay as they are: a portal compares strokes and ridges.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white
+from rythmiq_worker.pages.find import find_page
+from rythmiq_worker.pages.sheet import flattened
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from pydantic import JsonValue
 
-    from rythmiq_worker.ink import InkKind
+    from rythmiq.contracts.payload import Crop, Options
+    from rythmiq_worker.ink_sight import InkKind, InkSight
     from rythmiq_worker.picture import Picture
 
 
+def look_at_ink(frame: Frame, ctx: Context) -> None:
+    """Say what the first page's ink looks like where the slot leaves the pixels alone; sets `frame.ink`.
+
+    Raises:
+        JobError: DECODE_FAILED.
+    """
+    glance = _chosen(frame.pages[0].glance(), ctx.payload.options.crop)
+    _judged(frame, ctx, find_ink(glance, _kind(frame))[1])
+
+
 def enhance_ink(frame: Frame, ctx: Context) -> None:
-    """Free the ink of each page from its paper, and cut to it unless its owner drew a crop.
+    """Free the ink of each page from its paper, and cut to it unless its owner drew a crop; sets `frame.ink`.
 
     Raises:
         JobError: DECODE_FAILED.
     """
     rules = ctx.payload.portal_schema.schema_definition
-    kind: InkKind = "signature" if frame.kind == "signature" else "thumb"
     for index, page in enumerate(frame.pages):
+        freed, sight = _freed(frame, page, _kind(frame), ctx.payload.options)
+        if index == 0:
+            _judged(frame, ctx, sight)
+        if rules.color != "rgb":
+            frame.operations.append(Operation(op="gray"))
+            freed = freed.derived(lambda image: image.convert("L").convert("RGB"), freed.width_px, freed.height_px)
+        frame.pages[index] = freed
+
+
+def ink_notices(sight: "InkSight", kind: "InkKind", wanted: int | None) -> tuple[Notice, ...]:
+    """Say what is wrong with a picture of ink.
+
+    Args:
+        sight: what it shows.
+        kind: what it should show.
+        wanted: how many signatures the slot wants, one below the other; None: one.
+    """
+    found: list[Notice] = []
+    if sight.finding == "no_ink":
+        found.append(Notice(WarningCode.NO_INK, {"reason": "thumb"} if kind == "thumb" else {}))
+    elif sight.finding == "not_ink":
+        found.append(Notice(WarningCode.NO_INK, {"reason": "not_thumb" if kind == "thumb" else "not_ink"}))
+    elif sight.finding == "print":
+        found.append(Notice(WarningCode.PRINTED_TEXT))
+    elif sight.finding == "lines" and wanted is None:
+        found.append(Notice(WarningCode.SEVERAL_LINES, {"found": sight.lines}))
+    if sight.cut:
+        found.append(Notice(WarningCode.INK_TOUCHES_EDGE))
+    if wanted is not None and sight.lines != wanted:
+        found.append(Notice(WarningCode.SIGNATURES, {"found": sight.lines, "wanted": wanted}))
+    return tuple(found)
+
+
+def _kind(frame: Frame) -> "InkKind":
+    return "signature" if frame.kind == "signature" else "thumb"
+
+
+def _judged(frame: Frame, ctx: Context, sight: "InkSight") -> None:
+    frame.ink = sight
+    wanted = ctx.payload.portal_schema.schema_definition.signatures
+    frame.warn(*ink_notices(sight, _kind(frame), wanted if frame.kind == "signature" else None))
+
+
+def _freed(frame: Frame, page: "Picture", kind: "InkKind", options: "Options") -> "tuple[Picture, InkSight]":
+    """One picture of ink, freed of its desk and its paper, and cut to it unless its owner drew a crop."""
+    glance, crop = page.glance(), options.crop
+    if crop is None and options.corners is None and options.page is None:
+        page, glance = _flat(frame, page, glance)
+    ink, sight = find_ink(glance, kind)
+    if crop is not None:
         # A crop that the owner drew is in shares of the picture they saw, so theirs stands and ours is left out.
-        crop = ctx.payload.options.crop is None
-        frame.pages[index] = _freed(frame, page, kind, crop=crop, gray=rules.color != "rgb")
+        sight = find_ink(_chosen(glance, crop), kind)[1]
+    if ink is None:
+        return page, sight
+    if not ink.on_white:
+        facts: dict[str, JsonValue] = {
+            "paper_level": round(ink.paper.level),
+            "paper_range": round(ink.paper.range, 3),
+            "whitening": round(ink.whitening, 3),
+        }
+        frame.operations.append(Operation(op="background_division", parameters=facts))
+    if ink.keep is not None:
+        frame.operations.append(Operation(op="ink_alone", parameters={"ruled_lines": ink.rules}))
+    cut = crop is None and not ink.tight
+    if cut:
+        left, top, right, bottom = (round(share, 4) for share in ink.box)
+        facts = {"left": left, "top": top, "right": right, "bottom": bottom, "margin": MARGIN}
+        frame.operations.append(Operation(op="crop_to_ink", parameters=facts))
+    if cut or ink.keep is not None or not ink.on_white:
+        page = ink_on_white(page, ink, crop=cut)
+    return page, sight
 
 
-def _freed(frame: Frame, page: "Picture", kind: "InkKind", *, crop: bool, gray: bool) -> "Picture":
-    """One picture of ink, freed of its paper and cut to it if asked."""
-    ink = find_ink(page.glance(), kind)
-    if ink is not None:
-        crop = crop and not ink.tight
-        if not ink.on_white:
-            facts: dict[str, JsonValue] = {
-                "paper_level": round(ink.paper.level),
-                "paper_range": round(ink.paper.range, 3),
-                "whitening": round(ink.whitening, 3),
-            }
-            frame.operations.append(Operation(op="background_division", parameters=facts))
-        if crop:
-            left, top, right, bottom = (round(share, 4) for share in ink.box)
-            facts = {"left": left, "top": top, "right": right, "bottom": bottom, "margin": MARGIN}
-            frame.operations.append(Operation(op="crop_to_ink", parameters=facts))
-        if crop or not ink.on_white:
-            page = ink_on_white(page, ink, crop=crop)
-    if gray:
-        frame.operations.append(Operation(op="gray"))
-        page = page.derived(lambda image: image.convert("L").convert("RGB"), page.width_px, page.height_px)
-    return page
+def _flat(frame: Frame, page: "Picture", glance: "Image") -> "tuple[Picture, Image]":
+    """The sheet alone where it lies on something, seen from straight above."""
+    sheet = find_page(glance).sheet
+    if sheet is None:
+        return page, glance
+    corners: JsonValue = [[round(float(x), 4), round(float(y), 4)] for x, y in sheet.corners]
+    facts: dict[str, JsonValue] = {"corners": corners, "by": "edges"}
+    frame.operations.append(Operation(op="page", parameters=facts))
+    size_px = sheet.size_px(page.width_px, page.height_px)
+    return page.derived(partial(flattened, sheet=sheet), *size_px), flattened(glance, sheet)
+
+
+def _chosen(glance: "Image", crop: "Crop | None") -> "Image":
+    """The part of a small copy that its owner chose."""
+    if crop is None:
+        return glance
+    left, top = int(crop.x * glance.width), int(crop.y * glance.height)
+    right, bottom = round((crop.x + crop.width) * glance.width), round((crop.y + crop.height) * glance.height)
+    return glance.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
