@@ -22,6 +22,8 @@ from rythmiq_worker.sheet_mask import sheet_mask
 Mask = NDArray[np.bool_]
 
 MARGIN: Final = 0.08
+_LOOK_PX: Final = 1000
+_LARGEST_LOOK_PX: Final = 1300
 # The widest stroke of a pen, and the widest smear of a thumb, as a share of the picture's long side.
 _STROKE_SHARE: Final = {"signature": 0.06, "thumb": 0.33}
 # How much of the picture can be ink; above it, it is no signature or thumb (a face, a page).
@@ -77,6 +79,9 @@ def find_ink(glance: Image.Image, kind: InkKind) -> tuple[Ink | None, InkSight]:
     Returns:
         the ink, None when the picture does not look like ink on paper; and what is to be said of it.
     """
+    if max(glance.size) > _LARGEST_LOOK_PX:
+        glance = glance.copy()
+        glance.thumbnail((_LOOK_PX, _LOOK_PX), Image.Resampling.BOX)
     paper = find_paper(glance, _STROKE_SHARE[kind])
     if paper.level < _DARKEST_PAPER:
         return None, InkSight("not_ink")
@@ -114,7 +119,8 @@ def _sight(kept: Mask | None, foreign: Mask | None, kind: InkKind) -> InkSight:
     if kept is None:
         return InkSight("no_ink" if foreign is None else "not_ink")
     if kind == "signature" and foreign is not None and is_page(kept | foreign):
-        return InkSight("not_ink")
+        whole = judge_ink(kept | foreign, kind)
+        return whole if whole.finding in {"print", "lines"} else InkSight("not_ink")
     return judge_ink(kept, kind)
 
 

@@ -106,12 +106,22 @@ def _lines(pieces: Levels) -> list[tuple[float, float, float]]:
         if abs(slope) > steepest:
             continue
         middle = y0 + slope * (width / 2 - x0)
-        if any(abs(middle - other) <= 2 * _BAND_PX for other, _, _ in lines):
+        if any(_meet(middle - other, (slope - lean) * width / 2) for other, lean, _ in lines):
             continue
         span = _span(pieces, middle, slope)
         if span >= _LEAST_SPAN:
             lines.append((middle, slope, span))
     return _parallel(lines)
+
+
+def _meet(apart: float, turned: float) -> bool:
+    """Whether two lines meet, or nearly, within the picture: rules never do.
+
+    Args:
+        apart: how far apart they are at its middle, in pixels.
+        turned: by how much that changes towards its right side.
+    """
+    return abs(apart) <= abs(turned) + 2 * _BAND_PX
 
 
 def _span(pieces: Levels, middle: float, slope: float) -> float:
