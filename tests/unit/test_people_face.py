@@ -69,13 +69,18 @@ def test_boxes_lie_on_a_grid_that_no_rounding_of_another_machine_moves() -> None
 
 
 def test_the_subject_is_the_largest_and_of_equals_the_most_central() -> None:
-    large, central, small = face_at(100, 100, 100), face_at(240, 200, 96), face_at(250, 250, 94)
+    large, central, small = face_at(100, 100, 100), face_at(240, 200, 98), face_at(250, 250, 96)
     assert subject_of((large, small), 500, 500) is large
     assert subject_of((large, central, small), 500, 500) is central
 
 
-def test_a_larger_face_that_is_not_sure_is_not_the_subject_unless_there_is_no_other() -> None:
-    unsure, sure = face_at(100, 100, 200, score=0.49), face_at(300, 300, 100, score=0.5)
+def test_a_larger_face_that_is_cut_is_the_subject() -> None:
+    cut, whole = face_at(100, 100, 200, score=0.25), face_at(300, 300, 100, score=1)
+    assert subject_of((cut, whole), 500, 500) is cut
+
+
+def test_a_larger_face_that_the_mesh_hardly_sees_is_not_the_subject_unless_there_is_no_other() -> None:
+    unsure, sure = face_at(100, 100, 200, score=0.24), face_at(300, 300, 100, score=0.5)
     assert subject_of((unsure, sure), 500, 500) is sure
     assert subject_of((unsure,), 500, 500) is unsure
 

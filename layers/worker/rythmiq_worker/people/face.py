@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 FOREHEAD, CHIN = 10, 152
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)
 LEAST_SCORE = 0.5
-"""Below it, what is there is no face that can be measured."""
+"""Below it, what is there alone is no face that can be measured."""
+LEAST_SUBJECT_SCORE = 0.25
+"""Below it, a face beside a better one is company: in profile or out of focus; above it, it may be cut or covered."""
 # From the mesh's forehead and chin to the box that common detectors draw; shares of the distance between the two
 # (48 frontal portraits: -.153 +- .030 and .037 +- .027; the sides agree as they are).
 _ABOVE_FOREHEAD, _BELOW_CHIN = 0.15, 0.04
 RIVAL = 0.5
 """How high another face is at least, of the subject's, so that it may as well be meant."""
-_AS_LARGE = 0.95
+_AS_LARGE = 0.97
 # Pixels of the picture: coarser than what another CPU's rounding changes, finer than anything that is decided by them.
 _GRAIN_PX = 1 / 16
 
@@ -113,14 +115,14 @@ def quarter_turn(quarters_clockwise: int, width_px: int, height_px: int) -> NDAr
 def subject_of(faces: tuple[Face, ...], width_px: int, height_px: int) -> Face:
     """The face that the picture is about: the largest, and of those that are as large the most central.
 
-    A face that the mesh is not sure of is company, and never the subject beside a sure one.
+    A face that the mesh hardly sees is company, and never the subject beside a better one.
 
     Args:
         faces: at least one.
         width_px: of the picture.
         height_px: of the picture.
     """
-    faces = tuple(face for face in faces if face.score >= LEAST_SCORE) or faces
+    faces = tuple(face for face in faces if face.score >= LEAST_SUBJECT_SCORE) or faces
     largest = max(face.box.height for face in faces)
 
     def off_centre(face: Face) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rythmiq_worker.people.cutting import Cut, cut_out
-from rythmiq_worker.people.face import LEAST_SCORE, Box, Face
+from rythmiq_worker.people.face import LEAST_SCORE, LEAST_SUBJECT_SCORE, Box, Face
 from rythmiq_worker.people.networks import run_face_network, run_mesh_network
 
 # The mesh's answer before the sigmoid: 18 to 60 in 73 of 73 visible faces, up to 4 in dogs, patterns and covered faces,
@@ -80,13 +80,13 @@ def read_mesh(rgb: NDArray[np.uint8], box: Box, roll_deg: float) -> Face | None:
         roll_deg: of the face, as `Face.roll_deg`.
 
     Returns:
-        The face, or None where the mesh sees none.
+        The face, or None where the mesh sees none; one that is cut or half covered is still a face here.
 
     Raises:
         ModelsMissingError: the networks are not installed.
     """
     seen = _look_well(rgb, Cut.about(box, roll_deg))
-    return seen.face if seen.face.score >= LEAST_SCORE else None
+    return seen.face if seen.face.score >= LEAST_SUBJECT_SCORE else None
 
 
 def _find_upright(rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
