@@ -16,7 +16,7 @@ was interrupted goes on with the `job_id` that the exception carries. The errors
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from rythmiq import client_calls as calls
@@ -113,7 +113,7 @@ class Client:
 
     def submit(  # noqa: PLR0913  what a job can be told
         self,
-        file: File,
+        file: File | Sequence[File],
         portal: str,
         slot: str | None = None,
         *,
@@ -125,15 +125,15 @@ class Client:
         job_id: str | None = None,
         on_sent: Callable[[int], object] | None = None,
     ) -> JobAccepted:
-        """Seal and upload a file, and create its job.
+        """Seal and upload a file, or several as the pages of one PDF, and create their job.
 
         Args:
-            file: a path, or the file's bytes.
+            file: a path, or the file's bytes; or several of them, in their order.
             portal: for which portal.
             slot: which of its files; may be left out where it asks for one.
             portal_version: of its rules; by default the current one.
             options: crop, rotate, face, background, caption, ocr_language.
-            filename: what its owner calls it; by default the path's name.
+            filename: what its owner calls it, or the first; by default the path's name.
             mime_type: by default guessed from the name.
             encrypted: False only for a service that takes plaintext.
             job_id: of a submit that was interrupted (`ClientError.job_id`), to go on with it.
@@ -142,20 +142,9 @@ class Client:
         Raises:
             ClientError: one of its kinds; OSError: the file cannot be read; ValueError: it cannot be asked so.
         """
-        content, name, kind = client_http.read_file(file, filename, mime_type)
+        files = client_http.read_files(file, filename, mime_type)
         order = Order(portal, slot, portal_version, options)
-        return self._run(
-            calls.submit(
-                self._service,
-                content,
-                order,
-                filename=name,
-                mime_type=kind,
-                encrypted=encrypted,
-                job_id=job_id,
-                on_sent=on_sent,
-            )
-        )
+        return self._run(calls.submit(self._service, files, order, encrypted=encrypted, job_id=job_id, on_sent=on_sent))
 
     def create_job(  # noqa: PLR0913  what a job can be told
         self,
@@ -163,6 +152,7 @@ class Client:
         slot: str | None = None,
         *,
         raw_path: str | None = None,
+        raw_paths: Sequence[str] | None = None,
         artifact_url: str | None = None,
         portal_version: str | None = None,
         options: JobOptions | None = None,
@@ -170,7 +160,7 @@ class Client:
         original_filename: str | None = None,
         idempotency_key: str | None = None,
     ) -> JobAccepted:
-        """Create a job of what is uploaded already: `raw_path`, e.g. `view.artifacts["master_path"]`, or a URL.
+        """Create a job of what is uploaded: `raw_path`, e.g. `view.artifacts["master_path"]`, `raw_paths`, or a URL.
 
         Raises:
             ClientError: one of its kinds; ValueError: it cannot be asked so.
@@ -181,6 +171,7 @@ class Client:
                 Order(portal, slot, portal_version, options),
                 idempotency_key=idempotency_key or str(uuid.uuid4()),
                 raw_path=raw_path,
+                raw_paths=raw_paths,
                 artifact_url=artifact_url,
                 mime_type=mime_type,
                 original_filename=original_filename,

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from rythmiq import client_calls as calls
@@ -55,7 +55,7 @@ class AsyncClient:
 
     async def submit(  # noqa: PLR0913  what a job can be told
         self,
-        file: File,
+        file: File | Sequence[File],
         portal: str,
         slot: str | None = None,
         *,
@@ -68,19 +68,10 @@ class AsyncClient:
         on_sent: Callable[[int], object] | None = None,
     ) -> JobAccepted:
         """See `Client.submit`."""
-        content, name, kind = await asyncio.to_thread(client_http.read_file, file, filename, mime_type)
+        files = await asyncio.to_thread(client_http.read_files, file, filename, mime_type)
         order = Order(portal, slot, portal_version, options)
         return await self._run(
-            calls.submit(
-                self._service,
-                content,
-                order,
-                filename=name,
-                mime_type=kind,
-                encrypted=encrypted,
-                job_id=job_id,
-                on_sent=on_sent,
-            )
+            calls.submit(self._service, files, order, encrypted=encrypted, job_id=job_id, on_sent=on_sent)
         )
 
     async def create_job(  # noqa: PLR0913  what a job can be told
@@ -89,6 +80,7 @@ class AsyncClient:
         slot: str | None = None,
         *,
         raw_path: str | None = None,
+        raw_paths: Sequence[str] | None = None,
         artifact_url: str | None = None,
         portal_version: str | None = None,
         options: JobOptions | None = None,
@@ -103,6 +95,7 @@ class AsyncClient:
                 Order(portal, slot, portal_version, options),
                 idempotency_key=idempotency_key or str(uuid.uuid4()),
                 raw_path=raw_path,
+                raw_paths=raw_paths,
                 artifact_url=artifact_url,
                 mime_type=mime_type,
                 original_filename=original_filename,

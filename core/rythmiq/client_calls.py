@@ -7,8 +7,8 @@ A submit is POST /uploads, the sealing, the upload, POST /jobs. Everything after
 import base64
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -41,7 +41,7 @@ from rythmiq.contracts.api import (
 )
 from rythmiq.contracts.portal import Portal
 from rythmiq.contracts.problems import ProblemCode
-from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, seal
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 
 JobFile = Literal["document", "preview", "before", "output", "text"]
 JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "before", "output", "text")
@@ -71,36 +71,39 @@ class Order:
     options: JobOptions | None = None
 
 
-def submit(  # noqa: PLR0913  a file, an order and how to go on
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file in the clear, what its owner calls it, and what it is."""
+
+    content: bytes = field(repr=False)
+    filename: str
+    mime_type: str
+
+
+def submit(  # noqa: PLR0913  files, an order and how to go on
     service: Service,
-    content: bytes,
+    files: Sequence[FileContent],
     order: Order,
     *,
-    filename: str,
-    mime_type: str,
     encrypted: bool = True,
     job_id: str | None = None,
     on_sent: Callable[[int], object] | None = None,
 ) -> Talk[JobAccepted]:
-    """Upload a file and create its job.
+    """Upload a file, or several as the pages of one, and create their job.
 
     Args:
         service: whom to ask.
-        content: the file in the clear; it leaves sealed, unless `encrypted` is False.
+        files: at least one; they leave sealed, unless `encrypted` is False.
         order: for which portal.
-        filename: what its owner calls it.
-        mime_type: what it is.
-        encrypted: whether it must be sealed.
+        encrypted: whether they must be sealed.
         job_id: of a submit that was interrupted, to go on with it.
         on_sent: told how many bytes have been uploaded.
 
     Raises:
         ClientError: one of its kinds, with `job_id` once there is one; ValueError: what is asked cannot be asked.
     """
-    if job_id is None:
-        wanted = UploadRequest(filename=filename, mime_type=mime_type, size_bytes=len(content), encrypted=encrypted)
-    else:
-        wanted = UploadRequest(job_id=job_id)
+    first, *others = files
+    wanted = _wanted(first, encrypted=encrypted) if job_id is None else UploadRequest(job_id=job_id)
     try:
         upload = read((yield from call(service, "POST", "/uploads", body=wanted)), UploadAnswer)
     except ConflictError as error:
@@ -109,20 +112,45 @@ def submit(  # noqa: PLR0913  a file, an order and how to go on
         view = yield from job(service, job_id)  # it was created after all
         return JobAccepted(job_id=view.job_id, status=view.status, links=JobLinks(self=view.links.self))
     try:
-        yield from _put(service, upload, content, encrypted=encrypted, on_sent=on_sent)
+        yield from _put(service, upload, first.content, encrypted=encrypted, on_sent=on_sent)
+        paths, sent = [upload.raw_path], _body_bytes(upload, first)
+        for file in others:
+            # What an interrupted submit has uploaded of these is not known any more; it lapses by itself.
+            page = read(
+                (yield from call(service, "POST", "/uploads", body=_wanted(file, encrypted=encrypted))), UploadAnswer
+            )
+            yield from _put(service, page, file.content, encrypted=encrypted, on_sent=_after(sent, on_sent))
+            paths.append(page.raw_path)
+            sent += _body_bytes(page, file)
         return (
             yield from create_job(
                 service,
                 order,
-                raw_path=upload.raw_path,
-                mime_type=mime_type,
-                original_filename=filename,
+                raw_path=upload.raw_path if not others else None,
+                raw_paths=paths if others else None,
+                mime_type=first.mime_type,
+                original_filename=first.filename,
                 idempotency_key=upload.job_id,
             )
         )
     except ClientError as error:
         error.job_id = upload.job_id
         raise
+
+
+def _wanted(file: FileContent, *, encrypted: bool) -> UploadRequest:
+    return UploadRequest(
+        filename=file.filename, mime_type=file.mime_type, size_bytes=len(file.content), encrypted=encrypted
+    )
+
+
+def _body_bytes(upload: UploadAnswer, file: FileContent) -> int:
+    return len(file.content) + (OVERHEAD_BYTES if upload.encryption is not None else 0)
+
+
+def _after(sent_bytes: int, on_sent: Callable[[int], object] | None) -> Callable[[int], object] | None:
+    """Tell of all files together."""
+    return None if on_sent is None else lambda more_bytes: on_sent(sent_bytes + more_bytes)
 
 
 def _put(
@@ -180,11 +208,12 @@ def create_job(  # noqa: PLR0913  POST /jobs has this many fields
     *,
     idempotency_key: str,
     raw_path: str | None = None,
+    raw_paths: Sequence[str] | None = None,
     artifact_url: str | None = None,
     mime_type: str | None = None,
     original_filename: str | None = None,
 ) -> Talk[JobAccepted]:
-    """Create a job of an upload, of one's own master, or of a URL that the service may fetch.
+    """Create a job of an upload or of several, of one's own master, or of a URL that the service may fetch.
 
     Raises:
         ClientError: one of its kinds; ValueError: what is asked cannot be asked.
@@ -194,6 +223,7 @@ def create_job(  # noqa: PLR0913  POST /jobs has this many fields
         slot=order.slot,
         portal_version=order.portal_version,
         raw_path=raw_path,
+        raw_paths=None if raw_paths is None else tuple(raw_paths),
         artifact_url=artifact_url,
         mime_type=mime_type,
         original_filename=original_filename,

@@ -4,12 +4,13 @@ httpx is imported at the first request: a program that only prints its help does
 """
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import rythmiq
+from rythmiq.client_calls import FileContent
 from rythmiq.client_exchange import LOOPBACK_HOSTS, Answer, Broken, Send, Service
 
 if TYPE_CHECKING:
@@ -23,15 +24,23 @@ _CONNECT_S = 10.0
 _FALLBACK_TYPE = "application/octet-stream"
 
 
-def read_file(file: File, filename: str | None, mime_type: str | None) -> tuple[bytes, str, str]:
-    """The content, the name and the type of a file.
+def read_files(files: File | Sequence[File], filename: str | None, mime_type: str | None) -> tuple[FileContent, ...]:
+    """One file or several, in their order; `filename` and `mime_type` are the first one's.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: one cannot be read; ValueError: there is none.
     """
+    several = [files] if isinstance(files, bytes | str | Path) else list(files)
+    if not several:
+        raise ValueError("there is no file to submit")
+    first, *others = several
+    return (_read(first, filename, mime_type), *(_read(file, None, None) for file in others))
+
+
+def _read(file: File, filename: str | None, mime_type: str | None) -> FileContent:
     content = file if isinstance(file, bytes) else Path(file).read_bytes()
     name = filename or ("file" if isinstance(file, bytes) else Path(file).name)
-    return content, name, mime_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE
+    return FileContent(content, name, mime_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE)
 
 
 def terms(service: Service) -> dict[str, Any]:

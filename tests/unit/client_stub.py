@@ -182,8 +182,9 @@ class Stub:
         )
 
     def _create(self, asked: dict[str, Any], key: str) -> "Reply":
-        held = next(held for held in self.jobs.values() if held.raw_path == asked["raw_path"])
-        assert held.raw_path in self.objects
+        paths = asked.get("raw_paths") or [asked["raw_path"]]
+        held = next(held for held in self.jobs.values() if held.raw_path == paths[0])
+        assert set(paths) <= set(self.objects)
         assert self.requests.setdefault(key, held.job_id) == held.job_id
         held.created = True
         return Reply.of({"job_id": held.job_id, "status": "pending", "links": {"self": f"/jobs/{held.job_id}"}}, 202)

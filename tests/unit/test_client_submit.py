@@ -1,6 +1,7 @@
 """The client submits a file: sealed, and charged once, whatever breaks on the way. Blocking and on an event loop."""
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,39 @@ def test_a_repeated_put_that_meets_its_own_object_counts_as_uploaded(stub: Stub,
     job = client.submit(CONTENT, "neet-2026", "photo")
     assert len(stub.lines("PUT")) == 2
     assert stub.uploaded(job.job_id) == CONTENT
+
+
+def test_several_files_are_one_job_in_their_order_named_after_the_first(
+    stub: Stub, client: Both, tmp_path: Path
+) -> None:
+    (tmp_path / "front.png").write_bytes(CONTENT)
+    told: list[int] = []
+    job = client.submit([tmp_path / "front.png", b"the back", b"more"], "aadhaar-update", on_sent=told.append)
+    asked = json.loads(stub.seen[-1].body)
+    held = list(stub.jobs.values())
+    assert asked["raw_paths"] == [entry.raw_path for entry in held]
+    assert "raw_path" not in asked
+    assert (asked["original_filename"], asked["mime_type"]) == ("front.png", "image/png")
+    assert [stub.uploaded(entry.job_id) for entry in held] == [CONTENT, b"the back", b"more"]
+    assert (job.job_id, stub.seen[-1].headers["idempotency-key"]) == (held[0].job_id, held[0].job_id)
+    assert told == sorted(told)
+    assert told[-1] == sum(len(stub.objects[path]) for path in asked["raw_paths"])
+
+
+def test_no_file_at_all_is_nothing_to_submit(stub: Stub, client: Both) -> None:
+    with pytest.raises(ValueError, match="no file"):
+        client.submit([], "aadhaar-update")
+    assert not stub.seen
+
+
+def test_several_files_that_were_interrupted_go_on_under_the_firsts_id(stub: Stub, client: Both) -> None:
+    stub.next("PUT /store", 400)
+    with pytest.raises(StoreRefusedError) as refused:
+        client.submit([CONTENT, b"the back"], "aadhaar-update")
+    first = str(refused.value.job_id)
+    job = client.submit([CONTENT, b"the back"], "aadhaar-update", job_id=first)
+    assert job.job_id == first
+    assert json.loads(stub.seen[-1].body)["raw_paths"][0] == stub.jobs[first].raw_path
 
 
 def test_a_store_in_trouble_is_asked_again(stub: Stub, client: Both) -> None:
