@@ -175,6 +175,30 @@ def test_what_the_rules_do_not_allow_is_told_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
+QUAD = "0.1,0.1,0.9,0.1,0.9,0.9,0.1,0.9"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--rotate", "90,45"), "--rotate is 0, 90, 180 or 270"),
+        (("--rotate", ""), "--rotate is 0, 90, 180 or 270"),
+        (("--corners", "0.1,0.1,0.9,0.1"), "--corners is x,y four times"),
+        (("--corners", "a,b,c,d,e,f,g,h"), "--corners is x,y four times"),
+        (("--corners", "0.1,0.9,0.9,0.9,0.9,0.1,0.1,0.1"), "--corners is x,y four times, clockwise"),
+        (("--corners", QUAD, "--corners", "0,0,2,0,1,1,0,1"), "--corners is x,y four times"),
+        (("--page", "half"), "--page is whole, or -"),
+        (("--page", "whole", "--corners", QUAD), "give one of --corners and --page"),
+        (("--page", "whole", "--crop", "0,0,1,1"), "give one of --page and --crop"),
+        (("--text-layer",), "leave --text-layer out: the portal's rules do not allow it"),
+    ],
+)
+def test_what_cannot_be_said_of_a_page_is_told(
+    photo: Path, rules: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    assert said in misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", *flags)
+
+
 def test_a_turn_by_another_angle_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
     assert "--rotate is 0, 90, 180 or 270" in misused(
         "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--rotate", 45

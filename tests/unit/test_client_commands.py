@@ -170,6 +170,44 @@ def test_what_the_services_rules_do_not_allow_is_told_before_anything_is_uploade
     assert not stub.lines("POST")
 
 
+def test_choices_travel_for_all_pages_or_page_by_page(stub: Stub, photo: Path) -> None:
+    quad = "0.1,0.1,0.9,0.1,0.9,0.9,0.1,0.9"
+    square = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
+    for flags, options in (
+        (("--rotate", "90"), {"rotate": 90}),
+        (("--rotate", "90,,180"), {"rotate": [90, None, 180]}),
+        (("--page", "whole"), {"page": "whole"}),
+        (("--corners", quad), {"corners": square}),
+        (
+            ("--corners", "-", "--corners", quad, "--page", "whole", "--page", "-"),
+            {"corners": [None, square], "page": ["whole", None]},
+        ),
+    ):
+        done = at(stub, "submit", photo, "--portal", "aadhaar-update", *flags)
+        assert done.exit_code == ExitCode.OK, done.stderr
+        assert json.loads(stub.seen[-1].body)["options"] == options
+
+
+def test_several_files_are_one_job_named_after_the_first(stub: Stub, photo: Path, tmp_path: Path) -> None:
+    back = tmp_path / "back.jpg"
+    back.write_bytes(b"\xff\xd8 the back")
+    done = at(stub, "submit", photo, back, "--portal", "aadhaar-update", "--slot", "document-pdf")
+    asked = json.loads(stub.seen[-1].body)
+    assert (done.stdout.strip(), len(asked["raw_paths"])) == (stub.only_job().job_id, 2)
+    assert asked["original_filename"] == "me.jpg"
+    assert [stub.uploaded(job_id) for job_id in stub.jobs] == [photo.read_bytes(), back.read_bytes()]
+
+
+def test_several_files_are_together_no_larger_than_one_may_be(
+    stub: Stub, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(photo.read_bytes())
+    monkeypatch.setattr("rythmiq_cli.commands.submit.MAX_INPUT_BYTES", 2 * size)
+    assert at(stub, "submit", photo, photo, "--portal", "aadhaar-update").exit_code == ExitCode.OK
+    done = at(stub, "submit", photo, photo, photo, "--portal", "aadhaar-update")
+    assert (done.exit_code, f"together these files have more than {2 * size} bytes" in done.stderr) == (2, True)
+
+
 def test_without_such_a_choice_the_rules_are_not_asked_for(stub: Stub, photo: Path) -> None:
     submitted(stub, photo)
     assert not stub.lines("GET /api/portals")

@@ -4,11 +4,13 @@ Whatever is wrong ends the command with exit code 2 and one sentence, before any
 quotes the caption's name.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
 
+from rythmiq.contracts.api import JobOptions
 from rythmiq.contracts.choices import why_refused
 from rythmiq.contracts.payload import Caption, Crop, Options, Point, refused_options
 from rythmiq.contracts.portal import SchemaDefinition
@@ -18,10 +20,11 @@ CropText = Annotated[
     str | None, typer.Option("--crop", help="x,y,width,height in shares of the picture, after --rotate.")
 ]
 Rotate = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--rotate",
-        help="0, 90, 180 or 270 degrees clockwise, before all; without it a picture on its side is turned upright.",
+        help="0, 90, 180 or 270 degrees clockwise, before all; without it a picture on its side is turned upright. "
+        "Of several pages a list, e.g. 90,,180.",
     ),
 ]
 Face = Annotated[
@@ -38,8 +41,31 @@ CaptionName = Annotated[
 CaptionDate = Annotated[
     str | None, typer.Option("--caption-date", help="The date in that strip, YYYY-MM-DD; printed DD-MM-YYYY.")
 ]
-_RULES = {"background": "background_edit", "caption": "caption"}
-_FLAGS = {"background": "--background", "caption": "--caption-name"}
+CornersText = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--corners",
+        help="Where a document's page lies: x,y of its corners, clockwise from its upper left, eight shares in all. "
+        "Repeated, page by page; - where it is to be found.",
+    ),
+]
+PageText = Annotated[
+    list[str] | None,
+    typer.Option("--page", help="whole: the picture is the page. Repeated, page by page; - where it is to be found."),
+]
+TextLayer = Annotated[
+    bool, typer.Option("--text-layer", help="Put text that can be searched into the PDF, where the portal allows it.")
+]
+_RULES = {"background": "background_edit", "caption": "caption", "text_layer": "text_layer"}
+_FLAGS = {"background": "--background", "caption": "--caption-name", "text_layer": "--text-layer"}
+_TURNS = {"0": 0, "90": 90, "180": 180, "270": 270, "": None}
+_LEFT_OUT = "-"
+_CORNERS, _COORDINATES = 4, 2
+_WRONG = {
+    "rotate": "--rotate is 0, 90, 180 or 270, or a list of these by page",
+    "corners": "--corners is x,y four times, clockwise from the page's upper left, each a share 0..1 of the picture",
+    "page": "--page is whole, or - where a page is to be found",
+}
 _CAPTION = {
     "name": "--caption-name is 1 to 60 Latin letters, digits, spaces and . ' - , ( ) /",
     "date": "--caption-date is a date of the calendar, YYYY-MM-DD",
@@ -49,40 +75,83 @@ _CAPTION = {
 def options_of(  # noqa: PLR0913  as many as there are to choose
     *,
     crop: str | None = None,
-    rotate: int | None = None,
+    rotate: str | None = None,
     face: str | None = None,
     background: Literal["white"] | None = None,
     caption_name: str | None = None,
     caption_date: str | None = None,
-) -> Options:
+    corners: Sequence[str] | None = None,
+    page: Sequence[str] | None = None,
+    text_layer: bool = False,
+) -> JobOptions:
     """Read the flags."""
-    if rotate not in {None, 0, 90, 180, 270}:
-        usage("--rotate is 0, 90, 180 or 270")
-    return Options.model_validate(
-        {
-            "rotate": rotate,
-            "crop": _shares(Crop, crop, "--crop is x,y,width,height, each a share 0..1 of the picture, inside it"),
-            "face": _shares(Point, face, "--face is x,y, each a share 0..1 of the picture"),
-            "background": background,
-            "caption": _caption(caption_name, caption_date),
-        }
-    )
+    chosen = {
+        "rotate": _turns(rotate),
+        "crop": _shares(Crop, crop, "--crop is x,y,width,height, each a share 0..1 of the picture, inside it"),
+        "face": _shares(Point, face, "--face is x,y, each a share 0..1 of the picture"),
+        "background": background,
+        "caption": _caption(caption_name, caption_date),
+        "corners": _one_or_by_page([_corners(text) for text in corners or ()]),
+        "page": _one_or_by_page([None if text == _LEFT_OUT else text for text in page or ()]),
+        "text_layer": text_layer or None,
+    }
+    try:
+        return JobOptions.model_validate(chosen)
+    except ValidationError as error:
+        [wrong, *_] = error.errors(include_url=False, include_input=False)
+        if wrong["type"] == "CONFLICT":
+            flags = " and ".join(f"--{name}" for name in wrong["ctx"]["fields"])
+            usage(f"give one of {flags}: each says what of the picture is the page")
+        usage(_WRONG.get(str(wrong["loc"][0]), wrong["msg"]))
 
 
-def hold_to_rules(options: Options, rules: SchemaDefinition) -> None:
+def worker_options(options: JobOptions) -> Options:
+    """The same as a payload has them."""
+    return Options.model_validate(options.model_dump(exclude_none=True))
+
+
+def hold_to_rules(options: JobOptions, rules: SchemaDefinition) -> None:
     """End the command when the slot's rules do not allow an option."""
-    for name in refused_options(options, rules):
+    for name in refused_options(worker_options(options), rules):
         source = rules.source_of(_RULES[name])
         usage(f"leave {_FLAGS[name]} out: {why_refused(source.model_dump(mode='json') if source else None)}")
+
+
+def _turns(text: str | None) -> Any:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not set(parts) <= _TURNS.keys() or parts == [""]:
+        usage(_WRONG["rotate"])
+    return _one_or_by_page([_TURNS[part] for part in parts])
+
+
+def _corners(text: str) -> Any:
+    if text == _LEFT_OUT:
+        return None
+    numbers = _numbers(text, _WRONG["corners"])
+    if len(numbers) != _CORNERS * _COORDINATES:
+        usage(_WRONG["corners"])
+    return list(zip(numbers[::_COORDINATES], numbers[1::_COORDINATES], strict=True))
+
+
+def _one_or_by_page(values: list[Any]) -> Any:
+    return None if not values else values[0] if len(values) == 1 else values
 
 
 def _shares(model: type[Crop | Point], text: str | None, advice: str) -> Crop | Point | None:
     if text is None:
         return None
     try:
-        numbers: list[Any] = [float(part) for part in text.split(",")]
-        return model.model_validate(dict(zip(model.model_fields, numbers, strict=True)))
+        return model.model_validate(dict(zip(model.model_fields, _numbers(text, advice), strict=True)))
     except ValueError:  # pydantic's is one
+        usage(advice)
+
+
+def _numbers(text: str, advice: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
         usage(advice)
 
 

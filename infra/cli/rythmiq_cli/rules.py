@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def _from_book(slug: str, slot: str | None) -> Rules:
         advice = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
         usage(f"{slug} has no slot {slot!r}; {advice}")
     return Rules(portal.portal, chosen.slot, portal.name, portal.version, chosen.schema_definition)
+
+
+def read_files(paths: Sequence[Path], max_bytes: int) -> list[bytes]:
+    """Read input files, which together are no larger than one may be; whatever is wrong ends the command."""
+    contents = [read_file(path, max_bytes) for path in paths]
+    if sum(map(len, contents)) > max_bytes:
+        usage(f"together these files have more than {max_bytes} bytes")
+    return contents
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:

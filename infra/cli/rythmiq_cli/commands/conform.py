@@ -13,11 +13,15 @@ from rythmiq_cli.choices import (
     Background,
     CaptionDate,
     CaptionName,
+    CornersText,
     CropText,
     Face,
+    PageText,
     Rotate,
+    TextLayer,
     hold_to_rules,
     options_of,
+    worker_options,
 )
 from rythmiq_cli.exits import ExitCode, job_failed, usage
 from rythmiq_cli.result_files import output_folder, write_whole
@@ -42,6 +46,9 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
     background: Background = None,
     caption_name: CaptionName = None,
     caption_date: CaptionDate = None,
+    corners: CornersText = None,
+    page: PageText = None,
+    text_layer: TextLayer = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
@@ -53,12 +60,15 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
         background=background,
         caption_name=caption_name,
         caption_date=caption_date,
+        corners=corners,
+        page=page,
+        text_layer=text_layer,
     )
     hold_to_rules(options, rules.definition)
     content = read_file(file, MAX_INPUT_BYTES)
     with output_folder(output):
         try:
-            receipt, notices, files = _made(content, file, rules, options)
+            receipt, notices, files = _made(content, file, rules, worker_options(options))
         except JobError as error:
             job_failed(error, as_json=as_json)
         target = output / receipt.document.filename

@@ -10,25 +10,30 @@ from rythmiq_cli.choices import (
     Background,
     CaptionDate,
     CaptionName,
+    CornersText,
     CropText,
     Face,
+    PageText,
     Rotate,
+    TextLayer,
     hold_to_rules,
     options_of,
 )
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
 from rythmiq_cli.following import follow, print_ended, save_all, transfer_progress
 from rythmiq_cli.result_files import output_folder
-from rythmiq_cli.rules import read_file
+from rythmiq_cli.rules import read_files
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 
 if TYPE_CHECKING:
     from rythmiq.client import Client
-    from rythmiq.contracts.payload import Options
+    from rythmiq.contracts.api import JobOptions
 
 
 def submit(  # noqa: PLR0913, PLR0917  the command's options
-    file: Annotated[Path, typer.Argument(help="The photo, scan or PDF.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The photo, scan or PDF; several are the pages of one PDF.")
+    ],
     portal: Annotated[str, typer.Option("--portal", help="A portal of the service's rule book.")],
     slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
@@ -39,6 +44,9 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     background: Background = None,
     caption_name: CaptionName = None,
     caption_date: CaptionDate = None,
+    corners: CornersText = None,
+    page: PageText = None,
+    text_layer: TextLayer = False,
     job_id: Annotated[
         str | None, typer.Option("--job-id", help="Go on with a submit that was interrupted; charged once.")
     ] = None,
@@ -48,7 +56,7 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     user: CloudUser = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
-    """Seal FILE, upload it and create a job for a portal; prints the job's id.
+    """Seal FILE, or several, upload them and create a job for a portal; prints the job's id.
 
     With --watch or -o it ends as the job does: 0 conforms, 1 does not in every point, 3 failed. Ctrl-C leaves the job
     running; `rythmiq watch` picks it up.
@@ -60,36 +68,31 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
         background=background,
         caption_name=caption_name,
         caption_date=caption_date,
+        corners=corners,
+        page=page,
+        text_layer=text_layer,
     )
     known = checked_id(job_id, "--job-id") if job_id else None
-    content = read_file(file, MAX_INPUT_BYTES)
+    contents = read_files(files, MAX_INPUT_BYTES)
     with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
-        from rythmiq.client import JobOptions  # noqa: PLC0415  `--help` needs none of it
-
-        if options.background is not None or options.caption is not None:
+        if options.background is not None or options.caption is not None or options.text_layer:
             _hold_to_service(client, portal, slot, options)
-        with transfer_progress(f"uploading {file.name}", len(content)) as on_sent:
+        with transfer_progress(f"uploading {files[0].name}", sum(map(len, contents))) as on_sent:
             job = client.submit(
-                content,
-                portal,
-                slot,
-                filename=file.name,
-                options=JobOptions.model_validate(options.model_dump(exclude_none=True)),
-                job_id=known,
-                on_sent=on_sent,
+                contents, portal, slot, filename=files[0].name, options=options, job_id=known, on_sent=on_sent
             )
         if not watch and output is None:
             print(json.dumps({"job_id": job.job_id, "status": job.status}) if as_json else job.job_id)
             return
         view = follow(client, job.job_id)
-        files: list[str] = []
+        saved: list[str] = []
         if output is not None and view.status == "completed":
             with output_folder(output):
-                files = save_all(client, view, output)
-    print_ended(view, files, as_json=as_json)
+                saved = save_all(client, view, output)
+    print_ended(view, saved, as_json=as_json)
 
 
-def _hold_to_service(client: "Client", portal: str, slot: str | None, options: "Options") -> None:
+def _hold_to_service(client: "Client", portal: str, slot: str | None, options: "JobOptions") -> None:
     """Ask the service's rule book before anything is uploaded; a slot that it lacks is the service's to refuse."""
     slots = client.portal(portal).slots
     chosen = [entry for entry in slots if entry.slot == slot or (slot is None and len(slots) == 1)]
