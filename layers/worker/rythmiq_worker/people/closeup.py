@@ -81,14 +81,15 @@ def closeup(rgb: NDArray[np.uint8], face: Face, face_px: int) -> Closeup:
     scale = face_px / height_px
     side = round(_ROOM * face_px)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    # Large faces are first reduced by area, on the part that is needed, and only then turned.
+    # Large faces are first reduced by area, by a whole number and on the part that is needed, and only then turned.
     reach = _ROOM * height_px * math.sqrt(0.5) + 2
     left, top = (max(0, int(value - reach)) for value in middle)
     right, bottom = (int(value + reach) for value in middle)
     part = rgb[top : max(top + 1, bottom), left : max(left + 1, right)]
-    reduced = min(1.0, scale)
-    if part.size and reduced < 1:
-        size = (max(1, round(part.shape[1] * reduced)), max(1, round(part.shape[0] * reduced)))
+    times = max(1, min(int(1 / scale), *part.shape[:2]))
+    if times > 1:
+        size = (part.shape[1] // times, part.shape[0] // times)
+        part = part[: size[1] * times, : size[0] * times]
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     angle = math.radians(face.roll_deg)
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
@@ -97,6 +98,7 @@ def closeup(rgb: NDArray[np.uint8], face: Face, face_px: int) -> Closeup:
     levelled = points @ to_square[:, :2].T + to_square[:, 2]
     if not part.size:
         return Closeup(np.zeros((side, side, 3), np.uint8), levelled.astype(np.float32))
-    from_part = to_square @ np.array(((1 / reduced, 0, left), (0, 1 / reduced, top), (0, 0, 1)))
+    half = (times - 1) / 2  # from the middle of a reduced pixel to that of its first one
+    from_part = to_square @ np.array(((times, 0, left + half), (0, times, top + half), (0, 0, 1)))
     square = cv2.warpAffine(part, from_part, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Closeup(np.asarray(square, np.uint8), levelled.astype(np.float32))

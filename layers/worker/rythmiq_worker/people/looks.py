@@ -100,14 +100,13 @@ def look_of(rgb: NDArray[np.uint8], face: Face) -> Look:
     """
     yaw_deg, pitch_deg = _turn(face)
     near = closeup(rgb, face, _FACE_PX)
-    levels = lightness(near.rgb)
     return Look(
         roll_deg=face.roll_deg,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         eyes_open=_eyes_open(near),
         mouth_open=_mouth_open(face),
-        dark_glasses=_dark_glasses(near, levels),
+        dark_glasses=_dark_glasses(near),
         chroma=_chroma(near),
     )
 
@@ -177,22 +176,22 @@ def _without_trend(profile: NDArray[np.float32]) -> NDArray[np.float32]:
     return (profile - slope * at).astype(np.float32)
 
 
-def _dark_glasses(near: Closeup, levels: NDArray[np.float32]) -> float:
+def _dark_glasses(near: Closeup) -> float:
     side = near.rgb.shape[0]
     spots = [
-        levels[max(0, y - _CHEEK_PX) : y + _CHEEK_PX + 1, max(0, x - _CHEEK_PX) : x + _CHEEK_PX + 1].ravel()
+        near.rgb[max(0, y - _CHEEK_PX) : y + _CHEEK_PX + 1, max(0, x - _CHEEK_PX) : x + _CHEEK_PX + 1].reshape(-1, 3)
         for x, y in np.clip(np.rint(near.points[list(_CHEEKS)]).astype(np.int64), 0, side - 1).tolist()
     ]
-    cheeks = quantile(np.concatenate(spots), 0.5)
+    cheeks = quantile(lightness(np.concatenate(spots)), 0.5)
     brightest = 0.0
     for ring, *_ in _EYES:
         outline = near.points[list(ring)]
         middle = outline.mean(axis=0)
         hull = cv2.convexHull(np.rint(middle + (outline - middle) * np.array(_SOCKET)).astype(np.int32))
-        filled = np.zeros(levels.shape, np.uint8)
+        filled = np.zeros(near.rgb.shape[:2], np.uint8)
         cv2.fillPoly(filled, [hull], 1)
         if filled.any():
-            brightest = max(brightest, quantile(levels[filled > 0], 0.9))
+            brightest = max(brightest, quantile(lightness(near.rgb[filled > 0]), 0.9))
     return min(1.0, max(0.0, 1 - brightest / max(cheeks, 1.0)))
 
 

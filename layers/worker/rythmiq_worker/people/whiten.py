@@ -113,7 +113,7 @@ def _cut(rgb: Pixels, mask: Pixels) -> _Cut:
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8) for plane in (rgb, mask)
     )
     slopes, base = _guided(small.astype(np.float32), person.astype(np.float32))
-    alpha = (slopes * small).sum(axis=2, dtype=np.float32) + base
+    alpha = _dot(slopes, small) + base
     window = np.ones((2 * _RADIUS_PX + 1, 2 * _RADIUS_PX + 1), np.uint8)
     alpha[cv2.erode(person, window) >= _SURE] = 255
     alpha[cv2.dilate(person, window) <= _CLEAR] = 0
@@ -140,8 +140,14 @@ def _guided(image: Plane, mask: Plane) -> tuple[Plane, Plane]:
     x, y, z = (cross[..., channel] * scale for channel in range(3))
     slopes = np.stack((c00 * x + c01 * y + c02 * z, c01 * x + c11 * y + c12 * z, c02 * x + c12 * y + c22 * z), axis=-1)
     slopes = np.asarray(np.rint(slopes * _GRAIN) / _GRAIN, np.float32)
-    base = mean - (slopes * means).sum(axis=2, dtype=np.float32)
+    base = mean - _dot(slopes, means)
     return _mean(slopes), _mean(np.asarray(np.rint(base * _GRAIN) / _GRAIN, np.float32))
+
+
+def _dot(slopes: Plane, colours: Plane | Pixels) -> Plane:
+    """Over the three channels; three times faster than a sum over so short an axis."""
+    red, green, blue = (slopes[..., channel] * colours[..., channel] for channel in range(3))
+    return np.asarray(red + green + blue, np.float32)
 
 
 def _mean(plane: Plane, radius_px: int = _RADIUS_PX) -> Plane:
@@ -222,10 +228,12 @@ def _beside(rgb: Pixels, chosen: Flags) -> tuple[Pixels, Flags]:
 
 def _before_white(rgb: Pixels, mask: Pixels, cut: _Cut, behind: Pixels) -> Pixels:
     size = (mask.shape[1], mask.shape[0])
-    slopes, base, colour, small = (
-        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (cut.slopes, cut.base, behind, cut.alpha)
+    slopes, base, small = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        for plane in (cut.slopes, cut.base, cut.alpha)
     )
-    alpha = ((slopes * rgb).sum(axis=2, dtype=np.float32) + base) / np.float32(255)
+    colour = np.asarray(cv2.resize(behind, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    alpha = (_dot(slopes, rgb) + base) / np.float32(255)
     alpha = np.where((small <= 0) | (small >= 1), small, alpha)
     levels = np.asarray(np.rint(_stretched(np.asarray(alpha, np.float32)) * 255), np.uint32)[..., None]
     white = rgb + ((255 - levels) * (255 - colour.astype(np.uint32)) + 127) // 255
