@@ -174,7 +174,9 @@ def _white_rows(seen: list[_Seen]) -> list[Row]:
     several, alone = kept[True], kept[False]
     worst_ms = max(least_ms, default=0.0)
     return [
-        _most("white background for one of several people", several["white"], 0, _words(several)),
+        _count(
+            "white background for one of several people, the others cropped away", several["white"], _words(several)
+        ),
         _count("white background for single people", alone["white"], _words(alone)),
         {
             "what": "CPU of a white background, worst portrait",

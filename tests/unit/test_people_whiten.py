@@ -116,6 +116,11 @@ def test_a_second_face_keeps_the_photo() -> None:
     assert white_background(rgb, mask, (face, _face((60, 120), 110))) == (None, "several_people")
 
 
+def test_a_second_face_that_the_border_cuts_keeps_the_photo() -> None:
+    rgb, mask, face = _head()
+    assert white_background(rgb, mask, (face, _face((-30, 200), 180))) == (None, "several_people")
+
+
 def test_a_small_face_on_a_poster_does_not() -> None:
     rgb, mask, face = _head()
     assert white_background(rgb, mask, (face, _face((50, 60), 40)))[1] is None
@@ -135,6 +140,13 @@ def test_a_second_body_in_the_mask_keeps_the_photo() -> None:
     rgb, mask, face = _head()
     for picture, colour in ((rgb, (90, 60, 50)), (mask, 255)):
         cv2.circle(picture, (45, 150), 35, colour, -1)
+    assert white_background(rgb, mask, (face,)) == (None, "unclear_edge")
+
+
+def test_a_guest_out_of_focus_that_the_mask_half_takes_keeps_the_photo() -> None:
+    rgb, mask, face = _head()
+    for picture, colour in ((rgb, (120, 110, 110)), (mask, 110)):
+        cv2.circle(picture, (30, 130), 25, colour, -1)
     assert white_background(rgb, mask, (face,)) == (None, "unclear_edge")
 
 

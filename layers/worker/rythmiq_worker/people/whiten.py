@@ -41,8 +41,8 @@ SAME_COLOUR = 0.06
 """Share of the outline whose two sides have one colour."""
 LEFT_OVER = 0.012
 """Share of the person, near the outline, that has the colour of the background beside it."""
-OTHERS = 0.002
-"""Share of the picture taken for a person, apart from the subject."""
+STRAY = 0.003
+"""Share of the picture that would be kept though it is no part of the subject: a guest out of focus, a lamp."""
 COMPANION = 0.3
 """Height of another face over the subject's, from which it is somebody."""
 _FACE_SURE = 0.98
@@ -50,7 +50,7 @@ _BESIDE_PX = 8
 _ALIKE = 12.0
 _LEFT_ALIKE = 8.0
 _HARMLESS = 85.0  # L* of a background so light that white in its place cannot be seen, if it is the person's
-_NEAR_OUTLINE_PX = 41
+_NEAR_OUTLINE_PX, _STRAY_PX = 41, 25
 _UNSURE = (0.18, 0.82)  # of alpha before it is stretched
 _CERTAIN = (0.14, 0.86)
 
@@ -96,12 +96,15 @@ def white_background(rgb: Pixels, mask: Pixels, faces: tuple[Face, ...]) -> tupl
 
 
 def _has_company(mask: Pixels, faces: tuple[Face, ...], subject: Face) -> bool:
+    """Whether somebody else is in the picture, or a face is taken for a part of the subject."""
     height_px, width_px = mask.shape
     for face in faces:
-        x, y = face.box.centre
-        if face is subject or not (0 <= x < width_px and 0 <= y < height_px):
+        box, (x, y) = face.box, face.box.centre
+        in_sight = box.x < width_px and box.y < height_px and box.x + box.width > 0 and box.y + box.height > 0
+        if face is subject or not in_sight:
             continue
-        if face.box.height >= COMPANION * subject.box.height or mask[int(y), int(x)] >= _SURE:
+        held = 0 <= x < width_px and 0 <= y < height_px and mask[int(y), int(x)] >= _SURE
+        if held or box.height >= COMPANION * subject.box.height:
             return True
     return False
 
@@ -215,7 +218,11 @@ def _is_one_person(cut: _Cut, person: Pixels, subject: Face) -> bool:
         return False
     _, labels = cv2.connectedComponents(person, connectivity=4)
     own = labels[min(person.shape[0] - 1, max(0, y)), min(person.shape[1] - 1, max(0, x))]
-    return bool(((labels > 0) & (labels != own)).mean() <= OTHERS and (labels[-1] == own).any())
+    if not own or not (labels[-1] == own).any():
+        return False
+    window = np.ones((_STRAY_PX, _STRAY_PX), np.uint8)
+    near = cv2.dilate(np.asarray(labels == own, np.uint8), window) > 0
+    return bool(((cut.alpha > _FROM) & ~near).mean() <= STRAY)
 
 
 def _beside(rgb: Pixels, chosen: Flags) -> tuple[Pixels, Flags]:
