@@ -18,7 +18,8 @@ from skimage.metrics import structural_similarity
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_worker.conform import Labels, conform
-from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.people.portrait import Wish
 from rythmiq_worker.picture import Picture, open_pages
 from tests.bench.measuring import least_cpu_s
 from tests.data.own_files import own_pages, own_portraits
@@ -94,7 +95,7 @@ def versus(name: str, data: bytes, size_px: tuple[int, int], max_bytes: int) -> 
             "max_kb": max_bytes / 1000,
         }
     )
-    ours = conform([picture], rules, LABELS, faces=())
+    ours = conform([picture], rules, LABELS)
     rival = best_integer_quality(reference, max_bytes)
     gain = ssim(decoded(ours.document), reference) - ssim(decoded(rival), reference)
     return Versus(name, gain, len(ours.document) / max_bytes, ours.table_scale or 0, ours.encodes)
@@ -168,10 +169,10 @@ def _cpu_row() -> dict[str, object]:
     rules = SchemaDefinition.model_validate(
         {"kind": "photo", "target_width": 630, "target_height": 810, "max_kb": 250, "background": "white"}
     )
-    face = Box(1020, 500, 820, 820)
+    portrait = portrait_of(picture_of(data), Wish())
 
     def ours() -> object:
-        return conform([picture_of(data)], rules, LABELS, faces=(face,))
+        return conform([picture_of(data)], rules, LABELS, portrait=portrait)
 
     def plain() -> object:
         image = Image.open(io.BytesIO(data)).convert("RGB")
@@ -193,7 +194,7 @@ def tonal_change(data: bytes, size_px: tuple[int, int]) -> float:
     rules = SchemaDefinition.model_validate(
         {"kind": "photo", "face": "off", "target_width": size_px[0], "target_height": size_px[1]}
     )
-    ours = decoded(conform([picture], rules, LABELS, faces=()).document)
+    ours = decoded(conform([picture], rules, LABELS).document)
     reference = reference_of(picture, size_px)
     return float(np.mean(deltaE_ciede2000(rgb2lab(np.asarray(ours)), rgb2lab(np.asarray(reference)))))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq_worker import installation
-from rythmiq_worker.engines import faces, models, paddle
+from rythmiq_worker.engines import models, paddle
 from tests.image.dockerfile import ROOT
 
 LOCK = ROOT / "layers" / "worker" / "models.lock"
@@ -19,9 +19,8 @@ FETCHED = {"face_detection_back.tflite", "face_landmark.tflite", "selfie_segment
 
 def test_the_lock_names_each_model_that_the_engines_ask_for() -> None:
     listed = {Path(entry.file).name: entry for entry in installation.read_lock(LOCK)}
-    needed = {models.DETECTION, models.RECOGNITION["en"], "haarcascade_frontalface_alt2.xml", *FETCHED}
+    needed = {models.DETECTION, models.RECOGNITION["en"], *FETCHED}
     optional = {models.RECOGNITION["hi"], paddle.DETECTION, *paddle.RECOGNITION.values()}
-    assert "haarcascade_frontalface_alt2.xml" in Path(faces.__file__).read_text(encoding="utf-8")
     assert needed == {name for name, entry in listed.items() if entry.required}
     assert optional < {name for name, entry in listed.items() if not entry.required}
 

@@ -14,7 +14,8 @@ from rythmiq.portals import all_portals
 from rythmiq_cli.commands.portals import NUMBERS
 from rythmiq_worker.conform import Conformed, Labels, conform
 from rythmiq_worker.conform.jpeg import MAX_ENCODES
-from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.people.portrait import Portrait, Wish
 from rythmiq_worker.picture import Picture, open_pages
 from tests.data.pages import page_photos
 from tests.data.portraits import portraits
@@ -43,7 +44,6 @@ class Case:
     name: str
     kind: str
     data: bytes
-    face: tuple[Box, ...]
     rules: SchemaDefinition
 
     def __str__(self) -> str:
@@ -64,14 +64,14 @@ def _slots() -> Iterator[tuple[str, SchemaDefinition]]:
 
 @cache
 def _cases() -> tuple[Case, ...]:
-    faces = [(sample.name, "portrait", sample.data, (Box(*sample.face),)) for sample in portraits()]
-    sheets = [(sample.name, "page", sample.data, ()) for sample in page_photos()]
-    meant: list[tuple[str, str, bytes, tuple[Box, ...]]] = [*faces, *sheets[:STRANGERS]]
-    other: list[tuple[str, str, bytes, tuple[Box, ...]]] = [*sheets, *faces[:STRANGERS]]
+    people = [(sample.name, "portrait", sample.data) for sample in portraits()]
+    sheets = [(sample.name, "page", sample.data) for sample in page_photos()]
+    meant: list[tuple[str, str, bytes]] = [*people, *sheets[:STRANGERS]]
+    other: list[tuple[str, str, bytes]] = [*sheets, *people[:STRANGERS]]
     return tuple(
-        Case(f"{name} for {slot}", kind, data, face, rules)
+        Case(f"{name} for {slot}", kind, data, rules)
         for slot, rules in _slots()
-        for name, kind, data, face in (meant if rules.kind == "photo" else other)
+        for name, kind, data in (meant if rules.kind == "photo" else other)
     )
 
 
@@ -81,9 +81,14 @@ def _picture(data: bytes) -> Picture:
 
 
 @cache
+def _portrait(data: bytes) -> Portrait:
+    return portrait_of(_picture(data), Wish())
+
+
+@cache
 def _conformed(case: Case) -> Conformed:
     labels = Labels("portal", "slot", "1", "11111111-1111-4111-8111-111111111111", "IMG 1.jpg")
-    return conform([_picture(case.data)], case.rules, labels, faces=case.face)
+    return conform([_picture(case.data)], case.rules, labels, portrait=_portrait(case.data))
 
 
 def test_there_are_enough_pictures() -> None:
@@ -129,7 +134,7 @@ def test_the_budget_is_filled_wherever_it_is_tight() -> None:
             {"kind": "photo", "target_width": 300, "target_height": 400, "max_kb": budget_kb}
         )
         for sample in portraits():
-            made = _conformed(Case(sample.name, "portrait", sample.data, (Box(*sample.face),), rules))
+            made = _conformed(Case(sample.name, "portrait", sample.data, rules))
             if made.table_scale is not None and made.table_scale > 0.1:
                 fills["portrait"].append(len(made.document) / (budget_kb * 1000))
     assert len(fills["portrait"]) >= 20
@@ -143,6 +148,6 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
     case = _cases()[0]
     labels = Labels("portal", "slot", "1", "11111111-1111-4111-8111-111111111111", "IMG 1.jpg")
     fresh = open_pages(case.data, max_pixels=80_000_000, max_pages=1, first_only=True).pages
-    again = conform(fresh, case.rules, labels, faces=case.face)
+    again = conform(fresh, case.rules, labels)
     assert again.document == _conformed(case).document
     assert again.receipt == _conformed(case).receipt

@@ -481,7 +481,7 @@ def test_a_disaster_in_the_text_engine_ends_the_job_and_not_the_worker(
         ([answers(403)], False),
         ([answers(500)], True),
         ([resets], True),
-        ([answers(200), answers(200), answers(503)], True),
+        ([answers(200), answers(200), answers(200), answers(503)], True),
     ],
     ids=["403", "500", "reset", "at the master"],
 )
@@ -500,7 +500,12 @@ def test_a_store_that_refuses_a_result_is_upload_failed(
     assert done.stages[-1] == "upload"
     names = [line.split()[1].rpartition("/")[2] for line in hostile.requests if line.startswith("PUT")]
     suffix = ".enc" if sealed else ""
-    wanted = [f"20260102T030405Z_document.jpg{suffix}", f"preview.jpg{suffix}", f"{job.job_id}.enc"]
+    wanted = [
+        f"20260102T030405Z_document.jpg{suffix}",
+        f"preview.jpg{suffix}",
+        f"before.jpg{suffix}",
+        f"{job.job_id}.enc",
+    ]
     assert names == wanted[: len(put)]
 
 

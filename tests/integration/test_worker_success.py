@@ -45,6 +45,7 @@ def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait
         "master_path": f"master/{plain_job.user_id}/{plain_job.job_id}/{plain_job.job_id}.enc",
         "preview_path": f"{prefix}/preview.jpg",
         "document_path": f"{prefix}/20260102T030405Z_document.jpg",
+        "before_path": f"{prefix}/before.jpg",
     }
     metrics = answer["metrics"]
     assert [stage["stage"] for stage in metrics["stages"]] == STAGES
@@ -100,15 +101,16 @@ def test_a_small_document_is_not_enlarged_for_its_preview(plain_job: Job, portra
     assert opened(plain_job.fetched(success.artifacts.preview_path)).size == (200, 230)
 
 
-def test_a_turned_photo_has_a_master_at_full_size_and_full_colour(plain_job: Job, portrait: bytes) -> None:
-    """The turn is a change, so the master is encoded again: quality 95, 4:4:4; and the receipt tells of it."""
+def test_the_master_of_a_turned_photo_is_the_upload_as_it_came(plain_job: Job, portrait: bytes) -> None:
+    """So every option of a later job refers to it; and the receipt tells of the turn."""
     plain_job.rules |= PHOTO
     plain_job.payload["options"] = {"rotate": 90}
     plain_job.upload(encoded(opened(portrait).transpose(Image.Transpose.ROTATE_90), quality=92))
     success = plain_job.run().success
-    master = opened(plain_job.fetched(success.artifacts.master_path))
-    assert master.size == (900, 1200)
-    assert [layer[1:3] for layer in master.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]  # of a JpegImageFile
+    assert opened(plain_job.fetched(success.artifacts.master_path)).size == (1200, 900)
+    assert success.artifacts.before_path is not None
+    before = opened(plain_job.fetched(success.artifacts.before_path))
+    assert (max(before.size), before.width > before.height) == (480, True)
     assert "turn" in {operation.op for operation in success.receipt.operations}
     assert "FACE_NOT_FOUND" not in " ".join(success.warnings)
 
@@ -215,7 +217,7 @@ def test_a_raster_slot_takes_the_first_page_and_says_so(plain_job: Job, card: by
 
 
 def test_the_same_payload_twice_writes_the_same_plaintext(sealed_job: Job, card: bytes) -> None:
-    """Document, preview, text and master, byte for byte; and the same receipt."""
+    """Document, preview, before, text and master, byte for byte; and the same receipt."""
     sealed_job.rules.clear()
     sealed_job.rules |= {"kind": "document", "max_kb": 60}
     sealed_job.upload(card)
@@ -226,7 +228,7 @@ def test_the_same_payload_twice_writes_the_same_plaintext(sealed_job: Job, card:
     assert second.artifacts == first.artifacts
     assert second.receipt == first.receipt
     assert [sealed_job.fetched(path) for path in paths] == before
-    assert len(paths) == 4
+    assert len(paths) == 5
 
 
 def test_a_master_serves_a_second_portal(store: SpacesStore, portrait: bytes) -> None:

@@ -8,9 +8,18 @@ from hypothesis import strategies as st
 
 from rythmiq.contracts.payload import Crop
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.conform.geometry import Layout, Region, can_shrink, chosen_region, lay_out
+from rythmiq_worker.conform.geometry import (
+    Layout,
+    Levelling,
+    Region,
+    Subject,
+    can_shrink,
+    chosen_region,
+    holds_head,
+    lay_out,
+)
 from rythmiq_worker.conform.kind import ResolvedKind
-from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.people.head import Head
 
 SIDES = st.integers(16, 6000)
 KINDS = st.sampled_from(("photo", "signature", "thumb", "document"))
@@ -41,6 +50,20 @@ def rules_of(**rules: Any) -> SchemaDefinition:
 
 def whole(width_px: int, height_px: int) -> Region:
     return chosen_region(width_px, height_px, None)
+
+
+def head_at(x: float, y: float, height_px: float, width_px: float | None = None) -> Head:
+    """A head of this height about a point."""
+    half = (width_px or 0.7 * height_px) / 2
+    return Head(
+        crown_y=y - height_px / 2,
+        chin_y=y + height_px / 2,
+        left_x=x - half,
+        right_x=x + half,
+        eye_y=y + 0.05 * height_px,
+        centre_x=x,
+        cut_at_top=False,
+    )
 
 
 def scales(layout: Layout) -> tuple[float, float]:
@@ -108,24 +131,101 @@ def test_a_photo_fills_its_frame(width_px: int, height_px: int, rules: dict[str,
     assert layout.placed == (0, 0, layout.width_px, layout.height_px)
 
 
-@given(st.floats(0.2, 0.8), st.floats(0.3, 0.7), st.floats(0.05, 0.15))
-def test_a_face_with_room_around_it_has_the_head_that_the_portal_asks_for(
-    across: float, down: float, side: float
+@given(st.floats(0.3, 0.7), st.floats(0.3, 0.7), st.floats(0.05, 0.3))
+def test_a_head_with_room_around_it_has_the_share_that_the_portal_asks_for(
+    across: float, down: float, height: float
 ) -> None:
-    face = Box(across * 4000 - side * 2000, down * 4000 - side * 2000, side * 4000, side * 4000)
+    head = head_at(across * 4000, down * 4000, height * 4000)
     rules = rules_of(target_width=350, target_height=450, face_ratio=[0.7, 0.8])
-    region = lay_out(rules, "photo", whole(4000, 4000), face).region
-    assert face.head_height_px / region.height == pytest.approx(0.75, abs=0.01)
+    region = lay_out(rules, "photo", whole(4000, 4000), Subject(head)).region
+    assert head.height_px / region.height == pytest.approx(0.75, abs=0.01)
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 def test_a_head_at_the_edge_stays_as_far_in_the_frame_as_the_picture_allows(across: float, down: float) -> None:
-    face = Box(across * 3600, down * 3600, 400, 400)
-    region = lay_out(rules_of(target_width=350, target_height=450), "photo", whole(4000, 4000), face).region
-    middle = face.x + face.width / 2
-    assert region.left <= middle <= region.right
-    centred = abs((region.left + region.right) / 2 - middle) < 1
+    head = head_at(across * 3600 + 200, down * 3600 + 200, 400)
+    region = lay_out(rules_of(target_width=350, target_height=450), "photo", whole(4000, 4000), Subject(head)).region
+    assert region.left <= head.centre_x <= region.right
+    assert holds_head(region, head)
+    centred = abs((region.left + region.right) / 2 - head.centre_x) < 1
     assert centred or region.left == pytest.approx(0, abs=1) or region.right == pytest.approx(4000, abs=1)
+
+
+LEANS = st.floats(-44, 44)
+
+
+@given(LEANS, st.floats(0.1, 0.9), st.floats(0.1, 0.9), st.floats(0.02, 0.8), SIDES, SIDES)
+def test_no_pixel_of_a_levelled_frame_is_from_outside_the_picture(  # noqa: PLR0913, PLR0917  what a frame depends on
+    lean: float, across: float, down: float, height: float, width_px: int, height_px: int
+) -> None:
+    head = head_at(across * width_px, down * height_px, height * height_px)
+    subject = Subject(head, Levelling(lean, across * width_px, down * height_px))
+    layout = lay_out(rules_of(target_width=350, target_height=450), "photo", whole(width_px, height_px), subject)
+    region, back = layout.region, subject.levelling.back
+    corners = [(x, y) for x in (region.left, region.right) for y in (region.top, region.bottom)]
+    for x, y in (back[:, :2] @ corner + back[:, 2] for corner in corners):
+        assert -0.01 <= x <= width_px + 0.01
+        assert -0.01 <= y <= height_px + 0.01
+
+
+@given(LEANS, st.floats(0, 4000), st.floats(0, 4000))
+def test_a_levelling_and_its_way_back_lead_to_the_same_pixel(lean: float, x: float, y: float) -> None:
+    levelling = Levelling(lean, 1000, 1500)
+    there = levelling.forth[:, :2] @ (x, y) + levelling.forth[:, 2]
+    assert levelling.back[:, :2] @ there + levelling.back[:, 2] == pytest.approx((x, y), abs=1e-6)
+
+
+def test_a_levelling_turns_clockwise_as_a_person_sees_it() -> None:
+    """What is right of the point that stays goes down."""
+    turn = Levelling(90, 100, 100).forth
+    assert turn[:, :2] @ (150, 100) + turn[:, 2] == pytest.approx((100, 150))
+
+
+def test_the_eyes_stand_where_the_portal_says() -> None:
+    rules = rules_of(target_width=600, target_height=600, face_ratio=[0.5, 0.6], eye_line=[0.6, 0.6])
+    head = head_at(2000, 2000, 800)
+    region = lay_out(rules, "photo", whole(4000, 4000), Subject(head)).region
+    assert (region.bottom - head.eye_y) / region.height == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_eye_line_never_cuts_the_head() -> None:
+    rules = rules_of(target_width=600, target_height=600, face_ratio=[0.9, 0.9], eye_line=[0.2, 0.2])
+    head = head_at(2000, 2000, 800)
+    assert holds_head(lay_out(rules, "photo", whole(4000, 4000), Subject(head)).region, head)
+
+
+@pytest.mark.parametrize(("height_px", "fits"), [(1000, True), (1002, False)])
+def test_a_head_that_is_larger_than_the_shape_can_be_does_not_fit(height_px: float, fits: bool) -> None:  # noqa: FBT001
+    layout = lay_out(
+        rules_of(target_width=600, target_height=600), "photo", whole(1000, 1400), Subject(head_at(500, 700, height_px))
+    )
+    assert layout.head_fits is fits
+
+
+def test_a_wide_head_is_framed_with_its_sides_as_long_as_its_share_allows() -> None:
+    rules = rules_of(target_width=350, target_height=450, face_ratio=[0.5, 0.9])
+    narrow, wide = (head_at(2000, 2000, 800, width_px) for width_px in (560, 900))
+    framed = [lay_out(rules, "photo", whole(4000, 4000), Subject(head)).region for head in (narrow, wide)]
+    assert framed[0].height < framed[1].height
+    assert framed[1].width >= 900
+
+
+def test_a_caption_keeps_a_strip_free_and_the_head_has_its_share_above_it() -> None:
+    rules = rules_of(target_width=413, target_height=531, face_ratio=[0.7, 0.8])
+    head = head_at(2000, 2000, 800)
+    layout = lay_out(rules, "photo", whole(4000, 4000), Subject(head), caption=True)
+    assert 0 < layout.strip_px <= 0.15 * 531
+    assert layout.placed == (0, 0, 413, 531 - layout.strip_px)
+    assert head.height_px / layout.region.height == pytest.approx(0.75, abs=0.01)
+
+
+def test_the_way_onto_the_document_ends_where_the_pixels_are_placed() -> None:
+    head = head_at(1500, 1500, 900)
+    rules = rules_of(target_width=350, target_height=450)
+    layout = lay_out(rules, "photo", whole(4000, 3000), Subject(head, Levelling(12, 1500, 1500)))
+    corner = layout.levelling.back[:, :2] @ (layout.region.left, layout.region.top) + layout.levelling.back[:, 2]
+    onto = layout.onto_document
+    assert onto[:, :2] @ corner + onto[:, 2] == pytest.approx((0, 0), abs=1e-6)
 
 
 def test_without_a_face_the_middle_is_taken() -> None:
@@ -151,7 +251,7 @@ def test_a_crop_is_at_least_a_pixel_inside_the_picture(
 
 def test_the_owners_crop_bounds_the_frame() -> None:
     region = chosen_region(1000, 1000, Crop(x=0.5, y=0.5, width=0.5, height=0.5))
-    layout = lay_out(rules_of(target_width=200, target_height=400), "photo", region, Box(100, 100, 100, 100))
+    layout = lay_out(rules_of(target_width=200, target_height=400), "photo", region, Subject(head_at(150, 150, 150)))
     assert layout.region.left >= 500
     assert layout.region.top >= 500
 

@@ -13,13 +13,15 @@ from skimage import measure as skimage_measure
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker import measures
-from rythmiq_worker.engines.faces import Box
 from rythmiq_worker.frame import Frame, Quality
 from rythmiq_worker.measures import Gray
+from rythmiq_worker.people.face import Box, Face
+from rythmiq_worker.people.portrait import Rgb
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.scoring import CURVES, Curve, judge
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
+from tests.data.faces import face_at
 from tests.unit.uploads import context, encode, exif, portrait
 
 Spoil = Callable[[Image.Image], Image.Image]
@@ -38,16 +40,16 @@ DEFECTS = frozenset(
 
 
 class FaceAt:
-    """A detector that finds what it was told, and remembers what it was shown."""
+    """A search that finds what it was told, and remembers what it was shown."""
 
     def __init__(self, *boxes: Box) -> None:
         self.boxes = boxes
         self.shown: list[tuple[int, ...]] = []
 
-    def find(self, gray: Gray) -> tuple[Box, ...]:
+    def __call__(self, rgb: Rgb) -> tuple[Face, ...]:
         """Answer without looking."""
-        self.shown.append(gray.shape)
-        return self.boxes
+        self.shown.append(rgb.shape)
+        return tuple(face_at(box) for box in self.boxes)
 
 
 def photo(width_px: int = 900, height_px: int = 900) -> Image.Image:
@@ -368,15 +370,16 @@ def test_the_upload_is_judged_the_same_twice() -> None:
     assert judged(photo()) == judged(photo())
 
 
-def test_faces_are_looked_for_once_and_stand_in_full_size_pixels() -> None:
+def test_faces_are_looked_for_once_on_a_small_copy() -> None:
     """SCHEMA gets them and need not look again."""
     detector = FaceAt(Box(100, 50, 200, 200))
     frame = Frame(upload=encode(portrait(2048, 1024), "JPEG"))
     ctx = context(kind="photo")
     decode(frame, ctx)
     quality(frame, ctx, detector)
-    assert detector.shown == [(256, 512)]
-    assert frame.faces == (Box(400, 200, 800, 800),)
+    assert detector.shown == [(256, 512, 3)]
+    assert frame.portrait is not None
+    assert frame.portrait.faces[0].box.height == pytest.approx(200, abs=1)
     assert frame.kind == "photo"
 
 
@@ -393,10 +396,11 @@ def test_the_real_face_is_found_on_the_turned_picture(rotate: int, orientation: 
     ctx = context(kind="photo", rotate=rotate)
     decode(frame, ctx)
     quality(frame, ctx)
-    assert frame.faces
-    face = frame.faces[0]
-    assert 0.3 < (face.x + face.width / 2) / 1024 < 0.6
-    assert 0.1 < (face.y + face.height / 2) / 1024 < 0.4
+    assert frame.portrait is not None
+    assert frame.portrait.subject is not None
+    x, y = frame.portrait.subject.box.centre
+    assert 0.3 < x / frame.portrait.size[0] < 0.6
+    assert 0.1 < y / frame.portrait.size[1] < 0.4
 
 
 @pytest.mark.parametrize(
@@ -407,7 +411,8 @@ def test_the_kind_is_resolved_once(kind: str, faces: int, resolved: str) -> None
     frame = Frame(pages=[Picture.from_image(photo(600, 600))])
     quality(frame, context(kind=kind), FaceAt(*[Box(150, 100, 250, 250)] * faces))
     assert frame.kind == resolved
-    assert len(frame.faces or ()) == faces
+    assert frame.portrait is not None
+    assert len(frame.portrait.faces) == faces
 
 
 @pytest.mark.parametrize("kind", ["signature", "thumb", "document"])
@@ -417,7 +422,7 @@ def test_kinds_without_faces_are_not_searched(kind: str) -> None:
     frame = Frame(pages=[Picture.from_image(photo(600, 600))])
     quality(frame, context(kind=kind), detector)
     assert detector.shown == []
-    assert frame.faces is None
+    assert frame.portrait is None
     assert frame.kind == kind
 
 

@@ -23,17 +23,22 @@ OcrLanguage = Literal["en", "hi"]
 
 QuarterTurn = Literal[0, 90, 180, 270]
 """Degrees clockwise."""
-_NAME_LETTERS = frozenset(" .'-,()/0123456789")
+_NAME_PUNCTUATION = frozenset(" .'-,()/0123456789")
 
 
 def _latin_name(text: str) -> str:
-    """Hold a name to what every Latin typeface prints; the message never quotes it."""
+    """Hold a name to the letters that the caption's typeface has; the message never quotes it."""
     plain = " ".join(unicodedata.normalize("NFC", text).split())
     if not plain:
         raise ValueError("is empty")
-    if not all(letter in _NAME_LETTERS or unicodedata.name(letter, "").startswith("LATIN ") for letter in plain):
+    if not all(letter in _NAME_PUNCTUATION or is_latin(letter) for letter in plain):
         raise ValueError("takes Latin letters, digits, spaces and . ' - , ( ) / only")
     return plain
+
+
+def is_latin(letter: str) -> bool:
+    """Whether a character is a letter of Europe's or Vietnam's Latin alphabets."""
+    return (letter <= "\u017e" or "\u1ea0" <= letter <= "\u1ef9") and unicodedata.name(letter, "").startswith("LATIN ")
 
 
 def _real_date(text: str) -> str:

@@ -13,9 +13,11 @@ from rythmiq_worker.picture import Picture
 
 if TYPE_CHECKING:
     # Naming their engines costs a job nothing that does not use them.
-    from rythmiq_worker.engines.faces import Box
+    from PIL.Image import Image
+
     from rythmiq_worker.engines.text import TextLine
     from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.people.portrait import Portrait
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,11 @@ class Frame:
 
     Attributes:
         upload: FETCH's bytes, opened.
-        pages: DECODE's upright sRGB pictures; ENHANCE may replace them.
-        faces: QUALITY's find on the first page, in its full-size pixels, largest first; None when nobody looked, which
-            is so for kinds without faces.
+        originals: DECODE's upright sRGB pictures: the upload, unedited.
+        pages: the same at first; ENHANCE may replace them.
+        before: DECODE's small copy of the first page as it came, RGB.
+        portrait: QUALITY's find on the first page as its owner turned it; None when nobody looked, which is so for
+            kinds without faces.
         kind: photo, signature, thumb or document: `auto` resolved once, with the faces.
         quality: QUALITY's judgement of the first page as it came.
         operations: what was done to the pixels, for the receipt.
@@ -63,8 +67,10 @@ class Frame:
     """
 
     upload: bytes = b""
+    originals: tuple[Picture, ...] = ()
     pages: list[Picture] = field(default_factory=list)
-    faces: "tuple[Box, ...] | None" = None
+    before: "Image | None" = None
+    portrait: "Portrait | None" = None
     kind: "Literal['photo', 'signature', 'thumb', 'document'] | None" = None
     quality: Quality | None = None
     operations: list[Operation] = field(default_factory=list)

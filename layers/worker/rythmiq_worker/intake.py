@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import RawKey, parse_key
-from rythmiq.contracts.payload import Payload, StorageReference, require_owned
+from rythmiq.contracts.payload import Payload, StorageReference, refused_options, require_owned
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.origins import OriginRefusedError, own_key, store_origin
@@ -85,6 +85,11 @@ def admitted(payload: Payload, settings: WorkerSettings) -> Context:
     bounds = payload.portal_schema.schema_definition.pixel_bounds
     if bounds is not None and bounds.min_width_px * bounds.min_height_px > _MAX_OUTPUT_PIXELS:
         raise _invalid(f"/portal_schema/schema_definition: asks for more than {_MAX_OUTPUT_PIXELS} pixels")
+    refused = refused_options(payload.options, payload.portal_schema.schema_definition)
+    if refused:
+        raise _invalid(
+            "; ".join(f"/options/{name}: the portal's rules for this file do not allow it" for name in refused)
+        )
     key = input_key(payload, settings)
     if key is not None and payload.input.artifact_url is not None:
         try:

@@ -39,6 +39,9 @@ class Curves:
 
     edge_width: Curve
     blur_effect: Curve
+    face_edge_width: Curve
+    face_smear: Curve
+    face_dark: Curve
     mean: Curve
     spread: Curve
     noise_sigma: Curve
@@ -51,9 +54,15 @@ class Curves:
 
 
 _PAPER_BLOWN: Final = Curve(0.45, 0.75)
+_FACE_EDGE_WIDTH: Final = Curve(5.2, 5.8)  # a reason from the middle on, as people.sharpness has it
+_FACE_SMEAR: Final = Curve(0.67, 0.73)
+_FACE_DARK: Final = Curve(0.0, 0.9)  # yes or no: what makes a face dark is no single figure (people.light)
 _PHOTO: Final = Curves(
     edge_width=Curve(4.2, 5.2),
     blur_effect=Curve(0.45, 0.60),
+    face_edge_width=_FACE_EDGE_WIDTH,
+    face_smear=_FACE_SMEAR,
+    face_dark=_FACE_DARK,
     mean=Curve(0.33, 0.20),
     spread=Curve(0.60, 0.36),
     noise_sigma=Curve(3.0, 8.0),
@@ -67,6 +76,9 @@ _PHOTO: Final = Curves(
 _PAGE: Final = Curves(
     edge_width=Curve(3.4, 4.2),
     blur_effect=Curve(0.42, 0.57),
+    face_edge_width=_FACE_EDGE_WIDTH,
+    face_smear=_FACE_SMEAR,
+    face_dark=_FACE_DARK,
     mean=Curve(0.33, 0.17),
     spread=Curve(0.45, 0.25),
     noise_sigma=Curve(3.0, 8.0),
@@ -80,6 +92,9 @@ _PAGE: Final = Curves(
 _INK: Final = Curves(
     edge_width=_PHOTO.edge_width,
     blur_effect=Curve(0.50, 0.65),
+    face_edge_width=_FACE_EDGE_WIDTH,
+    face_smear=_FACE_SMEAR,
+    face_dark=_FACE_DARK,
     mean=_PAGE.mean,
     spread=_PAGE.spread,
     noise_sigma=_PAGE.noise_sigma,
@@ -101,26 +116,12 @@ def judge(kind: Kind, measures: Mapping[str, float]) -> Quality:
     Args:
         kind: the resolved kind.
         measures: by the names of `Curves`; `subject_*` are of the face or, on a page, of its glare. Those that a kind
-            does not have, as `paper_blown` of a photo, may be absent.
+            does not have, as `paper_blown` of a photo, may be absent; `face_*` go before the whole's.
     """
-    curves = CURVES[kind]
-
-    def score(name: str) -> float:
-        curve: Curve = getattr(curves, name)
-        return curve.score(measures[name]) if name in measures else 1.0
-
-    dark, bright = score("mean"), min(score("subject_mean"), score("subject_blown"), score("paper_blown"))
-    sub_scores = {
-        "sharpness": min(score("edge_width"), score("blur_effect")),
-        "exposure": min(dark, bright),
-        "contrast": score("spread"),
-        "noise": score("noise_sigma"),
-        "compression": score("blockiness"),
-        "resolution": min(score("detail"), score("long_side_px")),
-    }
+    sub_scores, darker = _sub_scores(CURVES[kind], measures)
     codes = {
         "sharpness": WarningCode.BLURRED,
-        "exposure": WarningCode.TOO_DARK if dark <= bright else WarningCode.TOO_BRIGHT,
+        "exposure": WarningCode.TOO_DARK if darker else WarningCode.TOO_BRIGHT,
         "contrast": WarningCode.LOW_CONTRAST,
         "noise": WarningCode.NOISY,
         "compression": WarningCode.COMPRESSED,
@@ -135,3 +136,25 @@ def judge(kind: Kind, measures: Mapping[str, float]) -> Quality:
         reasons=tuple(codes[name] for name in worst_first if sub_scores[name] < _REASON_BELOW),
         measures=dict(measures),
     )
+
+
+def _sub_scores(curves: Curves, measures: Mapping[str, float]) -> tuple[dict[str, float], bool]:
+    """The sub-scores by name, and whether darkness weighs at least as much as brightness."""
+
+    def score(*names: str) -> float:
+        return min(getattr(curves, name).score(measures[name]) if name in measures else 1.0 for name in names)
+
+    # A soft background is no blur. But noise draws edges on a soft face, and less on the whole picture made smaller.
+    asks_face = "face_edge_width" in measures and score("noise_sigma") >= _REASON_BELOW
+    whole = 1.0 if asks_face else score("edge_width", "blur_effect")
+    dark = score("face_dark" if "face_dark" in measures else "mean")
+    bright = score("subject_mean", "subject_blown", "paper_blown")
+    sub_scores = {
+        "sharpness": min(score("face_edge_width", "face_smear"), whole),
+        "exposure": min(dark, bright),
+        "contrast": score("spread"),
+        "noise": score("noise_sigma"),
+        "compression": score("blockiness"),
+        "resolution": score("detail", "long_side_px"),
+    }
+    return sub_scores, dark <= bright

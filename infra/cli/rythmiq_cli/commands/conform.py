@@ -98,8 +98,8 @@ def _made(
     """Run the job; the results by file name."""
     from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
-    from rythmiq_cli.thumbnail import thumbnail  # noqa: PLC0415  ditto
-    from rythmiq_worker.stages.upload import PREVIEW_SIDE_PX, preview_of, text_of  # noqa: PLC0415  ditto
+    from rythmiq_worker.preview import PREVIEW_SIDE_PX  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.upload import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 
     with stage_progress(STAGES) as on_stage:
         frame = run_local(content, file.name, rules, options, on_stage)
@@ -107,7 +107,7 @@ def _made(
         raise AssertionError("SCHEMA left no receipt")
     page = receipt_page(
         frame.receipt,
-        before=thumbnail(content),
+        before=before_of(frame),
         after=preview_of(frame.document, PREVIEW_SIDE_PX),
         warnings=[str(notice) for notice in frame.warnings],
     )

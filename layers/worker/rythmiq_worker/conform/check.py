@@ -3,22 +3,26 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
-from rythmiq_worker.conform.clauses import Sight, clauses_for
-from rythmiq_worker.conform.engine import VERSIONS, Labels, look
+from rythmiq_worker.conform.clauses import clauses_for
+from rythmiq_worker.conform.engine import VERSIONS, Labels
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
-from rythmiq_worker.engines.faces import FaceDetector, HaarFaces, gray_at
+from rythmiq_worker.conform.sight import Sight, look
+from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.people.portrait import Portrait, Wish, onto_picture
+from rythmiq_worker.picture import Picture
 from rythmiq_worker.undecodable import decoder_door, require_pixels
 
 MOST_PIXELS = 80_000_000
 
-_FACE_SIDE_PX = 384
 
-
-def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: FaceDetector | None = None) -> Receipt:
+def check(data: bytes, rules: SchemaDefinition, labels: Labels) -> Receipt:
     """Measure a file against a slot's rules; nothing is changed, and nothing is raised for a damaged file.
 
     A picture that is damaged behind its headers, or has more than `MOST_PIXELS`, is not looked at: its `format` clause
@@ -26,10 +30,8 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: Fac
 
     `document.format` of a file that is neither JPEG, PNG nor PDF is the slot's own; its `format` clause fails.
     """
-    detector = detector or HaarFaces()
     facts = measure(data)
-    kind = rules.kind if rules.kind != "auto" else "document"
-    sight = Sight(kind)
+    sight = Sight(rules.kind if rules.kind != "auto" else "document")
     if facts.fault is None and facts.container in {"jpeg", "png"}:
         try:
             require_pixels(facts.width_px, facts.height_px, MOST_PIXELS)
@@ -38,9 +40,12 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: Fac
         except JobError as error:
             facts = replace(facts, container="other", fault=error.message)
         else:
-            gray, factor = gray_at(image, _FACE_SIDE_PX)
-            faces = tuple(box.scaled(factor) for box in detector.find(gray)) if rules.kind == "auto" else ()
-            sight = look(image, rules, resolve_kind(rules, faces, *image.size), detector, None)
+            portrait = None
+            if rules.kind in {"photo", "auto"} and rules.face != "off":
+                # As it lies: a portal turns nothing, and neither do we here.
+                portrait = portrait_of(Picture.from_image(image), Wish(turned=True))
+            kind = resolve_kind(rules, portrait)
+            sight = look(image, rules, kind, portrait=portrait, onto=_onto(portrait, image.width))
     clauses = clauses_for(rules, facts, sight, filename=labels.original or None, ours=False)
     return Receipt(
         portal=labels.portal,
@@ -60,3 +65,7 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, detector: Fac
         ),
         versions=VERSIONS,
     )
+
+
+def _onto(portrait: Portrait | None, width_px: int) -> NDArray[np.float64] | None:
+    return None if portrait is None or portrait.face is None else onto_picture(portrait, width_px)

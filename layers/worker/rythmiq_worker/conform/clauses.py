@@ -6,17 +6,15 @@ Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression,
 Source: SPEC 5, 9.
 """
 
-from dataclasses import dataclass
-
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
-from rythmiq_worker.conform.background import Background
-from rythmiq_worker.conform.kind import ResolvedKind
+from rythmiq_worker.conform.background_clause import background_finding
 from rythmiq_worker.conform.measure import Colour, FileFacts
+from rythmiq_worker.conform.person_clauses import person_findings, sharpness_of_face
+from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
 
 DPI_TOLERANCE = 0.5
-_FACE_TOLERANCE = (0.07, 0.14)
 _EDGE_WIDTH = (5.2, 5.8)
 _LEGIBILITY = (0.85, 0.60)
 _COLOUR_WORDS: dict[Colour, str] = {
@@ -27,29 +25,6 @@ _COLOUR_WORDS: dict[Colour, str] = {
     "other": "another colour space",
 }
 _MM_PER_INCH = 25.4
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the picture shows, measured on the final pixels; None where nobody looked.
-
-    Attributes:
-        kind: what the slot holds.
-        background: of a portrait's ring.
-        faces: how many were found.
-        head_share: head height over picture height.
-        edge_width: in pixels at 512 px, larger is softer.
-        bilevel: whether the pixels are black and white only.
-        legibility: mean confidence of the text engine, 0..1.
-    """
-
-    kind: ResolvedKind
-    background: Background | None = None
-    faces: int | None = None
-    head_share: float | None = None
-    edge_width: float | None = None
-    bilevel: bool | None = None
-    legibility: float | None = None
 
 
 def clauses_for(
@@ -83,19 +58,19 @@ def _hard(rules: SchemaDefinition, facts: FileFacts, sight: Sight, filename: str
 
 def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
     found: list[Clause] = []
+    of_a_person = sight.kind == "photo" and rules.face != "off"
     if rules.background != "any":
-        found.append(_background(rules, sight))
-    if sight.kind == "photo" and rules.face != "off":
-        found.append(_face(rules, sight))
-        if rules.face_ratio is not None:
-            found.append(_face_size(rules.face_ratio, sight, rules.source_of("face_ratio")))
+        found.append(background_finding(rules, sight).clause)
+    if of_a_person:
+        found += [finding.clause for finding in person_findings(rules, sight.portrait, sight.person)]
     if sight.kind in {"photo", "document"}:
         found.append(_sharpness(sight))
     if sight.kind == "document" and rules.ocr == "auto":
         found.append(_legibility(sight))
-    if rules.caption == "required":
-        strip = "name and date on the photo"
-        found.append(_clause("name_date_strip", strip, None, "not_checked", rules.source_of("caption")))
+    if rules.caption == "required" or sight.captioned:
+        printed, source = "name and date on the photo", rules.source_of("caption")
+        measured = "printed" if sight.captioned else None
+        found.append(_clause("name_date_strip", printed, measured, "pass" if measured else "not_checked", source))
     return found
 
 
@@ -216,37 +191,12 @@ def _filename(rules: SchemaDefinition, filename: str | None, *, ours: bool) -> C
     return _clause("filename", wanted, filename, verdict, source, hard=True)
 
 
-def _background(rules: SchemaDefinition, sight: Sight) -> Clause:
-    wanted = "plain white" if rules.background == "white" else "plain and light"
-    source = rules.source_of("background")
-    if sight.background is None:
-        return _clause("background", wanted, None, "not_checked", source)
-    measured = f"lightness {sight.background.lightness:.0f} of 100, colour {sight.background.chroma:.0f}"
-    holds = sight.background.white if rules.background == "white" else sight.background.light
-    return _clause("background", wanted, measured, "pass" if holds else "fail", source)
-
-
-def _face(rules: SchemaDefinition, sight: Sight) -> Clause:
-    source = rules.source_of("face")
-    if sight.faces is None:
-        return _clause("face", "one face", None, "not_checked", source)
-    verdict: Verdict = "pass" if sight.faces == 1 else "fail" if rules.face == "required" else "advice"
-    measured = {0: "no face found", 1: "one face"}.get(sight.faces, f"{sight.faces} faces")
-    return _clause("face", "one face", measured, verdict, source)
-
-
-def _face_size(wanted: tuple[float, float], sight: Sight, source: Source | None) -> Clause:
-    words = f"head {wanted[0]:.0%} to {wanted[1]:.0%} of the height"
-    if sight.head_share is None:
-        return _clause("face_size", words, None, "not_checked", source)
-    off = max(wanted[0] - sight.head_share, sight.head_share - wanted[1], 0.0)
-    return _clause("face_size", words, f"about {sight.head_share:.0%}", _graded(off, *_FACE_TOLERANCE), source)
-
-
 def _sharpness(sight: Sight) -> Clause:
+    if sight.kind == "photo":
+        return sharpness_of_face(sight.portrait)
     if sight.edge_width is None:
         return _clause("sharpness", "sharp edges", None, "not_checked", None)
-    words = f"edges {sight.edge_width:.2f} px wide at 512 px"
+    words = f"edges {sight.edge_width:.2f} px wide at {SHARPNESS_SIDE_PX} px"
     return _clause(
         "sharpness", f"edges up to {_EDGE_WIDTH[0]} px", words, _graded(sight.edge_width, *_EDGE_WIDTH), None
     )

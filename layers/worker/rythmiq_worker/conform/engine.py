@@ -9,40 +9,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
+import numpy as np
 import PIL
+from numpy.typing import NDArray
 from PIL import Image
 
 import rythmiq
-from rythmiq.contracts.advice import Notice, WarningCode
+from rythmiq.contracts.advice import Notice
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import sanitize_filename
-from rythmiq.contracts.payload import Crop
+from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, DocumentFacts, Operation, Receipt
-from rythmiq_worker.conform.background import background_of
-from rythmiq_worker.conform.clauses import Sight, clauses_for
+from rythmiq_worker.conform.clauses import clauses_for
+from rythmiq_worker.conform.finish import Finished, finish
 from rythmiq_worker.conform.geometry import Layout, can_shrink, chosen_region, lay_out
 from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg
 from rythmiq_worker.conform.kind import ResolvedKind, resolve_kind
 from rythmiq_worker.conform.measure import FileFacts, decoded, decoded_pages, measure
+from rythmiq_worker.conform.notices import notices_for
+from rythmiq_worker.conform.operations import operations_of
 from rythmiq_worker.conform.pdf import Page, fit_pdf
+from rythmiq_worker.conform.person import upright_onto
+from rythmiq_worker.conform.placing import Placed, place
 from rythmiq_worker.conform.png import fit_png
-from rythmiq_worker.conform.render import is_bilevel, render
-from rythmiq_worker.engines.faces import (
-    LEAST_PORTRAIT_FACE,
-    Box,
-    FaceDetector,
-    HaarFaces,
-    find_faces,
-    gray_at,
-)
-from rythmiq_worker.measures import edge_width
+from rythmiq_worker.conform.render import coloured, drawn, is_bilevel
+from rythmiq_worker.conform.sight import Sight, look
+from rythmiq_worker.conform.subject import portrait_of, wish_of
+from rythmiq_worker.people.portrait import Portrait
 from rythmiq_worker.picture import Picture
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
-_FACE_SIDE_PX = 256
-_SHARPNESS_SIDE_PX = 512
-_RIVAL = 0.6
 
 VERSIONS = {"rythmiq": rythmiq.__version__, "pillow": PIL.__version__, "opencv": cv2.__version__}
 
@@ -77,45 +74,51 @@ class Conformed:
     warnings: tuple[Notice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An encoded file, and how its pixels came about."""
+
+    encoded: Encoded
+    layout: Layout
+    shrink: float
+    finished: Finished
+    onto: NDArray[np.float64] | None
+
+
 def conform(  # noqa: PLR0913  what a document depends on
     pages: Sequence[Picture],
     rules: SchemaDefinition,
     labels: Labels,
     *,
-    faces: tuple[Box, ...] | None = None,
-    crop: Crop | None = None,
+    portrait: Portrait | None = None,
+    options: Options = Options(),  # noqa: B008  frozen
     operations: Sequence[Operation] = (),
     legibility: float | None = None,
-    detector: FaceDetector | None = None,
 ) -> Conformed:
     """Make the file that a slot takes, and measure it.
 
     Args:
-        pages: the upload, upright; a raster slot takes the first.
+        pages: the upload, upright by EXIF and as its owner turned it; a raster slot takes the first.
         rules: the slot's rules.
         labels: names for the receipt and the file.
-        faces: found in the first page, in its pixels, largest first; None looks for them when the slot needs it.
-        crop: the owner's choice; a face is then framed inside it.
+        portrait: who stands on the first page; None looks when the slot needs it.
+        options: the owner's choices; a crop bounds everything, and a face is framed inside it.
         operations: what was done to the pixels before.
         legibility: mean confidence of the text engine, 0..1.
-        detector: finds faces; default Haar.
 
     Raises:
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
     """
-    first = pages[0]
-    if faces is None:
-        faces = (
-            find_faces(first, detector or HaarFaces())
-            if rules.kind in {"photo", "auto"} and rules.face != "off"
-            else ()
-        )
-    kind = resolve_kind(rules, faces, first.width_px, first.height_px)
-    framed = _face_to_frame(faces, crop, first) if kind == "photo" else None
-    made, layout, shrink = _made(pages, rules, kind, crop, framed)
-    facts = measure(made.data)
-    watcher = detector or HaarFaces(LEAST_PORTRAIT_FACE)
-    sight = _sight(made.data, rules, kind, facts, faces, watcher, legibility)
+    if portrait is None and rules.kind in {"photo", "auto"} and rules.face != "off":
+        portrait = portrait_of(pages[0], wish_of(options))
+    kind = resolve_kind(rules, portrait)
+    if kind != "photo":
+        portrait = None
+    captioned = kind == "photo" and options.caption is not None
+    placed = place(pages[0], portrait, rules, options, captioned=captioned)
+    made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options)
+    facts = measure(made.encoded.data)
+    sight = _sight(made, rules, kind, facts, portrait, legibility)
     filename = _filename(rules, labels)
     clauses = clauses_for(rules, facts, sight, filename=filename, ours=True)
     _refuse_hard_failures(clauses)
@@ -127,52 +130,68 @@ def conform(  # noqa: PLR0913  what a document depends on
         clauses=clauses,
         document=DocumentFacts(
             filename=filename,
-            sha256=hashlib.sha256(made.data).hexdigest(),
-            bytes=len(made.data),
+            sha256=hashlib.sha256(made.encoded.data).hexdigest(),
+            bytes=len(made.encoded.data),
             width_px=facts.width_px,
             height_px=facts.height_px,
             dpi=None if facts.dpi is None else round(facts.dpi, 2),
             format=rules.output_format,
             pages=facts.pages,
         ),
-        operations=(*operations, *_operations(layout, made, crop, rules)),
-        padded_bytes=made.padded_bytes,
+        operations=(
+            *operations,
+            *operations_of(made.layout, made.encoded, made.finished, portrait, options, rules),
+        ),
+        padded_bytes=made.encoded.padded_bytes,
         versions=VERSIONS,
     )
-    table_scale = None if rules.output_format == "png" else made.scale
-    warnings = _warnings(clauses, faces, kind, rules, layout, shrink)
-    return Conformed(made.data, receipt, made.encodes, table_scale, warnings)
+    table_scale = None if rules.output_format == "png" else made.encoded.scale
+    warnings = notices_for(clauses, sight, rules, made.layout, made.finished, shrunk=made.shrink < 1)
+    return Conformed(made.encoded.data, receipt, made.encoded.encodes, table_scale, warnings)
 
 
-def _face_to_frame(faces: tuple[Box, ...], crop: Crop | None, picture: Picture) -> Box | None:
-    """The largest face whose centre is inside the owner's crop."""
-    region = chosen_region(picture.width_px, picture.height_px, crop)
-    for face in faces:
-        x, y = face.x + face.width / 2, face.y + face.height / 2
-        if region.left <= x <= region.right and region.top <= y <= region.bottom:
-            return face
-    return None
-
-
-def _made(
-    pages: Sequence[Picture], rules: SchemaDefinition, kind: ResolvedKind, crop: Crop | None, face: Box | None
-) -> tuple[Encoded, Layout, float]:
+def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
+    pages: Sequence[Picture],
+    rules: SchemaDefinition,
+    kind: ResolvedKind,
+    placed: Placed,
+    portrait: Portrait | None,
+    options: Options,
+) -> _Made:
     """Encode, with fewer pixels when the budget asks for it and the rules allow it."""
     smallest: int | None = None
     layout: Layout | None = None
     for shrink in _SHRINKS if can_shrink(rules) else _SHRINKS[:1]:
         before = layout
-        layout = _layout(pages[0], rules, kind, crop, face, shrink)
+        layout = lay_out(
+            rules,
+            kind,
+            placed.bounds,
+            placed.subject,
+            shrink=shrink,
+            caption=kind == "photo" and options.caption is not None,
+        )
         if before is not None and (before.width_px, before.height_px) == (layout.width_px, layout.height_px):
             break
+        onto = None
         try:
-            return _encoded(pages, rules, kind, crop, layout, shrink), layout, shrink
+            if rules.output_format == "pdf":
+                encoded, finished = _pdf(pages, rules, kind, options, shrink), Finished()
+            else:
+                image, finished = drawn(pages[0], layout, rules), Finished()
+                onto = upright_onto(portrait, layout, pages[0].width_px)
+                if kind == "photo":
+                    image, finished = finish(image, layout, portrait, onto, options)
+                pages[0].release()
+                encoded = _raster(coloured(image, rules), rules)
         except TooLargeError as error:
             smallest = min(smallest or error.smallest_bytes, error.smallest_bytes)
         except (OSError, ValueError) as error:
             raise JobError(
                 ErrorCode.SCHEMA_FAILED, f"the document could not be encoded ({type(error).__name__})"
             ) from None
+        else:
+            return _Made(encoded, layout, shrink, finished, onto)
     width, height = (layout.width_px, layout.height_px) if layout else (0, 0)
     raise JobError(
         ErrorCode.SIZE_EXCEEDED,
@@ -181,31 +200,8 @@ def _made(
     )
 
 
-def _layout(  # noqa: PLR0913, PLR0917  what a layout depends on
-    picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, crop: Crop | None, face: Box | None, shrink: float
-) -> Layout:
-    region = chosen_region(picture.width_px, picture.height_px, crop)
-    return lay_out(rules, kind, region, face, shrink=shrink)
-
-
-def _encoded(  # noqa: PLR0913, PLR0917  what an encode depends on
-    pages: Sequence[Picture],
-    rules: SchemaDefinition,
-    kind: ResolvedKind,
-    crop: Crop | None,
-    layout: Layout,
-    shrink: float,
-) -> Encoded:
+def _raster(image: Image.Image, rules: SchemaDefinition) -> Encoded:
     max_bytes, min_bytes = rules.max_bytes, rules.min_bytes or 0
-    if rules.output_format == "pdf":
-        return fit_pdf(
-            [_pdf_page(page, rules, kind, crop, shrink) for page in pages],
-            max_bytes=max_bytes,
-            min_bytes=min_bytes,
-            dpi=rules.target_dpi,
-        )
-    image = render(pages[0], layout, rules)
-    pages[0].release()
     if rules.max_compression_ratio is not None:
         min_bytes = max(min_bytes, math.ceil(image.width * image.height * 3 / rules.max_compression_ratio))
     if rules.output_format == "png":
@@ -213,10 +209,18 @@ def _encoded(  # noqa: PLR0913, PLR0917  what an encode depends on
     return fit_jpeg(image, max_bytes=max_bytes, min_bytes=min_bytes, dpi=rules.target_dpi, quality=rules.quality)
 
 
-def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, crop: Crop | None, shrink: float) -> Page:
-    layout = _layout(picture, rules, kind, crop, None, shrink)
-    untouched = crop is None and rules.pixel_bounds is None and shrink == 1
-    image = render(picture, layout, rules)
+def _pdf(
+    pages: Sequence[Picture], rules: SchemaDefinition, kind: ResolvedKind, options: Options, shrink: float
+) -> Encoded:
+    made = [_pdf_page(page, rules, kind, options, shrink) for page in pages]
+    return fit_pdf(made, max_bytes=rules.max_bytes, min_bytes=rules.min_bytes or 0, dpi=rules.target_dpi)
+
+
+def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, options: Options, shrink: float) -> Page:
+    region = chosen_region(picture.width_px, picture.height_px, options.crop)
+    layout = lay_out(rules, kind, region, None, shrink=shrink)
+    untouched = options.crop is None and rules.pixel_bounds is None and shrink == 1
+    image = coloured(drawn(picture, layout, rules), rules)
     scan = picture.lossless_jpeg() if untouched else None
     if scan is not None and measure(scan).colour != rules.color:
         scan = None
@@ -225,49 +229,25 @@ def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, cro
 
 
 def _sight(  # noqa: PLR0913, PLR0917  what is looked at
-    data: bytes,
+    made: _Made,
     rules: SchemaDefinition,
     kind: ResolvedKind,
     facts: FileFacts,
-    faces: tuple[Box, ...],
-    detector: FaceDetector,
+    portrait: Portrait | None,
     legibility: float | None,
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""
+    data = made.encoded.data
     if facts.container not in {"jpeg", "png"}:
         bilevel = all(is_bilevel(page) for page in decoded_pages(data)) if rules.color == "bw" else None
         return Sight(kind, bilevel=bilevel, legibility=legibility)
-    return look(decoded(data), rules, kind, detector if faces else None, legibility)
-
-
-def look(
-    image: Image.Image,
-    rules: SchemaDefinition,
-    kind: ResolvedKind,
-    detector: FaceDetector | None,
-    legibility: float | None,
-) -> Sight:
-    """Measure what a file's pixels show.
-
-    Args:
-        image: the decoded file.
-        rules: say what matters.
-        kind: what the slot holds.
-        detector: finds faces; None when it is known that there is none.
-        legibility: mean confidence of the text engine, 0..1.
-    """
-    found: tuple[Box, ...] = ()
-    if kind == "photo" and rules.face != "off" and detector is not None:
-        gray, factor = gray_at(image, _FACE_SIDE_PX)
-        found = tuple(box.scaled(factor) for box in detector.find(gray))
-    rivals = [box for box in found if box.height >= _RIVAL * found[0].height]
-    return Sight(
+    return look(
+        decoded(data),
+        rules,
         kind,
-        background=background_of(image, found[0] if found else None) if rules.background != "any" else None,
-        faces=len(rivals) if kind == "photo" and rules.face != "off" else None,
-        head_share=found[0].head_height_px / image.height if found else None,
-        edge_width=edge_width(gray_at(image, _SHARPNESS_SIDE_PX)[0]) if kind in {"photo", "document"} else None,
-        bilevel=is_bilevel(image) if rules.color == "bw" else None,
+        portrait=portrait,
+        onto=made.onto,
+        strip_px=made.layout.strip_px,
         legibility=legibility,
     )
 
@@ -289,78 +269,3 @@ def _refuse_hard_failures(clauses: Sequence[Clause]) -> None:
     if failed:
         words = "; ".join(f"{clause.clause}: wanted {clause.wanted}, made {clause.measured}" for clause in failed)
         raise JobError(ErrorCode.SCHEMA_FAILED, f"the document breaks a hard rule ({words})"[:500])
-
-
-def _operations(layout: Layout, made: Encoded, crop: Crop | None, rules: SchemaDefinition) -> list[Operation]:
-    region = layout.region
-    found = [
-        Operation(
-            op="crop",
-            parameters={
-                "left": round(region.left, 2),
-                "top": round(region.top, 2),
-                "width": round(region.width, 2),
-                "height": round(region.height, 2),
-                "by": "owner" if crop is not None else "layout",
-            },
-        ),
-        Operation(
-            op="resize", parameters={"width_px": layout.placed[2], "height_px": layout.placed[3], "filter": "lanczos"}
-        ),
-    ]
-    if layout.placed[2:] != (layout.width_px, layout.height_px):
-        found.append(
-            Operation(op="pad", parameters={"colour": "white", "left": layout.placed[0], "top": layout.placed[1]})
-        )
-    if rules.color != "rgb":
-        found.append(Operation(op="colour", parameters={"to": rules.color}))
-    found.append(
-        Operation(op="encode", parameters={"format": rules.output_format, "table_scale": round(made.scale, 4)})
-    )
-    if made.padded_bytes:
-        found.append(Operation(op="pad_bytes", parameters={"bytes": made.padded_bytes}))
-    return found
-
-
-_CLAUSE_WARNINGS = {
-    "background": WarningCode.BACKGROUND,
-    "face_size": WarningCode.FACE_SIZE,
-    "sharpness": WarningCode.BLURRED,
-    "legibility": WarningCode.TEXT_UNCLEAR,
-    "name_date_strip": WarningCode.NAME_DATE_STRIP,
-}
-
-
-def _warnings(  # noqa: PLR0913, PLR0917  what a warning can come from
-    clauses: Sequence[Clause],
-    faces: tuple[Box, ...],
-    kind: ResolvedKind,
-    rules: SchemaDefinition,
-    layout: Layout,
-    shrink: float,
-) -> tuple[Notice, ...]:
-    found: list[WarningCode | Notice] = []
-    if kind == "photo" and rules.face != "off":
-        face = next((clause for clause in clauses if clause.clause == "face"), None)
-        if not faces:
-            found.append(WarningCode.FACE_NOT_FOUND)
-        elif face is not None and face.verdict != "pass" and face.measured != "no face found":
-            found.append(Notice(WarningCode.FACES_SEVERAL, {"count": len(faces)}))
-        elif face is not None and face.verdict != "pass":
-            found.append(WarningCode.FACE_NOT_FOUND)
-    for clause in clauses:
-        unusual = clause.verdict == "fail" or clause.clause == "name_date_strip"
-        if unusual and clause.clause in _CLAUSE_WARNINGS:
-            least, most = rules.face_ratio or (0.0, 1.0)
-            share = (clause.measured or "").removeprefix("about ").removesuffix("%")
-            facts: dict[str, str | int | float] = {
-                "measured": share,
-                "least": round(100 * least),
-                "most": round(100 * most),
-            }
-            found.append(Notice(_CLAUSE_WARNINGS[clause.clause], facts if clause.clause == "face_size" else {}))
-    if layout.upscaled:
-        found.append(WarningCode.UPSCALED)
-    if shrink < 1:
-        found.append(WarningCode.PIXELS_REDUCED)
-    return tuple(warning if isinstance(warning, Notice) else Notice(warning) for warning in found)

@@ -1,15 +1,22 @@
-"""Where a document's pixels come from: target size, crop, fit. Nothing is ever stretched.
+"""Where a document's pixels come from: target size, crop, level, fit. Nothing is ever stretched.
+
+A leaning head is levelled by turning the picture about it; what is then taken is a rectangle of the turned picture that
+lies inside the pixels there are.
 
 Source: SPEC 9, 10.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rythmiq.contracts.payload import Crop
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition
 from rythmiq_worker.conform.kind import ResolvedKind
-from rythmiq_worker.engines.faces import Box
+from rythmiq_worker.people.head import Head
 
 # A slot that names no pixels: as many as its kind makes use of and its kilobytes can carry.
 _NATURAL_SIDE_PX: dict[ResolvedKind, int] = {"photo": 1600, "signature": 1000, "thumb": 1000, "document": 2339}
@@ -19,6 +26,8 @@ _ROUNDING_STEPS = 200
 _PASSPORT_ASPECT = 35 / 45
 _DEFAULT_HEAD_SHARE = 0.62
 _HEADROOM = 0.42  # of the space that the head leaves, how much is above it
+_HEAD_MARGIN = 0.02  # of the head's height: how much room its outline needs at least
+_STRIP_SHARE = 0.15  # of the document's height: the most that a caption takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +51,61 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Levelling:
+    """A turn of the whole picture about a point, in full-size pixels of the upright picture.
+
+    Attributes:
+        degrees_clockwise: as a person sees it.
+        about_x: the point that stays.
+        about_y: the point that stays.
+    """
+
+    degrees_clockwise: float = 0.0
+    about_x: float = 0.0
+    about_y: float = 0.0
+
+    @property
+    def forth(self) -> NDArray[np.float64]:
+        """From the picture's pixels to those of the levelled one: 2 x 3, float64."""
+        return self._matrix(self.degrees_clockwise)
+
+    @property
+    def back(self) -> NDArray[np.float64]:
+        """From the levelled picture's pixels to the picture's: 2 x 3, float64."""
+        return self._matrix(-self.degrees_clockwise)
+
+    def _matrix(self, degrees: float) -> NDArray[np.float64]:
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        x, y = self.about_x, self.about_y
+        return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The head that a photo is framed around, in the pixels of the levelled picture."""
+
+    head: Head
+    levelling: Levelling = Levelling()
+
+    @property
+    def width_px(self) -> float:
+        """Of the head, hair included."""
+        return self.head.right_x - self.head.left_x
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How the picture becomes the document.
 
     Attributes:
         width_px: of the document.
         height_px: of the document.
-        region: what is taken from the picture.
+        region: what is taken from the picture, in the pixels of the levelled one.
         placed: left, top, width, height of the taken pixels in the document; the rest is white.
         upscaled: whether the picture has fewer pixels than the document.
+        levelling: how the picture is turned before anything is taken.
+        strip_px: height of the caption's strip at the foot; no picture is there.
+        head_fits: whether the whole head is taken; True without one.
     """
 
     width_px: int
@@ -58,6 +113,19 @@ class Layout:
     region: Region
     placed: tuple[int, int, int, int]
     upscaled: bool
+    levelling: Levelling = Levelling()
+    strip_px: int = 0
+    head_fits: bool = True
+
+    @property
+    def onto_document(self) -> NDArray[np.float64]:
+        """From the upright picture's full-size pixels to the document's: 2 x 3, float64."""
+        left, top, width, height = self.placed
+        across, down = width / self.region.width, height / self.region.height
+        taken = np.array(
+            [[across, 0, left - across * self.region.left], [0, down, top - down * self.region.top], [0, 0, 1]]
+        )
+        return np.asarray((taken @ np.vstack([self.levelling.forth, (0, 0, 1)]))[:2], np.float64)
 
 
 def chosen_region(width_px: int, height_px: int, crop: Crop | None) -> Region:
@@ -70,8 +138,14 @@ def chosen_region(width_px: int, height_px: int, crop: Crop | None) -> Region:
     return Region(min(left, width_px - 1.0), min(top, height_px - 1.0), right, bottom)
 
 
-def lay_out(
-    rules: SchemaDefinition, kind: ResolvedKind, region: Region, face: Box | None, *, shrink: float = 1.0
+def lay_out(  # noqa: PLR0913  what a layout depends on
+    rules: SchemaDefinition,
+    kind: ResolvedKind,
+    region: Region,
+    subject: Subject | None,
+    *,
+    shrink: float = 1.0,
+    caption: bool = False,
 ) -> Layout:
     """Plan the document's pixels.
 
@@ -79,22 +153,47 @@ def lay_out(
         rules: the slot's rules.
         kind: what the picture shows.
         region: what the owner chose of it.
-        face: the face to frame, in the picture's pixels; None frames the middle.
+        subject: the head to frame; None frames the middle.
         shrink: below 1 takes fewer pixels, where the rules leave a choice.
+        caption: whether a strip at the foot is kept free; the rules on the head then hold above it.
     """
     fit: Literal["cover", "contain"] = rules.fit or ("cover" if kind == "photo" else "contain")
     aspect = _aspect(rules, kind, region, fit)
-    taken = _framed(region, aspect, face, rules) if fit == "cover" else region
-    width, height = _size(rules, kind, taken, aspect, shrink)
+    share = 1 - _STRIP_SHARE if caption else 1.0
+    taken = _framed(region, aspect / share, subject, rules) if fit == "cover" else region
+    width, height = _size(rules, kind, _with_strip(taken, share), aspect, shrink)
+    strip = round(height * _STRIP_SHARE - 0.5) if caption else 0
+    inner_height = height - strip
     if fit == "cover":
-        taken = _framed(region, width / height, face, rules)
-        placed = (0, 0, width, height)
+        taken = _framed(region, width / inner_height, subject, rules)
+        placed = (0, 0, width, inner_height)
     else:
-        scale = min(width / taken.width, height / taken.height)
-        inner = (max(1, min(width, round(taken.width * scale))), max(1, min(height, round(taken.height * scale))))
-        placed = ((width - inner[0]) // 2, (height - inner[1]) // 2, *inner)
-    upscaled = placed[2] > taken.width * 1.005 and placed[3] > taken.height * 1.005
-    return Layout(width, height, taken, placed, upscaled)
+        scale = min(width / taken.width, inner_height / taken.height)
+        inner = (
+            max(1, min(width, round(taken.width * scale))),
+            max(1, min(inner_height, round(taken.height * scale))),
+        )
+        placed = ((width - inner[0]) // 2, (inner_height - inner[1]) // 2, *inner)
+    return Layout(
+        width,
+        height,
+        taken,
+        placed,
+        upscaled=placed[2] > taken.width * 1.005 and placed[3] > taken.height * 1.005,
+        levelling=subject.levelling if subject is not None and fit == "cover" else Levelling(),
+        strip_px=strip,
+        head_fits=subject is None or holds_head(taken, subject.head),
+    )
+
+
+def _with_strip(taken: Region, share: float) -> Region:
+    """The pixels of a region and of the strip below it."""
+    return Region(taken.left, taken.top, taken.right, taken.top + taken.height / share)
+
+
+def holds_head(region: Region, head: Head) -> bool:
+    """Whether a region has the head whole, from crown to chin."""
+    return head.crown_y >= region.top - 0.5 and head.chin_y <= region.bottom + 0.5
 
 
 def can_shrink(rules: SchemaDefinition) -> bool:
@@ -150,16 +249,56 @@ def _whole_pixels(bounds: PixelBounds, height: float, aspect: float, rules: Sche
     return min(max(round(rows * aspect), bounds.min_width_px), bounds.max_width_px), rows
 
 
-def _framed(region: Region, aspect: float, face: Box | None, rules: SchemaDefinition) -> Region:
-    """The largest region of this aspect that frames the face as the rules ask and stays inside."""
-    height = min(region.height, region.width / aspect)
-    centre_x, top = (region.left + region.right) / 2, region.top + (region.height - height) / 2
-    if face is not None:
-        share = sum(rules.face_ratio) / 2 if rules.face_ratio else _DEFAULT_HEAD_SHARE
-        height = min(height, face.head_height_px / share)
-        centre_x = face.x + face.width / 2
-        top = face.crown_y - max(0.0, height - face.head_height_px) * _HEADROOM
-    width = height * aspect
-    left = min(max(centre_x - width / 2, region.left), region.right - width)
-    top = min(max(top, region.top), region.bottom - height)
-    return Region(max(left, 0.0), max(top, 0.0), left + width, top + height)
+def _framed(bounds: Region, aspect: float, subject: Subject | None, rules: SchemaDefinition) -> Region:
+    """The region of this aspect that frames the head as the rules ask, and has no pixel from outside the bounds.
+
+    Args:
+        bounds: in the upright picture's pixels.
+        aspect: width over height.
+        subject: the head and the turn that levels it; None takes the largest region in the middle.
+        rules: the slot's rules.
+    """
+    levelling = subject.levelling if subject is not None else Levelling()
+    radians = math.radians(levelling.degrees_clockwise)
+    cos, sin = abs(math.cos(radians)), abs(math.sin(radians))
+    # How far a region of height 1 reaches from its middle, along the sides of the picture as it was before the turn.
+    reach_x, reach_y = (aspect * cos + sin) / 2, (aspect * sin + cos) / 2
+    most = min(bounds.width / 2 / reach_x, bounds.height / 2 / reach_y)
+    height, x, y = most, (bounds.left + bounds.right) / 2, (bounds.top + bounds.bottom) / 2
+    if subject is not None:
+        height = min(most, _wanted_height(subject, aspect, rules))
+        top = _wanted_top(subject.head, height, rules)
+        x, y = _applied(levelling.back, subject.head.centre_x, top + height / 2)
+    x = min(max(x, bounds.left + reach_x * height), bounds.right - reach_x * height)
+    y = min(max(y, bounds.top + reach_y * height), bounds.bottom - reach_y * height)
+    x, y = _applied(levelling.forth, x, y)
+    left, top = x - aspect * height / 2, y - height / 2
+    if subject is None or levelling.degrees_clockwise == 0:  # rounding alone could leave the picture
+        left, top = max(left, 0.0), max(top, 0.0)
+    return Region(left, top, left + aspect * height, top + height)
+
+
+def _wanted_height(subject: Subject, aspect: float, rules: SchemaDefinition) -> float:
+    """Of a region in which the head has its share, and is not cut at the sides as long as its share allows."""
+    head = subject.head
+    share = sum(rules.face_ratio) / 2 if rules.face_ratio else _DEFAULT_HEAD_SHARE
+    height = head.height_px / share
+    wide = (subject.width_px + 2 * _HEAD_MARGIN * head.height_px) / aspect
+    if rules.face_ratio:
+        wide = min(wide, head.height_px / rules.face_ratio[0])
+    return max(height, wide, head.height_px * (1 + 2 * _HEAD_MARGIN))
+
+
+def _wanted_top(head: Head, height: float, rules: SchemaDefinition) -> float:
+    """Where a region of this height begins: by the eyes where the portal says so, else by the room above the head."""
+    room = max(0.0, height - head.height_px)
+    if rules.eye_line is None:
+        return head.crown_y - room * _HEADROOM
+    top = head.eye_y - height * (1 - sum(rules.eye_line) / 2)
+    margin = min(_HEAD_MARGIN * head.height_px, room / 2)
+    return min(max(top, head.chin_y + margin - height), head.crown_y - margin)
+
+
+def _applied(matrix: NDArray[np.float64], x: float, y: float) -> tuple[float, float]:
+    across, down = matrix[:, :2] @ (x, y) + matrix[:, 2]
+    return float(across), float(down)

@@ -1,4 +1,7 @@
-"""From a picture and a layout to the document's pixels: one decode, one LANCZOS, no stretch."""
+"""From a picture and a layout to the document's pixels: one decode, one LANCZOS, no stretch.
+
+A levelled picture is turned on the way, at the resolution at which it was decoded.
+"""
 
 import math
 
@@ -15,6 +18,7 @@ from rythmiq_worker.picture import Picture
 # (nearly) in full; where they are loose nobody sees it, and it halves the CPU of a photo (docs/decisions.md).
 _LOOSE_BITS_PER_PIXEL = 3.0
 _MARGIN_LOOSE, _MARGIN_TIGHT, _MARGIN_UNBOUNDED = 1.0, 4.0, 2.0
+_MARGIN_LEVELLED = 1.5  # it is resampled twice
 _REDUCING_GAP = 3.0
 
 
@@ -24,9 +28,17 @@ def render(picture: Picture, layout: Layout, rules: SchemaDefinition) -> Image.I
     Returns:
         mode RGB, L (gray, or black and white in a JPEG) or 1 (black and white in a PNG), with no metadata.
     """
+    return coloured(drawn(picture, layout, rules), rules)
+
+
+def drawn(picture: Picture, layout: Layout, rules: SchemaDefinition) -> Image.Image:
+    """Put what is taken of a picture onto white, in colour: mode RGB, of the document's size."""
     left, top, width, height = layout.placed
     region = layout.region
     margin = _decoder_margin(layout, rules)
+    level = layout.levelling.degrees_clockwise == 0
+    if not level:
+        margin = min(max(margin, _MARGIN_LEVELLED), _MARGIN_UNBOUNDED)
     image = picture.image(
         math.ceil(picture.width_px * width / region.width * margin),
         math.ceil(picture.height_px * height / region.height * margin),
@@ -38,9 +50,40 @@ def render(picture: Picture, layout: Layout, rules: SchemaDefinition) -> Image.I
         min(region.right * across, image.width),
         min(region.bottom * down, image.height),
     )
+    if not level:
+        image = _levelled(image, layout, (across, down))
+        box = (0.0, 0.0, float(image.width), float(image.height))
     placed = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=_REDUCING_GAP)
     canvas = Image.new("RGB", (layout.width_px, layout.height_px), "white")
     canvas.paste(placed, (left, top))
+    return canvas
+
+
+def _levelled(image: Image.Image, layout: Layout, scale: tuple[float, float]) -> Image.Image:
+    """The region's pixels, turned level, as many as were decoded.
+
+    Args:
+        image: the whole picture as decoded.
+        layout: of the full-size picture.
+        scale: from full-size pixels to those of `image`, across and down.
+    """
+    region, across, down = layout.region, *scale
+    width, height = max(1, round(region.width * across)), max(1, round(region.height * down))
+    forth = np.vstack([layout.levelling.forth, (0, 0, 1)])
+    enlarged = np.diag([1 / across, 1 / down, 1.0])
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV counts from the middle of a pixel
+    onto = np.diag([width / region.width, height / region.height, 1.0]) @ np.array(
+        [[1, 0, -region.left], [0, 1, -region.top], [0, 0, 1]]
+    )
+    matrix = np.linalg.inv(half) @ onto @ forth @ enlarged @ half
+    turned = cv2.warpAffine(
+        np.asarray(image), matrix[:2], (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return Image.fromarray(np.asarray(turned, dtype=np.uint8))
+
+
+def coloured(canvas: Image.Image, rules: SchemaDefinition) -> Image.Image:
+    """The picture in the colours that the rules ask for: mode RGB, L, or 1 for black and white in a PNG."""
     if rules.color == "rgb":
         return canvas
     gray = canvas.convert("L")

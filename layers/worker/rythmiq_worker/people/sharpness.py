@@ -10,7 +10,7 @@ from rythmiq_worker.measures import blur_effect, edge_width
 from rythmiq_worker.people.bounds import Bounds, Grade, worst
 from rythmiq_worker.people.face import Face
 
-_SIDE_PX = 256
+FACE_SIDE_PX = 256
 _LEAST_PX = 8
 
 EDGE_WIDTH_PX = Bounds(5.5, 6.0)
@@ -60,7 +60,7 @@ def face_sharpness(rgb: NDArray[np.uint8], face: Face) -> Sharpness | None:
     if min(part.shape[:2]) < _LEAST_PX:
         return None
     gray = np.asarray(cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY), np.uint8)
-    factor = _SIDE_PX / max(gray.shape)
+    factor = FACE_SIDE_PX / max(gray.shape)
     size = (max(_LEAST_PX, round(gray.shape[1] * factor)), max(_LEAST_PX, round(gray.shape[0] * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(gray, size, interpolation=how), np.uint8)

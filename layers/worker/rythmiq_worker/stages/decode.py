@@ -2,10 +2,11 @@
 
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.picture import open_pages
+from rythmiq_worker.preview import small
 
 
 def decode(frame: Frame, ctx: Context) -> None:
-    """Fill `frame.pages`: all pages up to MAX_PAGES for a pdf slot, the first one for any other.
+    """Fill `frame.originals` and `frame.pages`: all pages up to MAX_PAGES for a pdf slot, the first one for any other.
 
     Raises:
         JobError: DECODE_FAILED, with `detail.reason`.
@@ -17,5 +18,7 @@ def decode(frame: Frame, ctx: Context) -> None:
         max_pages=ctx.settings.max_pages,
         first_only=rules.output_format != "pdf",
     )
+    frame.originals = opened.pages
     frame.pages = list(opened.pages)
+    frame.before = small(opened.pages[0].glance())
     frame.warn(*opened.warnings)

@@ -1,63 +1,63 @@
 """QUALITY: how good the upload is, measured on the original before anything is done to it.
 
 One decoder-scaled decode serves every measure and the search for faces; blockiness alone needs native pixels, of which
-a patch is decoded.
+a patch is decoded. A photo is judged by its face: a soft background is what portrait modes make, and a dark room or a
+white wall says nothing of the light that falls on the person.
 """
 
 from typing import Final
 
 import numpy as np
 
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq_worker import measures
 from rythmiq_worker.conform.kind import resolve_kind
-from rythmiq_worker.engines.faces import Box, FaceDetector, HaarFaces
 from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.people.portrait import FindFaces, Portrait
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.scoring import judge
 
-# Without a face the subject of a photo is taken to be its middle.
-_MIDDLE: Final = 0.5
 _KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
+_MIDDLE: Final = (0.25, 0.25, 0.75, 0.75)  # where the subject of a photo is taken to be, when there is no face
 
 
-def quality(frame: Frame, ctx: Context, detector: FaceDetector | None = None) -> None:
-    """Fill `frame.quality`, `frame.kind` and `frame.faces` from the first page, and warn of what is wrong with it.
+def quality(frame: Frame, ctx: Context, find: FindFaces | None = None) -> None:
+    """Fill `frame.quality`, `frame.kind` and `frame.portrait` from the first page, and warn of what is wrong with it.
 
-    Faces are looked for on the picture as its owner wants it turned, and stand in the pixels of that.
+    Faces are looked for on the picture as its owner wants it turned, and stand in the pixels of a small copy of that.
 
     Raises:
         JobError: DECODE_FAILED.
     """
-    rules = ctx.payload.portal_schema.schema_definition
+    rules, options = ctx.payload.portal_schema.schema_definition, ctx.payload.options
     page = frame.pages[0]
     glance = page.glance()
     fine = measures.fine_gray(glance)
     canonical = measures.shrunk(fine, measures.CANONICAL_PX)
-    rotate = ctx.payload.options.rotate or 0
-    turned = page.turned(rotate)
-    upright = np.ascontiguousarray(np.rot90(canonical, -(rotate // 90)))  # rot90 goes anticlockwise
-    found: tuple[Box, ...] = ()
+    native = np.asarray(page.native_patch(), dtype=np.uint8)
     if rules.kind in _KINDS_WITH_FACES:
-        found = (detector or HaarFaces()).find(upright)
-        full = turned.width_px / upright.shape[1]
-        frame.faces = tuple(box.scaled(full) for box in found)
-    frame.kind = resolve_kind(rules, frame.faces or (), turned.width_px, turned.height_px)
+        # Imported here: a signature or a page has no face, and its job need not know how to look at one.
+        from rythmiq_worker.conform.subject import portrait_of, wish_of  # noqa: PLC0415
+
+        turned = page.turned(options.rotate or 0)
+        frame.portrait = portrait_of(turned, wish_of(options), *([find] if find else []))
+    frame.kind = resolve_kind(rules, frame.portrait)
     light = measures.light(canonical)
-    figures = _figures(page, fine, canonical) | {
+    figures = _figures(page, fine, canonical, native) | {
         "mean": light.mean,
         "spread": light.deep_spread if frame.kind in {"signature", "thumb"} else light.spread,
         "histogram_spread": light.middle_spread,
         "blown": light.blown,
     }
     if frame.kind == "photo":
-        figures |= _subject(upright, found[0] if found else _middle(upright))
+        figures |= _of_the_face(canonical, frame.portrait)
     elif frame.kind == "document":
         figures |= {"subject_blown": measures.glare(canonical), "paper_blown": measures.paper_blown(canonical)}
     frame.quality = judge(frame.kind, figures)
-    frame.warn(*frame.quality.reasons)
+    frame.warn(*(_notice(code, frame) for code in frame.quality.reasons))
 
 
-def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray) -> dict[str, float]:
+def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray, native: measures.Gray) -> dict[str, float]:
     long_side_px = max(page.width_px, page.height_px)
     # Blocks are of native pixels, and count as they show at the size at which a picture is looked at, as noise does.
     shown = min(1.0, measures.FINE_PX / long_side_px)
@@ -65,22 +65,41 @@ def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray) -> di
         "edge_width": measures.edge_width(canonical),
         "blur_effect": measures.blur_effect(canonical),
         "noise_sigma": measures.noise_sigma(fine),
-        "blockiness": shown * measures.blockiness(np.asarray(page.native_patch(), dtype=np.uint8)),
+        "blockiness": shown * measures.blockiness(native),
         "detail": measures.detail(canonical),
         "long_side_px": float(long_side_px),
         "laplacian_variance": measures.laplacian_variance(canonical),
     }
 
 
-def _middle(upright: measures.Gray) -> Box:
-    height, width = upright.shape
-    margin = (1 - _MIDDLE) / 2
-    return Box(margin * width, margin * height, max(1.0, _MIDDLE * width), max(1.0, _MIDDLE * height))
+def _of_the_face(canonical: measures.Gray, portrait: Portrait | None) -> dict[str, float]:
+    """The figures that a photo has of its subject: light, and sharpness where there is a face."""
+    if portrait is None or portrait.subject is None:
+        return _exposure(canonical, _MIDDLE)
+    box, (width, height) = portrait.subject.box, portrait.size
+    shares = (box.x / width, box.y / height, (box.x + box.width) / width, (box.y + box.height) / height)
+    own = _exposure(canonical, shares)
+    if portrait.sharpness is not None:
+        own |= {"face_edge_width": portrait.sharpness.edge_width_px, "face_smear": portrait.sharpness.smear}
+    if portrait.light is not None:
+        own |= {"face_dark": 0.0 if portrait.light.dark is None else 1.0}
+    return own
 
 
-def _subject(upright: measures.Gray, subject: Box) -> dict[str, float]:
-    """Measure the light on a face; its background may be white by the portal's own rule."""
-    top, left = max(0, int(subject.y)), max(0, int(subject.x))
-    part = upright[top : top + max(1, int(subject.height)), left : left + max(1, int(subject.width))]
-    light = measures.light(np.ascontiguousarray(part))
+def _exposure(canonical: measures.Gray, shares: tuple[float, float, float, float]) -> dict[str, float]:
+    """The light on the subject; its background may be white by the portal's own rule."""
+    height, width = canonical.shape
+    left, top = max(0, int(shares[0] * width)), max(0, int(shares[1] * height))
+    right, bottom = max(left + 1, int(shares[2] * width)), max(top + 1, int(shares[3] * height))
+    light = measures.light(np.ascontiguousarray(canonical[top:bottom, left:right]))
     return {"subject_mean": light.mean, "subject_blown": light.blown}
+
+
+def _notice(code: WarningCode, frame: Frame) -> Notice:
+    """A reason as its owner reads it: of the face, where the face was measured."""
+    portrait = frame.portrait if frame.kind == "photo" else None
+    if code is WarningCode.BLURRED and portrait is not None and portrait.sharpness is not None:
+        return Notice(code, {"reason": "face"})
+    if code is WarningCode.TOO_DARK and portrait is not None and portrait.light is not None and portrait.light.dark:
+        return Notice(code, {"reason": portrait.light.dark})
+    return Notice(code)

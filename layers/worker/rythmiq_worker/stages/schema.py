@@ -38,8 +38,8 @@ def schema(frame: Frame, ctx: Context) -> None:
         frame.pages,
         rules,
         labels,
-        faces=frame.faces,
-        crop=payload.options.crop,
+        portrait=frame.portrait,
+        options=payload.options,
         operations=frame.operations,
         legibility=confidence_of(frame),
     )

@@ -10,15 +10,14 @@ from PIL import Image
 
 from rythmiq.adapters.spaces import SEALED_TYPE
 from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq.contracts.keys import document_name, master_key, output_key, preview_name, text_name
+from rythmiq.contracts.keys import before_name, document_name, master_key, output_key, preview_name, text_name
 from rythmiq.contracts.result import Artifacts
 from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.preview import PREVIEW_SIDE_PX, small_jpeg
 from rythmiq_worker.stages.fetch import store_of
 
-PREVIEW_SIDE_PX = 480
-_PREVIEW_QUALITY = 80
 _MASTER_QUALITY = 95
 _TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
 
@@ -39,20 +38,30 @@ def upload(frame: Frame, ctx: Context) -> None:
     artifacts = Artifacts(
         document_path=output(document_name(ctx.dispatched_at, extension, sealed=sealed)),
         preview_path=output(preview_name(sealed=sealed)),
+        before_path=output(before_name(sealed=sealed)),
         text_path=output(text_name(ctx.dispatched_at, sealed=sealed)) if text else None,
         master_path=master_key(payload.user_id, payload.document_id or payload.job_id),
     )
     _put(ctx, artifacts.document_path, frame.document, _TYPES[extension])
     _put(ctx, artifacts.preview_path, preview_of(frame.document, _side_px(frame)), _TYPES["jpg"])
+    if artifacts.before_path is not None:
+        _put(ctx, artifacts.before_path, before_of(frame), _TYPES["jpg"])
     if artifacts.text_path is not None:
         _put(ctx, artifacts.text_path, text, _TYPES["txt"])
-    _put(ctx, artifacts.master_path, master_of(frame), _TYPES["jpg" if len(frame.pages) == 1 else "pdf"])
+    _put(ctx, artifacts.master_path, master_of(frame), _TYPES["jpg" if len(frame.originals) == 1 else "pdf"])
     frame.artifacts = artifacts
 
 
 def text_of(frame: Frame) -> bytes:
     """The recognised text: one UTF-8 line a text line, LF; empty when there is none."""
     return "".join(f"{' '.join(line.text.split())}\n" for line in frame.lines or () if line.text.strip()).encode()
+
+
+def before_of(frame: Frame) -> bytes:
+    """A small JPEG of the upload as it came: upright by EXIF, unedited."""
+    if frame.before is None:
+        raise AssertionError("DECODE left no copy")
+    return small_jpeg(frame.before)
 
 
 def preview_of(document: bytes, side_px: int) -> bytes:
@@ -63,18 +72,17 @@ def preview_of(document: bytes, side_px: int) -> bytes:
         side_px: the long side wanted; what has less is not enlarged.
     """
     image = _first_page(document, side_px) if document.startswith(b"%PDF-") else Image.open(io.BytesIO(document))
-    small = image.convert("L" if image.mode in {"1", "L"} else "RGB")
-    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-    return _jpeg(small, _PREVIEW_QUALITY, "4:2:0")
+    return small_jpeg(image, side_px)
 
 
 def master_of(frame: Frame) -> bytes:
-    """The canonical scan: the original without metadata when nothing was changed, else the pixels at quality 95.
+    """The upload upright by EXIF and unedited, so that every option of a later job refers to it.
 
-    Of several pages it is a PDF that holds each in this way.
+    It is the original scan without metadata where that is an upright sRGB JPEG, else its pixels at quality 95; of
+    several pages a PDF that holds each in this way.
     """
     scans = []
-    for page in frame.pages:
+    for page in frame.originals:
         scans.append(page.lossless_jpeg() or _jpeg(page.image(), _MASTER_QUALITY, "4:4:4"))
         page.release()
     if len(scans) == 1:

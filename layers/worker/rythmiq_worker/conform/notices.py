@@ -1,0 +1,72 @@
+"""From clauses and what was done to the advice that a photo's or page's owner reads."""
+
+from collections.abc import Sequence
+
+from rythmiq.contracts.advice import Notice, WarningCode
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.receipt import Clause
+from rythmiq_worker.conform.background_clause import background_finding
+from rythmiq_worker.conform.finish import Finished
+from rythmiq_worker.conform.geometry import Layout
+from rythmiq_worker.conform.person_clauses import person_findings
+from rythmiq_worker.conform.sight import Sight
+
+_OF_CLAUSES = {
+    "sharpness": WarningCode.BLURRED,
+    "legibility": WarningCode.TEXT_UNCLEAR,
+}
+
+
+def notices_for(  # noqa: PLR0913  what a warning can come from
+    clauses: Sequence[Clause],
+    sight: Sight,
+    rules: SchemaDefinition,
+    layout: Layout,
+    finished: Finished,
+    *,
+    shrunk: bool,
+) -> tuple[Notice, ...]:
+    """Say what would make a file better, the person first.
+
+    Args:
+        clauses: of the file.
+        sight: of its pixels.
+        rules: the slot's.
+        layout: how it was made.
+        finished: what was done to a photo.
+        shrunk: whether pixels were given up for the kilobytes.
+    """
+    found: list[Notice] = []
+    if sight.kind == "photo" and rules.face != "off":
+        found += _of_the_person(sight, rules, layout)
+    if rules.background != "any" and (notice := background_finding(rules, sight).notice) is not None:
+        found.append(notice)
+    found += [
+        Notice(_OF_CLAUSES[clause.clause])
+        for clause in clauses
+        if clause.verdict == "fail" and clause.clause in _OF_CLAUSES
+    ]
+    if finished.kept_because is not None:
+        found.append(Notice(WarningCode.BACKGROUND_KEPT, {"reason": finished.kept_because}))
+    if rules.caption == "required" and not finished.captioned:
+        found.append(Notice(WarningCode.NAME_DATE_STRIP))
+    if layout.upscaled:
+        of_a_face = sight.portrait is not None and sight.portrait.subject is not None
+        found.append(Notice(WarningCode.UPSCALED, {"reason": "face"} if of_a_face else {}))
+    if shrunk:
+        found.append(Notice(WarningCode.PIXELS_REDUCED))
+    return tuple(found)
+
+
+def _of_the_person(sight: Sight, rules: SchemaDefinition, layout: Layout) -> list[Notice]:
+    found: list[Notice] = []
+    portrait = sight.portrait
+    if portrait is None or portrait.subject is None:
+        missing = portrait.missing if portrait is not None else None
+        found.append(Notice(WarningCode.FACE_NOT_FOUND, {"reason": missing} if missing else {}))
+    elif not layout.head_fits:
+        found.append(Notice(WarningCode.HEAD_DOES_NOT_FIT))
+    elif sight.portrait is not None and sight.portrait.head is not None and sight.portrait.head.cut_at_top:
+        found.append(Notice(WarningCode.HEAD_DOES_NOT_FIT, {"reason": "cut"}))
+    findings = person_findings(rules, portrait, sight.person)
+    return found + [finding.notice for finding in findings if finding.notice is not None]

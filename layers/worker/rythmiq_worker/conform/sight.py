@@ -1,0 +1,80 @@
+"""What a file's pixels show, for the clauses that a person would judge by eye."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq_worker.conform.background import Rim, rim_of
+from rythmiq_worker.conform.kind import ResolvedKind
+from rythmiq_worker.conform.person import Person, look_at_person
+from rythmiq_worker.conform.render import is_bilevel
+from rythmiq_worker.measures import edge_width, shrunk
+from rythmiq_worker.people.portrait import Portrait
+
+SHARPNESS_SIDE_PX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the picture shows; None where nobody looked.
+
+    Attributes:
+        kind: what the slot holds.
+        portrait: of the upload: who may be meant, how sharp and lit the face came.
+        person: on the final pixels.
+        rim: of a picture without a subject, where the slot states a background.
+        edge_width: of a page, in pixels at 512 px, larger is softer.
+        bilevel: whether the pixels are black and white only.
+        legibility: mean confidence of the text engine, 0..1.
+        captioned: whether name and date were printed.
+    """
+
+    kind: ResolvedKind
+    portrait: Portrait | None = None
+    person: Person | None = None
+    rim: Rim | None = None
+    edge_width: float | None = None
+    bilevel: bool | None = None
+    legibility: float | None = None
+    captioned: bool = False
+
+
+def look(  # noqa: PLR0913  what is looked at
+    image: Image.Image,
+    rules: SchemaDefinition,
+    kind: ResolvedKind,
+    *,
+    portrait: Portrait | None = None,
+    onto: NDArray[np.float64] | None = None,
+    strip_px: int = 0,
+    legibility: float | None = None,
+) -> Sight:
+    """Look at a file's decoded pixels.
+
+    Args:
+        image: the decoded file.
+        rules: say what matters.
+        kind: what the slot holds.
+        portrait: of the upload, for a photo.
+        onto: from the pixels of `portrait.upright` to the file's: 3 x 3; None when there is no subject.
+        strip_px: height of the caption at the foot.
+        legibility: mean confidence of the text engine, 0..1.
+    """
+    person = None
+    if kind == "photo" and portrait is not None:
+        rgb = np.asarray(image.convert("RGB"))[: image.height - strip_px]
+        person = look_at_person(rgb, portrait, onto if onto is not None else np.eye(3))
+    gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None
+    return Sight(
+        kind,
+        portrait,
+        person,
+        rim=rim_of(image) if rules.background != "any" and (person is None or person.backdrop is None) else None,
+        edge_width=None if gray is None else edge_width(gray),
+        bilevel=is_bilevel(image) if rules.color == "bw" else None,
+        legibility=legibility,
+        captioned=strip_px > 0,
+    )
