@@ -122,11 +122,12 @@ def _look_rows(seen: list[_Seen]) -> list[Row]:
         return sum(judged(entry.look) not in {"pass", None} for entry in chosen), len(chosen)
 
     made = []
-    for what, judged, label, bad, good in (
+    kinds: tuple[tuple[str, Callable[[Look], object], str, set[object], set[object]], ...] = (
         ("turned or looking up or down", lambda look: look.pose, "pose", {"turned", "up"}, {"frontal"}),
         ("dark glasses", lambda look: look.glasses, "glasses", {"dark"}, {"none", "clear"}),
         ("black and white", lambda look: look.colour, "grey", {True}, {False}),
-    ):
+    )
+    for what, judged, label, bad, good in kinds:
         hits, bad_count = told(judged, label, bad)
         wrong, good_count = told(judged, label, good)
         made.append(_count(f"{what}: told", hits, f"of {bad_count}; of {good_count} others called so: {wrong}"))

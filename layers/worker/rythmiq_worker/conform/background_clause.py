@@ -17,7 +17,7 @@ def background_finding(rules: SchemaDefinition, sight: Sight) -> Finding:
 
     backdrop = sight.person.backdrop if sight.person is not None else None
     if backdrop is not None:
-        company = sight.person is not None and sight.person.faces > 1
+        company = sight.person is not None and sight.person.company
         found = backdrop.judged("white" if rules.background == "white" else "light", company=company)
         measured = f"lightness {found.measured} of 100, colour {backdrop.chroma:.0f}"
         if found.reason == "busy":

@@ -90,6 +90,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     rules: SchemaDefinition,
     labels: Labels,
     *,
+    kind: ResolvedKind | None = None,
     portrait: Portrait | None = None,
     options: Options = Options(),  # noqa: B008  frozen
     operations: Sequence[Operation] = (),
@@ -101,7 +102,8 @@ def conform(  # noqa: PLR0913  what a document depends on
         pages: the upload, upright by EXIF and as its owner turned it; a raster slot takes the first.
         rules: the slot's rules.
         labels: names for the receipt and the file.
-        portrait: who stands on the first page; None looks when the slot needs it.
+        kind: what the upload is, where that is known; else it is told by looking for faces, if the slot leaves it open.
+        portrait: who stands on the first page, where somebody looked.
         options: the owner's choices; a crop bounds everything, and a face is framed inside it.
         operations: what was done to the pixels before.
         legibility: mean confidence of the text engine, 0..1.
@@ -109,9 +111,9 @@ def conform(  # noqa: PLR0913  what a document depends on
     Raises:
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
     """
-    if portrait is None and rules.kind in {"photo", "auto"} and rules.face != "off":
+    if kind is None and portrait is None and rules.kind in {"photo", "auto"} and rules.face != "off":
         portrait = portrait_of(pages[0], wish_of(options))
-    kind = resolve_kind(rules, portrait)
+    kind = kind or resolve_kind(rules, portrait)
     if kind != "photo":
         portrait = None
     captioned = kind == "photo" and options.caption is not None

@@ -9,7 +9,7 @@ from PIL import Image
 from rythmiq.contracts.payload import Options
 from rythmiq_worker.conform.caption import print_caption
 from rythmiq_worker.conform.geometry import Layout
-from rythmiq_worker.conform.person import others_in, projected
+from rythmiq_worker.conform.person import has_company, projected
 from rythmiq_worker.people.portrait import Portrait
 from rythmiq_worker.people.whiten import white_background
 
@@ -60,7 +60,7 @@ def _whitened(
         return image, None, "no_face"
     pixels = np.asarray(image)[: image.height - layout.strip_px]
     size = (pixels.shape[1], pixels.shape[0])
-    if others_in(portrait, onto, size):
+    if has_company(portrait, onto, size):
         return image, None, "several_people"
     faces = (portrait.face.moved(onto[:2]), *(face.moved(onto[:2]) for face in portrait.rivals))
     made, reason = white_background(pixels, projected(portrait.person, onto, size), faces)

@@ -18,6 +18,9 @@ from rythmiq_worker.people.search import read_mesh
 if TYPE_CHECKING:
     Rgb = NDArray[np.uint8]
 
+# How far a person reaches from the middle of the face, in faces: to the shoulders' ends, above the hair, to the chest.
+_SHOULDERS, _HAIR, _CHEST = 1.2, 0.8, 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -25,6 +28,7 @@ class Person:
 
     Attributes:
         faces: how many faces are seen in it.
+        company: whether somebody else is in it, be it with a shoulder only.
         face: the subject's, in the document's pixels; None where the mesh sees none.
         head: in the document's pixels.
         size: width and height of the part above the caption.
@@ -33,6 +37,7 @@ class Person:
     """
 
     faces: int
+    company: bool = False
     face: Face | None = None
     head: Head | None = None
     size: tuple[int, int] = (1, 1)
@@ -59,6 +64,7 @@ def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64]) ->
         return Person(0, size=size, backdrop=backdrop_of(rgb, person))
     return Person(
         1 + others_in(portrait, onto, size),
+        has_company(portrait, onto, size),
         face,
         head_of(rgb, face, person),
         size,
@@ -92,6 +98,21 @@ def others_in(portrait: Portrait, onto: NDArray[np.float64], size: tuple[int, in
     """
     middles = [onto[:2, :2] @ face.box.centre + onto[:2, 2] for face in portrait.rivals]
     return sum(0 <= x < size[0] and 0 <= y < size[1] for x, y in middles)
+
+
+def has_company(portrait: Portrait, onto: NDArray[np.float64], size: tuple[int, int]) -> bool:
+    """Whether another person's head or shoulders reach into the document; arguments as of `others_in`."""
+    for face in portrait.rivals:
+        box, (x, y) = face.box, face.box.centre
+        corners = [
+            onto[:2, :2] @ (x + across * box.width, y + down * box.height) + onto[:2, 2]
+            for across in (-_SHOULDERS, _SHOULDERS)
+            for down in (-_HAIR, _CHEST)
+        ]
+        xs, ys = [float(corner[0]) for corner in corners], [float(corner[1]) for corner in corners]
+        if max(xs) > 0 and min(xs) < size[0] and max(ys) > 0 and min(ys) < size[1]:
+            return True
+    return False
 
 
 def projected(person: NDArray[np.uint8], onto: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -45,8 +45,6 @@ def enhance_pages(frame: Frame, ctx: Context) -> None:
             frame.operations.append(Operation(op=op, parameters={"page": number, **facts}))
 
         shaped, glance = _shaped(frame, page, options, note, search=mend)
-        if shaped is not page:
-            frame.faces = ()  # what is called a document stays one, wherever a face on it now stands
         frame.pages[index] = _mended(shaped, glance, note) if mend else shaped
 
 

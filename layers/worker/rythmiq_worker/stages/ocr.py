@@ -79,7 +79,6 @@ def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
     }
     frame.pages[index] = frame.pages[index].turned(turn.degrees_clockwise)
     frame.operations.append(Operation(op="turn", parameters=facts))
-    frame.portrait = None  # they stood where the page no longer is; what is called a document stays one
 
 
 def language_of(ctx: Context) -> "OcrLanguage":

@@ -38,6 +38,7 @@ def schema(frame: Frame, ctx: Context) -> None:
         frame.pages,
         rules,
         labels,
+        kind=frame.kind,
         portrait=frame.portrait,
         options=payload.options,
         operations=frame.operations,
