@@ -16,7 +16,7 @@ def background_finding(rules: SchemaDefinition, sight: Sight) -> Finding:
         return Clause(clause="background", wanted=wanted, measured=measured, verdict=verdict, hard=False, source=source)
 
     backdrop = sight.person.backdrop if sight.person is not None else None
-    if backdrop is not None:
+    if backdrop is not None and sight.rim is None:
         company = sight.person is not None and sight.person.company
         found = backdrop.judged("white" if rules.background == "white" else "light", company=company)
         measured = f"lightness {found.measured} of 100, colour {backdrop.chroma:.0f}"

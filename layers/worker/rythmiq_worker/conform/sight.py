@@ -72,7 +72,7 @@ def look(  # noqa: PLR0913  what is looked at
         kind,
         portrait,
         person,
-        rim=rim_of(image) if rules.background != "any" and (person is None or person.backdrop is None) else None,
+        rim=rim_of(image) if rules.background != "any" and (person is None or person.face is None) else None,
         edge_width=None if gray is None else edge_width(gray),
         bilevel=is_bilevel(image) if rules.color == "bw" else None,
         legibility=legibility,
