@@ -64,6 +64,7 @@ class Frame:
         lines: OCR's text lines in reading order; None when no text was looked for.
         document: SCHEMA's conformed file, with its receipt.
         artifacts: UPLOAD's storage keys.
+        more_uploads: FETCH's bytes of the uploads after the first, in their order.
     """
 
     upload: bytes = b""
@@ -82,6 +83,7 @@ class Frame:
     artifacts: Artifacts | None = None
     warnings: list[Notice] = field(default_factory=list)
     input_bytes: int | None = None
+    more_uploads: tuple[bytes, ...] = ()
 
     def warn(self, *warnings: WarningCode | Notice) -> None:
         """Add warnings, each code once, in the order of their discovery."""

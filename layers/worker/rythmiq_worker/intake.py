@@ -100,12 +100,14 @@ def admitted(payload: Payload, settings: WorkerSettings) -> Context:
 
 
 def input_key(payload: Payload, settings: WorkerSettings) -> str | None:
-    """The storage key of the upload: its path, or what a URL into our own bucket names; None for a foreign URL.
+    """The storage key of the upload, or of the first: its path, or what a URL into our own bucket names; else None.
 
     A URL that no policy permits has none: FETCH refuses it.
     """
     if payload.input.raw_path is not None:
         return payload.input.raw_path
+    if payload.input.raw_paths is not None:
+        return payload.input.raw_paths[0]
     try:
         return own_key(payload.input.artifact_url or "", settings)
     except OriginRefusedError:

@@ -4,14 +4,15 @@ A JPEG decodes at 1/1, 1/2, 1/4 or 1/8 straight from its coefficients, which is 
 holds its full size. At most one decoded picture is kept of an upload: a small one of a JPEG, the last page of others.
 """
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import JobError
 from rythmiq_worker.turn import UPRIGHT, Turn
 from rythmiq_worker.undecodable import decoder_door, undecodable
 
@@ -254,35 +255,60 @@ def sniff(data: bytes) -> str | None:
     return "PDF" if b"%PDF-" in data[:_PDF_HEADER_WITHIN_BYTES] else None
 
 
-def open_pages(data: bytes, *, max_pixels: int, max_pages: int, first_only: bool) -> Pages:
-    """Read an upload into upright pages, and make sure that each decodes.
+def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: bool) -> Pages:
+    """Read uploads into upright pages, in their order, and make sure that each decodes.
 
     The format is told by content, never by name; pixels are counted before anything is decoded.
 
     Args:
-        data: the upload, opened.
+        uploads: at least one, opened; the pages of several follow each other.
         max_pixels: the most pixels a page may have.
         max_pages: how many pages are taken; more warn PAGES_DROPPED.
         first_only: take one page, for a slot that wants a picture.
 
     Raises:
-        JobError: DECODE_FAILED, with `detail.reason`.
+        JobError: DECODE_FAILED, with `detail.reason`, and of several `detail.upload`, counted from 1.
     """
+    found, left = _Opened(), 1 if first_only else max_pages
+    for number, data in enumerate(uploads, start=1):
+        if left < 1:
+            found.warnings.append(WarningCode.PAGES_DROPPED)
+            break
+        with _named(number if len(uploads) > 1 else None):
+            opened = _open(data, max_pixels, left)
+        found.sources += opened.sources
+        found.warnings += opened.warnings
+        left -= len(opened.sources)
+    desk = _Desk()
+    pages = tuple(Picture(source, desk=desk) for source in found.sources)
+    for page in reversed(pages):  # so that the first page is the one that stays on the desk
+        page.glance()
+    return Pages(pages, tuple(dict.fromkeys(found.warnings)), sniff(uploads[0]) or "")
+
+
+@contextmanager
+def _named(number: int | None) -> Iterator[None]:
+    """Say which of several uploads does not decode."""
+    try:
+        yield
+    except JobError as error:
+        if number is None:
+            raise
+        message = f"File {number}: {error.message}"
+        raise JobError(error.code, message, detail={**(error.detail or {}), "upload": number}) from None
+
+
+def _open(data: bytes, max_pixels: int, max_pages: int) -> _Opened:
     if not data:
         raise undecodable("empty")
     source_format = sniff(data)
     if source_format is None:
         raise undecodable("unknown_format")
     with decoder_door():
-        opened = _open(data, source_format, max_pixels, 1 if first_only else max_pages)
-    desk = _Desk()
-    pages = tuple(Picture(source, desk=desk) for source in opened.sources)
-    for page in reversed(pages):  # so that the first page is the one that stays on the desk
-        page.glance()
-    return Pages(pages, tuple(opened.warnings), source_format)
+        return _read(data, source_format, max_pixels, max_pages)
 
 
-def _open(data: bytes, source_format: str, max_pixels: int, max_pages: int) -> _Opened:
+def _read(data: bytes, source_format: str, max_pixels: int, max_pages: int) -> _Opened:
     from rythmiq_worker import raster_in  # noqa: PLC0415  the adapters know this module's words
 
     opened = _Opened()

@@ -14,6 +14,7 @@ def decode(frame: Frame, ctx: Context) -> None:
     rules = ctx.payload.portal_schema.schema_definition
     opened = open_pages(
         frame.upload,
+        *frame.more_uploads,
         max_pixels=ctx.settings.max_pixels,
         max_pages=ctx.settings.max_pages,
         first_only=rules.output_format != "pdf",

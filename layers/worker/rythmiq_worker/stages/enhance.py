@@ -20,12 +20,18 @@ def enhance(frame: Frame, ctx: Context) -> None:
     """
     rules = ctx.payload.portal_schema.schema_definition
     options = ctx.payload.options
-    if options.rotate:
-        frame.pages = [page.turned(options.rotate) for page in frame.pages]
-        frame.operations.append(Operation(op="turn", parameters={"degrees_clockwise": options.rotate}))
+    for index, page in enumerate(frame.pages):
+        degrees = options.of_page(index).rotate
+        if degrees:
+            frame.pages[index] = page.turned(degrees)
+            own = {"page": index + 1} if options.by_page else {}
+            if own or index == 0:  # one that is said of all pages stands once in the receipt
+                frame.operations.append(Operation(op="turn", parameters={**own, "degrees_clockwise": degrees}))
     if frame.kind == "document":
         enhance_pages(frame, ctx)
     elif frame.kind in {"signature", "thumb"}:
-        if options.corners is not None:
-            frame.pages = [cut_out(page, options.corners) for page in frame.pages]
+        for index, page in enumerate(frame.pages):
+            corners = options.of_page(index).corners
+            if corners is not None:
+                frame.pages[index] = cut_out(page, corners)
         (look_at_ink if rules.enhance == "off" else enhance_ink)(frame, ctx)

@@ -44,7 +44,7 @@ def enhance_pages(frame: Frame, ctx: Context) -> None:
         def note(op: str, number: int = index + 1, **facts: "JsonValue") -> None:
             frame.operations.append(Operation(op=op, parameters={"page": number, **facts}))
 
-        shaped, glance = _shaped(frame, page, options, note, search=mend)
+        shaped, glance = _shaped(frame, page, options.of_page(index), note, search=mend)
         frame.pages[index] = _mended(shaped, glance, note) if mend else shaped
 
 

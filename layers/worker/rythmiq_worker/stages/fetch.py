@@ -3,6 +3,10 @@
 Source: SPEC 3, 5, 6.
 """
 
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
@@ -32,19 +36,44 @@ _REASONS: tuple[tuple[type[StoreError], str], ...] = (
 
 
 def fetch(frame: Frame, ctx: Context) -> None:
-    """Fill in `upload` and `input_bytes`.
+    """Fill in `upload`, of several `more_uploads` too, and `input_bytes`.
 
     Raises:
         JobError: FETCH_FAILED or FETCH_TIMEOUT; DECODE_FAILED when the upload does not decrypt.
     """
     if ctx.payload.encryption is None:
         frame.warn(WarningCode.PLAINTEXT_JOB)
-    key = input_key(ctx.payload, ctx.settings)
-    data = _downloaded(ctx)
-    frame.upload = _opened(data, key, ctx.payload.encryption)
-    frame.input_bytes = len(frame.upload)
+    several = ctx.payload.input.raw_paths
+    frame.upload, *more = [_whole(ctx)] if several is None else _whole_list(several, ctx)
+    frame.more_uploads = tuple(more)
+    frame.input_bytes = sum(map(len, (frame.upload, *more)))
     if frame.input_bytes > ctx.settings.max_upload_bytes:  # plaintext in the room that sealing would have taken
-        raise _failed("too_large", f"the upload has more than {ctx.settings.max_upload_bytes} bytes")
+        raise _too_large(ctx.settings)
+
+
+def _whole(ctx: Context) -> bytes:
+    encryption = ctx.payload.encryption
+    data_key = None if encryption is None else encryption.input_data_key or encryption.data_key
+    return _opened(_downloaded(ctx), input_key(ctx.payload, ctx.settings), encryption, data_key)
+
+
+def _whole_list(paths: Sequence[str], ctx: Context) -> list[bytes]:
+    """Several uploads, in their order, together within the time and the bytes that one may take."""
+    settings, encryption = ctx.settings, ctx.payload.encryption
+    ends_at_s = time.monotonic() + settings.fetch_timeout_s
+    left_bytes, found = settings.max_upload_bytes, []
+    keys = encryption.input_data_keys if encryption is not None else None
+    for path, data_key in zip(paths, keys or [None] * len(paths), strict=True):
+        with _store_errors(settings):
+            left_s = ends_at_s - time.monotonic()
+            if left_s <= 0:
+                raise StoreTimeoutError("the time is up")
+            data = store_of(settings).fetch_object(path, max_bytes=left_bytes + OVERHEAD_BYTES, timeout_s=left_s)
+        found.append(_opened(data, path, encryption, data_key))
+        left_bytes -= len(found[-1])
+        if left_bytes < 0:
+            raise _too_large(settings)
+    return found
 
 
 def store_of(settings: WorkerSettings) -> SpacesStore:
@@ -62,17 +91,25 @@ def store_of(settings: WorkerSettings) -> SpacesStore:
 def _downloaded(ctx: Context) -> bytes:
     settings, source = ctx.settings, ctx.payload.input
     max_bytes, timeout_s = settings.max_upload_bytes + OVERHEAD_BYTES, settings.fetch_timeout_s
-    try:
+    with _store_errors(settings):
         if source.raw_path is not None:
             return store_of(settings).fetch_object(source.raw_path, max_bytes=max_bytes, timeout_s=timeout_s)
-        allowed = permitted(source.artifact_url or "", settings)
+        try:
+            allowed = permitted(source.artifact_url or "", settings)
+        except OriginRefusedError as error:
+            raise _failed("origin", str(error)) from None
         from rythmiq.adapters.bounded_http import fetch_url  # noqa: PLC0415  a refused URL needs no httpx
 
         return fetch_url(allowed.url, max_bytes=max_bytes, timeout_s=timeout_s, allows=allowed.allows)
-    except OriginRefusedError as error:
-        raise _failed("origin", str(error)) from None
+
+
+@contextmanager
+def _store_errors(settings: WorkerSettings) -> Iterator[None]:
+    """Make FETCH_FAILED and FETCH_TIMEOUT of what the store says."""
+    try:
+        yield
     except StoreTimeoutError:
-        message = f"the upload did not arrive within {timeout_s:g} s"
+        message = f"the upload did not arrive within {settings.fetch_timeout_s:g} s"
         raise JobError(ErrorCode.FETCH_TIMEOUT, message) from None
     except StoreError as error:
         reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "unavailable")
@@ -80,22 +117,26 @@ def _downloaded(ctx: Context) -> bytes:
         raise _failed(reason, message, transient=error.transient) from None
 
 
+def _too_large(settings: WorkerSettings) -> JobError:
+    return _failed("too_large", f"the upload has more than {settings.max_upload_bytes} bytes")
+
+
 def _failed(reason: str, message: str, *, transient: bool = False) -> JobError:
     return JobError(ErrorCode.FETCH_FAILED, message, detail={"reason": reason, "transient": transient})
 
 
-def _opened(data: bytes, key: str | None, encryption: Encryption | None) -> bytes:
+def _opened(data: bytes, key: str | None, encryption: Encryption | None, data_key: bytes | None) -> bytes:
     """Decrypt what is due to be encrypted: an object of ours in a job that has keys. A foreign file is plaintext."""
-    if encryption is None or key is None:
+    if encryption is None or key is None or data_key is None:
         if is_sealed(data):
             raise _does_not_open(DecryptionError("unknown_kid", "it is encrypted, and the job has no key for it"))
         return data
     try:
-        return open_sealed(data, storage_key=key, data_key=encryption.input_data_key or encryption.data_key)
+        return open_sealed(data, storage_key=key, data_key=data_key)
     except DecryptionError as error:
         # The worker holds no key ring. When the key does not fit and the header names another KEK than the job does,
         # that is the better hint; a mere rotation changes the kid as well, but then the data key fits.
-        strange = error.reason == "wrong_key" and encryption.input_data_key is None
+        strange = error.reason == "wrong_key" and data_key == encryption.data_key
         if strange and parse_header(data).kid != encryption.kid:
             error = DecryptionError("unknown_kid", "it was sealed under a key that this job does not know")
         raise _does_not_open(error) from None
