@@ -89,7 +89,7 @@ def test_together_they_are_no_larger_than_one_may_be(plain_job: Job) -> None:
     contents = [page(400, 300), page(300, 400)]
     several(plain_job, *contents)
     limit = sum(map(len, contents))
-    assert plain_job.run(environ={"MAX_UPLOAD_BYTES": str(limit)}).success
+    assert plain_job.run(environ={"MAX_UPLOAD_BYTES": str(limit)}).success.receipt.document.pages == 2
     error = plain_job.run(environ={"MAX_UPLOAD_BYTES": str(limit - 1)}).error
     assert (error.code, (error.detail or {})["reason"]) == (ErrorCode.FETCH_FAILED, "too_large")
 
@@ -135,4 +135,4 @@ def test_what_is_wrong_with_the_list_is_payload_invalid(sealed_job: Job) -> None
     source["raw_path"] = keys[0]
     assert sealed_job.run().error.code is ErrorCode.PAYLOAD_INVALID
     del source["raw_path"]
-    assert sealed_job.run().success
+    assert sealed_job.run().success.receipt.document.pages == 2
