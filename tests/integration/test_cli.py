@@ -57,6 +57,26 @@ def test_conform_says_everything_in_one_json_document(photo: Path, tmp_path: Pat
     assert document["warnings"] == []
 
 
+def test_several_files_are_the_pages_of_one_pdf(tmp_path: Path) -> None:
+    names = []
+    for index, size in enumerate([(400, 300), (300, 400)]):
+        names.append(tmp_path / f"{index}.jpg")
+        Image.new("RGB", size, "white").save(names[-1])
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"kind": "document", "formats": ["jpeg", "pdf"], "max_kb": 300, "ocr": "off"}))
+    done = run("conform", *names, "--schema", rules, "-o", tmp_path / "out", "--json")
+    assert done.returncode == ExitCode.OK, done.stderr
+    document = json.loads(done.stdout)["receipt"]["document"]
+    assert (document["format"], document["pages"]) == ("pdf", 2)
+    assert (tmp_path / "out" / document["filename"]).read_bytes().startswith(b"%PDF-")
+
+
+def test_several_files_for_a_slot_without_pdf_are_a_misuse(photo: Path, tmp_path: Path) -> None:
+    done = run("conform", photo, photo, "--portal", "neet-2026", "--slot", "photo", "-o", tmp_path / "out")
+    assert (done.returncode, "neet-2026 photo takes no PDF" in done.stderr) == (ExitCode.USAGE, True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_same_file_gives_the_same_files(photo: Path, tmp_path: Path) -> None:
     for name in ("one", "other"):
         neet(photo, tmp_path / name)

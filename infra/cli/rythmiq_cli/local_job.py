@@ -6,7 +6,7 @@ The job's id is made from the file's and the rules' bytes, so that the same comm
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
@@ -21,15 +21,23 @@ _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def run_local(
-    content: bytes, filename: str, rules: Rules, options: Options, on_stage: Callable[[str], object]
+    contents: Sequence[bytes], filename: str, rules: Rules, options: Options, on_stage: Callable[[str], object]
 ) -> Frame:
     """Run the stages; the frame then holds document, receipt, text and warnings.
+
+    Args:
+        contents: the file, or several as the pages of one PDF.
+        filename: the first one's.
+        rules: what the portal wants.
+        options: what the owner chose.
+        on_stage: told each stage as it begins.
 
     Raises:
         JobError: a stage fails with a code of the catalogue.
     """
-    frame = Frame(upload=content, input_bytes=len(content))
-    ctx = _context(content, filename, rules, options)
+    first, *others = contents
+    frame = Frame(upload=first, more_uploads=tuple(others), input_bytes=sum(map(len, contents)))
+    ctx = _context(b"".join(contents), filename, rules, options)
     for stage, verb in _verbs():
         on_stage(stage)
         try:

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -63,6 +63,16 @@ def _from_book(slug: str, slot: str | None) -> Rules:
         advice = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
         usage(f"{slug} has no slot {slot!r}; {advice}")
     return Rules(portal.portal, chosen.slot, portal.name, portal.version, chosen.schema_definition)
+
+
+def for_several(rules: Rules) -> Rules:
+    """The same for several files, the pages of one PDF; where the slot takes none, that ends the command."""
+    definition = rules.definition
+    if definition.output_format == "pdf":
+        return rules
+    if "pdf" not in (definition.formats or ()):
+        usage(f"{' '.join(filter(None, (rules.portal, rules.slot)))} takes no PDF, so it takes one file")
+    return replace(rules, definition=definition.model_copy(update={"output_format": "pdf"}))
 
 
 def read_files(paths: Sequence[Path], max_bytes: int) -> list[bytes]:

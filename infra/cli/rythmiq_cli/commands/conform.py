@@ -25,7 +25,7 @@ from rythmiq_cli.choices import (
 )
 from rythmiq_cli.exits import ExitCode, job_failed, usage
 from rythmiq_cli.result_files import output_folder, write_whole
-from rythmiq_cli.rules import Rules, read_file, rules_for
+from rythmiq_cli.rules import Rules, for_several, read_files, rules_for
 from rythmiq_cli.terminal import print_receipt, stage_progress
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ MAX_INPUT_BYTES = 20 * 1024 * 1024
 
 
 def conform(  # noqa: PLR0913, PLR0917  the command's options
-    file: Annotated[Path, typer.Argument(help="The photo, scan or PDF.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The photo, scan or PDF; several are the pages of one PDF.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")],
     portal: Annotated[str | None, typer.Option("--portal", help="A portal of the rule book.")] = None,
     slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
@@ -53,6 +55,8 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
 ) -> None:
     """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
     rules = rules_for(portal, slot, schema)
+    if len(files) > 1:
+        rules = for_several(rules)
     options = options_of(
         crop=crop,
         rotate=rotate,
@@ -65,16 +69,16 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
         text_layer=text_layer,
     )
     hold_to_rules(options, rules.definition)
-    content = read_file(file, MAX_INPUT_BYTES)
+    contents = read_files(files, MAX_INPUT_BYTES)
     with output_folder(output):
         try:
-            receipt, notices, files = _made(content, file, rules, worker_options(options))
+            receipt, notices, made = _made(contents, files[0], rules, worker_options(options))
         except JobError as error:
             job_failed(error, as_json=as_json)
         target = output / receipt.document.filename
-        if target.exists() and target.samefile(file):
+        if target.exists() and any(target.samefile(file) for file in files):
             usage(f"{target} is the input itself; choose another folder with -o")
-        for name, data in files.items():
+        for name, data in made.items():
             write_whole(output / name, data)
     warnings = [str(notice) for notice in notices]
     if as_json:
@@ -83,7 +87,7 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
             "receipt": receipt.model_dump(mode="json"),
             "warnings": warnings,
             "advice": advice,
-            "files": sorted(files),
+            "files": sorted(made),
         }
         print(json.dumps(found, ensure_ascii=False))
     else:
@@ -93,7 +97,7 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
 
 
 def _made(
-    content: bytes, file: Path, rules: Rules, options: Options
+    contents: list[bytes], first: Path, rules: Rules, options: Options
 ) -> tuple[Receipt, "list[Notice]", dict[str, bytes]]:
     """Run the job; the results by file name."""
     from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
@@ -102,7 +106,7 @@ def _made(
     from rythmiq_worker.stages.upload import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 
     with stage_progress(STAGES) as on_stage:
-        frame = run_local(content, file.name, rules, options, on_stage)
+        frame = run_local(contents, first.name, rules, options, on_stage)
     if frame.receipt is None:
         raise AssertionError("SCHEMA left no receipt")
     page = receipt_page(

@@ -14,7 +14,6 @@ from rythmiq.contracts.receipt import Receipt
 from rythmiq.services.receipt_page import receipt_page
 from rythmiq_cli.local.demo_errands import Errand
 from rythmiq_cli.local.gallery import Entry
-from rythmiq_cli.thumbnail import thumbnail
 
 # Neither keys nor links that open something belong into a file that is left behind.
 _NOT_KEPT = {"encryption", "links"}
@@ -84,7 +83,7 @@ def _kept(client: Client, errand: Errand, view: JobView, output: Path) -> Result
         ):
             raise DemoError(f"{errand.folder}: the ZIP holds another document or receipt")
         text = packed.read("text.txt") if "text.txt" in packed.namelist() else None
-    before = thumbnail(errand.content)
+    before = client.download(view.job_id, "before")
     page = receipt_page(receipt, before=before, after=preview, warnings=view.warnings)
     folder = output / errand.folder
     folder.mkdir()
