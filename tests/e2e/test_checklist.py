@@ -90,6 +90,7 @@ def test_uploads_masters_and_outputs_stand_where_the_paths_say(done: tuple[Clien
     }
     assert {name: getattr(key, "artifact", None) for name, key in outputs.items()} == {
         "preview_path": "preview",
+        "before_path": "before",
         "document_path": "document",
         "output_path": "zip",
     }

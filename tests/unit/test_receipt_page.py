@@ -88,6 +88,28 @@ def test_what_was_not_checked_is_said_before_the_table_with_what_the_portal_want
     assert "Not checked" not in receipt_page(receipt())
 
 
+def test_a_file_of_several_pages_has_a_section_for_each() -> None:
+    clauses = (
+        clause(),
+        *(clause(clause="sharpness", page=page, measured=f"as on {page}", verdict="not_checked") for page in (2, 1)),
+        clause(clause="pixels"),
+    )
+    page = receipt_page(receipt(*clauses))
+    table = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    places = [table.index(text) for text in ("File size", "Pixels", ">Page 1<", "as on 1", ">Page 2<", "as on 2")]
+    assert places == sorted(places)
+    assert "Sharpness, page 2" in page.partition("<table>")[0]
+    assert ">Page " not in receipt_page(receipt())
+
+
+def test_a_source_that_stands_with_the_first_clause_of_its_name_is_cited_for_every_page() -> None:
+    first, second = clause(clause="sharpness", page=1, source=SOURCE), clause(clause="sharpness", page=2)
+    page = receipt_page(receipt(first, second, clause(), clause(clause="sharpness")))
+    assert page.count('href="#source-1"') == 2
+    assert page.count('id="source-1"') == 1
+    assert page.count("our own rule") == 2
+
+
 def test_a_background_that_was_replaced_is_said_beside_the_pictures_and_only_then() -> None:
     words = "The background was replaced with white."
     replaced = Operation(op="background", parameters={"to": "white"})

@@ -55,6 +55,7 @@ class Clause(_Wire):
         measured: what the file has, in the same words; None when it was not checked.
         hard: whether failing it fails the job.
         source: where the portal's number comes from, when the rule book says.
+        page: which one it is about, from 1, of a file of several pages; None: the file.
     """
 
     clause: ClauseName
@@ -63,6 +64,7 @@ class Clause(_Wire):
     verdict: Verdict
     hard: bool
     source: Source | None = None
+    page: Annotated[int, Field(ge=1)] | None = None
 
 
 class DocumentFacts(_Wire):

@@ -81,7 +81,7 @@ def receipt_page(
         facts=escape(facts),
         pictures=_pictures(before, after) + _replaced(receipt.operations),
         warnings=_warnings(warnings) + _not_checked(receipt.clauses),
-        rows="".join(_row(clause, sources) for clause in receipt.clauses),
+        rows=_rows(receipt.clauses, sources),
         sources=_sources(sources),
         operations=_operations(receipt.operations),
         padding=f"<p>{receipt.padded_bytes} of the bytes are padding.</p>" if receipt.padded_bytes else "",
@@ -122,9 +122,7 @@ def _replaced(operations: Sequence[Operation]) -> str:
 
 def _not_checked(clauses: Sequence[Clause]) -> str:
     items = "".join(
-        f"<li>{_NAMES[clause.clause]}: {escape(clause.wanted)}</li>"
-        for clause in clauses
-        if clause.verdict == "not_checked"
+        f"<li>{_name(clause)}: {escape(clause.wanted)}</li>" for clause in clauses if clause.verdict == "not_checked"
     )
     return (
         f'<section class="advice"><h2>Not checked: look at these yourself</h2><ul>{items}</ul></section>'
@@ -133,11 +131,31 @@ def _not_checked(clauses: Sequence[Clause]) -> str:
     )
 
 
-def _row(clause: Clause, sources: Sequence[Source]) -> str:
+def _name(clause: Clause) -> str:
+    return _NAMES[clause.clause] + (f", page {clause.page}" if clause.page is not None else "")
+
+
+def _rows(clauses: Sequence[Clause], sources: Sequence[Source]) -> str:
+    """The file's own clauses, then a section for each page."""
+    pages = sorted({clause.page for clause in clauses if clause.page is not None})
+    # A source stands once in a receipt: with the first clause of its name.
+    named = {clause.clause: clause.source for clause in reversed(clauses) if clause.source is not None}
+    made = []
+    for page in (None, *pages):
+        if page is not None:
+            made.append(f'<tr class="page"><th scope="rowgroup" colspan="5">Page {page}</th></tr>')
+        for clause in clauses:
+            if clause.page == page:
+                source = clause.source or (named.get(clause.clause) if page is not None else None)
+                made.append(_row(clause, source, sources))
+    return "".join(made)
+
+
+def _row(clause: Clause, source: Source | None, sources: Sequence[Source]) -> str:
     cited = ""
-    if clause.source is not None:
-        number = sources.index(clause.source) + 1
-        cited = f'<a href="#source-{number}">source {number}</a> <small>confidence {clause.source.confidence}</small>'
+    if source is not None:
+        number = sources.index(source) + 1
+        cited = f'<a href="#source-{number}">source {number}</a> <small>confidence {source.confidence}</small>'
     return (
         f'<tr class="{clause.verdict}"><th scope="row">{_NAMES[clause.clause]}'
         f"{'' if clause.hard else '<small>advisory</small>'}</th>"

@@ -43,7 +43,7 @@ Nothing is charged for a job that failed.
 _ERRORS_DETAIL = """
 `detail` holds small facts for a program: `transient` (FETCH_FAILED: a repeat may do), `reason` (DECODE_FAILED; for a
 failed decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), and `smallest_bytes`,
-`width_px`, `height_px` (SIZE_EXCEEDED).
+`width_px`, `height_px` (SIZE_EXCEEDED), and `upload` (DECODE_FAILED of several uploads: which one, counted from 1).
 
 ## Refused calls
 

@@ -38,7 +38,8 @@ def print_receipt(receipt: Receipt, warnings: Sequence[str]) -> None:
     for heading in ("rule", "the portal wants", "the file has", "verdict"):
         table.add_column(heading)
     for clause in receipt.clauses:
-        rule = clause.clause if clause.hard else f"{clause.clause} (advisory)"
+        rule = clause.clause if clause.page is None else f"{clause.clause}, page {clause.page}"
+        rule = rule if clause.hard else f"{rule} (advisory)"
         table.add_row(rule, escape(clause.wanted), escape(clause.measured or "-"), _MARKS[clause.verdict])
     console.print(table)
     for warning in warnings:
