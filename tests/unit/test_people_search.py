@@ -1,5 +1,8 @@
 """Faces: found where they are, whichever way up, and nowhere else."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +48,16 @@ def test_the_one_face_of_a_portrait_is_found_where_it_is(sample: Sample) -> None
 def test_no_face_that_could_be_a_portrait_is_found_on_a_page(page: PagePhoto) -> None:
     rgb, _ = rgb_of(page.image)
     assert not [face for face in find_faces(rgb) if face.box.height > 0.2 * min(rgb.shape[:2])]
+
+
+@pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "horse.png", "motorcycle_left.png", "retina.jpg"])
+def test_no_face_is_found_in_a_cat_a_cup_a_horse_a_garage_or_an_eye(name: str) -> None:
+    spec = find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    with Image.open(Path(spec.origin).parent / "data" / name) as opened:
+        rgb, _ = rgb_of(opened.convert("RGB"))
+    assert find_faces(rgb) == ()
 
 
 @pytest.mark.parametrize("degrees", [-30, -20, -10, 0, 10, 20, 30, 60, 90, 120, 180, 210, 270])
