@@ -34,7 +34,7 @@ def share_off(picture: RealPicture) -> float:
     face = subject_of(find_faces(rgb), width_px, height_px)
     share = head_of(rgb, face, person_mask(rgb, face)).height_px / height_px
     crown, chin = float(picture.label["crown_y"]), float(picture.label["chin_y"])
-    return abs(100 * (share - (chin - crown)))
+    return float(abs(100 * (share - (chin - crown))))
 
 
 def test_all_but_one_of_the_visible_faces_are_found() -> None:
