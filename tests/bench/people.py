@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import cv2
 
-from tests.bench import people_faces, people_heads, people_looks
+from tests.bench import people_documents, people_faces, people_heads, people_looks
 from tests.bench.real_pictures import VARIABLE, RealPicture, real_portraits
 
 Row = dict[str, object]
@@ -19,6 +19,7 @@ PARTS: Mapping[str, Callable[[tuple[RealPicture, ...]], list[Row]]] = {
     "faces": people_faces.rows,
     "heads": people_heads.rows,
     "looks": people_looks.rows,
+    "documents": people_documents.rows,
 }
 """Each part measures the portraits and gives rows; a part of its own is a module with `rows` and a line here."""
 

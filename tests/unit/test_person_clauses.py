@@ -147,6 +147,12 @@ def test_headwear_is_never_passed(rule: str) -> None:
     assert finding("headwear", headwear=rule).clause.verdict == "not_checked"
 
 
+def test_a_head_that_is_cut_off_is_of_no_size_that_a_portal_takes() -> None:
+    found = finding("face_size", replace(person(), whole_head=False), **STATED)
+    assert (found.clause.verdict, found.notice) == ("fail", None)
+    assert "cut off" in (found.clause.measured or "")
+
+
 def test_eyes_behind_glasses_are_not_judged() -> None:
     assert finding("eyes", person(eyes_open=None), eyes="open").clause.verdict == "not_checked"
 

@@ -250,6 +250,7 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
         portrait=portrait,
         onto=made.onto,
         strip_px=made.layout.strip_px,
+        head_fits=made.layout.head_fits,
         legibility=legibility,
     )
 

@@ -31,6 +31,7 @@ class Person:
         company: whether somebody else is in it, be it with a shoulder only.
         face: the subject's, in the document's pixels; None where the mesh sees none.
         head: in the document's pixels.
+        whole_head: whether all of it is there, from chin to the top of hair or headwear.
         size: width and height of the part above the caption.
         look: pose, eyes, mouth and glasses.
         backdrop: what is behind the person.
@@ -40,18 +41,20 @@ class Person:
     company: bool = False
     face: Face | None = None
     head: Head | None = None
+    whole_head: bool = True
     size: tuple[int, int] = (1, 1)
     look: Look | None = None
     backdrop: Backdrop | None = None
 
 
-def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64]) -> Person:
+def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64], *, head_fits: bool = True) -> Person:
     """Look for the subject where it must be, and at what is around it.
 
     Args:
         rgb: the document above its caption: H x W x 3, uint8, RGB.
         portrait: of the upload.
         onto: from the pixels of `portrait.upright` to those of `rgb`: 3 x 3.
+        head_fits: whether the document has room for the whole head.
     """
     height_px, width_px = rgb.shape[:2]
     size = (width_px, height_px)
@@ -67,6 +70,7 @@ def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64]) ->
         has_company(portrait, onto, size),
         face,
         head_of(rgb, face, person),
+        head_fits and portrait.head is not None and not portrait.head.cut_at_top,
         size,
         look_of(rgb, face),
         backdrop_of(rgb, person),

@@ -116,6 +116,10 @@ def _face_size(judge: _Judge, wanted: tuple[float, float], person: Person | None
     if person is None or person.head is None:
         return judge.unchecked("face_size", words)
     share = person.head.height_px / person.size[1]
+    if not person.whole_head:
+        measured = f"about {share:.0%} and the head is cut off"
+        clause = judge.clause("face_size", words, measured, "fail")
+        return Finding(clause)  # what to do about it, HEAD_DOES_NOT_FIT says
     facts = {
         "reason": "small" if share < wanted[0] else "large",
         "measured": round(100 * share),

@@ -50,6 +50,7 @@ def look(  # noqa: PLR0913  what is looked at
     portrait: Portrait | None = None,
     onto: NDArray[np.float64] | None = None,
     strip_px: int = 0,
+    head_fits: bool = True,
     legibility: float | None = None,
 ) -> Sight:
     """Look at a file's decoded pixels.
@@ -61,12 +62,13 @@ def look(  # noqa: PLR0913  what is looked at
         portrait: of the upload, for a photo.
         onto: from the pixels of `portrait.upright` to the file's: 3 x 3; None when there is no subject.
         strip_px: height of the caption at the foot.
+        head_fits: whether the document has room for the whole head.
         legibility: mean confidence of the text engine, 0..1.
     """
     person = None
     if kind == "photo" and portrait is not None:
         rgb = np.asarray(image.convert("RGB"))[: image.height - strip_px]
-        person = look_at_person(rgb, portrait, onto if onto is not None else np.eye(3))
+        person = look_at_person(rgb, portrait, onto if onto is not None else np.eye(3), head_fits=head_fits)
     gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None
     return Sight(
         kind,
