@@ -19,8 +19,8 @@ FETCHED = {"face_detection_back.tflite", "face_landmark.tflite", "selfie_segment
 
 def test_the_lock_names_each_model_that_the_engines_ask_for() -> None:
     listed = {Path(entry.file).name: entry for entry in installation.read_lock(LOCK)}
-    needed = {models.DETECTION, models.RECOGNITION["en"], *FETCHED}
-    optional = {models.RECOGNITION["hi"], paddle.DETECTION, *paddle.RECOGNITION.values()}
+    needed = {models.DETECTION, models.RECOGNITION, *FETCHED}
+    optional = {paddle.DETECTION, *paddle.RECOGNITION.values()}
     assert needed == {name for name, entry in listed.items() if entry.required}
     assert optional < {name for name, entry in listed.items() if not entry.required}
 

@@ -1,18 +1,22 @@
 """The language of the text: who says it, and what becomes of one whose model is not there."""
 
 import datetime as dt
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from rythmiq.contracts.payload import Payload
 from rythmiq.settings import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.stages.ocr import language_of
+from tests.data.turned_pages import bilingual, hindi, one_line
 from tests.integration.worker_run import Job
+from tests.tessdata import needs_hindi
 
 SETTINGS = WorkerSettings.model_validate(
     {
@@ -23,6 +27,18 @@ SETTINGS = WorkerSettings.model_validate(
         "spaces_secret": "s",
     }
 )
+
+
+def png_of(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def pdf_of(images: list[Image.Image]) -> bytes:
+    out = io.BytesIO()
+    images[0].save(out, "PDF", save_all=True, append_images=images[1:])
+    return out.getvalue()
 
 
 def payload_of(job: Job, slot: str | None, owner: str | None) -> Payload:
@@ -50,16 +66,53 @@ def test_a_language_that_no_engine_reads_is_refused(plain_job: Job, slot: str | 
         payload_of(plain_job, slot, owner)
 
 
-@pytest.mark.parametrize(
-    ("engine", "model"),
-    [("rapidocr", "devanagari_PP-OCRv5_rec_mobile.onnx"), ("paddleocr", "PP-OCRv6_small_det")],
-)
-def test_a_job_whose_model_is_missing_fails_with_its_name(
-    plain_job: Job, card: bytes, tmp_path: Path, engine: str, model: str
-) -> None:
+def test_a_job_whose_model_is_missing_fails_with_its_name(plain_job: Job, card: bytes, tmp_path: Path) -> None:
     plain_job.rules.clear()
     plain_job.rules |= {"kind": "document", "ocr_language": "hi"}
     plain_job.upload(card)
-    done = plain_job.run(environ={"OCR_ENGINE": engine, "OCR_MODELS_DIR": str(tmp_path)})
+    done = plain_job.run(environ={"OCR_ENGINE": "paddleocr", "OCR_MODELS_DIR": str(tmp_path)})
     assert done.error.code == "OCR_FAILED"
-    assert re.search(rf"{re.escape(model)}.* is missing: .*OCR_MODELS_DIR", done.error.message)
+    assert re.search(r"PP-OCRv6_small_det.* is missing: .*OCR_MODELS_DIR", done.error.message)
+
+
+def test_without_the_data_of_hindi_nothing_is_made_up(plain_job: Job) -> None:
+    """No Latin letters for the Hindi ones, and the warning names script and package; the English lines are there."""
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document"}
+    plain_job.upload(png_of(bilingual(5000)))
+    done = plain_job.run("worker_ocr_engine.py", "ocr_without_tessdata")
+    assert done.success.advice[-1].parameters == {"script": "Devanagari", "install": "tesseract-ocr-hin"}
+    assert "SCRIPT_NOT_READ" in done.success.warnings[-1]
+    legibility = next(clause for clause in done.success.receipt.clauses if clause.clause == "legibility")
+    assert legibility.verdict == "not_checked"
+
+
+@needs_hindi
+@pytest.mark.parametrize("language", [None, "hi"])
+def test_hindi_is_read_beside_english(plain_job: Job, language: str | None) -> None:
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document"} | ({} if language is None else {"ocr_language": language})
+    plain_job.upload(png_of(hindi(5000)))
+    done = plain_job.run()
+    text = plain_job.fetched(done.success.artifacts.text_path or "").decode()
+    assert "प्रमाण" in text or "विद्यालय" in text or "परीक्षा" in text, text
+    assert not re.search("[A-Za-z]", text)
+    assert not any("SCRIPT_NOT_READ" in warning for warning in done.success.warnings)
+
+
+def test_pages_that_were_not_read_in_time_are_told_and_not_the_end(plain_job: Job) -> None:
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document", "formats": ["pdf"]}
+    plain_job.payload["input"]["mime_type"] = "application/pdf"
+    plain_job.upload(pdf_of([one_line(5000), one_line(5001), one_line(5002)]))
+    done = plain_job.run("worker_reads_one_page.py")
+    assert {"pages": 2, "of": 3} in [advice.parameters for advice in done.success.advice]
+    assert plain_job.fetched(done.success.artifacts.text_path or "")
+
+
+def test_a_single_page_that_was_not_read_in_time_ends_the_job(plain_job: Job, card: bytes) -> None:
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document"}
+    plain_job.upload(card)
+    done = plain_job.run(environ={"OCR_TIMEOUT_S": "0.01"})
+    assert done.error.code == "OCR_TIMEOUT"

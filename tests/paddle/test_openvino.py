@@ -7,6 +7,7 @@ from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.models import DICTIONARY, LINE_HEIGHTS_PX, LetterNetwork, Network, find_models
 from rythmiq_worker.engines.onnx_head import Headless, without_head
 from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
+from rythmiq_worker.engines.other_scripts import OtherScripts
 from rythmiq_worker.engines.recognition import Recogniser
 from tests.data.pages import ocr_pages
 
@@ -32,8 +33,8 @@ def test_the_dictionary_is_the_models_own(cut: Headless) -> None:
 
 def test_a_page_is_read_letter_by_letter_the_same(cut: Headless) -> None:
     page = np.asarray(ocr_pages(8)[6].image)
-    usual = rapidocr.RapidOcr(FILES)
-    other = rapidocr.RapidOcr(FILES)
+    usual = rapidocr.RapidOcr(FILES, OtherScripts(()))
+    other = rapidocr.RapidOcr(FILES, OtherScripts(()))
     other._detector = OpenVinoNetwork(FILES.detection, "f32")
     network = LetterNetwork(cut, OpenVinoNetwork(cut.model, "f32"))
     other._recogniser = Recogniser(network, LINE_HEIGHTS_PX[FILES.recognition.name])

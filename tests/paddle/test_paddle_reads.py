@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.engines import paddle, rapidocr
 from rythmiq_worker.engines.child import ENGINES, OcrEngineError, OcrTimeoutError, read_page, write_frame
-from rythmiq_worker.engines.models import DICTIONARY, RECOGNITION, find_models
 from rythmiq_worker.engines.text import ModelChoice, OcrEngine, TextLine
 from tests.bench.ocr import error_rate
 from tests.data.pages import PagePhoto, ocr_pages
 from tests.integration.test_ocr_reads import CARD, drawn
-from tests.paddle.models import IN_DEVANAGARI, in_devanagari
+from tests.paddle.models import in_devanagari
 
 AMPLE_S = 600.0
 PAGES = tuple(page for page in ocr_pages(9) if page.name != "dense-12mp")  # that one alone is half a minute
@@ -96,15 +94,6 @@ def test_models_of_both_formats_read_together(onnx_models: Path, paddle_models: 
 
 def test_hindi_goes_to_the_devanagari_model(onnx_models: Path) -> None:
     read = read_in_child(drawn(CARD), ModelChoice("hi", onnx_models))
-    assert read == [in_devanagari(line) for line in CARD]
-
-
-def test_hindi_goes_to_the_devanagari_model_of_the_default_engine_too(tmp_path: Path) -> None:
-    network = onnx.load(find_models().recognition)
-    (dictionary,) = (entry for entry in network.metadata_props if entry.key == DICTIONARY)
-    dictionary.value = "\n".join(IN_DEVANAGARI.get(text, text) for text in dictionary.value.splitlines())
-    onnx.save(network, tmp_path / RECOGNITION["hi"])
-    read = read_in_child(drawn(CARD), ModelChoice("hi", tmp_path), engine="rapidocr")
     assert read == [in_devanagari(line) for line in CARD]
 
 

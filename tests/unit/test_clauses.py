@@ -19,6 +19,7 @@ from rythmiq_worker.conform import Labels, check, conform
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.sight import Sight
+from rythmiq_worker.engines.text import TextSight
 from rythmiq_worker.picture import open_pages
 from tests.data.portraits import portrait
 
@@ -60,9 +61,8 @@ def clause_of(receipt: Receipt, name: str) -> Clause:
 def made(data: bytes, filename: str | None = None, legibility: float | None = None, **rules: Any) -> tuple[Clause, ...]:
     """The clauses of a file that we made."""
     definition = SchemaDefinition.model_validate({"kind": "document", **rules})
-    return clauses_for(
-        definition, measure(data), Sight("document", legibility=legibility), filename=filename, ours=True
-    )
+    texts = () if legibility is None else (TextSight(100, 100 * legibility),)
+    return clauses_for(definition, measure(data), Sight("document", texts=texts), filename=filename, ours=True)
 
 
 Verdict = Callable[[], str]
@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Verdict, Verdict]] = {
 }
 OF_A_PERSON = {"faces", "centring", "roll", "pose", "eyes", "mouth", "glasses", "headwear", "grey", "face_light"}
 """Have their own table, in test_person_clauses.py."""
-OF_WHAT_WAS_ASKED = {"name_date_strip", "signatures", "ink"}
+OF_WHAT_WAS_ASKED = {"name_date_strip", "signatures", "ink", "completeness"}
 
 
 def test_the_table_holds_every_clause() -> None:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.detection import Detection
-from rythmiq_worker.engines.rapidocr import RapidOcr, evidence, has_small_text, lines_of, mean_confidence
+from rythmiq_worker.engines.other_scripts import OtherScripts
+from rythmiq_worker.engines.rapidocr import RapidOcr, evidence, has_small_text, kept_of, lines_of, mean_confidence
 from rythmiq_worker.engines.recognition import Reading
 
 PAGE = np.zeros((30, 40, 3), np.uint8)
@@ -39,6 +40,7 @@ def play(script: Script, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     engine = RapidOcr.__new__(RapidOcr)
     monkeypatch.setattr(engine, "_detector", None, raising=False)
     monkeypatch.setattr(engine, "_recogniser", script, raising=False)
+    monkeypatch.setattr(engine, "_others", OtherScripts(()), raising=False)
     return [line.text for line in engine.read(PAGE)]
 
 
@@ -109,6 +111,14 @@ def test_a_long_line_weighs_more_than_a_short_one() -> None:
 
 def test_what_will_be_dropped_is_no_evidence() -> None:
     assert evidence([Reading("abcd", 0.5), Reading("noise", 0.4)]) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "kept"),
+    [("x", 0.79, 0), ("x", 0.8, 1), ("42", 0.79, 0), ("abc", 0.5, 1), ("छ", 0.5, 1), ("  ", 1.0, 0)],
+)
+def test_one_or_two_latin_letters_are_kept_only_when_they_are_sure(text: str, confidence: float, kept: int) -> None:
+    assert len(kept_of([Reading(text, confidence)])) == kept
 
 
 def test_noise_and_blank_lines_are_dropped_and_the_rest_is_in_order() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from rythmiq_worker.engines.models import DETECTION, RECOGNITION, find_models, models_in
-from rythmiq_worker.engines.text import ModelChoice
 from rythmiq_worker.model_files import ModelsMissingError
 
 
@@ -27,21 +26,6 @@ def test_a_plain_module_is_no_package() -> None:
 
 def test_a_missing_model_is_told_by_name(tmp_path: Path) -> None:
     (tmp_path / DETECTION).write_bytes(b"onnx")
-    with pytest.raises(ModelsMissingError, match=RECOGNITION["en"]) as caught:
+    with pytest.raises(ModelsMissingError, match=RECOGNITION) as caught:
         models_in(tmp_path)
     assert DETECTION not in str(caught.value)
-
-
-def test_the_operators_folder_gives_the_recogniser_that_the_package_lacks(tmp_path: Path) -> None:
-    (tmp_path / "devanagari_PP-OCRv5_rec_mobile.onnx").write_bytes(b"onnx")
-    found = find_models(ModelChoice("hi", tmp_path))
-    assert found.recognition == tmp_path / "devanagari_PP-OCRv5_rec_mobile.onnx"
-    assert found.detection == find_models().detection
-
-
-@pytest.mark.parametrize("folder", [None, Path("no-such-folder")])
-def test_a_language_without_its_model_is_told_by_name_and_setting(folder: Path | None) -> None:
-    with pytest.raises(
-        ModelsMissingError, match=r"ocr_language=hi, devanagari_PP-OCRv5_rec_mobile\.onnx, .* OCR_MODELS_DIR"
-    ):
-        find_models(ModelChoice("hi", folder))

@@ -174,6 +174,24 @@ class WarningCode(StrEnum):
     COMPRESSED = ("COMPRESSED", "The picture was compressed hard before; send the camera's original file.")
     LOW_RESOLUTION = ("LOW_RESOLUTION", "The picture holds less detail than its pixels; send the original, not a copy.")
     TEXT_UNCLEAR = ("TEXT_UNCLEAR", "Some text could not be read with confidence; retake the page flat and in focus.")
+    TEXT_NOT_READ = (
+        "TEXT_NOT_READ",
+        "The text of {pages} of {of} pages was not read in time; send fewer pages, or each as a file of its own.",
+    )
+    TEXT_MISSING = (
+        "TEXT_MISSING",
+        "About {percent} % of what looks like text could not be read; retake the page flat, sharp and whole.",
+        {
+            "border": (
+                "Text runs out of the picture at its border, so words may be cut; retake the page with room around it."
+            )
+        },
+    )
+    SCRIPT_NOT_READ = (
+        "SCRIPT_NOT_READ",
+        "The page has text in {script} script, which this service does not read; its operator can install {install}.",
+        {"unknown": "The page has text in a script that this service does not read, so that text was left out."},
+    )
     PAGE_NOT_FOUND = (
         "PAGE_NOT_FOUND",
         (

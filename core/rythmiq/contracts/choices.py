@@ -19,7 +19,8 @@ _Entry = TypeVar("_Entry")
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 OcrLanguage = Literal["en", "hi"]
 """Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
-
+TextLanguage = Literal["hin", "ben", "tam", "tel", "guj", "mar", "kan", "mal", "pan", "ori", "asm", "nep", "urd"]
+"""Languages that may stand beside Latin script, as Tesseract names them (OCR_LANGUAGES)."""
 
 QuarterTurn = Literal[0, 90, 180, 270]
 """Degrees clockwise."""

@@ -37,6 +37,7 @@ ClauseName = Literal[
     "face_light",
     "sharpness",
     "legibility",
+    "completeness",
     "ink",
     "signatures",
     "name_date_strip",

@@ -39,6 +39,7 @@ _NAMES = {
     "face_light": "Light on the face",
     "sharpness": "Sharpness",
     "legibility": "Legibility",
+    "completeness": "Whole text",
     "signatures": "Signatures",
     "ink": "Ink",
     "name_date_strip": "Name and date",

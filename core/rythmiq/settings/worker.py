@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from rythmiq.contracts.choices import TextLanguage
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.words import Bucket, KeyRingText, Origin, Seconds, comma_separated, is_on_loopback
 
@@ -24,6 +25,7 @@ class WorkerSettings(EnvironmentSettings):
     ocr_timeout_s: Seconds = 60.0
     ocr_engine: Literal["rapidocr", "paddleocr"] = "rapidocr"
     ocr_models_dir: Path | None = None
+    ocr_languages: Annotated[tuple[TextLanguage, ...], BeforeValidator(comma_separated)] = ("hin",)
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20 * 1024 * 1024
     max_pixels: Annotated[int, Field(ge=1)] = 80_000_000
     max_pages: Annotated[int, Field(ge=1, le=100)] = 10

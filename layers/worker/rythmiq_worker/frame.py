@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # Naming their engines costs a job nothing that does not use them.
     from PIL.Image import Image
 
-    from rythmiq_worker.engines.text import TextLine
+    from rythmiq_worker.engines.text import TextLine, TextSight
     from rythmiq_worker.ink_sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
@@ -62,6 +62,8 @@ class Frame:
         operations: what was done to the pixels, for the receipt.
         ink: what the first page of a signature or thumb shows, on the upload; None for other kinds.
         lines: OCR's text lines in reading order; None when no text was looked for.
+        sights: how much of each page's text OCR has read; None for a page that was not read in time. Empty when no text
+            was looked for.
         document: SCHEMA's conformed file, with its receipt.
         artifacts: UPLOAD's storage keys.
         more_uploads: FETCH's bytes of the uploads after the first, in their order.
@@ -77,6 +79,7 @@ class Frame:
     operations: list[Operation] = field(default_factory=list)
     ink: "InkSight | None" = None
     lines: "list[TextLine] | None" = None
+    sights: "list[TextSight | None]" = field(default_factory=list)
     document: bytes = b""
     receipt: Receipt | None = None
     encodes: int = 0

@@ -13,10 +13,10 @@ from rythmiq_worker.conform.background_clause import background_finding
 from rythmiq_worker.conform.measure import Colour, FileFacts
 from rythmiq_worker.conform.person_clauses import person_findings, sharpness_of_face
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
+from rythmiq_worker.conform.text_clauses import text_clauses
 
 DPI_TOLERANCE = 0.5
 _EDGE_WIDTH = (5.2, 5.8)
-_LEGIBILITY = (0.85, 0.60)
 _COLOUR_WORDS: dict[Colour, str] = {
     "rgb": "24-bit colour",
     "gray": "8-bit gray",
@@ -66,7 +66,7 @@ def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
     if sight.kind in {"photo", "document"}:
         found.append(_sharpness(sight))
     if sight.kind == "document" and rules.ocr == "auto":
-        found.append(_legibility(sight))
+        found += text_clauses(sight.texts)
     if rules.caption == "required" or sight.captioned:
         printed, source = "name and date on the photo", rules.source_of("caption")
         measured = "printed" if sight.captioned else None
@@ -200,14 +200,6 @@ def _sharpness(sight: Sight) -> Clause:
     return _clause(
         "sharpness", f"edges up to {_EDGE_WIDTH[0]} px", words, _graded(sight.edge_width, *_EDGE_WIDTH), None
     )
-
-
-def _legibility(sight: Sight) -> Clause:
-    wanted = f"text read with confidence {_LEGIBILITY[0]:.0%} or more"
-    if sight.legibility is None:
-        return _clause("legibility", wanted, None, "not_checked", None)
-    lacking = (1 - sight.legibility, 1 - _LEGIBILITY[0], 1 - _LEGIBILITY[1])
-    return _clause("legibility", wanted, f"{sight.legibility:.0%}", _graded(*lacking), None)
 
 
 def _graded(value: float, passes_to: float, fails_from: float) -> Verdict:

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -38,6 +39,9 @@ from rythmiq_worker.conform.sight import Sight, look
 from rythmiq_worker.conform.subject import portrait_of, wish_of
 from rythmiq_worker.people.portrait import Portrait
 from rythmiq_worker.picture import Picture
+
+if TYPE_CHECKING:
+    from rythmiq_worker.engines.text import TextSight
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 
@@ -94,7 +98,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     portrait: Portrait | None = None,
     options: Options = Options(),  # noqa: B008  frozen
     operations: Sequence[Operation] = (),
-    legibility: float | None = None,
+    texts: "Sequence[TextSight | None]" = (),
 ) -> Conformed:
     """Make the file that a slot takes, and measure it.
 
@@ -106,7 +110,7 @@ def conform(  # noqa: PLR0913  what a document depends on
         portrait: who stands on the first page, where somebody looked.
         options: the owner's choices; a crop bounds everything, and a face is framed inside it.
         operations: what was done to the pixels before.
-        legibility: mean confidence of the text engine, 0..1.
+        texts: how much of each page's text was read; None for a page that nobody read.
 
     Raises:
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
@@ -120,7 +124,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     placed = place(pages[0], portrait, rules, options, captioned=captioned)
     made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options)
     facts = measure(made.encoded.data)
-    sight = _sight(made, rules, kind, facts, portrait, legibility)
+    sight = _sight(made, rules, kind, facts, portrait, texts)
     filename = _filename(rules, labels)
     clauses = clauses_for(rules, facts, sight, filename=filename, ours=True)
     _refuse_hard_failures(clauses)
@@ -236,13 +240,13 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
     kind: ResolvedKind,
     facts: FileFacts,
     portrait: Portrait | None,
-    legibility: float | None,
+    texts: "Sequence[TextSight | None]",
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""
     data = made.encoded.data
     if facts.container not in {"jpeg", "png"}:
         bilevel = all(is_bilevel(page) for page in decoded_pages(data)) if rules.color == "bw" else None
-        return Sight(kind, bilevel=bilevel, legibility=legibility)
+        return Sight(kind, bilevel=bilevel, texts=tuple(texts))
     return look(
         decoded(data),
         rules,
@@ -251,7 +255,7 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
         onto=made.onto,
         strip_px=made.layout.strip_px,
         head_fits=made.layout.head_fits,
-        legibility=legibility,
+        texts=texts,
     )
 
 

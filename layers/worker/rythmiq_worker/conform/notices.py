@@ -10,11 +10,9 @@ from rythmiq_worker.conform.finish import Finished
 from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.conform.person_clauses import person_findings
 from rythmiq_worker.conform.sight import Sight
+from rythmiq_worker.conform.text_clauses import text_notices
 
-_OF_CLAUSES = {
-    "sharpness": WarningCode.BLURRED,
-    "legibility": WarningCode.TEXT_UNCLEAR,
-}
+_OF_CLAUSES = {"sharpness": WarningCode.BLURRED}
 
 
 def notices_for(  # noqa: PLR0913  what a warning can come from
@@ -46,6 +44,8 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
         for clause in clauses
         if clause.verdict == "fail" and clause.clause in _OF_CLAUSES
     ]
+    if sight.kind == "document" and rules.ocr == "auto":
+        found += text_notices(sight.texts)
     if finished.kept_because is not None:
         found.append(Notice(WarningCode.BACKGROUND_KEPT, {"reason": finished.kept_because}))
     if rules.caption == "required" and not finished.captioned:

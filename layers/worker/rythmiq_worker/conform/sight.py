@@ -1,6 +1,7 @@
 """What a file's pixels show, for the clauses that a person would judge by eye."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,11 @@ from rythmiq_worker.conform.person import Person, look_at_person
 from rythmiq_worker.conform.render import is_bilevel
 from rythmiq_worker.measures import edge_width, shrunk
 from rythmiq_worker.people.portrait import Portrait
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rythmiq_worker.engines.text import TextSight
 
 SHARPNESS_SIDE_PX = 512
 
@@ -28,7 +34,7 @@ class Sight:
         rim: of a picture without a subject, where the slot states a background.
         edge_width: of a page, in pixels at 512 px, larger is softer.
         bilevel: whether the pixels are black and white only.
-        legibility: mean confidence of the text engine, 0..1.
+        texts: of each page, None for one that nobody read; empty when nobody looked for text.
         captioned: whether name and date were printed.
     """
 
@@ -38,7 +44,7 @@ class Sight:
     rim: Rim | None = None
     edge_width: float | None = None
     bilevel: bool | None = None
-    legibility: float | None = None
+    texts: "tuple[TextSight | None, ...]" = ()
     captioned: bool = False
 
 
@@ -51,7 +57,7 @@ def look(  # noqa: PLR0913  what is looked at
     onto: NDArray[np.float64] | None = None,
     strip_px: int = 0,
     head_fits: bool = True,
-    legibility: float | None = None,
+    texts: "Sequence[TextSight | None]" = (),
 ) -> Sight:
     """Look at a file's decoded pixels.
 
@@ -63,7 +69,7 @@ def look(  # noqa: PLR0913  what is looked at
         onto: from the pixels of `portrait.upright` to the file's: 3 x 3; None when there is no subject.
         strip_px: height of the caption at the foot.
         head_fits: whether the document has room for the whole head.
-        legibility: mean confidence of the text engine, 0..1.
+        texts: how much of each page's text was read.
     """
     person = None
     if kind == "photo" and portrait is not None:
@@ -77,6 +83,6 @@ def look(  # noqa: PLR0913  what is looked at
         rim=rim_of(image) if rules.background != "any" and (person is None or person.face is None) else None,
         edge_width=None if gray is None else edge_width(gray),
         bilevel=is_bilevel(image) if rules.color == "bw" else None,
-        legibility=legibility,
+        texts=tuple(texts),
         captioned=strip_px > 0,
     )

@@ -14,6 +14,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine
+from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -45,12 +46,14 @@ ENVIRONMENT = (
     "DYLD_LIBRARY_PATH",
     "LANG",
     "LC_ALL",
+    "TESSDATA_PREFIX",
     "TMPDIR",
     "TZ",
 )
 FIXED_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         "OMP_NUM_THREADS": "1",
+        "OMP_THREAD_LIMIT": "1",  # Tesseract's own threads cost twice the CPU
         "OPENBLAS_NUM_THREADS": "1",
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's official builds send events to their maker otherwise
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -61,6 +64,7 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 READ_BYTES = 64 * 1024
 STRIP_ROWS = 256
 CORNERS = 4
+NAME = re.compile("[A-Za-z ]{1,60}")
 
 
 class OcrTimeoutError(JobError):
@@ -169,7 +173,7 @@ def read_page(  # noqa: PLR0913  two of them are for tests
         raise OcrEngineError("unknown_engine", f"OCR_ENGINE={engine} is not an engine of this worker; known: {known}.")
     read_fd, write_fd = os.pipe()
     try:
-        which = (engines[engine], models.language, models.folder or "", int(turn))
+        which = (engines[engine], models.language, models.folder or "", ",".join(models.languages), int(turn))
         child = _start(which, frame, write_fd, os.environ if environ is None else environ)
     except OSError as error:
         os.close(read_fd)
@@ -259,8 +263,12 @@ def _page(document: bytes, exit_code: int) -> PageText:
         if "error" in content:
             failure = _failure(**content["error"])
         else:
-            turn = content["turn"]
-            return PageText([_line(*line) for line in content["lines"]], None if turn is None else _turn(*turn))
+            turn, sight = content["turn"], content["sight"]
+            return PageText(
+                [_line(*line) for line in content["lines"]],
+                None if turn is None else _turn(*turn),
+                None if sight is None else _sight(*sight),
+            )
     except (ValueError, TypeError, KeyError, RecursionError):
         raise OcrEngineError("garbage", "The text engine did not answer with lines of text.") from None
     raise failure
@@ -283,6 +291,17 @@ def _turn(degrees: object, decided_by: object, lines: object, evidence: object, 
     said = tuple(value for value in (evidence, against) if isinstance(value, float) and math.isfinite(value))
     first, second = said
     return PageTurn(degrees, str(decided_by), lines, first, second)
+
+
+def _sight(*values: object) -> TextSight:
+    letters, said, missed, unread_lines, cut_lines, scripts = values
+    counts = [value for value in (letters, unread_lines, cut_lines) if isinstance(value, int) and value >= 0]
+    amounts = [float(value) for value in (said, missed) if isinstance(value, int | float) and 0 <= value < math.inf]
+    if not isinstance(scripts, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in scripts):
+        raise ValueError("no names of scripts")
+    read, unread, cut = counts
+    surely, lost = amounts
+    return TextSight(read, surely, lost, unread, cut, tuple(scripts))
 
 
 def _line(text: object, confidence: object, corners: object) -> TextLine:

@@ -1,12 +1,13 @@
 """The child's side: load one engine, read one picture, answer with one JSON document on a pipe of its own.
 
 Run by `engines.child`, never by hand:
-`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER TURN FRAME_FD WIDTH HEIGHT RESULT_FD PARENT`.
+`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER LANGUAGES TURN FRAME_FD WIDTH HEIGHT RESULT_FD PID`,
+the last being its parent's.
 
-The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, by, lines, evidence, against]}`,
-its turn null when the page was read as it lay, or `{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the
-page is turned upright first, by an engine that can.
-An engine's own message is left out, because it may quote what was read.
+The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, by, lines, evidence, against],
+"sight": [...]}`, its turn null when the page was read as it lay, or
+`{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the page is turned upright first, by an engine that
+can. An engine's own message is left out, because it may quote what was read.
 """
 
 import ctypes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rythmiq.contracts.choices import TextLanguage
     from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.engines.text import OcrEngine
 
@@ -67,7 +69,8 @@ def document_of(page: PageText) -> bytes:
     """The answer for what was read."""
     lines = [[line.text, line.confidence, line.quad] for line in page.lines]
     turn = None if page.turn is None else dataclasses.astuple(page.turn)
-    return json.dumps({"lines": lines, "turn": turn}, ensure_ascii=False, allow_nan=False).encode()
+    sight = None if page.sight is None else dataclasses.astuple(page.sight)
+    return json.dumps({"lines": lines, "turn": turn, "sight": sight}, ensure_ascii=False, allow_nan=False).encode()
 
 
 def failure_of(error: BaseException) -> bytes:
@@ -96,9 +99,10 @@ def answer(  # noqa: PLR0913  a command line
 
 def main(arguments: list[str]) -> None:
     """Answer, then leave without teardown: that would cost a tenth of a second for nothing."""
-    module, language, folder, turn = arguments[:4]
-    choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None)
-    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[4:])
+    module, language, folder, languages, turn = arguments[:5]
+    others = cast("tuple[TextLanguage, ...]", tuple(name for name in languages.split(",") if name))
+    choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None, others)
+    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[5:])
     die_with_parent(parent)
     for fd in (frame_fd, result_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  its only form: nothing that an engine starts keeps the pipe open

@@ -1,7 +1,7 @@
 """The PP-OCR models of the default engine: where they lie, and how ONNX Runtime opens them.
 
-The `rapidocr` package carries a detector, which finds lines in any script, and the recogniser of Latin script. That of
-Devanagari it only names; an operator puts the file into OCR_MODELS_DIR. Nothing is ever fetched.
+The `rapidocr` package carries a detector, which finds lines in any script, and the recogniser of Latin script; other
+scripts are Tesseract's (tesseract.py). Nothing is ever fetched.
 
 The package's code is never imported: that costs 1.4 s of CPU and brings shapely and pyclipper (docs/decisions.md).
 """
@@ -9,7 +9,7 @@ The package's code is never imported: that costs 1.4 s of CPU and brings shapely
 import contextlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
@@ -19,22 +19,16 @@ import numpy as np
 from rythmiq_worker.engines.onnx_head import Headless, without_head
 from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice
 from rythmiq_worker.model_files import ModelsMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rythmiq.contracts.portal import OcrLanguage
-
 PACKAGE = "rapidocr"
 INSTALL = "install the worker's locked requirements (layers/worker/requirements.txt), which hold rapidocr 3.10"
 DETECTION = "PP-OCRv6_det_small.onnx"
-RECOGNITION: Mapping["OcrLanguage", str] = MappingProxyType(
-    {"en": "PP-OCRv6_rec_small.onnx", "hi": "devanagari_PP-OCRv5_rec_mobile.onnx"}
-)
-"""Recognisers by the language of the text, as RapidOCR 3.10 names them; the package carries the first."""
-LINE_HEIGHTS_PX: Mapping[str, int] = MappingProxyType({RECOGNITION["en"]: 40})
+RECOGNITION = "PP-OCRv6_rec_small.onnx"
+LINE_HEIGHTS_PX: Mapping[str, int] = MappingProxyType({RECOGNITION: 40})
 """How high a line is made at first; recognisers are taught 48, and that of Latin reads clean print as well at 40."""
 THREADS = 1  # two take 1.5 times the CPU and 0.85 of the time (docs/decisions.md)
 DICTIONARY = "character"
@@ -49,8 +43,8 @@ class ModelFiles:
     recognition: Path
 
 
-def find_models(choice: ModelChoice = BUNDLED, package: str = PACKAGE) -> ModelFiles:
-    """Find the model files of a language: in an installed package, without importing it, or in the operator's folder.
+def find_models(package: str = PACKAGE) -> ModelFiles:
+    """Find the model files in the installed package, without importing it.
 
     Raises:
         ModelsMissingError: the package, or a model, is not there.
@@ -58,8 +52,7 @@ def find_models(choice: ModelChoice = BUNDLED, package: str = PACKAGE) -> ModelF
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModelsMissingError(f"The package {package} is not installed: {INSTALL}.")
-    files = models_in(Path(spec.submodule_search_locations[0]) / "models")
-    return files if choice.language == "en" else replace(files, recognition=operators_model(choice))
+    return models_in(Path(spec.submodule_search_locations[0]) / "models")
 
 
 def models_in(folder: Path) -> ModelFiles:
@@ -68,25 +61,11 @@ def models_in(folder: Path) -> ModelFiles:
     Raises:
         ModelsMissingError: one of them is not there; its name is in the message.
     """
-    names = DETECTION, RECOGNITION["en"]
+    names = DETECTION, RECOGNITION
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ModelsMissingError(f"The text models lack {' and '.join(missing)}: {INSTALL}.")
     return ModelFiles(*(folder / name for name in names))
-
-
-def operators_model(choice: ModelChoice) -> Path:
-    """The recogniser of a language that the package does not carry.
-
-    Raises:
-        ModelsMissingError: it is not in the operator's folder, or there is no such folder; its name is in the message.
-    """
-    name = RECOGNITION[choice.language]
-    if choice.folder is None or not (choice.folder / name).is_file():
-        raise ModelsMissingError(
-            f"The model that reads ocr_language={choice.language}, {name}, is missing: put it into OCR_MODELS_DIR."
-        )
-    return choice.folder / name
 
 
 class AnyNetwork(Protocol):

@@ -6,7 +6,9 @@ text is at most 7 detector pixels high, the page is searched again at 1280, and 
 (measured: docs/decisions.md). Low confidence is the other trigger.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,8 +17,10 @@ import numpy as np
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import ModelFiles, find_models, open_network, open_recogniser
 from rythmiq_worker.engines.orientation import find_turn, is_plain, lies_along
+from rythmiq_worker.engines.other_scripts import OtherScripts, Reread, of_language
 from rythmiq_worker.engines.reading_order import reading_order
 from rythmiq_worker.engines.recognition import Reading, Recogniser, crop_line
+from rythmiq_worker.engines.sight import sight_of
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, Quad, TextLine, TurningEngine
 
 if TYPE_CHECKING:
@@ -31,6 +35,9 @@ SMALL_TEXT_QUANTILE = 0.25
 FEW_LINES = 3  # at most so many: a page so far away that most of it was missed
 DOUBT_BELOW = 0.90
 MIN_CONFIDENCE = 0.5  # a line below this is noise, as in RapidOCR's defaults
+LONE = 2  # so few characters
+LONE_CONFIDENCE = 0.8  # are read in icons, seals and dirt, and less surely than this
+INDIA = "\u0900"  # where the scripts of India begin in Unicode
 
 
 def load(choice: ModelChoice = BUNDLED) -> TurningEngine:
@@ -39,16 +46,19 @@ def load(choice: ModelChoice = BUNDLED) -> TurningEngine:
     Raises:
         ModelsMissingError: the models are not installed.
     """
-    return RapidOcr(find_models(choice))
+    if choice.language == "en":
+        return RapidOcr(find_models(), OtherScripts(choice.languages))
+    return RapidOcr(find_models(), OtherScripts(of_language(choice.language, choice.languages), everything=True))
 
 
 class RapidOcr:
-    """Reads text with a detector and a recogniser of the PP-OCR family."""
+    """Reads text with a detector and a recogniser of the PP-OCR family, and other scripts than Latin with Tesseract."""
 
-    def __init__(self, files: ModelFiles) -> None:
+    def __init__(self, files: ModelFiles, others: OtherScripts) -> None:
         cv2.setNumThreads(1)  # its small jobs gain nothing from a second thread but its start
         self._detector = open_network(files.detection)
         self._recogniser = Recogniser(*open_recogniser(files.recognition))
+        self._others = others
 
     def read(self, image: "NDArray[np.uint8]") -> list[TextLine]:
         """Read the lines of an upright page in reading order.
@@ -57,32 +67,37 @@ class RapidOcr:
             image: H x W x 3, uint8, RGB.
         """
         found, closely = self._find(image)
-        return self._lines(image, found, self._recogniser.read(image, found.places), closely=closely)
+        return self._page(image, found, self._recogniser.read(image, found.places), closely=closely).lines
 
     def read_turned(self, image: "NDArray[np.uint8]") -> PageText:
         """Turn a page upright if its text proves that it is not, and read it.
 
-        A page that is upright costs nothing more: it is read as it lies, and that is plain.
+        A page that is upright costs nothing more: it is read as it lies, and that is plain, in whatever script.
 
         Args:
             image: H x W x 3, uint8, RGB.
         """
         found, closely = self._find(image)
         readings: list[Reading] | None = None
+        told: Reread | None = None
         if lies_along(found.quads):
             readings = self._recogniser.read(image, found.places)
-            if is_plain(readings):
-                return PageText(lines_of(found.quads, readings))
+            told = None if is_plain(readings) else self._others.reread(image, found.places, readings)
+            if told is None or told.found:
+                return self._page(image, found, readings, told, closely=closely)
         turn = find_turn(
             found.quads,
             lambda quads, way: self._recogniser.read_as(image, quads, way),
             lambda quad, way: crop_line(image, quad, way),
         )
         if turn is not None:
-            return PageText(self.read(np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))), turn)
+            upright = np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))
+            found, closely = self._find(upright)
+            read = self._page(upright, found, self._recogniser.read(upright, found.places), closely=closely)
+            return replace(read, turn=turn)
         if readings is None:
             readings = self._recogniser.read(image, found.places)
-        return PageText(self._lines(image, found, readings, closely=closely))
+        return self._page(image, found, readings, told, closely=closely)
 
     def _find(self, image: "NDArray[np.uint8]") -> tuple[Detection, bool]:
         """Where the lines are, and whether that took the closest look."""
@@ -97,13 +112,26 @@ class RapidOcr:
         near = found.quads if len(found.quads) > FEW_LINES else None
         return detect(self._detector, image, SMALL_TEXT_LOOK_PX, near), True
 
-    def _lines(
-        self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading], *, closely: bool
-    ) -> list[TextLine]:
-        """The lines read; where they are doubtful and there is more to see, after another look."""
-        if found.scale < 1 and not closely and readings and mean_confidence(readings) < DOUBT_BELOW:
-            found, readings = self._doubt(image, found, readings)
-        return lines_of(found.quads, readings)
+    def _page(
+        self,
+        image: "NDArray[np.uint8]",
+        found: Detection,
+        readings: list[Reading],
+        told: Reread | None = None,
+        *,
+        closely: bool,
+    ) -> PageText:
+        """The text of a page: other scripts read by another reader; where Latin is doubtful, after another look."""
+        told = told or self._others.reread(image, found.places, readings)
+        if not told.settled and found.scale < 1 and not closely and readings:
+            if mean_confidence(readings) < DOUBT_BELOW:
+                found, readings = self._doubt(image, found, readings)
+        else:
+            readings = told.readings
+        kept = kept_of(readings)
+        size_px = image.shape[1], image.shape[0]
+        sight = sight_of(found.places, readings, kept, size_px, told.scripts)
+        return PageText(lines_of(found.quads, readings), sight=sight)
 
     def _doubt(
         self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading]
@@ -135,11 +163,21 @@ def evidence(readings: Sequence[Reading]) -> float:
     return sum(reading.confidence * len(reading.text) for reading in readings if reading.confidence >= MIN_CONFIDENCE)
 
 
+def kept_of(readings: Sequence[Reading]) -> list[int]:
+    """The numbers of the lines worth keeping: not blank, and read with reason."""
+    return [index for index, reading in enumerate(readings) if reading.confidence >= _least(reading.text.strip())]
+
+
+def _least(text: str) -> float:
+    """How surely a text is to be read; a blank never is, and one or two Latin letters are seen in icons and dirt."""
+    if not text:
+        return math.inf
+    return LONE_CONFIDENCE if len(text) <= LONE and max(text) < INDIA else MIN_CONFIDENCE
+
+
 def lines_of(quads: "NDArray[np.float32]", readings: Sequence[Reading]) -> list[TextLine]:
-    """The lines worth keeping, in reading order: not blank, confidence at least MIN_CONFIDENCE."""
-    kept = [
-        index for index, reading in enumerate(readings) if reading.text.strip() and reading.confidence >= MIN_CONFIDENCE
-    ]
+    """The lines worth keeping, in reading order."""
+    kept = kept_of(readings)
     return [
         TextLine(readings[index].text.strip(), readings[index].confidence, _corners(quads[index]))
         for index in (kept[place] for place in reading_order(quads[kept]))

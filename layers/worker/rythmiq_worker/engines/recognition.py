@@ -40,6 +40,8 @@ MIN_SQUEEZE = 0.6
 LONG_LINE_PX = 200
 PILOTS = 3
 SURE = 0.95
+HOPEFUL = 0.75
+HOPEFUL_DENSITY = 1.2  # letters on a length of the line's height
 
 
 class Turn(IntEnum):
@@ -58,10 +60,19 @@ class Turn(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of one line: its text and the mean probability of its characters, 0..1."""
+    """What was read of one line.
+
+    Attributes:
+        text: as it stands, blanks at its ends included.
+        confidence: 0..1, the mean probability of its characters.
+        surety: of each character, 0..1; empty when that is not known.
+        places: of each character, as a share of the line's width; empty when that is not known.
+    """
 
     text: str
     confidence: float
+    surety: tuple[float, ...] = ()
+    places: tuple[float, ...] = ()
 
 
 def box_size(quad: "NDArray[np.float32]") -> tuple[int, int]:
@@ -156,12 +167,13 @@ def padded_width(width_px: int) -> int:
     return math.ceil(width_px / WIDTH_STEP_PX) * WIDTH_STEP_PX
 
 
-def decode(probabilities: "NDArray[np.float32]", characters: Sequence[str]) -> Reading:
+def decode(probabilities: "NDArray[np.float32]", characters: Sequence[str], padding: float = 1.0) -> Reading:
     """Read one line's probabilities: the best class of each step, repeats merged, blanks dropped.
 
     Args:
         probabilities: T x C, float32.
         characters: C texts; the first is the blank.
+        padding: how much wider than the line its picture was made.
     """
     best = probabilities.argmax(axis=1)
     kept = best != BLANK
@@ -169,8 +181,11 @@ def decode(probabilities: "NDArray[np.float32]", characters: Sequence[str]) -> R
     steps = np.flatnonzero(kept)
     if not len(steps):
         return Reading("", 0.0)
-    confidence = float(probabilities[steps, best[steps]].mean(dtype=np.float64))
-    return Reading("".join(characters[index] for index in best[steps]), min(max(confidence, 0.0), 1.0))
+    surety = probabilities[steps, best[steps]].astype(np.float64)
+    confidence = min(max(float(surety.mean()), 0.0), 1.0)
+    places = (steps + 0.5) * padding / len(best)
+    text = "".join(characters[index] for index in best[steps])
+    return Reading(text, confidence, tuple(surety.tolist()), tuple(places.tolist()))
 
 
 def pilots_of(widths_px: Sequence[int]) -> list[int]:
@@ -189,6 +204,15 @@ def squeeze_of(widths_px: Sequence[int], readings: Sequence[Reading]) -> float:
         return 1.0
     narrowest_px = min(width_px / len(reading.text) for width_px, reading in zip(widths_px, readings, strict=True))
     return min(1.0, max(MIN_SQUEEZE, LETTER_WIDTH_PX / narrowest_px))
+
+
+def is_worth_another(reading: Reading, width_px: int) -> bool:
+    """Whether a line that was read squeezed or low is to be read again as it is: with doubt, and not in vain.
+
+    Of another script, the network sees few letters, and those with much doubt, however large they are.
+    """
+    strange = reading.confidence < HOPEFUL and len(reading.text) * LINE_HEIGHT_PX < HOPEFUL_DENSITY * width_px
+    return reading.confidence < SURE and not strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +274,7 @@ class Recogniser:
             if one.box not in best or readings[index].confidence > readings[best[one.box]].confidence:
                 best[one.box] = index
         changed = [index for index in best.values() if squeezed.get(index, lowered[index]) != tries[index]]
-        doubtful = [index for index in changed if readings[index].confidence < SURE]
+        doubtful = [index for index in changed if is_worth_another(readings[index], tries[index].width_px)]
         readings |= self._read(image, quads, {index: tries[index] for index in doubtful})
         return [readings[best[box]] for box in range(len(quads))]
 
@@ -275,5 +299,7 @@ class Recogniser:
                 pixels *= 2 / 255
                 pixels -= 1
             probabilities = self._network.run(batch)
-            readings |= {key: decode(probabilities[row], self._characters) for row, key in enumerate(batch_keys)}
+            for row, key in enumerate(batch_keys):
+                padding = batch.shape[3] / tries[key].width_px
+                readings[key] = decode(probabilities[row], self._characters, padding)
         return readings

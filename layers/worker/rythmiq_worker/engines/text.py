@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rythmiq.contracts.choices import TextLanguage
     from rythmiq.contracts.portal import OcrLanguage
 
 Point = tuple[float, float]
@@ -53,16 +54,58 @@ class PageTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSight:
+    """How much of the text that stands on a page was read, and how surely.
+
+    Attributes:
+        letters: that were read; blanks are none.
+        said: the same, each letter by its confidence.
+        missed: letters that stand there and were not read with reason, estimated by their length.
+        unread_lines: how many lines those are, or parts of lines.
+        cut_lines: how many lines run into the picture's border.
+        scripts: that stand there and were not read, "unknown" for one that could not be told.
+    """
+
+    letters: int = 0
+    said: float = 0.0
+    missed: float = 0.0
+    unread_lines: int = 0
+    cut_lines: int = 0
+    scripts: tuple[str, ...] = ()
+
+    @property
+    def completeness(self) -> float | None:
+        """The share of the letters that was read; None when there are none."""
+        there = self.letters + self.missed
+        return self.letters / there if there else None
+
+    @property
+    def legibility(self) -> float | None:
+        """The mean confidence over all letters that stand there; None when there are none, or of another script."""
+        there = self.letters + self.missed
+        return self.said / there if there and not self.scripts else None
+
+
+def sight_of_lines(lines: "list[TextLine]") -> TextSight:
+    """What an engine's lines tell that does not say what it has missed."""
+    counts = [len("".join(line.text.split())) for line in lines]
+    said = sum(count * line.confidence for count, line in zip(counts, lines, strict=True))
+    return TextSight(sum(counts), round(said, 3))
+
+
+@dataclass(frozen=True, slots=True)
 class PageText:
     """The text of a page, and how the page was turned before it was read.
 
     Attributes:
         lines: in reading order; their places are in pixels of the turned page.
         turn: None: it was read as it lay.
+        sight: how much was read; None: the engine does not say.
     """
 
     lines: list[TextLine]
     turn: PageTurn | None = None
+    sight: TextSight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +115,12 @@ class ModelChoice:
     Attributes:
         language: of the text; it decides which model reads the lines.
         folder: the operator's own models (OCR_MODELS_DIR); None: there are none.
+        languages: that may stand beside Latin script, as OCR_LANGUAGES names them.
     """
 
     language: "OcrLanguage" = "en"
     folder: "Path | None" = None
+    languages: "tuple[TextLanguage, ...]" = ("hin",)
 
 
 BUNDLED = ModelChoice()

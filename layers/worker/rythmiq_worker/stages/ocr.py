@@ -9,7 +9,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Crop
     from rythmiq.contracts.portal import OcrLanguage
-    from rythmiq_worker.engines.text import PageTurn, TextLine
+    from rythmiq_worker.engines.text import PageTurn
     from rythmiq_worker.picture import Picture
 
 _UNCLEAR = 0.80
@@ -28,7 +28,8 @@ _UNCLEAR = 0.80
 def ocr(frame: Frame, ctx: Context) -> None:
     """Fill in `lines` for a document whose rules ask for text, and turn the pages that their text shows to lie wrong.
 
-    What the owner said of turn or crop stands, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together.
+    What the owner said of turn or crop stands, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together; the
+    pages that are left when it has passed are not read, as long as one was.
 
     Raises:
         JobError: OCR_FAILED or OCR_TIMEOUT.
@@ -36,30 +37,51 @@ def ocr(frame: Frame, ctx: Context) -> None:
     if ctx.payload.portal_schema.schema_definition.ocr == "off" or frame.kind != "document":
         return
     from rythmiq_worker.engines.child import OcrTimeoutError, read_page, write_frame  # noqa: PLC0415  only documents
-    from rythmiq_worker.engines.text import ModelChoice  # noqa: PLC0415  ditto
+    from rythmiq_worker.engines.text import ModelChoice, sight_of_lines  # noqa: PLC0415  ditto
 
-    models = ModelChoice(language_of(ctx), ctx.settings.ocr_models_dir)
-    lines: list[TextLine] = []
+    settings = ctx.settings
+    models = ModelChoice(language_of(ctx), settings.ocr_models_dir, settings.ocr_languages)
     turn = may_turn(ctx)
-    timeout_s = ctx.settings.ocr_timeout_s
-    ends_at = time.monotonic() + timeout_s
+    frame.lines = []
+    frame.sights = [None] * len(frame.pages)
+    ends_at = time.monotonic() + settings.ocr_timeout_s
     for index, page in enumerate(frame.pages):
-        left_s = ends_at - time.monotonic()
         with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
+            left_s = max(0.0, ends_at - time.monotonic())
             try:
-                left_s = max(0.0, left_s)
-                read = read_page(pixels, turn=turn, timeout_s=left_s, engine=ctx.settings.ocr_engine, models=models)
+                read = read_page(pixels, turn=turn, timeout_s=left_s, engine=settings.ocr_engine, models=models)
             except OcrTimeoutError:
-                raise OcrTimeoutError(timeout_s) from None  # in words of the whole limit, not of what was left of it
-        lines += read.lines
+                if index == 0:  # in words of the whole limit, not of what was left of it
+                    raise OcrTimeoutError(settings.ocr_timeout_s) from None
+                left = len(frame.pages) - index
+                frame.warn(Notice(WarningCode.TEXT_NOT_READ, {"pages": left, "of": len(frame.pages)}))
+                break
+        frame.lines += read.lines
+        frame.sights[index] = read.sight or sight_of_lines(read.lines)
         if read.turn is not None:
             _turn(frame, index, read.turn)
-    frame.lines = lines
-    if not lines:
+    _warn(frame)
+
+
+def _warn(frame: Frame) -> None:
+    """Say what of the text was not read, or hardly."""
+    scripts = dict.fromkeys(name for sight in frame.sights if sight is not None for name in sight.scripts)
+    for script in scripts:
+        frame.warn(_script_notice(script))
+    if not frame.lines and not scripts:
         frame.warn(WarningCode.NO_TEXT)
-    elif (confidence_of(frame) or 0) < _UNCLEAR:
+    elif frame.lines and (confidence_of(frame) or 0) < _UNCLEAR:
         frame.warn(WarningCode.TEXT_UNCLEAR)
+
+
+def _script_notice(script: str) -> Notice:
+    """The warning of a script that was not read, and what to install for it."""
+    from rythmiq_worker.engines.scripts import packages_of  # noqa: PLC0415  few pages have such a script
+
+    if script == "unknown":
+        return Notice(WarningCode.SCRIPT_NOT_READ, {"reason": "unknown", "script": script})
+    return Notice(WarningCode.SCRIPT_NOT_READ, {"script": script, "install": packages_of(script)})
 
 
 def may_turn(ctx: Context) -> bool:

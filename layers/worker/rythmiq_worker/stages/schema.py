@@ -10,7 +10,6 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.stages.ocr import confidence_of
 
 # What the rest of the result may need beside the receipt.
 _RESULT_ROOM_BYTES = 16 * 1024
@@ -42,7 +41,7 @@ def schema(frame: Frame, ctx: Context) -> None:
         portrait=frame.portrait,
         options=payload.options,
         operations=frame.operations,
-        legibility=confidence_of(frame),
+        texts=frame.sights,
     )
     if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
         # Before anything is stored: sources of any length travel with the rules, and the result is bounded.

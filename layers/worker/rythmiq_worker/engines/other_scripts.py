@@ -1,0 +1,282 @@
+"""Lines that the Latin recogniser cannot read: told from the others, and read by Tesseract where its data is there.
+
+A page is looked at only where the Latin recogniser is not sure. Lines that hang on a headline, and lines that look
+strange, are candidates; which script they are in is settled by reading a few of them in each that is at hand, because
+Tesseract is as unsure of a wrong script (at most .58) as it is sure of the right one (.61 to .96). What no reader
+reads with reason is left out and counted.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rythmiq_worker.engines.recognition import Reading, box_size, crop_line
+from rythmiq_worker.engines.scripts import (
+    HANGING,
+    SCRIPT_OF,
+    Look,
+    Script,
+    Stretch,
+    grouped,
+    hanging_share,
+    is_latin,
+    look_of,
+)
+from rythmiq_worker.engines.tesseract import LATIN, Tesseract, Word, folder_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rythmiq.contracts.choices import OcrLanguage, TextLanguage
+    from rythmiq_worker.engines.recognition import Places
+
+SAMPLES = 3  # lines that are read in every script at hand
+OWN_SCRIPT = 0.6  # what Tesseract says of its own script, at least
+READ_FROM = 0.55  # of a line; below that it is left out
+WORD_FROM = 0.3  # of a word
+SURE_WORD = 0.88  # of a Latin word inside such a line, by the Latin recogniser
+HANGING_WORD = 0.5  # of its width has a headline: whatever was read, it is no Latin word
+SURE_LETTER = 0.8  # at its ends, where a letter of the other script is taken for one more
+SHORT_WORD = 2  # letters, which are sooner seen where there are none
+SURE_SHORT_WORD = 0.97
+LEAST_LINE = 1.2  # width over height: less is a letter, and tells nothing
+LEAST_PROOF = 2.5  # line heights, of all candidates together: less is no reason to start another reader
+LEAST_CLAIM = 6.0  # line heights, of all lines that nobody read, before a page is said to be in another script
+LEAST_SHARE = 0.15  # and of all lines of the page
+STRANGE_SHARE = 0.5  # of all lines that do not hang: strange ones are many on a page of a script, few on one of Latin
+UNKNOWN = "unknown"
+OTHERS: frozenset[Script] = frozenset(SCRIPT_OF.values()) - HANGING
+
+OWN: "Mapping[OcrLanguage, TextLanguage]" = MappingProxyType({"en": "hin", "hi": "hin"})
+"""Which of Tesseract's languages `ocr_language` stands for; en reads other scripts only where it sees them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """The readings of a page after another look at its strange lines.
+
+    Attributes:
+        readings: one a line; an empty text where nothing was read with reason.
+        scripts: that stand on the page and were not read; "unknown" for one that could not be told.
+        settled: the lines that another reader has read, or nobody can: a closer look would not help the Latin one.
+        found: a script that was read with reason, so that the page lies as it should.
+    """
+
+    readings: list[Reading]
+    scripts: tuple[str, ...] = ()
+    settled: frozenset[int] = frozenset()
+    found: Script | None = None
+
+
+def of_language(language: "OcrLanguage", languages: "Sequence[TextLanguage]") -> "tuple[TextLanguage, ...]":
+    """The languages of a page that its owner or its slot says is in one: all that share its script, itself first."""
+    own: TextLanguage = OWN[language]
+    return (own, *(one for one in languages if one != own and SCRIPT_OF[one] == SCRIPT_OF[own]))
+
+
+class OtherScripts:
+    """Reads lines of other scripts than Latin.
+
+    Args:
+        languages: what to read, as Tesseract names them.
+        everything: whether every line is in the first language, however Latin it looks.
+        environ: names the folder of Tesseract's data.
+    """
+
+    def __init__(
+        self, languages: Sequence[str], *, everything: bool = False, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._languages = grouped(languages)
+        self._everything = everything
+        self._environ = environ
+        self._readers: dict[tuple[str, ...], Tesseract | None] = {}
+
+    def reread(self, image: "NDArray[np.uint8]", places: "Places", readings: Sequence[Reading]) -> Reread:
+        """Read the lines of other scripts again.
+
+        Args:
+            image: H x W x 3, uint8, RGB; not written to.
+            places: of N lines.
+            readings: what the Latin recogniser made of each.
+        """
+        page = _Page(image, places, list(readings))
+        looks = page.looks(everything=self._everything)
+        if self._everything and looks:
+            return self._read_all(page, looks)
+        told: dict[int, Script | None] = {}
+        lacking: list[str] = []
+        found: Script | None = None
+        for lines, group in page.candidates(looks):
+            script = self._script_of(page, lines, group)
+            if script is not None or (found is None and page.is_claim(lines)):
+                told.update((line, script) for line in lines)
+                lacking += [] if script else [self._missing(group)]
+            found = found or script
+        for line in looks if told else ():
+            told.setdefault(line, found)
+        for line, script in told.items():
+            self._settle(page, line, script)
+        return Reread(page.readings, tuple(lacking), frozenset(told), found)
+
+    def _read_all(self, page: "_Page", looks: Mapping[int, Look]) -> Reread:
+        script = next(iter(self._languages))
+        if self._reader((LATIN, *self._languages[script])) is None:
+            for line in looks:
+                self._settle(page, line, None)
+            return Reread(page.readings, (script,), frozenset(looks))
+        for line in looks:
+            self._settle(page, line, script)
+        return Reread(page.readings, (), frozenset(looks))
+
+    def _script_of(self, page: "_Page", lines: Sequence[int], group: frozenset[Script]) -> Script | None:
+        """The script of a group in which a few of the lines are read with reason; None: it is none that is at hand."""
+        sample = sorted(lines, key=lambda line: (-page.aspects[line], line))[:SAMPLES]
+        best: tuple[float, Script | None] = (OWN_SCRIPT, None)
+        for script, languages in self._languages.items() if sample else ():
+            if script not in group or (reader := self._reader((LATIN, *languages))) is None:
+                continue
+            words = [word for line in sample for word in page.words(line, reader)]
+            best = max(best, (_mean(words), script), key=lambda pair: pair[0])
+        return best[1]
+
+    def _settle(self, page: "_Page", line: int, script: Script | None) -> None:
+        """Put what two readers make of a line together: Latin words that ours is sure of, and others from Tesseract."""
+        sure = [word for word in sure_words(page.readings[line]) if not page.hangs(line, word)]
+        words = (
+            sure
+            if script is None
+            else sorted([*sure, *self._rest(page, line, script, sure)], key=lambda word: word.left)
+        )
+        confidence = _mean(words)
+        text = " ".join(word.text for word in words) if confidence >= READ_FROM else ""
+        page.readings[line] = Reading(text, confidence)
+
+    def _rest(self, page: "_Page", line: int, script: Script, sure: Sequence[Word]) -> list[Word]:
+        """What Tesseract reads where no Latin word stands; Latin that it alone sees is read again without Latin."""
+        languages = self._languages[script]
+        reader = self._reader((LATIN, *languages))
+        if reader is None:
+            return []
+        words = [word for word in page.words(line, reader) if not word.is_within(sure)]
+        odd = [word for word in words if _is_latin_word(word.text)]
+        kept = [word for word in words if word not in odd]
+        if odd and (alone := self._reader(languages)) is not None:
+            again = [word for word in page.words(line, alone) if not _is_latin_word(word.text)]
+            kept += [word for word in again if word.is_within(odd) and not word.is_within([*sure, *kept])]
+        return [word for word in kept if word.confidence >= WORD_FROM]
+
+    def _missing(self, scripts: frozenset[Script]) -> str:
+        """The name of what could not be read: the scripts that were asked for and have no data, else unknown."""
+        lacking = [
+            script
+            for script, languages in self._languages.items()
+            if script in scripts and self._reader((LATIN, *languages)) is None
+        ]
+        return " or ".join(lacking) or UNKNOWN
+
+    def _reader(self, languages: tuple[str, ...]) -> Tesseract | None:
+        """The reader of some languages; None where their data is missing."""
+        if languages not in self._readers:
+            folder = folder_of(languages, self._environ)
+            self._readers[languages] = None if folder is None else Tesseract(languages, folder)
+        return self._readers[languages]
+
+
+class _Page:
+    """The lines of a page, with what is known of each."""
+
+    def __init__(self, image: "NDArray[np.uint8]", places: "Places", readings: list[Reading]) -> None:
+        self.readings = readings
+        self.aspects: list[float] = []
+        for place in places:
+            width_px, height_px = box_size(place)
+            self.aspects.append(width_px / height_px)
+        self._image = image
+        self._places = places
+        self._crops: dict[int, NDArray[np.uint8]] = {}
+        self._words: dict[tuple[int, int], list[Word]] = {}
+
+    def looks(self, *, everything: bool) -> dict[int, Look]:
+        """What each line looks like that lies along the page and is not surely Latin; or every line."""
+        found: dict[int, Look] = {}
+        for line, (reading, aspect) in enumerate(zip(self.readings, self.aspects, strict=True)):
+            if aspect < (1 if everything else LEAST_LINE / 2) or (not everything and is_latin(reading, aspect)):
+                continue
+            found[line] = look_of(reading, self.crop(line), aspect)
+        return found
+
+    def candidates(self, looks: Mapping[int, Look]) -> list[tuple[list[int], frozenset[Script]]]:
+        """The lines that hang and those that look strange, where they are enough, with what they may be in."""
+        hanging = [line for line, look in looks.items() if look is Look.HANGING]
+        strange = [line for line, look in looks.items() if look is Look.STRANGE]
+        if self.length(hanging) < LEAST_PROOF:
+            hanging = []
+        upright = self.length(range(len(self.readings))) - self.length(hanging)
+        if self.length(strange) < max(LEAST_PROOF, STRANGE_SHARE * upright):
+            strange = []
+        return [(hanging, HANGING), (strange, OTHERS)]
+
+    def crop(self, line: int) -> "NDArray[np.uint8]":
+        if line not in self._crops:
+            self._crops[line] = crop_line(self._image, self._places[line])
+        return self._crops[line]
+
+    def hangs(self, line: int, word: Word) -> bool:
+        """Whether the letters of a word hang on a line, so that they are no Latin ones."""
+        span = Stretch(max(0.0, word.left), min(1.0, word.right))
+        return hanging_share(self.crop(line), [span]) >= HANGING_WORD
+
+    def words(self, line: int, reader: Tesseract) -> list[Word]:
+        """What a reader makes of a line; it is asked once."""
+        key = line, id(reader)
+        if key not in self._words:
+            self._words[key] = reader.read(self.crop(line))
+        return self._words[key]
+
+    def length(self, lines: "Sequence[int] | range") -> float:
+        """How long some lines are together, in heights of a line; letters by themselves tell nothing."""
+        return sum(self.aspects[line] for line in lines if self.aspects[line] >= LEAST_LINE)
+
+    def is_claim(self, lines: Sequence[int]) -> bool:
+        """Whether lines are so many that a page may be said to be in another script."""
+        whole = self.length(range(len(self.readings)))
+        return self.length(lines) >= max(LEAST_CLAIM, LEAST_SHARE * whole)
+
+
+def _mean(words: Sequence[Word]) -> float:
+    """How surely words were read, each by its letters."""
+    letters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / letters if letters else 0.0
+
+
+def _is_latin_word(text: str) -> bool:
+    return any("A" <= letter.upper() <= "Z" for letter in text)
+
+
+def sure_words(reading: Reading) -> list[Word]:
+    """The words that the Latin recogniser is sure of, where they stand."""
+    if len(reading.surety) != len(reading.text):
+        return []
+    found: list[Word] = []
+    start = 0
+    for text in reading.text.split(" "):
+        end = start + len(text)
+        first, last = start, end
+        while first < last and reading.surety[first] < SURE_LETTER:
+            first += 1
+        while first < last and reading.surety[last - 1] < SURE_LETTER:
+            last -= 1
+        letters = last - first
+        if letters > 1 and fmean(reading.surety[first:last]) >= (
+            SURE_WORD if letters > SHORT_WORD else SURE_SHORT_WORD
+        ):
+            left, right = reading.places[first], reading.places[last - 1]
+            margin = (right - left) / (letters - 1) / 2
+            sure = fmean(reading.surety[first:last])
+            found.append(Word(reading.text[first:last], sure, left - margin, right + margin))
+        start = end + 1
+    return found

@@ -1,0 +1,283 @@
+"""Which lines are not Latin, which reader they go to, and what of both is put together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rythmiq.contracts.choices import TextLanguage
+from rythmiq_worker.engines import other_scripts
+from rythmiq_worker.engines.other_scripts import OtherScripts, Reread, of_language, sure_words
+from rythmiq_worker.engines.recognition import Reading
+from rythmiq_worker.engines.scripts import (
+    Look,
+    Stretch,
+    grouped,
+    hanging_share,
+    is_latin,
+    look_of,
+    packages_of,
+    stretches,
+)
+from rythmiq_worker.engines.tesseract import Word, folder_of, tidy
+
+HEIGHT_PX, WIDTH_PX = 48, 480
+ASPECT = WIDTH_PX / HEIGHT_PX
+
+
+def line_of(*, headline: bool, light: bool = False) -> NDArray[np.uint8]:
+    """A line of upright strokes, with or without a headline from which they hang."""
+    line = np.full((HEIGHT_PX, WIDTH_PX, 3), 250, np.uint8)
+    for left in range(12, WIDTH_PX - 12, 14):
+        line[16:38, left : left + 4] = 10
+    if headline:
+        line[14:18, 8 : WIDTH_PX - 8] = 10
+    return 255 - line if light else line
+
+
+def spread(text: str, surety: float, start: float = 0.05, end: float = 0.95) -> Reading:
+    """A reading whose letters stand evenly between two places."""
+    places = tuple(np.linspace(start, end, len(text)).tolist())
+    return Reading(text, surety, (surety,) * len(text), places)
+
+
+LATIN = spread("Government of India", 0.99)
+GARBAGE = spread("RTUTRT HTR", 0.6)
+
+
+def test_print_that_is_read_from_end_to_end_is_latin() -> None:
+    assert is_latin(LATIN, ASPECT)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        pytest.param(spread("Government of India", 0.92), id="with doubt"),
+        pytest.param(spread("x", 1.0, 0.5, 0.5), id="a lone letter"),
+        pytest.param(spread("DOB:15/08/2004", 0.99, start=0.4), id="not from its start"),
+        pytest.param(Reading("", 0.0), id="nothing"),
+    ],
+)
+def test_anything_less_is_looked_at(reading: Reading) -> None:
+    assert not is_latin(reading, ASPECT)
+
+
+def test_a_stretch_is_where_no_letter_was_read() -> None:
+    (stretch,) = stretches(spread("DOB:15/08/2004", 0.99, start=0.4), ASPECT)
+    assert (stretch.start, stretch.end) == (0.0, 0.4)
+
+
+def test_a_reading_whose_letters_have_no_places_has_no_stretch() -> None:
+    assert stretches(Reading("abc", 0.9), ASPECT) == []
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize(("headline", "share"), [(True, 0.97), (False, 0.0)])
+def test_a_headline_is_a_long_stroke_above_whatever_the_colours(headline: bool, share: float, light: bool) -> None:  # noqa: FBT001
+    whole = [Stretch(0.0, 1.0)]
+    assert hanging_share(line_of(headline=headline, light=light), whole) == pytest.approx(share, abs=0.03)
+
+
+def test_an_underline_is_no_headline() -> None:
+    assert hanging_share(np.ascontiguousarray(line_of(headline=True)[::-1]), [Stretch(0.0, 1.0)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("reading", "headline", "look"),
+    [
+        pytest.param(GARBAGE, True, Look.HANGING, id="garbage under a headline"),
+        pytest.param(GARBAGE, False, Look.STRANGE, id="garbage without one"),
+        pytest.param(spread("blurred Latin letters are many", 0.76), True, Look.LATIN, id="blurred and underlined"),
+        pytest.param(spread("blurred Latin letters are many", 0.6), False, Look.LATIN, id="very blurred"),
+        pytest.param(spread("DOB:15/08/2004", 0.99, start=0.4), True, Look.HANGING, id="Hindi before Latin"),
+        pytest.param(spread("DOB:15/08/2004", 0.99, start=0.4), False, Look.LATIN, id="a gap before Latin"),
+    ],
+)
+def test_a_line_looks_latin_strange_or_hanging(reading: Reading, headline: bool, look: Look) -> None:  # noqa: FBT001
+    assert look_of(reading, line_of(headline=headline), ASPECT) is look
+
+
+def test_languages_are_read_by_their_script() -> None:
+    assert grouped(("hin", "tam", "nep")) == {"Devanagari": ("hin", "nep"), "Tamil": ("tam",)}
+    assert of_language("hi", ("tam", "nep")) == ("hin", "nep")
+
+
+def test_what_to_install_is_named_by_package() -> None:
+    assert packages_of("Devanagari") == "tesseract-ocr-hin"
+    assert packages_of("Bengali or Gurmukhi") == "tesseract-ocr-ben or tesseract-ocr-pan"
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_word_is_sure_without_the_doubtful_letters_at_its_ends() -> None:
+    reading = Reading("A/DOB:15", 0.95, (0.6, *(1.0,) * 7), tuple(np.linspace(0.2, 0.9, 8).tolist()))
+    assert [word.text for word in sure_words(reading)] == ["/DOB:15"]
+
+
+@pytest.mark.parametrize(
+    ("text", "surety", "kept"), [("of", 0.96, 0), ("of", 0.97, 1), ("fee", 0.87, 0), ("fee", 0.88, 1)]
+)
+def test_a_short_word_is_to_be_surer(text: str, surety: float, kept: int) -> None:
+    assert len(sure_words(spread(text, surety))) == kept
+
+
+def test_words_of_readings_that_do_not_tell_letter_by_letter_are_not_sure() -> None:
+    assert sure_words(Reading("Government", 1.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "word"),
+    [
+        ("जन्\u200dम", "जन्म"),
+        ("गणतन््त्र", "गणतन्त्र"),
+        ("गर्\u200dयो", "गर्\u200dयो"),
+        ("_नाम", "नाम"),
+        ("=", ""),
+        ("।", "।"),
+    ],
+)
+def test_a_word_loses_what_the_reader_adds(raw: str, word: str) -> None:
+    assert tidy(raw) == word
+
+
+def test_data_is_sought_in_the_operators_folder_first(tmp_path: Path) -> None:
+    for language in ("eng", "hin"):
+        (tmp_path / f"{language}.traineddata").write_bytes(b"")
+    assert folder_of(("eng", "hin"), {"TESSDATA_PREFIX": str(tmp_path)}) == tmp_path
+    assert folder_of(("eng", "xxx"), {"TESSDATA_PREFIX": str(tmp_path)}) is None
+
+
+# --- a page ----------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """A reader that knows one script: sure of a line in it, unsure of any other."""
+
+    known: ClassVar[Mapping[tuple[str, ...], Sequence[Word]]] = {}
+    asked: ClassVar[list[tuple[str, ...]]] = []
+
+    def __init__(self, languages: tuple[str, ...], _folder: Path) -> None:
+        self.languages = languages
+
+    def read(self, _line: object) -> list[Word]:
+        Reader.asked.append(self.languages)
+        return list(self.known.get(self.languages, [Word("ज़", 0.4, 0.0, 1.0)]))
+
+
+HINDI = (Word("राष्ट्रीय", 0.95, 0.0, 0.5), Word("परीक्षा", 0.9, 0.5, 1.0))
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> type[Reader]:
+    """Readers in place of Tesseract, with the data of every language."""
+    monkeypatch.setattr(other_scripts, "Tesseract", Reader)
+    monkeypatch.setattr(other_scripts, "folder_of", lambda _languages, _environ: Path())
+    monkeypatch.setattr(Reader, "known", {})
+    monkeypatch.setattr(Reader, "asked", [])
+    return Reader
+
+
+def reread(
+    readings: Sequence[Reading], lines: Sequence[NDArray[np.uint8]], *languages: TextLanguage, everything: bool = False
+) -> Reread:
+    """Look at a page again whose lines stand below each other."""
+    page = np.concatenate(lines)
+    tops = np.arange(len(lines), dtype=np.float32) * HEIGHT_PX
+    quads = np.array(
+        [[[0, top], [WIDTH_PX, top], [WIDTH_PX, top + HEIGHT_PX], [0, top + HEIGHT_PX]] for top in tops], np.float32
+    )
+    return OtherScripts(languages, everything=everything).reread(page, quads, readings)
+
+
+def test_a_latin_page_asks_nobody(readers: type[Reader]) -> None:
+    found = reread([LATIN] * 3, [line_of(headline=False)] * 3, "hin")
+    assert (found.readings, found.scripts, found.settled) == ([LATIN] * 3, (), frozenset())
+    assert readers.asked == []
+
+
+def test_a_line_that_hangs_is_read_by_the_reader_of_its_script(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): HINDI})
+    found = reread([GARBAGE, LATIN], [line_of(headline=True), line_of(headline=False)], "hin")
+    assert [reading.text for reading in found.readings] == ["राष्ट्रीय परीक्षा", LATIN.text]
+    assert (found.found, found.scripts) == ("Devanagari", ())
+
+
+def test_the_script_is_the_one_whose_reader_is_sure(readers: type[Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    bengali = (Word("মাধ্যমিক", 0.8, 0.0, 1.0),)
+    monkeypatch.setattr(readers, "known", {("eng", "ben"): bengali})
+    found = reread([GARBAGE] * 2, [line_of(headline=True)] * 2, "hin", "ben", "tam")
+    assert [reading.text for reading in found.readings] == ["মাধ্যমিক"] * 2
+    assert found.found == "Bengali"
+    assert ("eng", "tam") not in readers.asked
+
+
+def test_a_page_of_strange_lines_is_in_a_script_without_a_headline(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "known", {("eng", "tam"): (Word("பெயர்", 0.8, 0.0, 1.0),)})
+    found = reread([GARBAGE] * 2, [line_of(headline=False)] * 2, "hin", "tam")
+    assert [reading.text for reading in found.readings] == ["பெயர்"] * 2
+    assert ("eng", "hin") not in readers.asked
+
+
+def test_a_script_that_no_reader_is_sure_of_is_left_out_and_said(readers: type[Reader]) -> None:
+    found = reread([GARBAGE] * 2, [line_of(headline=True)] * 2, "hin")
+    assert [reading.text for reading in found.readings] == ["", ""]
+    assert found.scripts == ("unknown",)
+    assert readers.asked
+
+
+def test_a_script_whose_data_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_scripts, "folder_of", lambda _languages, _environ: None)
+    found = reread([GARBAGE, LATIN], [line_of(headline=True), line_of(headline=False)], "hin", "tam")
+    assert [reading.text for reading in found.readings] == ["", LATIN.text]
+    assert found.scripts == ("Devanagari",)
+
+
+def test_one_strange_line_on_a_latin_page_is_not_said_to_be_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_scripts, "folder_of", lambda _languages, _environ: None)
+    found = reread([LATIN] * 4 + [GARBAGE], [line_of(headline=False)] * 5, "hin")
+    assert (found.scripts, found.readings[-1]) == ((), GARBAGE)
+
+
+def test_latin_words_that_we_are_sure_of_stand_in_their_place(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = (Word("जन्म", 0.9, 0.0, 0.35), Word("008:", 0.9, 0.4, 0.95))
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): seen})
+    half = line_of(headline=False)
+    half[14:18, 8:180] = 10
+    found = reread([spread("DOB:15/08/2004", 0.99, start=0.4)], [half], "hin")
+    assert found.readings[0].text == "जन्म DOB:15/08/2004"
+
+
+def test_latin_that_only_tesseract_sees_is_read_again_without_latin(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = (HINDI[0], Word("TET", 0.7, 0.5, 1.0))
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): mixed, ("hin",): HINDI})
+    found = reread([GARBAGE], [line_of(headline=True)], "hin")
+    assert found.readings[0].text == "राष्ट्रीय परीक्षा"
+    assert readers.asked == [("eng", "hin"), ("hin",)]
+
+
+def test_every_line_goes_to_the_language_that_the_owner_names(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): HINDI})
+    found = reread([LATIN, GARBAGE], [line_of(headline=False)] * 2, "hin", everything=True)
+    assert [reading.text for reading in found.readings] == [LATIN.text, "राष्ट्रीय परीक्षा"]
+    assert found.settled == {0, 1}
+
+
+def test_every_line_of_a_language_without_data_is_left_out_but_for_sure_latin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_scripts, "folder_of", lambda _languages, _environ: None)
+    found = reread([LATIN, GARBAGE], [line_of(headline=False)] * 2, "hin", everything=True)
+    assert [reading.text for reading in found.readings] == [LATIN.text, ""]
+    assert found.scripts == ("Devanagari",)
