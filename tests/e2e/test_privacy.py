@@ -2,14 +2,16 @@
 
 import base64
 import functools
+import io
 import json
 import time
 import uuid
+import zipfile
 from pathlib import Path
 
 import httpx
 
-from rythmiq.client import Client
+from rythmiq.client import Caption, Client, JobOptions
 from rythmiq.contracts.keys import dispatch_key, parse_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import is_sealed, parse_header, seal
@@ -53,13 +55,29 @@ def test_the_store_sees_ciphertext_only_of_everything_that_a_job_leaves_there(cl
             found = [what for what, mark in PLAIN.items() if mark in body[124:] and len(mark) > 5]
             assert not found, (side, key, found)
     assert {kind for side, kind in kinds if side == "up"} == {
-        "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
+        "raw", "dispatch", "result", "master", "preview", "before", "document", "text", "zip",
     }  # fmt: skip
     stored = [key for key in cloud.process.stored_keys() if job_id in key or str(view.document_id) in key]
     assert {kind_of(key) for key in stored} == {
-        "raw", "dispatch", "result", "master", "preview", "document", "text", "zip",
+        "raw", "dispatch", "result", "master", "preview", "before", "document", "text", "zip",
     }  # fmt: skip
     assert all(is_sealed(cloud.process.store.fetch_object(key, max_bytes=1 << 26)) for key in stored)
+
+
+def test_a_caption_stands_in_the_picture_and_nowhere_else(cloud: Cloud, client: Client) -> None:
+    name = "Zubeida Qureshi-Venkataraman"
+    options = JobOptions(caption=Caption(name=name, date="2026-11-28"))
+    job_id = client.submit(worker_uploads.portrait(), "upsc-2026", "photo", options=options).job_id
+    view = client.wait(job_id, timeout_s=240)
+    assert "caption" in [operation["op"] for operation in (view.receipt or {})["operations"]]
+    assert name not in view.model_dump_json()
+    with zipfile.ZipFile(io.BytesIO(client.download(job_id, "output"))) as archive:
+        assert not [entry for entry in archive.namelist() if name.encode() in archive.read(entry)]
+    log = cloud.process.log.read_text(encoding="utf-8", errors="replace")
+    assert job_id in log
+    assert "Zubeida" not in log
+    client.delete(job_id)
+    assert "Zubeida" not in str(cloud.process.rows("select to_jsonb(j) from public.jobs j where id = %s", job_id))
 
 
 def test_the_service_s_own_objects_cannot_be_opened_with_a_user_s_key(cloud: Cloud, client: Client) -> None:

@@ -93,9 +93,10 @@ class Stub:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.faults.append(Fault(start, status, told, raw, after))
 
-    def refuse(self, start: str, status: int, code: str, **headers: str) -> None:
-        """Answer the next such request with a problem."""
+    def refuse(self, start: str, status: int, code: str, *fields: dict[str, str], **headers: str) -> None:
+        """Answer the next such request with a problem, about these fields."""
         problem = {"title": "No", "status": status, "code": code, "detail": f"{code} it is", "request_id": "req-1"}
+        problem |= {"errors": list(fields)} if fields else {}
         told = {"Content-Type": "application/problem+json"}
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         self.faults.append(Fault(start, status, told, json.dumps(problem).encode()))

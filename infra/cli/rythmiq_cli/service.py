@@ -71,8 +71,9 @@ def service_errors(*, as_json: bool) -> Iterator[None]:
 
 
 def _tell(error: "ClientError", *, as_json: bool) -> None:
-    from rythmiq.client import JobFailedError  # noqa: PLC0415  see above
+    from rythmiq.client import JobFailedError, RefusedError  # noqa: PLC0415  see above
 
+    wrong = error.errors if isinstance(error, RefusedError) else ()
     if as_json:
         told: dict[str, Any] = {
             "code": error.code,
@@ -87,11 +88,14 @@ def _tell(error: "ClientError", *, as_json: bool) -> None:
                 "retryable": error.retryable,
                 "detail": (error.view.error or {}).get("detail"),
             }
+        if wrong:
+            told["errors"] = [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in wrong]
         status = "failed" if isinstance(error, JobFailedError) else "error"
         print(json.dumps({"status": status, "error": told}, ensure_ascii=False))
         return
     about = f" (job {error.job_id})" if error.job_id else ""
-    print(f"rythmiq: {error.code}: {error.detail}{about}\n  {error.advice}", file=sys.stderr)
+    fields = "".join(f"\n  {one.pointer}: {one.detail}" for one in wrong)
+    print(f"rythmiq: {error.code}: {error.detail}{about}{fields}\n  {error.advice}", file=sys.stderr)
 
 
 def _exit_code(error: "ClientError") -> ExitCode:
