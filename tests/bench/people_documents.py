@@ -54,7 +54,7 @@ def _made(picture: RealPicture, portal: str) -> _Made:
     rules = rules_for(portal, "photo", None)
     content = picture.path.read_bytes()
     try:
-        frame = run_local(content, picture.path.name, rules, Options(), lambda _: None)
+        frame = run_local([content], picture.path.name, rules, Options(), lambda _: None)
     except JobError:
         frame = Frame()
     return _Made(picture, frame)
