@@ -1,16 +1,19 @@
 """Which lines are not Latin, which reader they go to, and what of both is put together."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
-from rythmiq_worker.engines.other_scripts import OtherScripts, Reread, of_language, sure_words
+from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, Reread, of_language, sure_words
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.scripts import (
     Look,
@@ -22,7 +25,8 @@ from rythmiq_worker.engines.scripts import (
     packages_of,
     stretches,
 )
-from rythmiq_worker.engines.tesseract import Word, folder_of, tidy
+from rythmiq_worker.engines.tesseract import Tesseract, Word, apart, folder_of, tidy
+from tests.tessdata import needs_hindi
 
 HEIGHT_PX, WIDTH_PX = 48, 480
 ASPECT = WIDTH_PX / HEIGHT_PX
@@ -142,6 +146,23 @@ def test_words_of_readings_that_do_not_tell_letter_by_letter_are_not_sure() -> N
 )
 def test_a_word_loses_what_the_reader_adds(raw: str, word: str) -> None:
     assert tidy(raw) == word
+
+
+@given(st.lists(st.tuples(st.floats(-0.1, 1.1), st.floats(-0.1, 1.1)), max_size=5))
+def test_no_word_reaches_into_the_next_nor_beyond_the_line(spans: list[tuple[float, float]]) -> None:
+    words = [Word("w", 0.9, *sorted(span)) for span in sorted(spans)]
+    found = apart(words)
+    assert [(word.text, word.left) for word in found] == [(word.text, word.left) for word in words]
+    for word, after in itertools.pairwise(found):
+        assert word.left <= word.right <= max(word.left, after.left)
+
+
+@needs_hindi
+@pytest.mark.parametrize("line", [np.full((48, 200, 3), 255, np.uint8), np.zeros((48, 60, 3), np.uint8)])
+def test_nothing_is_read_with_reason_where_there_is_no_ink(line: NDArray[np.uint8]) -> None:
+    folder = folder_of(("eng", "hin"))
+    assert folder is not None
+    assert all(word.confidence < READ_FROM for word in Tesseract(("eng", "hin"), folder).read(line))
 
 
 def test_data_is_sought_in_the_operators_folder_first(tmp_path: Path) -> None:

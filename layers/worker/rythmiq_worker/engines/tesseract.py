@@ -141,8 +141,13 @@ class Tesseract:
                 confidence = min(max(float(word.Confidence(level)) / 100, 0.0), 1.0)
                 left, right = ((edge - across) / line.shape[1] for edge in (box[0], box[2]))
                 words.append(Word(text, confidence, left, right))
-        # Of a raw line, the first word's box often reaches to the line's end.
-        ends = [word.left for word in words[1:]] + [1.0]
-        return [
-            replace(word, right=max(word.left, min(word.right, end))) for word, end in zip(words, ends, strict=True)
-        ]
+        return apart(words)
+
+
+def apart(words: Sequence[Word]) -> list[Word]:
+    """Words that end where the next begins: of a raw line, the first one's box often reaches to the line's end."""
+    starts = [word.left for word in words[1:]]
+    return [
+        replace(word, right=max(word.left, min(word.right, start)))
+        for word, start in zip(words, [*starts, 1.0][: len(words)], strict=True)
+    ]
