@@ -16,7 +16,8 @@ _LEAST_DENSITY: Final = 0.12
 _LEAST_PRINT: Final = 0.02  # of the picture
 _RIM_SHARE: Final = 0.03
 _UNLIKE: Final = 12.0  # of L*a*b*
-_LEAST_UNLIKE: Final = 0.35  # of the border
+_LEAST_UNLIKE: Final = 0.5  # of the border along one side
+_LEAST_SIDES: Final = 3  # fewer have a coloured head and foot too
 _MOST_UNLIKE_PRINT: Final = 0.5  # of what is printed on: beyond that it is no paper of one colour
 
 _MIDDLE: Final = 0.2  # what is left out on each side: pictures are padded with bars
@@ -47,6 +48,6 @@ def is_surrounded(look: Look) -> bool:
     off[:, :, 1:] *= 1.5
     unlike = np.sqrt((off * off).sum(axis=2)) > _UNLIKE
     rim = max(2, round(_RIM_SHARE * max(gray.shape)))
-    border = np.ones(gray.shape, bool)
-    border[rim:-rim, rim:-rim] = False
-    return bool(unlike[border].mean() >= _LEAST_UNLIKE and unlike[print_].mean() <= _MOST_UNLIKE_PRINT)
+    sides = (unlike[:rim], unlike[-rim:], unlike[:, :rim], unlike[:, -rim:])
+    around = sum(float(side.mean()) >= _LEAST_UNLIKE for side in sides)
+    return around >= _LEAST_SIDES and bool(unlike[print_].mean() <= _MOST_UNLIKE_PRINT)

@@ -22,6 +22,8 @@ _BAND_PX: Final = (2, 6)  # from the line, in which both sides of an edge are co
 _LEAST_CHANGE: Final = 3.0  # of weighted L*a*b*
 _LEAST_CONTRAST: Final = 4.0
 _CONTRAST_SHARE: Final = 0.35  # of the side's own
+_BAND_CONTRAST: Final = 10.0  # of a coloured band or a stamp at the edge
+_BAND_SHARE: Final = 0.5
 _OFF_LINE_PX: Final = 2.0
 _BEYOND: Final = 0.03  # of the picture, that a corner may lie outside it
 
@@ -31,7 +33,8 @@ class Sides:
     """What was measured along the four sides of a quadrilateral, each an array of 4: top, right, bottom, left.
 
     Attributes:
-        cover: share of the side along which what lies within differs from what lies beyond, in the side's own way.
+        cover: share of the side along which what lies within differs from what lies beyond, in the side's own way or
+            more.
         straight: share of that at which the change lies on the line.
         contrast: the middle difference, in weighted L*a*b*.
         within: the middle lightness within, L*.
@@ -73,10 +76,12 @@ def measure(look: Look, corners: Points) -> Sides:
     middle = np.median(apart, axis=1)
     contrast = np.sqrt((middle**2).sum(axis=1))
     way = middle / np.maximum(contrast, 1e-6)[:, None]
-    seen = ((places[:, :, offsets == -near] >= 0) & (places[:, :, offsets == -near] <= look.size - 1)).all(axis=(2, 3))
-    differs = seen & (
-        (apart * way[:, None]).sum(axis=2) > np.maximum(_LEAST_CONTRAST, _CONTRAST_SHARE * contrast)[:, None]
-    )
+    beside = places[:, :, offsets == -near][:, :, 0]
+    left, top, right, bottom = look.lit  # the end of a black bar is no edge of a page
+    seen = ((beside >= (left, top)) & (beside <= (right - 1, bottom - 1))).all(axis=2)
+    alike = (apart * way[:, None]).sum(axis=2) > np.maximum(_LEAST_CONTRAST, _CONTRAST_SHARE * contrast)[:, None]
+    strong = np.sqrt((apart**2).sum(axis=2)) > np.maximum(_BAND_CONTRAST, _BAND_SHARE * contrast)[:, None]
+    differs = seen & (alike | strong)
     changes, steps = _changes(profile, offsets)
     off = np.abs(steps[(changes * way[:, None, None]).sum(axis=3).argmax(axis=2)])
     straight = (differs & (off <= _OFF_LINE_PX)).sum(axis=1) / np.maximum(differs.sum(axis=1), 1)

@@ -16,7 +16,7 @@ from PIL import Image
 from rythmiq_worker.pages.desk import is_surrounded
 from rythmiq_worker.pages.edges import Sides, measure, settle
 from rythmiq_worker.pages.look import Look, Points, look_at
-from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose
+from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose, where_sides_meet
 from rythmiq_worker.pages.rim import Rim, measure_rim
 from rythmiq_worker.pages.sheet import Sheet, sheet_of
 
@@ -24,20 +24,23 @@ _LEAST_SIDE_PX: Final = 60
 _ALIKE_PX: Final = 0.012  # of the long side: proposals whose corners are so near are one
 _MOST_OFF_RIGHT_DEG: Final = 60.0
 _LEAST_COVER: Final = 0.85
-_HELD_COVER: Final = 0.6  # of the one side that a finger holds
+_HELD_COVER: Final = 0.6  # of the one side that a finger holds, when the others are free
+_FREE_COVER: Final = 0.88
+_BEYOND_DOUBT: Final = 0.9
+_LARGER: Final = 0.98  # over its area, that another must have to be worth a look then
 _LEAST_STRAIGHT: Final = 0.8
 _LEAST_CONTRAST: Final = 5.0
 _FULL_CONTRAST: Final = 8.0
 _MOST_DARKER: Final = 2.0  # L* by which a page may be darker than what it lies on
 _MOST_INK_BESIDE: Final = 0.25
 _INK_CONTRAST: Final = 18
-_BEYOND_DOUBT: Final = 0.9
+_SAME_SIDE: Final = 0.012  # of the long side
 _SURE_COVER: Final = 0.9
 # The outline of a page that does not lie flat.
 _RIM_FILLED: Final = 0.88
 _RIM_COVER: Final = 0.88
 _RIM_WORST: Final = 0.5
-_LIKELY_COVER: Final = 0.45  # of an outline that may be a page's
+_LIKELY_COVER: Final = 0.75  # of an outline that may be a page's
 _LIKELY_AREA: Final = 0.15
 
 
@@ -67,51 +70,90 @@ def find_page(glance: Image.Image) -> Found:
     look = look_at(glance)
     if min(look.size) < _LEAST_SIDE_PX:
         return Found()
-    best: tuple[float, Points] | None = None
+    search = _Search(look)
     outlines: list[Outline] = []
-    partly = False
-    tried: list[Points] = []
     for outline in propose(look):
         outlines.append(outline)
-        coarse = look.pixels(outline.corners)
-        if any(np.abs(coarse - other).max() < _ALIKE_PX * look.long_px for other in tried):
-            continue
-        tried.append(coarse)
+        search.judge(outline.corners)
+    if not search.certain:  # then a finger may lie over a corner
+        for outline in outlines:
+            search.judge(where_sides_meet(outline))
+    if search.certain:
+        width, height = (float(side) for side in look.size)
+        return Found(sheet_of(look.shares(search.chosen()), width, height), likely=True)
+    found = _found_rim(look, outlines)
+    return found if found.likely else Found(likely=search.partly or is_surrounded(look))
+
+
+class _Search:
+    """Judges corners one after another.
+
+    Attributes:
+        certain: sureness, area and corners of those that passed every gate.
+        partly: whether some looked like a page of which a part was seen.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._tried: list[Points] = []
+        self.certain: list[tuple[float, float, Points]] = []
+        self.partly = False
+
+    def judge(self, coarse: Points | None) -> None:
+        """Judge corners (4 x 2, pixels) unless they are those of before, or smaller than what is beyond doubt."""
+        look = self._look
+        if coarse is None or any(np.abs(coarse - other).max() < _ALIKE_PX * look.long_px for other in self._tried):
+            return
+        if any(sure >= _BEYOND_DOUBT and _area(coarse) < _LARGER * area for sure, area, _ in self.certain):
+            return
+        self._tried.append(coarse)
         corners = settle(look, coarse)
         if corners is None or not _plausible(corners, look):
-            continue
+            return
         sides = measure(look, corners)
-        if not _certain(sides) or _ink_beside(look, corners) > _MOST_INK_BESIDE:
-            partly = partly or _partly(sides)
-            continue
-        if best is None or _sureness(sides) > best[0]:
-            best = _sureness(sides), corners
-        if best[0] >= _BEYOND_DOUBT:
-            break
-    if best is not None:
-        width, height = (float(side) for side in look.size)
-        return Found(sheet_of(look.shares(best[1]), width, height), likely=True)
-    found = _found_rim(look, outlines)
-    return found if found.likely else Found(likely=partly or is_surrounded(look))
+        if _certain(sides) and _ink_beside(look, corners) <= _MOST_INK_BESIDE:
+            self.certain.append((_sureness(sides), _area(corners), corners))
+        self.partly = self.partly or _partly(sides)
+
+    def chosen(self) -> Points:
+        """The surest; or one that goes on beyond it between the same two sides, as a card does with a coloured band."""
+        _, best_area, best = max(self.certain, key=lambda each: each[0])
+        for _, area, other in sorted(self.certain, key=lambda each: each[1]):
+            off = [_off_line(other, side, best) for side in range(4)]
+            if area > best_area and sum(far < _SAME_SIDE * self._look.long_px for far in off) >= 2:  # noqa: PLR2004  of four sides
+                best, best_area = other, area
+        return best
+
+
+def _area(corners: Points) -> float:
+    return float(cv2.contourArea(corners.astype(np.float32)))
+
+
+def _off_line(corners: Points, side: int, other: Points) -> float:
+    """How far the ends of a side lie from the line through the same side of another quadrilateral."""
+    start, end = corners[side], corners[(side + 1) % 4]
+    along = (end - start) / max(1e-6, float(np.hypot(*(end - start))))
+    off = (other[[side, (side + 1) % 4]] - start) @ np.array([-along[1], along[0]])
+    return float(np.abs(off).max())
 
 
 def _certain(sides: Sides) -> bool:
     """Whether all four sides are edges of one sheet; a finger may hold one of them."""
-    cover = np.sort(sides.cover)
+    least, second = np.sort(sides.cover)[:2]
+    darker = sides.within - sides.beyond < -_MOST_DARKER
     return bool(
-        cover[1] >= _LEAST_COVER
-        and cover[0] >= _HELD_COVER
+        (least >= _LEAST_COVER or (least >= _HELD_COVER and second >= _FREE_COVER))
         and sides.straight.min() >= _LEAST_STRAIGHT
-        and sides.contrast.min() >= _LEAST_CONTRAST
-        and (sides.within - sides.beyond).min() >= -_MOST_DARKER
+        and (sides.contrast >= np.where(darker, _FULL_CONTRAST, _LEAST_CONTRAST)).all()
+        and darker.sum() <= 1  # the coloured band of a card
     )
 
 
 def _partly(sides: Sides) -> bool:
-    """Whether at least two sides are edges of a sheet beyond doubt: the others may lie outside the picture."""
+    """Whether two sides that meet are edges of a sheet beyond doubt: the others may lie outside the picture."""
     darker = sides.within - sides.beyond < -_MOST_DARKER
     edges = (sides.cover >= _SURE_COVER) & (sides.straight >= _SURE_COVER) & (sides.contrast >= _FULL_CONTRAST)
-    return bool(((edges & ~darker).sum() >= 2) and not (edges & darker).any())  # noqa: PLR2004  a page has four
+    return bool((edges & np.roll(edges, 1) & ~darker & ~np.roll(darker, 1)).any() and not (edges & darker).any())
 
 
 def _sureness(sides: Sides) -> float:
@@ -125,7 +167,7 @@ def _found_rim(look: Look, outlines: list[Outline]) -> Found:
     for outline in sorted(outlines, key=lambda each: -each.area):
         if outline.filled < _RIM_FILLED:
             continue
-        rim = measure_rim(look, look.pixels(outline.points))
+        rim = measure_rim(look, outline.points)
         likely = likely or (rim.cover >= _LIKELY_COVER and outline.area >= _LIKELY_AREA)
         if rim.cover < _RIM_COVER or rim.worst < _RIM_WORST:
             continue

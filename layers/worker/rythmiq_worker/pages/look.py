@@ -14,6 +14,7 @@ Points = NDArray[np.float64]
 """N x 2: x, y."""
 
 _LOOK_PX: Final = 640
+_BLACK: Final = 12  # a level that no sensor gives all along a row
 _CHROMA_WEIGHT: Final = 1.5  # a shadow changes lightness more than hue
 
 
@@ -24,10 +25,12 @@ class Look:
     Attributes:
         colours: h x w x 3, uint8, RGB.
         lab: h x w x 3, float32: L* and 1.5 times a* and b*, a little softened.
+        lit: left, top, right, bottom, in pixels, of what is no black bar that a program put beside the picture.
     """
 
     colours: Colours
     lab: Lab
+    lit: tuple[int, int, int, int]
 
     @property
     def size(self) -> Points:
@@ -40,12 +43,8 @@ class Look:
         """The long side."""
         return int(max(self.lab.shape[:2]))
 
-    def pixels(self, shares: Points) -> Points:
-        """Places in the look, whose first pixel's middle is 0, 0."""
-        return shares * self.size - 0.5
-
     def shares(self, pixels: Points) -> Points:
-        """Places in the look as shares of width and height."""
+        """Places in the look, whose first pixel's middle is 0, 0, as shares of the picture."""
         return (pixels + 0.5) / self.size
 
     def at(self, points: Points) -> Lab:
@@ -71,15 +70,25 @@ class Look:
 
 
 def look_at(glance: Image.Image) -> Look:
-    """Make the small copy.
+    """Make the small copy, always of one size, so that a pixel of it means the same in every picture.
 
     Args:
         glance: RGB.
     """
-    small = glance.copy()
-    small.thumbnail((_LOOK_PX, _LOOK_PX), Image.Resampling.BOX)
-    colours = np.asarray(small, dtype=np.uint8)
+    factor = _LOOK_PX / max(glance.size)
+    size = (max(1, round(glance.width * factor)), max(1, round(glance.height * factor)))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    colours = np.asarray(cv2.resize(np.asarray(glance, np.uint8), size, interpolation=way), np.uint8)
     soft = cv2.GaussianBlur(colours, (0, 0), 0.8).astype(np.float32) / 255
     lab = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB).astype(np.float32)
     lab[:, :, 1:] *= _CHROMA_WEIGHT
-    return Look(colours, lab)
+    return Look(colours, lab, _within_bars(colours))
+
+
+def _within_bars(whole: Colours) -> tuple[int, int, int, int]:
+    box: list[int] = []
+    for axis in (0, 1):
+        lit = np.flatnonzero(whole.max(axis=(axis, 2)) > _BLACK)
+        box += [int(lit[0]), int(lit[-1]) + 1] if lit.size else [0, whole.shape[1 - axis]]
+    left, right, top, bottom = box
+    return left, top, right, bottom

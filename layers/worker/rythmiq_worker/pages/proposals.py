@@ -28,6 +28,9 @@ _LEAST_REST: Final = 0.1  # of the picture: what is worth cutting in two once mo
 _CANNY: Final = (20, 60)
 _LEAST_POINTS: Final = 40
 _CORNERS: Final = 4
+_ENDS: Final = 0.05
+_NEAR: Final = 0.15  # of a side's length: how far its line may turn round
+_LEAST_SIDE_POINTS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Outline:
     """A closed line around what may be a page.
 
     Attributes:
-        points: N x 2, shares of width and height.
-        corners: 4 x 2, shares: clockwise from the one nearest to the upper left.
+        points: N x 2, pixels of the look.
+        corners: 4 x 2, pixels: clockwise from the one nearest to the upper left.
         filled: the area within, over that of its hull.
         area: of the hull, as a share of the picture.
     """
@@ -52,7 +55,7 @@ def propose(look: Look) -> Iterator[Outline]:
     for long_px in SIZES_PX:
         colours = look.shrunk(long_px)
         for mask, nested in _masks(colours):
-            yield from _outlines(mask, nested=nested)
+            yield from _outlines(mask, max(1.0, look.long_px / long_px), nested=nested)
 
 
 def clockwise(corners: Points) -> Points:
@@ -114,8 +117,7 @@ def _whole(mask: NDArray[np.bool_]) -> Mask:
     return np.ascontiguousarray(closed[side:-side, side:-side], np.uint8)
 
 
-def _outlines(mask: Mask, *, nested: bool) -> Iterator[Outline]:
-    height, width = mask.shape
+def _outlines(mask: Mask, scale: float, *, nested: bool) -> Iterator[Outline]:
     mode = cv2.RETR_LIST if nested else cv2.RETR_EXTERNAL
     contours, _ = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_NONE)
     for contour in contours:
@@ -128,9 +130,8 @@ def _outlines(mask: Mask, *, nested: bool) -> Iterator[Outline]:
         filled = cv2.contourArea(contour) / area
         corners = _corners(hull) if filled >= _LEAST_FILLED else None
         if corners is not None:
-            size = np.array([width, height], np.float64)
-            points = (contour[:, 0] + 0.5) / size
-            yield Outline(points, (clockwise(corners) + 0.5) / size, filled, area / mask.size)
+            points = (contour[:, 0].astype(np.float64) + 0.5) * scale - 0.5
+            yield Outline(points, (clockwise(corners) + 0.5) * scale - 0.5, filled, area / mask.size)
 
 
 def _corners(hull: NDArray[Any]) -> Points | None:
@@ -140,3 +141,37 @@ def _corners(hull: NDArray[Any]) -> Points | None:
         if len(rough) <= _CORNERS:
             return np.asarray(rough[:, 0], np.float64) if len(rough) == _CORNERS else None
     return None
+
+
+def where_sides_meet(outline: Outline) -> Points | None:
+    """An outline's corners as they would be if nothing lay over them, as a finger does: most of each side is one line.
+
+    Returns:
+        4 x 2, pixels of the look; None when a side shows no line.
+    """
+    lines = []
+    for start, end in zip(outline.corners, np.roll(outline.corners, -1, axis=0), strict=True):
+        along = end - start
+        length = float(np.hypot(*along))
+        along /= max(length, 1e-6)
+        normal = np.array([-along[1], along[0]])
+        share, off = (outline.points - start) @ along / max(length, 1e-6), (outline.points - start) @ normal
+        near = (share > _ENDS) & (share < 1 - _ENDS) & (np.abs(off) < _NEAR * length)
+        if near.sum() < _LEAST_SIDE_POINTS:
+            return None
+        share, off = share[near], off[near]
+        kept = np.ones(share.size, bool)
+        level = slope = 0.0
+        for _ in range(6):
+            centre, mean = float(share[kept].mean()), float(off[kept].mean())
+            apart = share[kept] - centre
+            slope = float(apart @ (off[kept] - mean)) / max(float(apart @ apart), 1e-9)
+            level = mean - slope * centre
+            distance = np.abs(off - level - slope * share)
+            kept = distance <= max(1.0, float(np.median(distance)))
+        first, last = start + level * normal, end + (level + slope) * normal
+        lines.append(np.cross((*first, 1.0), (*last, 1.0)))
+    met = np.array([np.cross(lines[index - 1], lines[index]) for index in range(4)])
+    if (np.abs(met[:, 2]) < 1e-9).any():  # noqa: PLR2004  parallel
+        return None
+    return np.asarray(met[:, :2] / met[:, 2:], np.float64)

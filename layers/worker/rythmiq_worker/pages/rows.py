@@ -39,6 +39,7 @@ class Rows:
         count: how many such rows there are.
         sag: how far the middle of a row stands from the line between its ends, in heights of a letter; the upper
             quartile of the rows.
+        likeness: how much rows that follow each other are bent alike: 1 when all the same, below 0.5 by chance.
         fan_deg: how much the rows' directions differ, from the first to the ninth tenth of the letters.
     """
 
@@ -46,6 +47,7 @@ class Rows:
     count: int = 0
     sag: float = 0.0
     fan_deg: float = 0.0
+    likeness: float = 0.0
 
 
 def rows_of(page: Image.Image) -> Rows:
@@ -89,7 +91,7 @@ def _components(gray: Gray) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArr
 
 def _measured(chains: list[Values], height: float) -> Rows:
     """The longest chains of letters, each taken for a parabola."""
-    sags: list[float] = []
+    sags: list[tuple[float, float]] = []  # where the row stands, and how it is bent
     slopes: list[float] = []
     weights: list[float] = []
     letters = sum(len(chain) for chain in chains)
@@ -101,7 +103,7 @@ def _measured(chains: list[Values], height: float) -> Rows:
         if kept.sum() < _LEAST_LETTERS:
             continue
         curve, slope, _ = (float(term) for term in np.polyfit(along[kept], down[kept], 2))
-        sags.append(abs(curve) / height)
+        sags.append((float(down.mean()), curve / height))
         for place in (-0.7, 0.0, 0.7):
             slopes.append(float(np.degrees(np.arctan((slope + 2 * curve * place) / half))))
             weights.append(float(kept.sum()))
@@ -110,4 +112,7 @@ def _measured(chains: list[Values], height: float) -> Rows:
     ranked = np.argsort(slopes)
     shares = np.cumsum(np.array(weights)[ranked]) / sum(weights)
     first, ninth = (slopes[int(ranked[int(np.searchsorted(shares, share))])] for share in (0.1, 0.9))
-    return Rows(letters, len(chains), float(np.percentile(sags, 75)), ninth - first)
+    bends = np.array([bend for _, bend in sorted(sags)])
+    change = float(np.abs(np.diff(bends)).mean()) if bends.size > 1 else 0.0
+    likeness = 1 - change / max(2 * float(np.abs(bends).mean()), 1e-6)
+    return Rows(letters, len(chains), float(np.percentile(np.abs(bends), 75)), ninth - first, likeness)

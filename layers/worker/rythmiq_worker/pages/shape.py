@@ -25,6 +25,7 @@ _LEAST_AGREEMENT: Final = 0.9  # of the outline that the network sees with the o
 _BENT_SAG: Final = 0.4
 _FEWEST_ROWS: Final = 8
 _FEWEST_LETTERS: Final = 200
+_LEAST_LIKENESS: Final = 0.5
 _LESS: Final = 0.6  # what of the sag and the fan may be left
 _KEPT_LETTERS: Final = 0.8
 _STRAIGHT_SAG: Final = 0.35
@@ -108,6 +109,8 @@ def _bent(page: "Image.Image") -> Grid | None:
     before = rows_of(page)
     if before.sag < _BENT_SAG or before.count < _FEWEST_ROWS or before.letters < _FEWEST_LETTERS:
         return None
+    if before.likeness < _LEAST_LIKENESS:
+        return None  # a pattern behind the print, or noise
     grid = find_grid(page)
     after = rows_of(unbent(page, grid))
     better = after.sag <= _LESS * before.sag and after.fan_deg <= max(_STRAIGHT_FAN_DEG, _LESS * before.fan_deg)
