@@ -107,9 +107,9 @@ bench-paddle: $(PADDLE_READY)  ## measure the engines against PaddleOCR as it co
 	$(BIN)/python -m tests.bench paddle
 
 .PHONY: bench-real
-bench-real: $(READY)  ## measure people on the labelled real pictures in the folder RYTHMIQ_REAL_PICTURES; writes that section alone
+bench-real: $(READY)  ## measure people and pages on the labelled real pictures in the folder RYTHMIQ_REAL_PICTURES; writes those sections alone
 	@test -n "$$RYTHMIQ_REAL_PICTURES" || { echo "RYTHMIQ_REAL_PICTURES names no folder of labelled pictures" >&2; exit 2; }
-	$(BIN)/python -m tests.bench people
+	$(BIN)/python -m tests.bench people pages
 
 .PHONY: docs
 docs: $(READY)  ## regenerate the generated pages of docs/

@@ -37,6 +37,7 @@ BENCHES = {
     "scale": "a long time of service: queue, database, limits and cost",
     "million": "the same with a million jobs, when it is named",
     "people": "faces and heads on labelled real pictures",
+    "pages": "pages on labelled real pictures: found, made flat, read",
     "paddle": "text against PaddleOCR as it comes, on the same networks",
 }
 """Every benchmark and what its section is called."""
