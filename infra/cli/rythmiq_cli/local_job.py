@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
@@ -15,7 +16,11 @@ from rythmiq.settings import WorkerSettings
 from rythmiq_cli.rules import Rules
 from rythmiq_worker.frame import Context, Frame
 
+if TYPE_CHECKING:
+    from rythmiq_worker.engines.text import TextSight
+
 STAGES = ("decode", "quality", "enhance", "ocr", "schema")
+_WHOLE = {"x": 0, "y": 0, "width": 1, "height": 1}  # a portal turns no page, and with a crop neither do we
 _NO_ONE = "00000000-0000-4000-8000-000000000000"
 _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
@@ -48,6 +53,21 @@ def run_local(
             message = f"something unexpected went wrong in {stage} ({type(error).__name__})"
             raise JobError(ErrorCode.INTERNAL_ERROR, message) from error
     return frame
+
+
+def read_texts(content: bytes, filename: str, rules: Rules) -> "Sequence[TextSight | None]":
+    """Read the text of a document as it lies; nothing where it does not decode or its text cannot be read."""
+    from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  heavy, and `--help` needs none
+    from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
+
+    frame = Frame(upload=content, input_bytes=len(content), kind="document")
+    ctx = _context(content, filename, rules, Options.model_validate({"crop": _WHOLE}))
+    try:
+        decode(frame, ctx)
+        ocr(frame, ctx)
+    except JobError:
+        return ()
+    return frame.sights
 
 
 def _verbs() -> list[tuple[str, Callable[[Frame, Context], None]]]:

@@ -21,10 +21,11 @@ def check(
     """Measure FILE against a portal's rules, clause by clause; exit 1 when a hard one fails. Nothing is changed."""
     rules = rules_for(portal, slot, schema)
     content = read_file(file, MAX_INPUT_BYTES)
-    from rythmiq_worker import conform as engine  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_cli.local_job import read_texts  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_worker import conform as engine  # noqa: PLC0415  ditto
 
     labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
-    receipt = engine.check(content, rules.definition, labels)
+    receipt = engine.check(content, rules.definition, labels, read_texts=lambda: read_texts(content, file.name, rules))
     if as_json:
         print(receipt.model_dump_json())
     else:

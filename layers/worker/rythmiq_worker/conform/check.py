@@ -1,7 +1,9 @@
 """`check`: would the portal take this file as it is?"""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,24 @@ from rythmiq_worker.people.portrait import Portrait, Wish, onto_picture
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.undecodable import decoder_door, require_pixels
 
+if TYPE_CHECKING:
+    from rythmiq_worker.engines.text import TextSight
+
 MOST_PIXELS = 80_000_000
+ReadTexts = Callable[[], "Sequence[TextSight | None]"]
 
 
-def check(data: bytes, rules: SchemaDefinition, labels: Labels) -> Receipt:
+def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: ReadTexts = lambda: ()) -> Receipt:
     """Measure a file against a slot's rules; nothing is changed, and nothing is raised for a damaged file.
 
     A picture that is damaged behind its headers, or has more than `MOST_PIXELS`, is not looked at: its `format` clause
     fails and says so.
+
+    Args:
+        data: the file.
+        rules: the slot's.
+        labels: names for the receipt.
+        read_texts: reads the text of each of the file's pages; asked only for a document whose text matters.
 
     `document.format` of a file that is neither JPEG, PNG nor PDF is the slot's own; its `format` clause fails.
     """
@@ -46,6 +58,8 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels) -> Receipt:
                 portrait = portrait_of(Picture.from_image(image), Wish(turned=True))
             kind = resolve_kind(rules, portrait)
             sight = look(image, rules, kind, portrait=portrait, onto=_onto(portrait, image.width))
+    if sight.kind == "document" and rules.ocr == "auto" and facts.fault is None:
+        sight = replace(sight, texts=tuple(read_texts()))
     clauses = clauses_for(rules, facts, sight, filename=labels.original or None, ours=False)
     return Receipt(
         portal=labels.portal,
