@@ -222,6 +222,54 @@ def test_glare_is_told_from_white_paper() -> None:
     assert measures.glare(np.full((40, 40), 255, np.uint8)) == 0.0
 
 
+def test_glare_on_an_empty_margin_swallows_no_print() -> None:
+    """The same lamp beside the text costs nothing."""
+    image = Image.new("RGB", (1240, 1754), (238, 236, 230))
+    image.paste(page(1240, 900), (0, 0))
+    dim = np.asarray(lit(image, 0.75).convert("L"), dtype=np.float32)
+    down, across = np.mgrid[0 : dim.shape[0], 0 : dim.shape[1]]
+    for middle, least, most in ((450, 0.03, 1.0), (1350, 0.0, 0.005)):
+        lamp = 255 * np.clip((300 - np.hypot(across - 600, down - middle)) / 40, 0, 1)
+        glare = measures.glare(gray(Image.fromarray(np.clip(dim + lamp, 0, 255).astype(np.uint8))))
+        assert least <= glare <= most
+
+
+def test_noise_on_white_paper_is_seen_though_half_of_it_is_clipped() -> None:
+    """A sensor's noise on a white scan measures as it does on gray paper, to a third."""
+    white = page(900, 1000).point(lambda level: 255 if level > 200 else level)
+    dim = page(900, 1000).point(lambda level: 190 if level > 200 else level)
+    for sigma in (6.0, 12.0, 25.0):
+        on_gray, on_white = (measures.noise_sigma(measures.fine_gray(noisy(image, sigma))) for image in (dim, white))
+        assert on_white == pytest.approx(on_gray, rel=0.45)
+        assert on_white > 0.4 * sigma
+
+
+def test_a_small_drawn_page_that_never_was_a_jpeg_shows_no_blocks() -> None:
+    """Strokes favour some columns by chance; a grid is one column in eight, and in both directions."""
+    for size in ((380, 260), (450, 320), (640, 200)):
+        drawn = Image.new("RGB", size, "white")
+        draw = ImageDraw.Draw(drawn)
+        for line, top in enumerate(range(10, size[1] - 30, 44)):
+            draw.text((12 + 5 * line, top), LINE[line % 7 : 40], font=ImageFont.load_default(28), fill=(0, 130, 20))
+        data = encode(drawn, "PNG")
+        frame = Frame(upload=data)
+        decode(frame, context(kind="document"))
+        quality(frame, context(kind="document"))
+        assert frame.quality is not None
+        assert WarningCode.COMPRESSED not in frame.quality.reasons
+        assert frame.quality.measures["blockiness"] < 0.25
+
+
+def test_a_drawn_white_page_within_gray_is_not_over_exposed_and_the_burnt_photo_of_one_is() -> None:
+    """A screenshot or a rendered card has no sensor's noise; a photo keeps some wherever it is not clipped."""
+    card = Image.new("RGB", (1400, 1000), (150, 150, 154))
+    card.paste(page(1000, 700).point(lambda level: 255 if level > 200 else level), (200, 150))
+    drawn = judged(card, "document")
+    assert drawn.measures["paper_blown"] > 0.8
+    assert WarningCode.TOO_BRIGHT not in drawn.reasons
+    assert WarningCode.TOO_BRIGHT in judged(lit(noisy(lit(card, 0.9), 4), 1.5), "document").reasons
+
+
 @pytest.mark.parametrize("kind", ["photo", "document"])
 def test_a_clean_upload_scores_high_and_warns_of_nothing(kind: str) -> None:
     """A good portrait and a good scan are not nagged about."""

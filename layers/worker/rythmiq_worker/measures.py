@@ -26,20 +26,28 @@ _LEAST_GRADIENT: Final = 1.0
 _BLOCK_PX: Final = 8
 # Below this mean difference between neighbours, in gray levels, a grid is not seen, however it stands out.
 _LEAST_DIFFERENCE: Final = 2.0
+# Of the differences between neighbouring rows; what is above is the edge of a page or a bar, not of a block.
+_MOST_STEP: Final = 0.97
 _BLUR_WINDOW_PX: Final = 11
 _CLIPPED: Final = (4, 251)
+_CLIPS: Final = np.array([255 * (level <= _CLIPPED[0] or level >= _CLIPPED[1]) for level in range(256)], np.uint8)
+_MOSTLY_CLIPPED: Final = 0.75
+# How much of its standard deviation a normal distribution loses when one half of it is clipped.
+_HALF_CLIPPED: Final = 0.42
 _BLOWN: Final = 247
 # Mean slope, gray levels a pixel, above which a place holds texture or text.
 _BUSY: Final = 5.0
-_LEAST_SHARE: Final = 0.02
+_LEAST_SHARE: Final = 0.05
 _MOST_GLARE: Final = 1 / 3
 # Paper as bright as this by itself is burnt out by no reflection where it is a little brighter still.
 _BRIGHT_PAPER: Final = 210
 _RIM_SHARE: Final = 0.02
-_WHITE_RIM: Final = 0.9
+_WHITE_RIM: Final = 0.5
 _PRINT_PX: Final = 15
 _PRINT_BELOW: Final = 180
+_PRINT_OF_PAPER: Final = 0.93
 _LEAST_PRINT: Final = 0.01
+_PRINT_REACH: Final = 0.25
 
 
 def canonical_gray(image: Image.Image, long_side_px: int = CANONICAL_PX) -> Gray:
@@ -141,19 +149,33 @@ def light(gray: Gray) -> Light:
 
 
 def glare(gray_512: Gray) -> float:
-    """Measure the share of a page that a reflection has burnt out: white that swallows the print.
+    """Measure the share of a page on which a reflection has swallowed the print: white without print, between print.
 
     White paper is told from it by the print that it holds, by being most of the picture, and by the rest of the page
-    being nearly as bright.
+    being nearly as bright; an empty margin that is burnt out has lost nothing.
     """
     blown = gray_512 >= _BLOWN
     share = float(blown.mean())
-    if share > _MOST_GLARE or _quantile(gray_512[~blown], 0.75) >= _BRIGHT_PAPER:
+    if share > _MOST_GLARE:
         return 0.0
+    paper = _quantile(gray_512[~blown], 0.75)
+    if paper >= _BRIGHT_PAPER:
+        return 0.0
+    print_ = gray_512 < min(_PRINT_BELOW, _PRINT_OF_PAPER * paper)
     window = np.ones((_PRINT_PX, _PRINT_PX), np.uint8)
     around = cv2.morphologyEx(blown.astype(np.uint8), cv2.MORPH_CLOSE, window) > 0
-    printed = float((gray_512[around] < _PRINT_BELOW).mean()) if around.any() else 0.0
-    return share if printed < _LEAST_PRINT else 0.0
+    printed = float(print_[around].mean()) if around.any() else 0.0
+    return float((blown & _between(print_)).mean()) if printed < _LEAST_PRINT else 0.0
+
+
+def _between(print_: NDArray[np.bool]) -> NDArray[np.bool]:
+    """What has print on both sides, or above and below, not far away."""
+    reach = max(3, round(_PRINT_REACH * max(print_.shape)))
+    plane = print_.astype(np.uint8)
+    across, down = np.ones((1, reach), np.uint8), np.ones((reach, 1), np.uint8)
+    left, right = (cv2.dilate(plane, across, anchor=(end, 0)) > 0 for end in (0, reach - 1))
+    above, below = (cv2.dilate(plane, down, anchor=(0, end)) > 0 for end in (0, reach - 1))
+    return np.asarray((left & right) | (above & below), np.bool)
 
 
 def paper_blown(gray_512: Gray) -> float:
@@ -180,31 +202,36 @@ def _bright(gray: Gray) -> NDArray[np.bool]:
 def noise_sigma(gray_fine: Gray) -> float:
     """Estimate the noise, in gray levels, where the picture is flattest (Immerkaer 1996, on the flattest half).
 
-    Clipped pixels hold no noise and text is not flat: where little else remains, nothing can be said, and that is 0.
+    Where nearly all is clipped there is no noise to see, and text is not flat: where little else remains, nothing can
+    be said, and that is 0. On white paper half of the noise is clipped, and what is left is scaled up by what a normal
+    distribution loses there.
 
     Args:
         gray_fine: a picture with a long side of about FINE_PX: noise is judged at the size at which it would show.
     """
-    plane = _roomy(gray_fine, 3).astype(np.float32)
+    gray = _roomy(gray_fine, 3)
+    plane = gray.astype(np.float32)
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     response = cv2.filter2D(plane, -1, kernel)
     busyness = _mean(_slope(_mean(plane, 5)), _WINDOW_PX)
+    clipped = cv2.blur(cv2.LUT(gray, _CLIPS), (5, 5))
     # One pixel of four tells the same to a hundredth, in a third of the time.
-    plane, busyness = plane[::2, ::2], busyness[::2, ::2]
+    busyness, clipped = busyness[::2, ::2], clipped[::2, ::2]
     response = np.abs(response[::2, ::2])
-    inside = (plane > _CLIPPED[0]) & (plane < _CLIPPED[1])
-    inside &= busyness <= _BUSY
+    inside = (clipped < _MOSTLY_CLIPPED * 255) & (busyness <= _BUSY)
     if inside.mean() < _LEAST_SHARE:
         return 0.0
     flattest = inside & (busyness <= _quantile(busyness[inside], 0.5))
-    return float(np.sqrt(np.pi / 2) / 6 * response[flattest].mean())
+    lost = _HALF_CLIPPED * min(1.0, 2 * float(clipped[flattest].mean()) / 255)
+    return float(np.sqrt(np.pi / 2) / 6 * response[flattest].mean()) / (1 - lost)
 
 
 def blockiness(native: Gray) -> float:
     """Measure how much the grid of JPEG's 8 x 8 blocks stands out: 0 none, .5 at quality 60, 1 at 25, 3 at 6.
 
-    The mean difference between neighbours across the grid over that inside the blocks, less one. Where the grid lies is
-    found, not assumed, because a picture may have been cropped since it was compressed.
+    By how much the mean difference between neighbours across the grid exceeds that at any other of the eight places,
+    over the mean inside the blocks. Where the grid lies is found, not assumed, because a picture may have been cropped
+    since it was compressed; by chance the strokes of print favour some places too, but then several.
 
     Args:
         native: pixels as they were coded; any resizing hides the grid.
@@ -217,9 +244,9 @@ def blockiness(native: Gray) -> float:
 
 
 def _grid_excess(profile: NDArray[Any]) -> float:
-    phases = np.array([profile[phase::_BLOCK_PX].mean() for phase in range(_BLOCK_PX)])
-    inside = (phases.sum() - phases.max()) / (_BLOCK_PX - 1)
-    return float((phases.max() - inside) / max(inside, _LEAST_DIFFERENCE))
+    steady = np.minimum(profile, _quantile(profile, _MOST_STEP))
+    phases = np.sort([steady[phase::_BLOCK_PX].mean() for phase in range(_BLOCK_PX)])
+    return float((phases[-1] - phases[-2]) / max(float(phases[:-1].mean()), _LEAST_DIFFERENCE))
 
 
 def detail(gray_512: Gray) -> float:

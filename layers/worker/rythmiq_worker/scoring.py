@@ -18,6 +18,7 @@ from rythmiq_worker.frame import Quality
 Kind = Literal["photo", "signature", "thumb", "document"]
 _STEEPNESS: Final = 2 * math.log(9)
 _REASON_BELOW: Final = 0.5
+_SENSOR_NOISE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ _PHOTO: Final = Curves(
     mean=Curve(0.33, 0.20),
     spread=Curve(0.60, 0.36),
     noise_sigma=Curve(3.0, 8.0),
-    blockiness=Curve(0.2, 1.0),
+    blockiness=Curve(0.14, 0.85),
     detail=Curve(0.30, 0.15),
     long_side_px=Curve(350, 150),
     subject_mean=Curve(0.80, 0.93),
@@ -81,8 +82,8 @@ _PAGE: Final = Curves(
     face_dark=_FACE_DARK,
     mean=Curve(0.33, 0.17),
     spread=Curve(0.45, 0.25),
-    noise_sigma=Curve(3.0, 8.0),
-    blockiness=Curve(0.16, 0.6),
+    noise_sigma=Curve(1.8, 7.0),
+    blockiness=Curve(0.12, 0.5),
     detail=Curve(0.42, 0.26),
     long_side_px=Curve(700, 300),
     subject_mean=Curve(1.5, 2.0),  # white paper is no over-exposure
@@ -148,7 +149,9 @@ def _sub_scores(curves: Curves, measures: Mapping[str, float]) -> tuple[dict[str
     asks_face = "face_edge_width" in measures and score("noise_sigma") >= _REASON_BELOW
     whole = 1.0 if asks_face else score("edge_width", "blur_effect")
     dark = score("face_dark" if "face_dark" in measures else "mean")
-    bright = score("subject_mean", "subject_blown", "paper_blown")
+    # What no camera saw is white because it is drawn so, and swallows nothing.
+    drawn = measures.get("noise_sigma", _SENSOR_NOISE) < _SENSOR_NOISE
+    bright = score("subject_mean", "subject_blown", *(() if drawn else ("paper_blown",)))
     sub_scores = {
         "sharpness": min(score("face_edge_width", "face_smear"), whole),
         "exposure": min(dark, bright),
