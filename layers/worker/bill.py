@@ -158,7 +158,7 @@ def _models(prefix: Path) -> Iterator[dict[str, object]]:
 def _present(prefix: Path) -> Iterator[dict[str, object]]:
     """The entries of models.lock whose files are there."""
     for model in tomllib.loads((prefix / "models.lock").read_text(encoding="utf-8"))["model"]:
-        path = prefix / (bind.PACKAGES if model["place"] == "packages" else "models") / model["file"]
+        path = prefix / (bind.PACKAGES if model["place"] == "packages" else model["place"]) / model["file"]
         if path.exists():
             yield {**model, "path": path}
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import bill
 import bind
 import install
+import tessdata
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -39,6 +40,7 @@ def release(output: Path) -> Path:
 
     Raises:
         subprocess.CalledProcessError: pip fails, or what was installed is not whole.
+        tessdata.TessdataError: the data of English or Hindi is not on this machine.
     """
     output.mkdir(parents=True, exist_ok=True)
     packages = _packages(output)
@@ -46,6 +48,7 @@ def release(output: Path) -> Path:
         tree = Path(room, "tree")
         shutil.copytree(packages, tree, copy_function=os.link)
         install.install_worker(tree, ROOT)
+        tessdata.copy(tree / "tessdata")
         told = bill.write(tree, LOCK)
         _check(tree)
         file = output / f"rythmiq-worker-{bill.version_of(tree)}.run"

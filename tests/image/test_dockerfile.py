@@ -3,8 +3,10 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import rythmiq
+from rythmiq.contracts.choices import TextLanguage
 from tests.image.dockerfile import ROOT, Instruction, Stage, apt_packages, instructions, reaches_the_builder, stages
 
 
@@ -19,8 +21,10 @@ def default(name: str) -> str:
     return found
 
 
-def test_there_are_two_stages_on_one_base_that_a_digest_pins() -> None:
-    assert [(each.name, each.base) for each in stages()] == [("build", "${PYTHON}"), ("worker", "${PYTHON}")]
+def test_there_are_three_stages_on_one_base_that_a_digest_pins() -> None:
+    assert [(each.name, each.base) for each in stages()] == [
+        (name, "${PYTHON}") for name in ("build", "tessdata", "worker")
+    ]
     assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", default("PYTHON"))
 
 
@@ -34,7 +38,15 @@ def test_packages_and_weights_are_installed_by_their_locks_before_our_code_comes
 
 
 def test_only_the_prefix_reaches_the_last_stage() -> None:
-    assert stage("worker").of("COPY") == ["--from=build ${PREFIX} ${PREFIX}"]
+    assert stage("worker").of("COPY") == [
+        "--from=build ${PREFIX} ${PREFIX}",
+        "--from=tessdata /usr/share/tesseract-ocr/5/tessdata ${PREFIX}/tessdata",
+    ]
+
+
+def test_every_language_has_its_data() -> None:
+    (install,) = stage("tessdata").of("RUN")
+    assert set(re.findall(r"tesseract-ocr-([a-z]+)", install)) == {"eng", *get_args(TextLanguage)}
 
 
 def test_the_last_stage_adds_one_library_and_loses_what_installs() -> None:

