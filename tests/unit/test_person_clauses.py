@@ -7,12 +7,12 @@ import pytest
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq_worker.conform.finding import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.conform.person_clauses import (
     CENTRING_BOUNDS,
     EYE_LINE_BOUNDS,
     FACE_SIZE_BOUNDS,
-    Finding,
     person_findings,
 )
 from rythmiq_worker.people.face import Box

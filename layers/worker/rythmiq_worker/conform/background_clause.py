@@ -3,7 +3,7 @@
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, Verdict
-from rythmiq_worker.conform.person_clauses import Finding
+from rythmiq_worker.conform.finding import Finding
 from rythmiq_worker.conform.sight import Sight
 
 

@@ -16,13 +16,14 @@ from rythmiq_worker.conform.engine import VERSIONS, Labels
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
 from rythmiq_worker.conform.sight import Sight, look
-from rythmiq_worker.conform.subject import portrait_of
-from rythmiq_worker.people.portrait import Portrait, Wish, onto_picture
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.undecodable import decoder_door, require_pixels
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.people.portrait import Portrait
 
 MOST_PIXELS = 80_000_000
 ReadTexts = Callable[[], "Sequence[TextSight | None]"]
@@ -54,8 +55,7 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: R
         else:
             portrait = None
             if rules.kind in {"photo", "auto"} and rules.face != "off":
-                # As it lies: a portal turns nothing, and neither do we here.
-                portrait = portrait_of(Picture.from_image(image), Wish(turned=True))
+                portrait = _portrait(image)
             kind = resolve_kind(rules, portrait)
             sight = look(image, rules, kind, portrait=portrait, onto=_onto(portrait, image.width))
     if sight.kind == "document" and rules.ocr == "auto" and facts.fault is None:
@@ -81,5 +81,17 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: R
     )
 
 
-def _onto(portrait: Portrait | None, width_px: int) -> NDArray[np.float64] | None:
-    return None if portrait is None or portrait.face is None else onto_picture(portrait, width_px)
+def _portrait(image: "Image.Image") -> "Portrait":
+    from rythmiq_worker.conform.subject import portrait_of  # noqa: PLC0415  only photos show a person
+    from rythmiq_worker.people.portrait import Wish  # noqa: PLC0415  ditto
+
+    # As it lies: a portal turns nothing, and neither do we here.
+    return portrait_of(Picture.from_image(image), Wish(turned=True))
+
+
+def _onto(portrait: "Portrait | None", width_px: int) -> NDArray[np.float64] | None:
+    if portrait is None or portrait.face is None:
+        return None
+    from rythmiq_worker.people.portrait import onto_picture  # noqa: PLC0415  it is there, with its subject
+
+    return onto_picture(portrait, width_px)

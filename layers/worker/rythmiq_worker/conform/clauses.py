@@ -11,7 +11,6 @@ from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.background_clause import background_finding
 from rythmiq_worker.conform.measure import Colour, FileFacts
-from rythmiq_worker.conform.person_clauses import person_findings, sharpness_of_face
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
 from rythmiq_worker.conform.text_clauses import text_clauses
 
@@ -62,6 +61,8 @@ def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
     if rules.background != "any":
         found.append(background_finding(rules, sight).clause)
     if of_a_person:
+        from rythmiq_worker.conform.person_clauses import person_findings  # noqa: PLC0415  only photos show a person
+
         found += [finding.clause for finding in person_findings(rules, sight.portrait, sight.person)]
     if sight.kind in {"photo", "document"}:
         found.append(_sharpness(sight))
@@ -193,6 +194,8 @@ def _filename(rules: SchemaDefinition, filename: str | None, *, ours: bool) -> C
 
 def _sharpness(sight: Sight) -> Clause:
     if sight.kind == "photo":
+        from rythmiq_worker.conform.person_clauses import sharpness_of_face  # noqa: PLC0415  ditto
+
         return sharpness_of_face(sight.portrait)
     if sight.edge_width is None:
         return _clause("sharpness", "sharp edges", None, "not_checked", None)

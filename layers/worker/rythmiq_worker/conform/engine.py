@@ -31,17 +31,15 @@ from rythmiq_worker.conform.measure import FileFacts, decoded, decoded_pages, me
 from rythmiq_worker.conform.notices import notices_for
 from rythmiq_worker.conform.operations import operations_of
 from rythmiq_worker.conform.pdf import Page, fit_pdf
-from rythmiq_worker.conform.person import upright_onto
 from rythmiq_worker.conform.placing import Placed, place
 from rythmiq_worker.conform.png import fit_png
 from rythmiq_worker.conform.render import coloured, drawn, is_bilevel
 from rythmiq_worker.conform.sight import Sight, look
-from rythmiq_worker.conform.subject import portrait_of, wish_of
-from rythmiq_worker.people.portrait import Portrait
 from rythmiq_worker.picture import Picture
 
 if TYPE_CHECKING:
     from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.people.portrait import Portrait
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 
@@ -95,7 +93,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     labels: Labels,
     *,
     kind: ResolvedKind | None = None,
-    portrait: Portrait | None = None,
+    portrait: "Portrait | None" = None,
     options: Options = Options(),  # noqa: B008  frozen
     operations: Sequence[Operation] = (),
     texts: "Sequence[TextSight | None]" = (),
@@ -116,6 +114,8 @@ def conform(  # noqa: PLR0913  what a document depends on
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
     """
     if kind is None and portrait is None and rules.kind in {"photo", "auto"} and rules.face != "off":
+        from rythmiq_worker.conform.subject import portrait_of, wish_of  # noqa: PLC0415  only photos show a person
+
         portrait = portrait_of(pages[0], wish_of(options))
     kind = kind or resolve_kind(rules, portrait)
     if kind != "photo":
@@ -161,7 +161,7 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
     rules: SchemaDefinition,
     kind: ResolvedKind,
     placed: Placed,
-    portrait: Portrait | None,
+    portrait: "Portrait | None",
     options: Options,
 ) -> _Made:
     """Encode, with fewer pixels when the budget asks for it and the rules allow it."""
@@ -185,7 +185,8 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
                 encoded, finished = _pdf(pages, rules, kind, options, shrink), Finished()
             else:
                 image, finished = drawn(pages[0], layout, rules), Finished()
-                onto = upright_onto(portrait, layout, pages[0].width_px)
+                if portrait is not None:
+                    onto = _onto(portrait, layout, pages[0].width_px)
                 if kind == "photo":
                     image, finished = finish(image, layout, portrait, onto, options)
                 pages[0].release()
@@ -204,6 +205,12 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
         f"{width} x {height} px do not fit into {rules.max_kb:g} KB" if rules.max_kb else "the document is too large",
         detail={"smallest_bytes": smallest, "width_px": width, "height_px": height},
     )
+
+
+def _onto(portrait: "Portrait", layout: Layout, width_px: int) -> NDArray[np.float64] | None:
+    from rythmiq_worker.conform.person import upright_onto  # noqa: PLC0415  only photos show a person
+
+    return upright_onto(portrait, layout, width_px)
 
 
 def _raster(image: Image.Image, rules: SchemaDefinition) -> Encoded:
@@ -239,7 +246,7 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
     rules: SchemaDefinition,
     kind: ResolvedKind,
     facts: FileFacts,
-    portrait: Portrait | None,
+    portrait: "Portrait | None",
     texts: "Sequence[TextSight | None]",
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""

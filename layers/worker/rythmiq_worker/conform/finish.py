@@ -1,17 +1,17 @@
 """What is done to a photo's pixels at the document's size: a white background and a caption, each only if asked for."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq.contracts.payload import Options
-from rythmiq_worker.conform.caption import print_caption
 from rythmiq_worker.conform.geometry import Layout
-from rythmiq_worker.conform.person import has_company, projected
-from rythmiq_worker.people.portrait import Portrait
-from rythmiq_worker.people.whiten import white_background
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.portrait import Portrait
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Finished:
 def finish(
     image: Image.Image,
     layout: Layout,
-    portrait: Portrait | None,
+    portrait: "Portrait | None",
     onto: NDArray[np.float64] | None,
     options: Options,
 ) -> tuple[Image.Image, Finished]:
@@ -49,15 +49,20 @@ def finish(
     if options.background == "white":
         image, whitened, reason = _whitened(image, layout, portrait, onto)
     if options.caption is not None and layout.strip_px:
+        from rythmiq_worker.conform.caption import print_caption  # noqa: PLC0415  few photos have one
+
         print_caption(image, options.caption, layout.strip_px)
     return image, Finished(whitened, reason, captioned=layout.strip_px > 0)
 
 
 def _whitened(
-    image: Image.Image, layout: Layout, portrait: Portrait | None, onto: NDArray[np.float64] | None
+    image: Image.Image, layout: Layout, portrait: "Portrait | None", onto: NDArray[np.float64] | None
 ) -> tuple[Image.Image, float | None, str | None]:
     if portrait is None or portrait.face is None or portrait.person is None or onto is None:
         return image, None, "no_face"
+    from rythmiq_worker.conform.person import has_company, projected  # noqa: PLC0415  few ask for it
+    from rythmiq_worker.people.whiten import white_background  # noqa: PLC0415  ditto
+
     pixels = np.asarray(image)[: image.height - layout.strip_px]
     size = (pixels.shape[1], pixels.shape[0])
     if has_company(portrait, onto, size):

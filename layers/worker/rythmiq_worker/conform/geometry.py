@@ -8,7 +8,7 @@ Source: SPEC 9, 10.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from rythmiq.contracts.payload import Crop
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition
 from rythmiq_worker.conform.kind import ResolvedKind
-from rythmiq_worker.people.head import Head
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.head import Head
 
 # A slot that names no pixels: as many as its kind makes use of and its kilobytes can carry.
 _NATURAL_SIDE_PX: dict[ResolvedKind, int] = {"photo": 1600, "signature": 1000, "thumb": 1000, "document": 2339}
@@ -84,7 +86,7 @@ class Levelling:
 class Subject:
     """The head that a photo is framed around, in the pixels of the levelled picture."""
 
-    head: Head
+    head: "Head"
     levelling: Levelling = Levelling()
 
     @property
@@ -191,7 +193,7 @@ def _with_strip(taken: Region, share: float) -> Region:
     return Region(taken.left, taken.top, taken.right, taken.top + taken.height / share)
 
 
-def holds_head(region: Region, head: Head) -> bool:
+def holds_head(region: Region, head: "Head") -> bool:
     """Whether a region has the head whole, from crown to chin."""
     return head.crown_y >= region.top - 0.5 and head.chin_y <= region.bottom + 0.5
 
@@ -289,7 +291,7 @@ def _wanted_height(subject: Subject, aspect: float, rules: SchemaDefinition) -> 
     return max(height, wide, head.height_px * (1 + 2 * _HEAD_MARGIN))
 
 
-def _wanted_top(head: Head, height: float, rules: SchemaDefinition) -> float:
+def _wanted_top(head: "Head", height: float, rules: SchemaDefinition) -> float:
     """Where a region of this height begins: by the eyes where the portal says so, else by the room above the head."""
     room = max(0.0, height - head.height_px)
     if rules.eye_line is None:

@@ -1,9 +1,11 @@
 """What a slot of kind `auto` holds: a photo when one face clearly dominates, else a document."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.people.portrait import Portrait
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.portrait import Portrait
 
 ResolvedKind = Literal["photo", "signature", "thumb", "document"]
 
@@ -12,7 +14,7 @@ _DOMINATES = 0.20
 _RIVAL = 0.70
 
 
-def resolve_kind(rules: SchemaDefinition, portrait: Portrait | None) -> ResolvedKind:
+def resolve_kind(rules: SchemaDefinition, portrait: "Portrait | None") -> ResolvedKind:
     """Say what kind of picture the slot holds.
 
     Args:

@@ -8,7 +8,6 @@ from rythmiq.contracts.receipt import Clause
 from rythmiq_worker.conform.background_clause import background_finding
 from rythmiq_worker.conform.finish import Finished
 from rythmiq_worker.conform.geometry import Layout
-from rythmiq_worker.conform.person_clauses import person_findings
 from rythmiq_worker.conform.sight import Sight
 from rythmiq_worker.conform.text_clauses import text_notices
 
@@ -59,6 +58,8 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
 
 
 def _of_the_person(sight: Sight, rules: SchemaDefinition, layout: Layout) -> list[Notice]:
+    from rythmiq_worker.conform.person_clauses import person_findings  # noqa: PLC0415  only photos show a person
+
     found: list[Notice] = []
     portrait = sight.portrait
     if portrait is None or portrait.subject is None:

@@ -1,19 +1,23 @@
 """What SCHEMA did to the pixels, for the receipt; shares are of the picture upright by EXIF and turned by its owner."""
 
+from typing import TYPE_CHECKING
+
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.conform.finish import Finished
 from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.conform.jpeg import Encoded
-from rythmiq_worker.people.portrait import Portrait
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.portrait import Portrait
 
 
 def operations_of(  # noqa: PLR0913, PLR0917  what there is to tell of
     layout: Layout,
     made: Encoded,
     finished: Finished,
-    portrait: Portrait | None,
+    portrait: "Portrait | None",
     options: Options,
     rules: SchemaDefinition,
 ) -> list[Operation]:
@@ -53,7 +57,7 @@ def operations_of(  # noqa: PLR0913, PLR0917  what there is to tell of
     return found
 
 
-def _of_the_person(layout: Layout, portrait: Portrait, options: Options) -> list[Operation]:
+def _of_the_person(layout: Layout, portrait: "Portrait", options: Options) -> list[Operation]:
     if portrait.subject is None:
         return []
     box, (width, height) = portrait.subject.box, portrait.size

@@ -10,6 +10,7 @@ from typing import Final
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
+from rythmiq_worker.conform.finding import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.people import looks
 from rythmiq_worker.people.bounds import Grade
@@ -21,14 +22,6 @@ from rythmiq_worker.people.sharpness import EDGE_WIDTH_PX, FACE_SIDE_PX
 FACE_SIZE_BOUNDS: Final = (0.04, 0.08)
 CENTRING_BOUNDS: Final = (0.06, 0.12)
 EYE_LINE_BOUNDS: Final = (0.03, 0.06)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A clause, and what its owner should know of it."""
-
-    clause: Clause
-    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)

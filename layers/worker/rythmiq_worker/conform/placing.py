@@ -4,15 +4,17 @@ A head that leans is levelled where the slot allows it and the pixels around it 
 """
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Layout, Levelling, Region, Subject, chosen_region, lay_out
-from rythmiq_worker.people.head import Head
-from rythmiq_worker.people.portrait import Portrait, scale_of
 from rythmiq_worker.picture import Picture
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.head import Head
+    from rythmiq_worker.people.portrait import Portrait
 
 LEVEL_FROM_DEG: Final = 3.0
 _SHARES_OF_LEVELLING: Final = (1.0, 0.5, 0.0)
@@ -34,7 +36,7 @@ class Placed:
 
 
 def place(
-    picture: Picture, portrait: Portrait | None, rules: SchemaDefinition, options: Options, *, captioned: bool
+    picture: Picture, portrait: "Portrait | None", rules: SchemaDefinition, options: Options, *, captioned: bool
 ) -> Placed:
     """Turn a photo upright and choose how far its head is levelled.
 
@@ -56,7 +58,7 @@ def place(
     return Placed(picture, bounds, subjects[best])
 
 
-def _levellings(portrait: Portrait, rules: SchemaDefinition) -> tuple[float, ...]:
+def _levellings(portrait: "Portrait", rules: SchemaDefinition) -> tuple[float, ...]:
     leans = abs(portrait.level_deg) > LEVEL_FROM_DEG
     return _SHARES_OF_LEVELLING if leans and rules.level == "allowed" else _SHARES_OF_LEVELLING[-1:]
 
@@ -68,11 +70,13 @@ def _merit(layout: Layout, subject: Subject, rules: SchemaDefinition) -> tuple[b
     return layout.head_fits, share <= most + 0.005
 
 
-def _subject(portrait: Portrait, width_px: int, share: float) -> Subject:
+def _subject(portrait: "Portrait", width_px: int, share: float) -> Subject:
     """The head in full-size pixels, of the picture that is levelled by a share of the head's lean."""
     head, face = portrait.head, portrait.face
     if head is None or face is None:
         raise AssertionError("there is no subject")
+    from rythmiq_worker.people.portrait import scale_of  # noqa: PLC0415  it is there, with its subject
+
     scale = scale_of(portrait, width_px)
     about_x, about_y = (value * scale for value in face.box.centre)
     levelling = Levelling(share * portrait.level_deg, about_x, about_y)
@@ -81,19 +85,19 @@ def _subject(portrait: Portrait, width_px: int, share: float) -> Subject:
     return Subject(grown if share == 1 else _leaning(grown, remaining), levelling)
 
 
-def _scaled(head: Head, factor: float) -> Head:
-    return Head(
+def _scaled(head: "Head", factor: float) -> "Head":
+    return replace(
+        head,
         crown_y=head.crown_y * factor,
         chin_y=head.chin_y * factor,
         left_x=head.left_x * factor,
         right_x=head.right_x * factor,
         eye_y=head.eye_y * factor,
         centre_x=head.centre_x * factor,
-        cut_at_top=head.cut_at_top,
     )
 
 
-def _leaning(head: Head, levelling: Levelling) -> Head:
+def _leaning(head: "Head", levelling: Levelling) -> "Head":
     """A head's bounds after it is turned back: those of its outline's ellipse."""
     middle_x, middle_y = (head.left_x + head.right_x) / 2, (head.crown_y + head.chin_y) / 2
     radians = math.radians(levelling.degrees_clockwise)
@@ -103,14 +107,14 @@ def _leaning(head: Head, levelling: Levelling) -> Head:
     turn = levelling.forth
     x, y = turn[:, :2] @ (middle_x, middle_y) + turn[:, 2]
     eye_x, eye_y = turn[:, :2] @ (head.centre_x, head.eye_y) + turn[:, 2]
-    return Head(
+    return replace(
+        head,
         crown_y=y - down,
         chin_y=y + down,
         left_x=x - across,
         right_x=x + across,
         eye_y=eye_y,
         centre_x=(eye_x + x) / 2,
-        cut_at_top=head.cut_at_top,
     )
 
 

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.conform.background import Rim, rim_of
 from rythmiq_worker.conform.kind import ResolvedKind
-from rythmiq_worker.conform.person import Person, look_at_person
 from rythmiq_worker.conform.render import is_bilevel
 from rythmiq_worker.measures import edge_width, shrunk
-from rythmiq_worker.people.portrait import Portrait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rythmiq_worker.conform.background import Rim
+    from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.people.portrait import Portrait
 
 SHARPNESS_SIDE_PX = 512
 
@@ -39,9 +39,9 @@ class Sight:
     """
 
     kind: ResolvedKind
-    portrait: Portrait | None = None
-    person: Person | None = None
-    rim: Rim | None = None
+    portrait: "Portrait | None" = None
+    person: "Person | None" = None
+    rim: "Rim | None" = None
     edge_width: float | None = None
     bilevel: bool | None = None
     texts: "tuple[TextSight | None, ...]" = ()
@@ -53,7 +53,7 @@ def look(  # noqa: PLR0913  what is looked at
     rules: SchemaDefinition,
     kind: ResolvedKind,
     *,
-    portrait: Portrait | None = None,
+    portrait: "Portrait | None" = None,
     onto: NDArray[np.float64] | None = None,
     strip_px: int = 0,
     head_fits: bool = True,
@@ -71,16 +71,22 @@ def look(  # noqa: PLR0913  what is looked at
         head_fits: whether the document has room for the whole head.
         texts: how much of each page's text was read.
     """
-    person = None
+    person = rim = None
     if kind == "photo" and portrait is not None:
+        from rythmiq_worker.conform.person import look_at_person  # noqa: PLC0415  nobody is looked for elsewhere
+
         rgb = np.asarray(image.convert("RGB"))[: image.height - strip_px]
         person = look_at_person(rgb, portrait, onto if onto is not None else np.eye(3), head_fits=head_fits)
+    if rules.background != "any" and (person is None or person.face is None):
+        from rythmiq_worker.conform.background import rim_of  # noqa: PLC0415  a page has no background
+
+        rim = rim_of(image)
     gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None
     return Sight(
         kind,
         portrait,
         person,
-        rim=rim_of(image) if rules.background != "any" and (person is None or person.face is None) else None,
+        rim=rim,
         edge_width=None if gray is None else edge_width(gray),
         bilevel=is_bilevel(image) if rules.color == "bw" else None,
         texts=tuple(texts),

@@ -102,7 +102,8 @@ def _difference(near: Closeup) -> float:
     spots = np.asarray(cv2.blur(near.rgb, (_SPOT_PX, _SPOT_PX)), np.uint8)
     at = np.clip(np.rint(near.points).astype(np.int64), 0, side - 1)
     levels = lightness(spots[at[:, 1], at[:, 0]])
-    return float(np.median([levels[left] - levels[right] for left, right in _PAIRS]))
+    # Not numpy's median: that imports 20 ms of numpy first.
+    return float(sorted(levels[left] - levels[right] for left, right in _PAIRS)[len(_PAIRS) // 2])
 
 
 def _behind(rgb: NDArray[np.uint8], face: Face, mask: NDArray[np.uint8]) -> float | None:

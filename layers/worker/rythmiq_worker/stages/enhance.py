@@ -8,8 +8,6 @@ decided on small copies, and done at full size when the pixels are asked for.
 
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.stages.enhance_ink import enhance_ink, look_at_ink
-from rythmiq_worker.stages.enhance_page import cut_out, enhance_pages
 
 
 def enhance(frame: Frame, ctx: Context) -> None:
@@ -28,10 +26,16 @@ def enhance(frame: Frame, ctx: Context) -> None:
             if own or index == 0:  # one that is said of all pages stands once in the receipt
                 frame.operations.append(Operation(op="turn", parameters={**own, "degrees_clockwise": degrees}))
     if frame.kind == "document":
+        from rythmiq_worker.stages.enhance_page import enhance_pages  # noqa: PLC0415  each kind pays for its own
+
         enhance_pages(frame, ctx)
     elif frame.kind in {"signature", "thumb"}:
+        from rythmiq_worker.stages.enhance_ink import enhance_ink, look_at_ink  # noqa: PLC0415  ditto
+
         for index, page in enumerate(frame.pages):
             corners = options.of_page(index).corners
             if corners is not None:
+                from rythmiq_worker.stages.enhance_page import cut_out  # noqa: PLC0415  ditto
+
                 frame.pages[index] = cut_out(page, corners)
         (look_at_ink if rules.enhance == "off" else enhance_ink)(frame, ctx)

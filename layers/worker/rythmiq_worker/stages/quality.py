@@ -5,7 +5,7 @@ a patch is decoded. A photo is judged by its face: a soft background is what por
 white wall says nothing of the light that falls on the person.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,15 +13,17 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq_worker import measures
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.people.portrait import FindFaces, Portrait
 from rythmiq_worker.picture import Picture
 from rythmiq_worker.scoring import judge
+
+if TYPE_CHECKING:
+    from rythmiq_worker.people.portrait import FindFaces, Portrait
 
 _KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
 _MIDDLE: Final = (0.25, 0.25, 0.75, 0.75)  # where the subject of a photo is taken to be, when there is no face
 
 
-def quality(frame: Frame, ctx: Context, find: FindFaces | None = None) -> None:
+def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None:
     """Fill `frame.quality`, `frame.kind` and `frame.portrait` from the first page, and warn of what is wrong with it.
 
     Faces are looked for on the picture as its owner wants it turned, and stand in the pixels of a small copy of that.
@@ -72,7 +74,7 @@ def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray, nativ
     }
 
 
-def _of_the_face(canonical: measures.Gray, portrait: Portrait | None) -> dict[str, float]:
+def _of_the_face(canonical: measures.Gray, portrait: "Portrait | None") -> dict[str, float]:
     """The figures that a photo has of its subject: light, and sharpness where there is a face."""
     if portrait is None or portrait.subject is None:
         return _exposure(canonical, _MIDDLE)
