@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 import tessdata
 
 WANTED = {name: name.encode() for name in tessdata.RELEASED}

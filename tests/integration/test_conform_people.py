@@ -15,7 +15,7 @@ from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, Operation
 from rythmiq_cli.samples.cutout import WHITE, before_wall
-from rythmiq_worker.conform import Conformed, Labels, conform
+from rythmiq_worker.conform import Conformed, Labels, check_with_advice, conform
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.picture import Picture
 from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
@@ -147,6 +147,47 @@ def test_a_head_that_the_shape_cannot_hold_is_told_in_those_words() -> None:
 def test_a_head_that_is_cut_off_in_the_upload_is_told() -> None:
     cut = sitter()[630:]
     assert WarningCode.HEAD_DOES_NOT_FIT in codes(made(cut))
+
+
+def test_half_a_face_conforms_nowhere() -> None:
+    """Also where the portal states no size of the head."""
+    face = find_faces(sitter())[0].box
+    half = np.ascontiguousarray(sitter()[:, int(face.centre[0]) :])
+    found = made(half, face_ratio=None)
+    assert clause(found, "face").verdict == "fail"
+    assert codes(found) & {WarningCode.HEAD_DOES_NOT_FIT, WarningCode.FACE_NOT_FOUND}
+
+
+def test_a_cut_head_fails_also_where_no_size_is_stated() -> None:
+    found = made(sitter()[630:], face_ratio=None)
+    assert clause(found, "face").verdict == "fail"
+    assert "cut off" in (clause(found, "face").measured or "")
+
+
+def test_a_photo_that_its_owner_wants_to_lie_is_left_so() -> None:
+    found = made(np.ascontiguousarray(np.rot90(sitter())), {"rotate": 0})
+    assert not {"turn", "level"} & {each.op for each in found.receipt.operations}
+    assert WarningCode.HEAD_TILTED in codes(found)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_check_says_of_a_file_what_conform_said(*, cut: bool) -> None:
+    rules = SchemaDefinition.model_validate(RULES)
+    document = made(sitter()[630:] if cut else sitter()).document
+    checked = check_with_advice(document, rules, LABELS)
+    assert next(each for each in checked.receipt.clauses if each.clause == "face").verdict == (
+        "fail" if cut else "pass"
+    )
+    assert (WarningCode.HEAD_DOES_NOT_FIT in {notice.code for notice in checked.warnings}) is cut
+
+
+def test_check_looks_at_a_picture_upright_by_its_exif() -> None:
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(sitter()))).save(out, "JPEG", exif=exif)
+    checked = check_with_advice(out.getvalue(), SchemaDefinition.model_validate(RULES), LABELS)
+    assert next(each for each in checked.receipt.clauses if each.clause == "roll").verdict == "pass"
 
 
 def test_a_small_head_is_told_with_its_share() -> None:

@@ -235,10 +235,11 @@ def test_a_refusal_cites_the_rules_note_and_address() -> None:
         source_url="https://x.org/a", source_kind="official", checked_on=dt.date(2026, 11, 28), confidence="high"
     )
     plain = "the portal's rules do not allow it"
-    assert why_refused(None) == plain
-    assert why_refused(source.model_dump()) == f"{plain}; see https://x.org/a"
+    assert why_refused("caption", None) == plain
+    assert why_refused("background", None).startswith(f"{plain}: nothing says")
+    assert why_refused("background", source.model_dump()) == f"{plain}; see https://x.org/a"
     noted = source.model_copy(update={"note": "no edits"})
-    assert why_refused(noted.model_dump()) == f"{plain}: no edits (https://x.org/a)"
+    assert why_refused("caption", noted.model_dump()) == f"{plain}: no edits (https://x.org/a)"
 
 
 @pytest.mark.parametrize(

@@ -451,6 +451,18 @@ def test_the_real_face_is_found_on_the_turned_picture(rotate: int, orientation: 
     assert 0.1 < y / frame.portrait.size[1] < 0.4
 
 
+def test_the_light_on_a_face_is_the_same_however_its_owner_turns_it() -> None:
+    figures = []
+    for rotate in (0, 90, 180, 270):
+        frame = Frame(upload=encode(portrait(1024, 1024).rotate(rotate, expand=True), "PNG"))
+        ctx = context(kind="photo", rotate=rotate)
+        decode(frame, ctx)
+        quality(frame, ctx)
+        assert frame.quality is not None
+        figures.append(frame.quality.measures["subject_mean"])
+    assert figures == pytest.approx([figures[0]] * 4, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("kind", "faces", "resolved"), [("auto", 1, "photo"), ("auto", 0, "document"), ("photo", 0, "photo")]
 )

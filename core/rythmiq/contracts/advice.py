@@ -68,16 +68,16 @@ class WarningCode(StrEnum):
     )
     FACE_NOT_FOUND = (
         "FACE_NOT_FOUND",
-        (
-            "No face was found, so the middle of the picture was used; face the camera in even light, with nothing "
-            "before your face."
-        ),
+        ("No face was found, so the middle was used; face the camera in even light, with nothing before your face."),
         {
             "point": (
-                "No face was found at the point that you chose, so the middle of the picture was used; "
-                "choose a point on your face."
+                "No face was found at the point that you chose, so the middle was used; choose a point on your face."
             ),
             "crop": "No face was found inside your crop, so its middle was used; draw the crop around your head.",
+            "cut": (
+                "Your face is cut off by the picture's edge or by the portal's shape; take the photo with more room "
+                "around your head."
+            ),
         },
     )
     FACES_SEVERAL = (
@@ -87,6 +87,7 @@ class WarningCode(StrEnum):
     HEAD_DOES_NOT_FIT = (
         "HEAD_DOES_NOT_FIT",
         "The head does not fit into the shape that the portal wants; take the photo with more room around your head.",
+        {"cut": "Your head is cut off by the picture's edge; take the photo with more room around your head."},
     )
     FACE_SIZE = (
         "FACE_SIZE",

@@ -58,9 +58,19 @@ def _visible(text: str) -> str:
     return text
 
 
-def why_refused(source: Mapping[str, object] | None) -> str:
-    """Say why a slot does not take an option, by the source of its rule (`portal.Source`, as a mapping)."""
+_NO_EDITED_BACKGROUND = "nothing says that it takes an edited background, and many portals compare with a live picture"
+
+
+def why_refused(option: str, source: Mapping[str, object] | None) -> str:
+    """Say why a slot does not take an option.
+
+    Args:
+        option: its name.
+        source: of the slot's rule on it (`portal.Source`, as a mapping), where there is one.
+    """
     reason = "the portal's rules do not allow it"
+    if source is None:
+        return f"{reason}: {_NO_EDITED_BACKGROUND}" if option == "background" else reason
     url, note = (source or {}).get("source_url"), (source or {}).get("note")
     if note:
         return f"{reason}: {note}{f' ({url})' if url else ''}"

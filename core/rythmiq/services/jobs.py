@@ -345,7 +345,11 @@ def _refusal(created: JobCreated) -> ProblemError:
 
 def _not_for_this_slot(refused: "Sequence[RefusedOption]") -> ProblemError:
     errors = [
-        FieldError(f"/options/{entry.option}", FieldCode.NOT_ALLOWED, f"Leave it out: {why_refused(entry.source)}.")
+        FieldError(
+            f"/options/{entry.option}",
+            FieldCode.NOT_ALLOWED,
+            f"Leave it out: {why_refused(entry.option, entry.source)}.",
+        )
         for entry in refused
     ]
     return ProblemError(ProblemCode.INVALID_FIELD, errors=errors)

@@ -114,7 +114,7 @@ def hold_to_rules(options: JobOptions, rules: SchemaDefinition) -> None:
     """End the command when the slot's rules do not allow an option."""
     for name in refused_options(worker_options(options), rules):
         source = rules.source_of(_RULES[name])
-        usage(f"leave {_FLAGS[name]} out: {why_refused(source.model_dump(mode='json') if source else None)}")
+        usage(f"leave {_FLAGS[name]} out: {why_refused(name, source.model_dump(mode='json') if source else None)}")
 
 
 def _turns(text: str | None) -> Any:

@@ -1,10 +1,13 @@
 """`rythmiq check`: would the portal take this file as it is?"""
 
+import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
 from rythmiq_cli.exits import ExitCode
 from rythmiq_cli.rules import read_file, rules_for
@@ -25,10 +28,16 @@ def check(
     from rythmiq_worker import conform as engine  # noqa: PLC0415  ditto
 
     labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
-    receipt = engine.check(content, rules.definition, labels, read_texts=lambda: read_texts(content, file.name, rules))
+    texts = partial(read_texts, content, file.name, rules)
+    checked = engine.check_with_advice(content, rules.definition, labels, read_texts=texts)
+    receipt, warnings = checked.receipt, [str(notice) for notice in checked.warnings]
+    valid_to = rules.definition.valid_to
+    if valid_to is not None and valid_to < dt.datetime.now(tz=dt.UTC).date():
+        years = {"year": valid_to.year, "next_year": valid_to.year + 1}
+        warnings.insert(0, str(Notice(WarningCode.PORTAL_RULES_OLD, years)))
     if as_json:
         print(receipt.model_dump_json())
     else:
-        print_receipt(receipt, [])
+        print_receipt(receipt, warnings)
     fails = any(clause.hard and clause.verdict == "fail" for clause in receipt.clauses)
     raise typer.Exit(ExitCode.DOES_NOT_CONFORM if fails else ExitCode.OK)

@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.engine import VERSIONS, Labels
+from rythmiq_worker.conform.geometry import Region, holds_head
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
+from rythmiq_worker.conform.notices import advice_on
 from rythmiq_worker.conform.sight import Sight, look
 from rythmiq_worker.picture import Picture
+from rythmiq_worker.turn import exif_turn
 from rythmiq_worker.undecodable import decoder_door, require_pixels
 
 if TYPE_CHECKING:
@@ -29,7 +33,22 @@ MOST_PIXELS = 80_000_000
 ReadTexts = Callable[[], "Sequence[TextSight | None]"]
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file as it is, and what would make it better."""
+
+    receipt: Receipt
+    warnings: tuple[Notice, ...]
+
+
 def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: ReadTexts = lambda: ()) -> Receipt:
+    """The receipt of `check_with_advice`."""
+    return check_with_advice(data, rules, labels, read_texts=read_texts).receipt
+
+
+def check_with_advice(
+    data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: ReadTexts = lambda: ()
+) -> Checked:
     """Measure a file against a slot's rules; nothing is changed, and nothing is raised for a damaged file.
 
     A picture that is damaged behind its headers, or has more than `MOST_PIXELS`, is not looked at: its `format` clause
@@ -49,7 +68,9 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: R
         try:
             require_pixels(facts.width_px, facts.height_px, MOST_PIXELS)
             with decoder_door():
-                image = decoded(data).convert("RGB")
+                stored = decoded(data)
+                # As people and most portals see it: upright by EXIF. Its pixels are counted as they are stored.
+                image = exif_turn(stored).apply(stored.convert("RGB"))
         except JobError as error:
             facts = replace(facts, container="other", fault=error.message)
         else:
@@ -57,11 +78,18 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: R
             if rules.kind in {"photo", "auto"} and rules.face != "off":
                 portrait = _portrait(image)
             kind = resolve_kind(rules, portrait)
-            sight = look(image, rules, kind, portrait=portrait, onto=_onto(portrait, image.width))
+            sight = look(
+                image,
+                rules,
+                kind,
+                portrait=portrait,
+                onto=_onto(portrait, image.width),
+                head_fits=_head_fits(portrait),
+            )
     if sight.kind == "document" and rules.ocr == "auto" and facts.fault is None:
         sight = replace(sight, texts=tuple(read_texts()))
     clauses = clauses_for(rules, facts, sight, filename=labels.original or None, ours=False)
-    return Receipt(
+    receipt = Receipt(
         portal=labels.portal,
         slot=labels.slot,
         version=labels.version,
@@ -79,13 +107,24 @@ def check(data: bytes, rules: SchemaDefinition, labels: Labels, *, read_texts: R
         ),
         versions=VERSIONS,
     )
+    advice = advice_on(clauses, sight, rules) if facts.fault is None else ()
+    dark = sight.portrait.light.dark if sight.portrait is not None and sight.portrait.light is not None else None
+    return Checked(receipt, (*advice, Notice(WarningCode.TOO_DARK, {"reason": dark})) if dark else advice)
+
+
+def _head_fits(portrait: "Portrait | None") -> bool:
+    """Whether the file has the whole head."""
+    if portrait is None or portrait.head is None or portrait.upright is None:
+        return True
+    height_px, width_px = portrait.upright.shape[:2]
+    return holds_head(Region(0.0, 0.0, float(width_px), float(height_px)), portrait.head)
 
 
 def _portrait(image: "Image.Image") -> "Portrait":
     from rythmiq_worker.conform.subject import portrait_of  # noqa: PLC0415  only photos show a person
     from rythmiq_worker.people.portrait import Wish  # noqa: PLC0415  ditto
 
-    # As it lies: a portal turns nothing, and neither do we here.
+    # A portal turns nothing by what a picture shows, and neither do we here.
     return portrait_of(Picture.from_image(image), Wish(turned=True))
 
 

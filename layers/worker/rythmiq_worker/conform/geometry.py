@@ -29,6 +29,7 @@ _PASSPORT_ASPECT = 35 / 45
 _DEFAULT_HEAD_SHARE = 0.62
 _HEADROOM = 0.42  # of the space that the head leaves, how much is above it
 _HEAD_MARGIN = 0.02  # of the head's height: how much room its outline needs at least
+_HALF_FACE = 0.3  # of the head's height: from the middle of a face to its side
 _STRIP_SHARE = 0.15  # of the document's height: the most that a caption takes
 
 
@@ -194,8 +195,13 @@ def _with_strip(taken: Region, share: float) -> Region:
 
 
 def holds_head(region: Region, head: "Head") -> bool:
-    """Whether a region has the head whole, from crown to chin."""
-    return head.crown_y >= region.top - 0.5 and head.chin_y <= region.bottom + 0.5
+    """Whether a region has the head whole from crown to chin, and both sides of its face; hair may reach out."""
+    aside = abs(head.centre_x - (region.left + region.right) / 2)
+    return (
+        head.crown_y >= region.top - 0.5
+        and head.chin_y <= region.bottom + 0.5
+        and aside + _HALF_FACE * head.height_px <= region.width / 2 + 0.5
+    )
 
 
 def can_shrink(rules: SchemaDefinition) -> bool:

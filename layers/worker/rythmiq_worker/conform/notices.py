@@ -23,7 +23,7 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
     *,
     shrunk: bool,
 ) -> tuple[Notice, ...]:
-    """Say what would make a file better, the person first.
+    """Say what would make a file better that we made, the person first.
 
     Args:
         clauses: of the file.
@@ -33,22 +33,9 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
         finished: what was done to a photo.
         shrunk: whether pixels were given up for the kilobytes.
     """
-    found: list[Notice] = []
-    if sight.kind == "photo" and rules.face != "off":
-        found += _of_the_person(sight, rules, layout)
-    if rules.background != "any" and (notice := background_finding(rules, sight).notice) is not None:
-        found.append(notice)
-    found += [
-        Notice(_OF_CLAUSES[clause.clause])
-        for clause in clauses
-        if clause.verdict == "fail" and clause.clause in _OF_CLAUSES
-    ]
-    if sight.kind == "document" and rules.ocr == "auto":
-        found += text_notices(sight.texts)
+    found = list(advice_on(clauses, sight, rules))
     if finished.kept_because is not None:
         found.append(Notice(WarningCode.BACKGROUND_KEPT, {"reason": finished.kept_because}))
-    if rules.caption == "required" and not finished.captioned:
-        found.append(Notice(WarningCode.NAME_DATE_STRIP))
     if layout.upscaled:
         of_a_face = sight.portrait is not None and sight.portrait.subject is not None
         found.append(Notice(WarningCode.UPSCALED, {"reason": "face"} if of_a_face else {}))
@@ -57,7 +44,26 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
     return tuple(found)
 
 
-def _of_the_person(sight: Sight, rules: SchemaDefinition, layout: Layout) -> list[Notice]:
+def advice_on(clauses: Sequence[Clause], sight: Sight, rules: SchemaDefinition) -> tuple[Notice, ...]:
+    """Say what would make any file better, whoever made it; arguments as of `notices_for`."""
+    found: list[Notice] = []
+    if sight.kind == "photo" and rules.face != "off":
+        found += _of_the_person(sight, rules)
+    if rules.background != "any" and (notice := background_finding(rules, sight).notice) is not None:
+        found.append(notice)
+    found += [
+        Notice(_OF_CLAUSES[clause.clause], {"reason": "face"} if sight.kind == "photo" else {})
+        for clause in clauses
+        if clause.verdict == "fail" and clause.clause in _OF_CLAUSES
+    ]
+    if sight.kind == "document" and rules.ocr == "auto":
+        found += text_notices(sight.texts)
+    if rules.caption == "required" and not sight.captioned:
+        found.append(Notice(WarningCode.NAME_DATE_STRIP))
+    return tuple(found)
+
+
+def _of_the_person(sight: Sight, rules: SchemaDefinition) -> list[Notice]:
     from rythmiq_worker.conform.person_clauses import person_findings  # noqa: PLC0415  only photos show a person
 
     found: list[Notice] = []
@@ -65,9 +71,10 @@ def _of_the_person(sight: Sight, rules: SchemaDefinition, layout: Layout) -> lis
     if portrait is None or portrait.subject is None:
         missing = portrait.missing if portrait is not None else None
         found.append(Notice(WarningCode.FACE_NOT_FOUND, {"reason": missing} if missing else {}))
-    elif not layout.head_fits:
-        found.append(Notice(WarningCode.HEAD_DOES_NOT_FIT))
-    elif sight.portrait is not None and sight.portrait.head is not None and sight.portrait.head.cut_at_top:
-        found.append(Notice(WarningCode.HEAD_DOES_NOT_FIT, {"reason": "cut"}))
+    elif sight.person is not None and sight.person.face is None:
+        found.append(Notice(WarningCode.FACE_NOT_FOUND, {"reason": "cut"}))
+    elif sight.person is not None and not sight.person.whole_head:
+        cut = portrait.head is not None and portrait.head.cut_at_top
+        found.append(Notice(WarningCode.HEAD_DOES_NOT_FIT, {"reason": "cut"} if cut else {}))
     findings = person_findings(rules, portrait, sight.person)
     return found + [finding.notice for finding in findings if finding.notice is not None]

@@ -12,6 +12,8 @@ from rythmiq_worker.conform.jpeg import Encoded
 if TYPE_CHECKING:
     from rythmiq_worker.people.portrait import Portrait
 
+_MOST_OTHERS = 9
+
 
 def operations_of(  # noqa: PLR0913, PLR0917  what there is to tell of
     layout: Layout,
@@ -72,6 +74,10 @@ def _of_the_person(layout: Layout, portrait: "Portrait", options: Options) -> li
                 "roll_deg": round(portrait.subject.roll_deg, 1),
                 "score": round(portrait.subject.score, 3),
                 "faces": len(portrait.faces),
+                "others": [
+                    [round(x / width, 3), round(y / height, 3)]
+                    for x, y in (face.box.centre for face in portrait.faces if face is not portrait.subject)
+                ][:_MOST_OTHERS],
                 "by": "owner" if options.face is not None else "size",
             },
         )

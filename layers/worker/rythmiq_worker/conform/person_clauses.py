@@ -99,8 +99,10 @@ def _face(judge: _Judge, person: Person | None) -> Finding:
     if person is None:
         return judge.unchecked("face", "one face")
     required = judge.rules.face == "required"
-    verdict: Verdict = "pass" if person.faces == 1 else "fail" if required else "advice"
+    verdict: Verdict = "pass" if person.faces == 1 and person.whole_head else "fail" if required else "advice"
     measured = {0: "no face found", 1: "one face"}.get(person.faces, f"{person.faces} faces")
+    if person.faces and not person.whole_head:
+        measured += ", and the head is cut off"
     return Finding(judge.clause("face", "one face", measured, verdict))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rythmiq_worker.people.portrait import Portrait
 
 LEVEL_FROM_DEG: Final = 3.0
+LEVEL_TO_DEG: Final = 45.0  # what leans by more was left so by its owner
 _SHARES_OF_LEVELLING: Final = (1.0, 0.5, 0.0)
 
 
@@ -59,7 +60,7 @@ def place(
 
 
 def _levellings(portrait: "Portrait", rules: SchemaDefinition) -> tuple[float, ...]:
-    leans = abs(portrait.level_deg) > LEVEL_FROM_DEG
+    leans = LEVEL_FROM_DEG < abs(portrait.level_deg) <= LEVEL_TO_DEG
     return _SHARES_OF_LEVELLING if leans and rules.level == "allowed" else _SHARES_OF_LEVELLING[-1:]
 
 

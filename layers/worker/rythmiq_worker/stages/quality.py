@@ -17,10 +17,10 @@ from rythmiq_worker.picture import Picture
 from rythmiq_worker.scoring import judge
 
 if TYPE_CHECKING:
+    from rythmiq.contracts.payload import Crop
     from rythmiq_worker.people.portrait import FindFaces, Portrait
 
 _KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
-_MIDDLE: Final = (0.25, 0.25, 0.75, 0.75)  # where the subject of a photo is taken to be, when there is no face
 
 
 def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None:
@@ -52,7 +52,8 @@ def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None
         "blown": light.blown,
     }
     if frame.kind == "photo":
-        figures |= _of_the_face(canonical, frame.portrait)
+        turned_gray = np.rot90(canonical, -((options.rotate or 0) // 90))  # as its owner turned it, where faces stand
+        figures |= _of_the_face(turned_gray, frame.portrait, options.crop)
     elif frame.kind == "document":
         figures |= {"subject_blown": measures.glare(canonical), "paper_blown": measures.paper_blown(canonical)}
     frame.quality = judge(frame.kind, figures)
@@ -74,10 +75,10 @@ def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray, nativ
     }
 
 
-def _of_the_face(canonical: measures.Gray, portrait: "Portrait | None") -> dict[str, float]:
+def _of_the_face(canonical: measures.Gray, portrait: "Portrait | None", crop: "Crop | None") -> dict[str, float]:
     """The figures that a photo has of its subject: light, and sharpness where there is a face."""
     if portrait is None or portrait.subject is None:
-        return _exposure(canonical, _MIDDLE)
+        return _exposure(canonical, _middle(crop))
     box, (width, height) = portrait.subject.box, portrait.size
     shares = (box.x / width, box.y / height, (box.x + box.width) / width, (box.y + box.height) / height)
     own = _exposure(canonical, shares)
@@ -86,6 +87,12 @@ def _of_the_face(canonical: measures.Gray, portrait: "Portrait | None") -> dict[
     if portrait.light is not None:
         own |= {"face_dark": 0.0 if portrait.light.dark is None else 1.0}
     return own
+
+
+def _middle(crop: "Crop | None") -> tuple[float, float, float, float]:
+    """Where the subject of a photo is taken to be when there is no face: in the middle of what is taken."""
+    x, y, width, height = (0.0, 0.0, 1.0, 1.0) if crop is None else (crop.x, crop.y, crop.width, crop.height)
+    return x + width / 4, y + height / 4, x + 3 * width / 4, y + 3 * height / 4
 
 
 def _exposure(canonical: measures.Gray, shares: tuple[float, float, float, float]) -> dict[str, float]:
