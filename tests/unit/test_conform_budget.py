@@ -14,7 +14,7 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform import Conformed, Labels, conform
 from rythmiq_worker.conform.jpeg import MAX_ENCODES, TooLargeError, fit_jpeg, pad_jpeg
 from rythmiq_worker.conform.measure import measure
-from rythmiq_worker.conform.pdf import Page, fit_pdf
+from rythmiq_worker.conform.pdf import Page, balanced, fit_pdf
 from rythmiq_worker.conform.png import fit_png, pad_png
 from rythmiq_worker.picture import open_pages
 
@@ -182,6 +182,39 @@ def test_a_scan_that_fits_is_embedded_byte_for_byte() -> None:
 def test_what_an_easy_page_leaves_goes_to_the_next() -> None:
     made = fit_pdf([Page(Image.new("RGB", (200, 200))), Page(noise(200, 200))], max_bytes=30_000, dpi=200)
     assert 0.9 * 30_000 < len(made.data) <= 30_000
+
+
+def scales(*pages: Page, left_bytes: int) -> list[float]:
+    fits = balanced(pages, left_bytes, 200)
+    assert sum(len(fit.data) for fit in fits) <= left_bytes
+    return [fit.scale for fit in fits]
+
+
+LARGE = SCENE.resize((1200, 1500))
+BUSY = Image.blend(LARGE, noise(1200, 1500), 0.4)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_pages_that_weigh_differently_are_quantised_alike(order: int) -> None:
+    found = scales(*[Page(LARGE), Page(BUSY), Page(LARGE)][::order], left_bytes=400_000)
+    assert max(found) < 1.25 * min(found)
+    assert max(found) < 0.8 * fit_jpeg(BUSY, max_bytes=400_000 // 3, dpi=200).scale  # than with an equal share
+
+
+def test_a_page_that_no_equal_share_holds_is_given_more() -> None:
+    hard, blank = noise(600, 600), Page(Image.new("RGB", (600, 600), "white"))
+    with pytest.raises(TooLargeError) as alone:
+        fit_jpeg(hard, max_bytes=8_000, dpi=200)
+    left_bytes = 2 * alone.value.smallest_bytes
+    with pytest.raises(TooLargeError):
+        fit_jpeg(hard, max_bytes=left_bytes // 4, dpi=200)
+    found = balanced([Page(hard), *[blank] * 3], left_bytes, 200)
+    assert all(fit.data for fit in found)
+    assert sum(len(fit.data) for fit in found) <= left_bytes
+
+
+def test_more_than_all_pages_can_make_of_it_leaves_each_near_lossless() -> None:
+    assert max(scales(Page(SCENE), Page(SCENE), left_bytes=10_000_000)) == pytest.approx(0.04)
 
 
 def test_a_pdf_reaches_its_floor() -> None:

@@ -4,18 +4,33 @@ img2pdf's internal engine and fixed dates make the same pages the same bytes; wi
 """
 
 import datetime as dt
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg, pad_jpeg
+from rythmiq_worker.conform.jpeg import (
+    COARSEST,
+    MAX_ENCODES,
+    NEAR_LOSSLESS,
+    Encoded,
+    TooLargeError,
+    fit_jpeg,
+    pad_jpeg,
+)
 
 DEFAULT_DPI = 200
 _FIXED_DATE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _FILE_OVERHEAD_BYTES = 900
 _PAGE_OVERHEAD_BYTES = 900
 _LEAST_PAGE_BYTES = 512
+_SLOPE = -0.6  # ln bytes over ln scale, to begin with
+_STEEPEST, _FLATTEST, _APART = -2.5, -0.2, 0.05
+_ROUNDS = 3
+_FILLED = 0.92  # of its share: what has less is fitted again
+_LIGHT = 0.05  # of an equal share
+_BISECTIONS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +44,8 @@ class Page:
 def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0, dpi: int | None) -> Encoded:
     """Bind pages into a PDF of `min_bytes` to `max_bytes`.
 
-    Each page has an equal share of what is left; a page that needs less leaves the rest to those after it. A scan that
-    fits its share is embedded unchanged. The floor is reached by padding inside the last page's JPEG.
+    Where the cap binds, all pages are quantised alike, so that the least legible is as legible as it can be. A scan
+    that fits an equal share is embedded unchanged. The floor is reached by padding inside the last page's JPEG.
 
     Raises:
         TooLargeError: nothing fits under the cap.
@@ -38,18 +53,8 @@ def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0,
     left = None if max_bytes is None else max_bytes - _FILE_OVERHEAD_BYTES - _PAGE_OVERHEAD_BYTES * len(pages)
     if left is not None and left < _LEAST_PAGE_BYTES * len(pages):
         raise TooLargeError(_FILE_OVERHEAD_BYTES + (_PAGE_OVERHEAD_BYTES + _LEAST_PAGE_BYTES) * len(pages))
-    parts: list[bytes] = []
-    encodes, scale = 0, 0.0
-    for number, page in enumerate(pages):
-        share = None if left is None else left // (len(pages) - number)
-        if page.scan is not None and (share is None or len(page.scan) <= share):
-            parts.append(page.scan)
-        else:
-            fitted = fit_jpeg(page.image, max_bytes=share, dpi=dpi or DEFAULT_DPI)
-            parts.append(fitted.data)
-            encodes, scale = encodes + fitted.encodes, max(scale, fitted.scale)
-        if left is not None:
-            left -= len(parts[-1])
+    fits = [_fit(page, None, dpi) for page in pages] if left is None else balanced(pages, left, dpi)
+    parts = [fit.data for fit in fits]
     data = bind_pdf(parts, dpi)
     padded = 0
     if len(data) < min_bytes:
@@ -58,7 +63,106 @@ def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0,
         data = bind_pdf(parts, dpi)
     if max_bytes is not None and len(data) > max_bytes:
         raise TooLargeError(len(data))
-    return Encoded(data, scale, encodes, padded)
+    return Encoded(data, max(fit.scale for fit in fits), sum(fit.encodes for fit in fits), padded)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One page within its share.
+
+    Attributes:
+        data: its JPEG; empty when not even the coarsest table fitted.
+        size_bytes: of it, or of the smallest that was made.
+        scale: of its quantisation table; 0 for a scan that is embedded as it is.
+        encodes: how many it took so far.
+        slope: ln bytes over ln scale, as far as it is known.
+    """
+
+    data: bytes
+    size_bytes: int
+    scale: float
+    encodes: int
+    slope: float = _SLOPE
+
+
+def balanced(pages: Sequence[Page], left_bytes: int, dpi: int | None) -> list[Fit]:
+    """Fit pages into a budget, all on one scale: equal shares first, then as many bytes to each as that scale takes.
+
+    Raises:
+        TooLargeError: nothing fits.
+    """
+    share = left_bytes // len(pages)
+    best = fits = [_fit(page, share, dpi) for page in pages]
+    for _ in range(_ROUNDS if len(pages) > 1 else 0):
+        shares = _shares(fits, left_bytes)
+        due = [index for index, fit in enumerate(fits) if not _suits(fit, shares[index])]
+        if not due:
+            break
+        fits = [
+            _again(fit, _fit(pages[index], shares[index], dpi)) if index in due else fit
+            for index, fit in enumerate(fits)
+        ]
+        best = min(fits, best, key=_missing)
+    if not all(fit.data for fit in best):
+        raise TooLargeError(_FILE_OVERHEAD_BYTES + sum(_PAGE_OVERHEAD_BYTES + fit.size_bytes for fit in best))
+    return best
+
+
+def _again(before: Fit, after: Fit) -> Fit:
+    """The later fit, with what both together tell of the page."""
+    slope = before.slope
+    if before.scale > 0 and after.scale > 0 and abs(math.log(after.scale / before.scale)) > _APART:
+        slope = math.log(after.size_bytes / before.size_bytes) / math.log(after.scale / before.scale)
+    return replace(after, encodes=before.encodes + after.encodes, slope=min(max(slope, _STEEPEST), _FLATTEST))
+
+
+def _missing(fits: Sequence[Fit]) -> int:
+    """How many pages have no file."""
+    return sum(not fit.data for fit in fits)
+
+
+def _suits(fit: Fit, share: int) -> bool:
+    """Whether a page is within its share, and could not make more of it."""
+    if not fit.data or fit.size_bytes > share:
+        return False
+    return fit.size_bytes >= _FILLED * share or fit.scale <= 1.01 * NEAR_LOSSLESS
+
+
+def _fit(page: Page, share: int | None, dpi: int | None) -> Fit:
+    if page.scan is not None and (share is None or len(page.scan) <= share):
+        return Fit(page.scan, len(page.scan), 0.0, 0)
+    try:
+        fitted = fit_jpeg(page.image, max_bytes=share, dpi=dpi or DEFAULT_DPI)
+    except TooLargeError as error:
+        return Fit(b"", error.smallest_bytes, COARSEST, MAX_ENCODES)
+    return Fit(fitted.data, len(fitted.data), fitted.scale, fitted.encodes)
+
+
+def _shares(fits: Sequence[Fit], left_bytes: int) -> list[int]:
+    """How many bytes each page takes on the finest scale on which all fit; a scan takes what it has.
+
+    A page that hardly weighs anything keeps what it has too: its size says nothing of its scale.
+    """
+    light = _LIGHT * left_bytes / len(fits)
+
+    def sizes(scale: float) -> list[int]:
+        return [
+            fit.size_bytes
+            if fit.scale == 0.0 or (fit.data and fit.size_bytes < light)
+            else int(fit.size_bytes * (scale / fit.scale) ** fit.slope)
+            for fit in fits
+        ]
+
+    fine, coarse = math.log(NEAR_LOSSLESS), math.log(COARSEST)
+    for _ in range(_BISECTIONS):
+        middle = (fine + coarse) / 2
+        if sum(sizes(math.exp(middle))) <= left_bytes:
+            coarse = middle
+        else:
+            fine = middle
+    wanted = sizes(math.exp(coarse))
+    over = sum(wanted) - left_bytes  # more than the coarsest scale can do: an equal cut, and the encoder says so
+    return wanted if over <= 0 else [max(1, size - over * size // sum(wanted) - 1) for size in wanted]
 
 
 def bind_pdf(parts: Sequence[bytes], dpi: int | None) -> bytes:

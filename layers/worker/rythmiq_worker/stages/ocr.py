@@ -41,7 +41,6 @@ def ocr(frame: Frame, ctx: Context) -> None:
 
     settings = ctx.settings
     models = ModelChoice(language_of(ctx), settings.ocr_models_dir, settings.ocr_languages)
-    turn = may_turn(ctx)
     frame.lines = []
     frame.sights = [None] * len(frame.pages)
     ends_at = time.monotonic() + settings.ocr_timeout_s
@@ -50,6 +49,7 @@ def ocr(frame: Frame, ctx: Context) -> None:
             page.release()
             left_s = max(0.0, ends_at - time.monotonic())
             try:
+                turn = may_turn(ctx, index)
                 read = read_page(pixels, turn=turn, timeout_s=left_s, engine=settings.ocr_engine, models=models)
             except OcrTimeoutError:
                 if index == 0:  # in words of the whole limit, not of what was left of it
@@ -84,10 +84,11 @@ def _script_notice(script: str) -> Notice:
     return Notice(WarningCode.SCRIPT_NOT_READ, {"script": script, "install": packages_of(script)})
 
 
-def may_turn(ctx: Context) -> bool:
-    """Whether a page may be turned by what its text shows: nobody has said how it is to lie."""
-    options = ctx.payload.options
-    return ctx.payload.portal_schema.schema_definition.enhance != "off" and not options.rotate and options.crop is None
+def may_turn(ctx: Context, index: int) -> bool:
+    """Whether a page, counted from 0, may be turned by what its text shows: nobody has said how it is to lie."""
+    options = ctx.payload.options.of_page(index)
+    mends = ctx.payload.portal_schema.schema_definition.enhance != "off"
+    return mends and options.rotate is None and options.crop is None
 
 
 def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
