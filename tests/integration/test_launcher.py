@@ -50,7 +50,7 @@ def test_a_job_runs_from_its_dispatch_object_to_the_webhook(order: Order) -> Non
     webhook = order.webhook()
     assert (webhook.camber_job_id, webhook.job_id, webhook.attempt) == (None, order.job.job_id, 1)
     told = order.receiver.told[0].body["result"]
-    assert set(told["artifacts"]) == {"master_path", "preview_path", "document_path"}
+    assert set(told["artifacts"]) == {"master_path", "preview_path", "before_path", "document_path"}
     assert told["metrics"]["ocr_confidence"] is None
 
 
