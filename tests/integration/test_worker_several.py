@@ -78,6 +78,16 @@ def test_pages_are_turned_each_as_its_owner_says(plain_job: Job) -> None:
     assert shapes(plain_job.fetched(success.artifacts.master_path)) == ["wide", "wide", "wide"]
 
 
+def test_a_list_of_one_page_says_of_a_photo_what_a_number_says(plain_job: Job, portrait: bytes) -> None:
+    plain_job.upload(portrait)
+    plain_job.rules |= {"kind": "photo", "ocr": "off"}
+    made = []
+    for rotate in (90, [90]):
+        plain_job.payload["options"] = {"rotate": rotate}
+        made.append(plain_job.fetched(plain_job.run().success.artifacts.document_path))
+    assert made[0] == made[1]
+
+
 def test_more_pages_than_are_taken_are_dropped_with_a_warning(plain_job: Job) -> None:
     several(plain_job, page(400, 300), pdf(2), page(300, 400))
     success = plain_job.run(environ={"MAX_PAGES": "3"}).success

@@ -40,7 +40,7 @@ def enhance_ink(frame: Frame, ctx: Context) -> None:
     """
     rules = ctx.payload.portal_schema.schema_definition
     for index, page in enumerate(frame.pages):
-        freed, sight = _freed(frame, page, _kind(frame), ctx.payload.options)
+        freed, sight = _freed(frame, page, _kind(frame), ctx.payload.options.of_page(index))
         if index == 0:
             _judged(frame, ctx, sight)
         if rules.color != "rgb":

@@ -31,7 +31,7 @@ def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None
     Raises:
         JobError: DECODE_FAILED.
     """
-    rules, options = ctx.payload.portal_schema.schema_definition, ctx.payload.options
+    rules, options = ctx.payload.portal_schema.schema_definition, ctx.payload.options.of_page(0)
     page = frame.pages[0]
     glance = page.glance()
     fine = measures.fine_gray(glance)

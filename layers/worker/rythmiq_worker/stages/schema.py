@@ -39,7 +39,7 @@ def schema(frame: Frame, ctx: Context) -> None:
         labels,
         kind=frame.kind,
         portrait=frame.portrait,
-        options=payload.options,
+        options=payload.options.of_page(0),
         operations=frame.operations,
         texts=frame.sights,
     )
