@@ -65,6 +65,7 @@ class Frame:
         sights: how much of each page's text OCR has read; None for a page that was not read in time. Empty when no text
             was looked for.
         document: SCHEMA's conformed file, with its receipt.
+        after: a small copy of it, RGB or gray; None of a PDF.
         artifacts: UPLOAD's storage keys.
         more_uploads: FETCH's bytes of the uploads after the first, in their order.
     """
@@ -81,6 +82,7 @@ class Frame:
     lines: "list[TextLine] | None" = None
     sights: "list[TextSight | None]" = field(default_factory=list)
     document: bytes = b""
+    after: "Image | None" = None
     receipt: Receipt | None = None
     encodes: int = 0
     artifacts: Artifacts | None = None

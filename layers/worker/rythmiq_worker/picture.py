@@ -18,6 +18,8 @@ from rythmiq_worker.undecodable import decoder_door, undecodable
 
 # What quality, faces and the check that a file decodes share; see `Picture.glance`.
 GLANCE_PX: Final = 1000
+# A JPEG's decode costs nearly the same at any scale: one that will be wanted larger is decoded so at once.
+_FINER_PX: Final = 1500
 _KEPT_PIXELS: Final = 4_000_000
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf"})
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
@@ -111,10 +113,13 @@ class Picture:
         source_format: what the upload was: "JPEG", "PNG", "HEIF", "PDF"...
     """
 
-    __slots__ = ("_desk", "_glance", "_source", "_turn", "height_px", "source_format", "width_px")
+    __slots__ = ("_desk", "_finely", "_glance", "_source", "_turn", "height_px", "source_format", "width_px")
 
-    def __init__(self, source: Source, *, turn: Turn | None = None, desk: _Desk | None = None) -> None:
+    def __init__(
+        self, source: Source, *, turn: Turn | None = None, desk: _Desk | None = None, finely: bool = False
+    ) -> None:
         self._source = source
+        self._finely = finely
         self._turn = source.turn if turn is None else turn
         self._desk = desk or _Desk()
         self._glance: Image.Image | None = None  # only where it is not what the decoder gives
@@ -177,12 +182,27 @@ class Picture:
         """
         if self._glance is not None:
             return self._glance
-        shrink = max(1.0, max(self.width_px, self.height_px) / GLANCE_PX)
-        image = self.image(max(1, int(self.width_px / shrink)), max(1, int(self.height_px / shrink)))
+        long_side_px = max(self.width_px, self.height_px)
+        enough = self._sides(GLANCE_PX / long_side_px)
+        finer = self._sides(_FINER_PX / long_side_px)
+        if self._finely and self._decoded_pixels(*finer) <= _KEPT_PIXELS:
+            enough = finer
+        image = self.image(*enough)
         further = max(image.size) // GLANCE_PX
         if further > 1:
             image = self._glance = image.reduce(further)
         return image
+
+    def _sides(self, factor: float) -> tuple[int, int]:
+        """Width and height, of at least a pixel, of a picture that is not enlarged."""
+        factor = min(1.0, factor)
+        return max(1, int(self.width_px * factor)), max(1, int(self.height_px * factor))
+
+    def _decoded_pixels(self, min_width_px: int, min_height_px: int) -> int:
+        """How many pixels a decode for these minima gives."""
+        minima = (min_width_px, min_height_px)
+        scale = self._source.scale_for(*(minima[::-1] if self._turn.swaps_sides else minima))
+        return self.width_px * self.height_px // scale**2
 
     def native_patch(self, side_px: int = 1024) -> Image.Image:
         """Decode about side x side pixels as the upload coded them, gray; which part is the decoder's choice.
@@ -202,7 +222,9 @@ class Picture:
         """Turn by a multiple of 90 degrees; nothing is decoded."""
         if degrees_clockwise % 360 == 0:
             return self
-        return Picture(self._source, turn=self._turn.then_clockwise(degrees_clockwise), desk=self._desk)
+        return Picture(
+            self._source, turn=self._turn.then_clockwise(degrees_clockwise), desk=self._desk, finely=self._finely
+        )
 
     def lossless_jpeg(self) -> bytes | None:
         """Return the original JPEG scan without APPn and COM segments, if nothing else is to be done to it.
@@ -255,7 +277,7 @@ def sniff(data: bytes) -> str | None:
     return "PDF" if b"%PDF-" in data[:_PDF_HEADER_WITHIN_BYTES] else None
 
 
-def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: bool) -> Pages:
+def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: bool, finely: bool = False) -> Pages:
     """Read uploads into upright pages, in their order, and make sure that each decodes.
 
     The format is told by content, never by name; pixels are counted before anything is decoded.
@@ -265,6 +287,7 @@ def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: boo
         max_pixels: the most pixels a page may have.
         max_pages: how many pages are taken; more warn PAGES_DROPPED.
         first_only: take one page, for a slot that wants a picture.
+        finely: decode for the glance what the document of a photo is likely to need, too, which is then at hand.
 
     Raises:
         JobError: DECODE_FAILED, with `detail.reason`, and of several `detail.upload`, counted from 1.
@@ -280,7 +303,7 @@ def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: boo
         found.warnings += opened.warnings
         left -= len(opened.sources)
     desk = _Desk()
-    pages = tuple(Picture(source, desk=desk) for source in found.sources)
+    pages = tuple(Picture(source, desk=desk, finely=finely) for source in found.sources)
     for page in reversed(pages):  # so that the first page is the one that stays on the desk
         page.glance()
     return Pages(pages, tuple(dict.fromkeys(found.warnings)), sniff(uploads[0]) or "")

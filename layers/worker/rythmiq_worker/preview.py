@@ -16,7 +16,7 @@ def small(image: Image.Image, side_px: int = PREVIEW_SIDE_PX) -> Image.Image:
     if shrink <= 1:
         return plain.copy()
     size = (max(1, round(plain.width / shrink)), max(1, round(plain.height / shrink)))
-    return plain.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0)
+    return plain.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
 
 
 def small_jpeg(image: Image.Image, side_px: int = PREVIEW_SIDE_PX) -> bytes:

@@ -102,7 +102,6 @@ def _made(
     """Run the job; the results by file name."""
     from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
-    from rythmiq_worker.preview import PREVIEW_SIDE_PX  # noqa: PLC0415  ditto
     from rythmiq_worker.stages.upload import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 
     with stage_progress(STAGES) as on_stage:
@@ -112,7 +111,7 @@ def _made(
     page = receipt_page(
         frame.receipt,
         before=before_of(frame),
-        after=preview_of(frame.document, PREVIEW_SIDE_PX),
+        after=preview_of(frame),
         warnings=[str(notice) for notice in frame.warnings],
     )
     files = {

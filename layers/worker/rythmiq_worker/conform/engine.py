@@ -27,7 +27,7 @@ from rythmiq_worker.conform.finish import Finished, finish
 from rythmiq_worker.conform.geometry import Layout, can_shrink, chosen_region, lay_out
 from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg
 from rythmiq_worker.conform.kind import ResolvedKind, resolve_kind
-from rythmiq_worker.conform.measure import FileFacts, decoded, decoded_pages, measure
+from rythmiq_worker.conform.measure import decoded, decoded_pages, measure
 from rythmiq_worker.conform.notices import notices_for
 from rythmiq_worker.conform.operations import operations_of
 from rythmiq_worker.conform.pdf import Page, fit_pdf
@@ -67,6 +67,7 @@ class Conformed:
         encodes: how many encodes it took.
         table_scale: of the JPEG's quantisation table, or None for a PNG.
         warnings: what its owner should know.
+        shown: its pixels as they decode; None of a PDF.
     """
 
     document: bytes = field(repr=False)
@@ -74,6 +75,7 @@ class Conformed:
     encodes: int
     table_scale: float | None
     warnings: tuple[Notice, ...]
+    shown: Image.Image | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def conform(  # noqa: PLR0913  what a document depends on
     placed = place(pages[0], portrait, rules, options, captioned=captioned)
     made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options)
     facts = measure(made.encoded.data)
-    sight = _sight(made, rules, kind, facts, portrait, texts)
+    shown = decoded(made.encoded.data) if facts.container in {"jpeg", "png"} else None
+    sight = _sight(made, rules, kind, shown, portrait, texts)
     filename = _filename(rules, labels)
     clauses = clauses_for(rules, facts, sight, filename=filename, ours=True)
     _refuse_hard_failures(clauses)
@@ -153,7 +156,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     )
     table_scale = None if rules.output_format == "png" else made.encoded.scale
     warnings = notices_for(clauses, sight, rules, made.layout, made.finished, shrunk=made.shrink < 1)
-    return Conformed(made.encoded.data, receipt, made.encoded.encodes, table_scale, warnings)
+    return Conformed(made.encoded.data, receipt, made.encoded.encodes, table_scale, warnings, shown)
 
 
 def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
@@ -245,17 +248,16 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
     made: _Made,
     rules: SchemaDefinition,
     kind: ResolvedKind,
-    facts: FileFacts,
+    shown: Image.Image | None,
     portrait: "Portrait | None",
     texts: "Sequence[TextSight | None]",
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""
-    data = made.encoded.data
-    if facts.container not in {"jpeg", "png"}:
-        bilevel = all(is_bilevel(page) for page in decoded_pages(data)) if rules.color == "bw" else None
+    if shown is None:
+        bilevel = all(is_bilevel(page) for page in decoded_pages(made.encoded.data)) if rules.color == "bw" else None
         return Sight(kind, bilevel=bilevel, texts=tuple(texts))
     return look(
-        decoded(data),
+        shown,
         rules,
         kind,
         portrait=portrait,

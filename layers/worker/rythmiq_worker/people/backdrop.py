@@ -27,6 +27,7 @@ _SOFT = 1.0
 _STANDS_OUT = 15.0
 _EDGE = 3.0
 _NEAR_EDGE_PX = 7
+_EVERY = 2  # pixel of each row and column: percentiles and a smooth surface need no more
 _FITS, _FIT_AT_LEAST, _FIT_ROUNDS = 2.5, 3.0, 4
 
 LIGHTNESS: dict[Rule, Bounds] = {"white": Bounds(88.0, 84.0), "light": Bounds(75.0, 70.0)}
@@ -121,10 +122,10 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
     grown = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GROWN_PX, _GROWN_PX)))
     behind = np.zeros(grown.shape, np.bool)
     behind[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] = grown[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] == 0
-    if behind.mean() < _LEAST_SHARE:
+    if behind.mean() < _LEAST_SHARE or not _thinned(behind).any():
         return None
     colours = lab(small)
-    pixels = colours[behind]
+    pixels = _thinned(colours)[_thinned(behind)]
     levels, chroma = pixels[:, 0], np.hypot(pixels[:, 1], pixels[:, 2])
     share = float(behind.mean())
     on_edge, things = _structure(colours, behind) if share >= _STRUCTURE_SHARE else (0.0, 0.0)
@@ -144,13 +145,18 @@ def _structure(colours: NDArray[np.float32], behind: NDArray[np.bool]) -> tuple[
     soft = np.asarray(cv2.GaussianBlur(colours, (0, 0), _SOFT), np.float32)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
-    slope = _length(np.concatenate((across, down), axis=2))
+    squares = np.asarray(cv2.transform(across * across + down * down, np.ones((1, 3), np.float32)))
     inner = cv2.erode(behind.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    edge = (slope > _EDGE) & inner
+    edge = (squares > _EDGE * _EDGE) & inner
     near_edge = cv2.dilate(edge.astype(np.uint8), np.ones((_NEAR_EDGE_PX, _NEAR_EDGE_PX), np.uint8)) > 0
-    standing_out = _distance(soft, behind) > _STANDS_OUT
-    count = int(behind.sum())
-    return int(edge.sum()) / count, int((standing_out & near_edge[behind]).sum()) / count
+    some = _thinned(behind)
+    standing_out = _distance(_thinned(soft), some) > _STANDS_OUT
+    things = int((standing_out & _thinned(near_edge)[some]).sum()) / int(some.sum())
+    return int(edge.sum()) / int(behind.sum()), things
+
+
+def _thinned(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels[::_EVERY, ::_EVERY]
 
 
 def _distance(soft: NDArray[np.float32], behind: NDArray[np.bool]) -> NDArray[np.float32]:

@@ -111,7 +111,7 @@ def _behind(rgb: NDArray[np.uint8], face: Face, mask: NDArray[np.uint8]) -> floa
     across, down = 2 * face.box.height, 1.6 * face.box.height
     rows = slice(max(0, int(y - down)), max(1, int(y + down)))
     columns = slice(max(0, int(x - across)), max(1, int(x + across)))
-    step = max(1, int(face.box.height) // 64)
+    step = max(1, int(face.box.height) // 32)
     around = rgb[rows, columns][::step, ::step]
     free = around[mask[rows, columns][::step, ::step] < _BEHIND]
     return quantile(lightness(free), 0.5) if free.shape[0] >= _LEAST_PX else None

@@ -18,6 +18,7 @@ def decode(frame: Frame, ctx: Context) -> None:
         max_pixels=ctx.settings.max_pixels,
         max_pages=ctx.settings.max_pages,
         first_only=rules.output_format != "pdf",
+        finely=rules.kind == "photo",
     )
     frame.originals = opened.pages
     frame.pages = list(opened.pages)

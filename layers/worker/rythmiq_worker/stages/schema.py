@@ -10,6 +10,7 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.preview import small
 
 # What the rest of the result may need beside the receipt.
 _RESULT_ROOM_BYTES = 16 * 1024
@@ -46,5 +47,6 @@ def schema(frame: Frame, ctx: Context) -> None:
     if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
         # Before anything is stored: sources of any length travel with the rules, and the result is bounded.
         raise JobError(ErrorCode.SCHEMA_FAILED, "the receipt is too long: shorten the notes of the rules' sources")
+    frame.after = small(made.shown) if made.shown is not None else None
     frame.document, frame.receipt, frame.encodes = made.document, made.receipt, made.encodes
     frame.warn(*made.warnings)

@@ -43,7 +43,7 @@ def upload(frame: Frame, ctx: Context) -> None:
         master_path=master_key(payload.user_id, payload.document_id or payload.job_id),
     )
     _put(ctx, artifacts.document_path, frame.document, _TYPES[extension])
-    _put(ctx, artifacts.preview_path, preview_of(frame.document, _side_px(frame)), _TYPES["jpg"])
+    _put(ctx, artifacts.preview_path, preview_of(frame), _TYPES["jpg"])
     if artifacts.before_path is not None:
         _put(ctx, artifacts.before_path, before_of(frame), _TYPES["jpg"])
     if artifacts.text_path is not None:
@@ -64,15 +64,9 @@ def before_of(frame: Frame) -> bytes:
     return small_jpeg(frame.before)
 
 
-def preview_of(document: bytes, side_px: int) -> bytes:
-    """A small JPEG of the document, of a PDF's first page.
-
-    Args:
-        document: the conformed file.
-        side_px: the long side wanted; what has less is not enlarged.
-    """
-    image = _first_page(document, side_px) if document.startswith(b"%PDF-") else Image.open(io.BytesIO(document))
-    return small_jpeg(image, side_px)
+def preview_of(frame: Frame) -> bytes:
+    """A small JPEG of the document, of a PDF's first page; what has less than the preview's size is not enlarged."""
+    return small_jpeg(frame.after or _first_page(frame.document, _side_px(frame)))
 
 
 def master_of(frame: Frame) -> bytes:
