@@ -190,8 +190,9 @@ class PageChoices(_Lenient):
 
 
 class Options(_Lenient):
-    """What the owner chose, applied in this order: turn, face, crop, background, caption; and the text's language.
+    """What the owner chose, and the text's language.
 
+    A photo's order is turn, face, level, crop, background, caption; level is no choice but the head's lean, mended.
     Of a document, `corners` says where the page lies and `page` that the picture is the page; either stands for `crop`.
 
     Shares are of the picture upright by EXIF and turned by `rotate`. Without `rotate` a photo that lies on its side is

@@ -111,6 +111,8 @@ def _operation(
             **_refusals(operation.problems),
         },
     }
+    if operation.description:
+        written["description"] = operation.description
     if operation.parameters:
         written["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:

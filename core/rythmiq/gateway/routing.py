@@ -79,6 +79,7 @@ class Operation:
         body: the request's model.
         body_is_reported: by a machine, which is let in before its body is judged, and read leniently.
         asks_outside: whether something outside may fail to answer.
+        description: what else a reader needs to know, as Markdown without links; may be empty.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Operation:
     body: "type[BaseModel] | None" = None
     body_is_reported: bool = False
     asks_outside: bool = True
+    description: str = ""
 
     @property
     def problems(self) -> frozenset[ProblemCode]:

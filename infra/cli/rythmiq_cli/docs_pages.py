@@ -5,6 +5,7 @@ with 1.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -78,7 +79,9 @@ served as OpenAPI 3.1 at `/api/app/openapi.json`.
 Paths follow the address of the deployment (`PUBLIC_URL`); where the service has an origin of its own, those of `api`
 are also at its root (`/jobs`). Users send `Authorization: Bearer <JWT>` of Supabase Auth. A body is one JSON object in
 UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. A GET may be a HEAD. Whoever
-may not see something is told that it is not there. What the refusals mean is in [errors.md](errors.md).
+may not see something is told that it is not there. What the refusals mean, and every `code` of `advice` with its
+`parameters`, is in [errors.md](errors.md); what is done to a picture is in
+[worker.md](worker.md#what-is-done-to-a-picture).
 
 | call | who | what |
 |---|---|---|
@@ -155,12 +158,9 @@ def _call(function: str, operation: Operation) -> str:
     text = f"\n## {operation.name}\n\n    {operation.method} {_path(function, operation)}\n\n{operation.summary}\n"
     named = [(parameter.name, f"{parameter.place}: {parameter.meaning}") for parameter in operation.parameters]
     if operation.body is not None:
-        schema = operation.body.model_json_schema()
-        needed = schema.get("required", ())
-        named += [
-            (name, f"body{', required' if name in needed else ''}{_meaning(rule)}")
-            for name, rule in schema["properties"].items()
-        ]
+        named += _fields(operation.body.model_json_schema())
+    if operation.description:
+        text += f"\n{operation.description}\n"
     if named:
         text += "\n| name | where and what |\n|---|---|\n"
         text += "".join(f"| `{name}` | {meaning} |\n" for name, meaning in named)
@@ -176,8 +176,36 @@ def _call(function: str, operation: Operation) -> str:
     return text + "".join(f"| {status} | {', '.join(codes)} |\n" for status, codes in sorted(by_status.items()))
 
 
-def _meaning(rule: Mapping[str, Any]) -> str:
-    return f": {rule['description']}" if "description" in rule else ""
+def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A body's fields, and below one that is a model of ours that model's fields, as `outer.inner`."""
+    needed = schema.get("required", ())
+    for name, rule in schema["properties"].items():
+        meaning = f": {rule['description']}" if "description" in rule else ""
+        yield name, f"body{', required' if name in needed else ''}{meaning}"
+        inner = _resolved(rule, schema).get("properties", {})
+        for part, choice in inner.items():
+            yield f"{name}.{part}", f"body, {_type(choice, schema)}: {choice['description']}"
+
+
+def _resolved(rule: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schema["$defs"][rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    return found
+
+
+def _type(rule: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What a value may be, in a few words; that null is as if left out is said elsewhere."""
+    rule = _resolved(rule, schema)
+    if choices := rule.get("anyOf") or rule.get("oneOf"):
+        return " or ".join(_type(choice, schema) for choice in choices if choice.get("type") != "null")
+    if "enum" in rule:
+        return " or ".join(f"`{json.dumps(value)}`" for value in rule["enum"])
+    if "const" in rule:
+        return f"`{json.dumps(rule['const'])}`"
+    if "properties" in rule:
+        return f"object of {', '.join(f'`{name}`' for name in rule['properties'])}"
+    if "prefixItems" in rule:
+        return f"[{', '.join(_type(item, schema) for item in rule['prefixItems'])}]"
+    return "a list of these" if rule["type"] == "array" else str(rule["type"])
 
 
 def portals_page() -> str:

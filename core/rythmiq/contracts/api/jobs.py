@@ -30,12 +30,14 @@ class JobOptions(RequestBody):
         "it shows, and 0 leaves it as it is; of several pages a list, null where nothing is said",
     )
     ocr_language: OcrLanguage | None = Field(default=None, description="of the text; goes before the slot's own")
-    face: Point | None = Field(default=None, description="a point on the face to take, where there are several")
+    face: Point | None = Field(default=None, description="a point on the face to take, inside `crop`")
     background: Literal["white"] | None = Field(
-        default=None, description="replace the background, where the slot says `background_edit: allowed`"
+        default=None, description="replace a photo's background, where the slot says `background_edit: allowed`"
     )
     caption: Caption | None = Field(
-        default=None, description="a strip at the photo's foot, where the slot says `caption: allowed` or `required`"
+        default=None,
+        description="a strip at the photo's foot, where the slot says `caption: allowed` or `required`: `name`, 1 to "
+        "60 Latin letters, digits, spaces and . ' - , ( ) /, and `date`, YYYY-MM-DD, printed DD-MM-YYYY",
     )
     corners: CornersByPage | None = Field(
         default=None,

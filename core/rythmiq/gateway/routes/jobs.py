@@ -54,6 +54,17 @@ CREATE = Operation(
             ProblemCode.NO_CREDIT,
         }
     ),
+    description="""\
+A photo's order is turn, face, level, crop, background, caption; a document's is turn, then the page, by `corners`,
+`page` or `crop` or as it is found. An option that is null is as if left out.
+
+What the slot's rules do not allow is refused before anything is charged: 422 `INVALID_FIELD` with one entry of `errors`
+for each, its `pointer` `/options/background`, `/options/caption` or `/options/text_layer`, its `code` `NOT_ALLOWED`,
+and in its `detail` why, with the portal's own words or the page where the rule book has them. `raw_paths` is
+`NOT_ALLOWED` where the slot takes no PDF. Two of `corners`, `page` and `crop` are `CONFLICT`; of lists by page the
+first two may take turns.
+
+A caption's name and date are kept with the job until its owner deletes it; no receipt, result or log holds them.""",
 )
 LIST = Operation(
     name="listJobs",
@@ -95,6 +106,13 @@ SHOW = Operation(
         304: Answer("Nothing has changed.", media_type=None, headers=("ETag", "Retry-After")),
     },
     refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.INVALID_FIELD}),
+    description="""\
+`advice` is `warnings` once more, in the same order, for pages in another language: each one's `code`, and `parameters`
+with the numbers and words that its sentence speaks of. The parameter `reason` chooses among the sentences of a code.
+
+Once the job has completed, `links` leads to its objects: `before`, a small JPEG of the upload as it came (its first
+page), `preview`, a small JPEG of the document, `document`, and `output`, the ZIP of everything. They are signed anew
+with each answer, and null where there is no object.""",
 )
 DELETE = Operation(
     name="deleteJob",
