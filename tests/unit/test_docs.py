@@ -10,10 +10,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.advice import Notice, WarningCode
+from rythmiq.contracts.api import JobOptions
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.payload import Payload
-from rythmiq.contracts.result import RESULT
+from rythmiq.contracts.result import RESULT, Success
+from rythmiq.portals import all_portals
 from rythmiq.settings import WorkerSettings
 from rythmiq_cli.docs_pages import DOCS, PAGES, main
 from rythmiq_worker.intake import admitted
@@ -99,6 +101,30 @@ def test_the_payloads_that_are_shown_are_valid(text: str) -> None:
 @pytest.mark.parametrize("text", examples("result"))
 def test_the_results_that_are_shown_are_valid(text: str) -> None:
     assert RESULT.validate_python(json.loads(text)).job_id == "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
+
+
+def test_the_warnings_that_are_shown_are_the_catalogue_s_sentences() -> None:
+    shown = RESULT.validate_json(examples("result")[0])
+    assert isinstance(shown, Success)
+    assert shown.warnings
+    assert list(shown.warnings) == [str(Notice(WarningCode[entry.code], entry.parameters)) for entry in shown.advice]
+
+
+def test_the_success_that_is_shown_is_of_the_first_payload_and_of_the_rules_that_hold() -> None:
+    payload, shown = Payload.model_validate_json(examples("payload")[0]), RESULT.validate_json(examples("result")[0])
+    assert isinstance(shown, Success)
+    asked, told = payload.portal_schema, shown.receipt
+    assert (asked.portal, asked.slot, asked.version) == (told.portal, told.slot, told.version)
+    assert asked.version in {portal.version for portal in all_portals() if portal.portal == asked.portal}
+    assert shown.artifacts.before_path is not None
+
+
+def test_every_option_of_a_job_has_its_row() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `options\.(\w+)` \| body, (.*) \|$", page, re.MULTILINE))
+    assert rows.keys() == JobOptions.model_fields.keys()
+    assert rows["rotate"].startswith("`0` or `90` or `180` or `270` or a list of these: degrees clockwise")
+    assert rows["face"].startswith("object of `x`, `y`: ")
 
 
 def test_both_payloads_and_both_results_are_shown() -> None:

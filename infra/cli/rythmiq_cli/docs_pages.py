@@ -117,6 +117,13 @@ Made from the commands themselves by `make docs`; do not edit.
 
 Progress goes to STDERR and only to a terminal. With `--json`, STDOUT holds one JSON document,
 or nothing where STDERR says why the command did not run.
+
+What an owner chooses goes in this order, of a photo: `--rotate`, `--face x,y`, a lean that is mended by itself,
+`--crop x,y,width,height`, `--background`, the caption. All shares refer to the picture upright by EXIF and turned by
+`--rotate`, and `--face` is a point inside `--crop`. `conform` and `submit` end with 2, before anything is read or sent,
+where the slot's rules do not allow `--background` (`background_edit`), the caption (`caption`) or `--text-layer`
+(`text_layer`), and say why, with what the portal says where the rule book has it; [portals.md](portals.md) shows each
+slot's rules. They also do for two of `--corners`, `--page` and `--crop`, which say the same thing.
 """
 
 
