@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
-from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, Reread, of_language, sure_words
+from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, Reread, is_sure, of_language, words_of
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.scripts import (
     Look,
@@ -117,20 +117,25 @@ def test_what_to_install_is_named_by_package() -> None:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_word_is_sure_without_the_doubtful_letters_at_its_ends() -> None:
-    reading = Reading("A/DOB:15", 0.95, (0.6, *(1.0,) * 7), tuple(np.linspace(0.2, 0.9, 8).tolist()))
-    assert [word.text for word in sure_words(reading)] == ["/DOB:15"]
+@pytest.mark.parametrize(
+    ("gap", "word"),
+    [pytest.param(0.2, "/DOB:15", id="apart"), pytest.param(0.1, "A/DOB:15", id="as close as the others")],
+)
+def test_a_word_is_sure_without_a_doubtful_letter_that_stands_apart(gap: float, word: str) -> None:
+    places = (0.3 - gap, *np.linspace(0.3, 0.9, 7).tolist())
+    reading = Reading("A/DOB:15", 0.95, (0.6, *(1.0,) * 7), places)
+    assert [found.text for found in words_of(reading)] == [word]
 
 
 @pytest.mark.parametrize(
     ("text", "surety", "kept"), [("of", 0.96, 0), ("of", 0.97, 1), ("fee", 0.87, 0), ("fee", 0.88, 1)]
 )
 def test_a_short_word_is_to_be_surer(text: str, surety: float, kept: int) -> None:
-    assert len(sure_words(spread(text, surety))) == kept
+    assert sum(map(is_sure, words_of(spread(text, surety)))) == kept
 
 
-def test_words_of_readings_that_do_not_tell_letter_by_letter_are_not_sure() -> None:
-    assert sure_words(Reading("Government", 1.0)) == []
+def test_a_reading_that_does_not_tell_letter_by_letter_has_no_words() -> None:
+    assert words_of(Reading("Government", 1.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -276,6 +281,23 @@ def test_latin_words_that_we_are_sure_of_stand_in_their_place(
     half[14:18, 8:180] = 10
     found = reread([spread("DOB:15/08/2004", 0.99, start=0.4)], [half], "hin")
     assert found.readings[0].text == "जन्म DOB:15/08/2004"
+
+
+@pytest.mark.parametrize(
+    ("ours", "text"),
+    [
+        pytest.param(spread("Virus", 0.7, 0.55, 0.95), "राष्ट्रीय Virus", id="we doubt and agree"),
+        pytest.param(spread("irus", 0.95, 0.65, 0.95), "राष्ट्रीय Virus", id="we miss a letter"),
+        pytest.param(spread("HTSPQ", 0.7, 0.55, 0.95), "राष्ट्रीय", id="we see something else"),
+    ],
+)
+def test_a_latin_word_that_both_readers_see_is_one(
+    ours: Reading, text: str, readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): (HINDI[0], Word("Virus", 0.94, 0.52, 0.98)), ("hin",): ()})
+    half = line_of(headline=False)
+    half[14:18, 8:240] = 10
+    assert reread([ours], [half], "hin", everything=True).readings[0].text == text
 
 
 def test_latin_that_only_tesseract_sees_is_read_again_without_latin(

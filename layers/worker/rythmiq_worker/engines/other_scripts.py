@@ -9,7 +9,8 @@ reads with reason is left out and counted.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from itertools import pairwise
+from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,9 @@ READ_FROM = 0.55  # of a line; below that it is left out
 WORD_FROM = 0.3  # of a word
 SURE_WORD = 0.88  # of a Latin word inside such a line, by the Latin recogniser
 HANGING_WORD = 0.5  # of its width has a headline: whatever was read, it is no Latin word
-SURE_LETTER = 0.8  # at its ends, where a letter of the other script is taken for one more
-SHORT_WORD = 2  # letters, which are sooner seen where there are none
+SURE_LETTER = 0.8  # at its ends
+APART = 1.5  # times the usual distance of its letters
+SHORT_WORD = 2  # letters
 SURE_SHORT_WORD = 0.97
 LEAST_LINE = 1.2  # width over height: less is a letter, and tells nothing
 LEAST_PROOF = 2.5  # line heights, of all candidates together: less is no reason to start another reader
@@ -144,30 +146,31 @@ class OtherScripts:
         return best[1]
 
     def _settle(self, page: "_Page", line: int, script: Script | None) -> None:
-        """Put what two readers make of a line together: Latin words that ours is sure of, and others from Tesseract."""
-        sure = [word for word in sure_words(page.readings[line]) if not page.hangs(line, word)]
-        words = (
-            sure
-            if script is None
-            else sorted([*sure, *self._rest(page, line, script, sure)], key=lambda word: word.left)
-        )
+        """Put together what two readers make of a line: Latin words that ours is sure of, and others from Tesseract."""
+        seen = [word for word in words_of(page.readings[line]) if not page.hangs(line, word)]
+        sure = [word for word in seen if is_sure(word)]
+        words = sure if script is None else self._together(page, line, script, seen)
         confidence = _mean(words)
         text = " ".join(word.text for word in words) if confidence >= READ_FROM else ""
         page.readings[line] = Reading(text, confidence)
 
-    def _rest(self, page: "_Page", line: int, script: Script, sure: Sequence[Word]) -> list[Word]:
-        """What Tesseract reads where no Latin word stands; Latin that it alone sees is read again without Latin."""
+    def _together(self, page: "_Page", line: int, script: Script, seen: Sequence[Word]) -> list[Word]:
+        """The words of both readers from left to right. Latin that Tesseract alone sees is read again without Latin."""
         languages = self._languages[script]
         reader = self._reader((LATIN, *languages))
-        if reader is None:
-            return []
-        words = [word for word in page.words(line, reader) if not word.is_within(sure)]
-        odd = [word for word in words if _is_latin_word(word.text)]
-        kept = [word for word in words if word not in odd]
+        words = [] if reader is None else page.words(line, reader)
+        agreed = [word for word in words if _is_latin_word(word.text) and word.is_like_any(seen)]
+        latin = [word for word in seen if is_sure(word) and not word.is_part_of_any(agreed)]
+        latin += [word for word in agreed if not word.is_within(latin)]
+        others = [word for word in words if not word.is_within(latin)]
+        odd = [word for word in others if _is_latin_word(word.text)]
+        kept = [word for word in others if word not in odd]
         if odd and (alone := self._reader(languages)) is not None:
             again = [word for word in page.words(line, alone) if not _is_latin_word(word.text)]
-            kept += [word for word in again if word.is_within(odd) and not word.is_within([*sure, *kept])]
-        return [word for word in kept if word.confidence >= WORD_FROM]
+            kept += [word for word in again if word.is_within(odd) and not word.is_within([*latin, *kept])]
+        return sorted(
+            [*latin, *(word for word in kept if word.confidence >= WORD_FROM)], key=lambda word: (word.left, word.right)
+        )
 
     def _missing(self, scripts: frozenset[Script]) -> str:
         """The name of what could not be read: the scripts that were asked for and have no data, else unknown."""
@@ -257,26 +260,35 @@ def _is_latin_word(text: str) -> bool:
     return any("A" <= letter.upper() <= "Z" for letter in text)
 
 
-def sure_words(reading: Reading) -> list[Word]:
-    """The words that the Latin recogniser is sure of, where they stand."""
+def words_of(reading: Reading) -> list[Word]:
+    """The words of the Latin recogniser, where they stand, and how sure it is of each; lone letters are none."""
     if len(reading.surety) != len(reading.text):
         return []
     found: list[Word] = []
     start = 0
     for text in reading.text.split(" "):
-        end = start + len(text)
-        first, last = start, end
-        while first < last and reading.surety[first] < SURE_LETTER:
-            first += 1
-        while first < last and reading.surety[last - 1] < SURE_LETTER:
-            last -= 1
+        first, last = _core(reading, start, start + len(text))
         letters = last - first
-        if letters > 1 and fmean(reading.surety[first:last]) >= (
-            SURE_WORD if letters > SHORT_WORD else SURE_SHORT_WORD
-        ):
+        if letters > 1:
             left, right = reading.places[first], reading.places[last - 1]
             margin = (right - left) / (letters - 1) / 2
-            sure = fmean(reading.surety[first:last])
-            found.append(Word(reading.text[first:last], sure, left - margin, right + margin))
-        start = end + 1
+            surety = fmean(reading.surety[first:last])
+            found.append(Word(reading.text[first:last], surety, left - margin, right + margin))
+        start += len(text) + 1
     return found
+
+
+def is_sure(word: Word) -> bool:
+    """Whether the Latin recogniser's word is a word; two letters are sooner seen where there are none."""
+    return word.confidence >= (SURE_WORD if len(word.text) > SHORT_WORD else SURE_SHORT_WORD)
+
+
+def _core(reading: Reading, start: int, end: int) -> tuple[int, int]:
+    """A word without doubtful letters at its ends that stand apart: there the other script was taken for one more."""
+    gaps = [after - before for before, after in pairwise(reading.places[start:end])]
+    wide = APART * median(gaps) if gaps else 0.0
+    while end - start > SHORT_WORD and reading.surety[start] < SURE_LETTER and gaps[0] > wide:
+        start, gaps = start + 1, gaps[1:]
+    while end - start > SHORT_WORD and reading.surety[end - 1] < SURE_LETTER and gaps[-1] > wide:
+        end, gaps = end - 1, gaps[:-1]
+    return start, end

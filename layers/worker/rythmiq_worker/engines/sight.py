@@ -19,7 +19,7 @@ LEAST_ASPECT = 1.5  # width over height: less is a mark or an icon as often as a
 MOST_HEIGHT = 3.0  # of the page's usual line: higher is a picture or a seal
 LEAST_HEIGHT = 0.4
 AT_BORDER = 0.12  # of the line's height: nearer to the picture's side than that, the line goes on beyond it
-LEAST_CUT = 2.0  # width over height of a line that is cut
+LEAST_CUT = 0.7  # width over height of what is cut: a letter or two is left of some words
 
 
 def sight_of(

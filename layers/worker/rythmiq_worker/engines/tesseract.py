@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ SYSTEM = (
 )
 """Where Debian, Fedora, Homebrew and those who build it themselves keep the data."""
 RAW_LINE = 13  # Tesseract's PSM_RAW_LINE: the line as it is, without a search for blocks in it
+ALIKE = 0.6  # of the letters of two readings of one word
 MARGIN_PX = (6, 10)  # above and beside: it expects paper around a line
 
 
@@ -52,6 +54,17 @@ class Word:
     confidence: float
     left: float = 0.0
     right: float = 0.0
+
+    def is_like_any(self, others: "Iterable[Word]") -> bool:
+        """Whether another reader has seen much the same in its place."""
+        return any(
+            self.is_within([other]) and SequenceMatcher(None, self.text, other.text).ratio() >= ALIKE
+            for other in others
+        )
+
+    def is_part_of_any(self, others: "Iterable[Word]") -> bool:
+        """Whether another reader has seen it whole, and a letter more."""
+        return any(self.is_within([other]) and self.text in other.text and self.text != other.text for other in others)
 
     def is_within(self, others: "Iterable[Word]") -> bool:
         """Whether more than half of it is covered by others, which do not overlap."""
