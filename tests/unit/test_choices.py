@@ -221,7 +221,10 @@ ALL = Options.model_validate({"background": "white", "caption": {"name": "Asha",
             {"kind": "signature", "caption": "required", "background_edit": "allowed"},
             ("background", "caption", "text_layer"),
         ),
-        ({"kind": "document", "output_format": "pdf", "text_layer": "allowed"}, ("background", "caption")),
+        (
+            {"kind": "document", "output_format": "pdf", "text_layer": "allowed"},
+            ("background", "caption", "text_layer"),
+        ),
     ],
 )
 def test_a_slots_rules_allow_or_refuse_an_option(rules: dict[str, object], refused: tuple[str, ...]) -> None:

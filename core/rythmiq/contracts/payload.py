@@ -88,7 +88,7 @@ def refused_options(options: "Options", rules: SchemaDefinition) -> tuple[str, .
     wanted = {
         "background": options.background is not None and not (photo and rules.background_edit == "allowed"),
         "caption": options.caption is not None and not (photo and rules.caption != "none"),
-        "text_layer": options.text_layer is True and rules.text_layer != "allowed",
+        "text_layer": options.text_layer is True,  # no PDF of ours has one yet, whatever a slot allows
     }
     return tuple(name for name, refused in wanted.items() if refused)
 

@@ -147,7 +147,8 @@ class SchemaDefinition(BaseModel):
         default=None, description="how many signatures the picture shows, one below the other"
     )
     text_layer: Literal["forbidden", "allowed"] = Field(
-        default="forbidden", description="whether `options.text_layer` may put text that can be searched into the PDF"
+        default="forbidden",
+        description="whether `options.text_layer` may put text that can be searched into the PDF; not made yet",
     )
     color: Literal["rgb", "gray", "bw"] = "rgb"
     fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")

@@ -54,7 +54,7 @@ PageText = Annotated[
     typer.Option("--page", help="whole: the picture is the page. Repeated, page by page; - where it is to be found."),
 ]
 TextLayer = Annotated[
-    bool, typer.Option("--text-layer", help="Put text that can be searched into the PDF, where the portal allows it.")
+    bool, typer.Option("--text-layer", help="Text that can be searched in the PDF: not made yet, and refused.")
 ]
 _RULES = {"background": "background_edit", "caption": "caption", "text_layer": "text_layer"}
 _FLAGS = {"background": "--background", "caption": "--caption-name", "text_layer": "--text-layer"}

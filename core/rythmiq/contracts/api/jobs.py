@@ -50,7 +50,7 @@ class JobOptions(RequestBody):
         "pages a list, null where the page is to be found",
     )
     text_layer: bool | None = Field(
-        default=None, description="text that can be searched in the PDF, where the slot says `text_layer: allowed`"
+        default=None, description="text that can be searched in the PDF; not made yet, and refused"
     )
 
     @model_validator(mode="after")
