@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rythmiq.contracts.receipt import Clause, ClauseName, DocumentFacts, Operation, Receipt, Verdict
+from rythmiq.portals import all_portals
 
 CLAUSES = st.lists(
     st.builds(
@@ -75,3 +76,25 @@ def test_a_field_that_we_do_not_know_is_refused() -> None:
 def test_a_digest_is_64_lower_case_hexadecimal_digits(digest: str) -> None:
     with pytest.raises(ValidationError, match="sha256"):
         DocumentFacts.model_validate({**DOCUMENT.model_dump(), "sha256": digest})
+
+
+def test_ten_pages_with_every_clause_fit_48_kib() -> None:
+    """What SCHEMA takes; the sources are as long as the longest of the rule book, and stand once."""
+    sources = [source for portal in all_portals() for slot in portal.slots for source in slot.sources.values()]
+    longest = max(sources, key=lambda source: len(source.model_dump_json()))
+    row = {"wanted": "all text read, none cut by the border", "verdict": "advice", "hard": False}
+    row["measured"] = "about 93% read; 12 lines or parts of lines not read; 3 lines run into the border"
+    of_file = [Clause.model_validate({**row, "clause": name, "source": longest}) for name in get_args(ClauseName)]
+    of_pages = [
+        Clause.model_validate({**row, "clause": name, "page": page})
+        for page in range(1, 11)
+        for name in ("legibility", "completeness", "sharpness", "ink")
+    ]
+    corners = [[0.1234, 0.1234]] * 4
+    operations = [
+        Operation(op=name, parameters={"page": page, "corners": corners, "by": "edges", "tilt": 0.123, "lines": 12})
+        for page in range(1, 11)
+        for name in ("turn", "page", "deskew", "shadow_division", "denoise")
+    ]
+    whole = receipt((*of_file, *of_pages), conforms=True, operations=tuple(operations))
+    assert len(whole.model_dump_json().encode()) <= 48 * 1024
