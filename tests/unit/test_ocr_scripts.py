@@ -124,18 +124,24 @@ def test_what_to_install_is_named_by_package() -> None:
 def test_a_word_is_sure_without_a_doubtful_letter_that_stands_apart(gap: float, word: str) -> None:
     places = (0.3 - gap, *np.linspace(0.3, 0.9, 7).tolist())
     reading = Reading("A/DOB:15", 0.95, (0.6, *(1.0,) * 7), places)
-    assert [found.text for found in words_of(reading)] == [word]
+    assert [found.text for found in words_of(reading, ASPECT / 4)] == [word]
 
 
 @pytest.mark.parametrize(
     ("text", "surety", "kept"), [("of", 0.96, 0), ("of", 0.97, 1), ("fee", 0.87, 0), ("fee", 0.88, 1)]
 )
 def test_a_short_word_is_to_be_surer(text: str, surety: float, kept: int) -> None:
-    assert sum(map(is_sure, words_of(spread(text, surety)))) == kept
+    assert sum(map(is_sure, words_of(spread(text, surety), ASPECT / 20))) == kept
+
+
+def test_a_word_ends_where_another_script_may_begin() -> None:
+    places = (*np.linspace(0.1, 0.5, 10).tolist(), 0.7, 0.9)
+    reading = Reading("15/08/2004TR", 0.9, (*(1.0,) * 10, 0.8, 0.8), places)
+    assert [word.text for word in words_of(reading, ASPECT)] == ["15/08/2004"]
 
 
 def test_a_reading_that_does_not_tell_letter_by_letter_has_no_words() -> None:
-    assert words_of(Reading("Government", 1.0)) == []
+    assert words_of(Reading("Government", 1.0), ASPECT) == []
 
 
 @pytest.mark.parametrize(
@@ -286,15 +292,15 @@ def test_latin_words_that_we_are_sure_of_stand_in_their_place(
 @pytest.mark.parametrize(
     ("ours", "text"),
     [
-        pytest.param(spread("Virus", 0.7, 0.55, 0.95), "राष्ट्रीय Virus", id="we doubt and agree"),
-        pytest.param(spread("irus", 0.95, 0.65, 0.95), "राष्ट्रीय Virus", id="we miss a letter"),
-        pytest.param(spread("HTSPQ", 0.7, 0.55, 0.95), "राष्ट्रीय", id="we see something else"),
+        pytest.param(spread("Virus", 0.7, 0.7, 0.95), "राष्ट्रीय Virus", id="we doubt and agree"),
+        pytest.param(spread("irus", 0.95, 0.76, 0.95), "राष्ट्रीय Virus", id="we miss a letter"),
+        pytest.param(spread("HTSPQ", 0.7, 0.7, 0.95), "राष्ट्रीय", id="we see something else"),
     ],
 )
 def test_a_latin_word_that_both_readers_see_is_one(
     ours: Reading, text: str, readers: type[Reader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "known", {("eng", "hin"): (HINDI[0], Word("Virus", 0.94, 0.52, 0.98)), ("hin",): ()})
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): (HINDI[0], Word("Virus", 0.94, 0.66, 0.98)), ("hin",): ()})
     half = line_of(headline=False)
     half[14:18, 8:240] = 10
     assert reread([ours], [half], "hin", everything=True).readings[0].text == text

@@ -7,7 +7,7 @@ reads with reason is left out and counted.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
@@ -42,6 +42,7 @@ WORD_FROM = 0.3  # of a word
 SURE_WORD = 0.88  # of a Latin word inside such a line, by the Latin recogniser
 HANGING_WORD = 0.5  # of its width has a headline: whatever was read, it is no Latin word
 SURE_LETTER = 0.8  # at its ends
+GAP = 0.8  # line heights between two letters: only wide print leaves so much
 APART = 1.5  # times the usual distance of its letters
 SHORT_WORD = 2  # letters
 SURE_SHORT_WORD = 0.97
@@ -147,7 +148,7 @@ class OtherScripts:
 
     def _settle(self, page: "_Page", line: int, script: Script | None) -> None:
         """Put together what two readers make of a line: Latin words that ours is sure of, and others from Tesseract."""
-        seen = [word for word in words_of(page.readings[line]) if not page.hangs(line, word)]
+        seen = [word for word in words_of(page.readings[line], page.aspects[line]) if not page.hangs(line, word)]
         sure = [word for word in seen if is_sure(word)]
         words = sure if script is None else self._together(page, line, script, seen)
         confidence = _mean(words)
@@ -260,27 +261,41 @@ def _is_latin_word(text: str) -> bool:
     return any("A" <= letter.upper() <= "Z" for letter in text)
 
 
-def words_of(reading: Reading) -> list[Word]:
-    """The words of the Latin recogniser, where they stand, and how sure it is of each; lone letters are none."""
+def words_of(reading: Reading, aspect: float) -> list[Word]:
+    """The words of the Latin recogniser, where they stand, and how sure it is of each; lone letters are none.
+
+    Args:
+        reading: of the line.
+        aspect: width over height of the line.
+    """
     if len(reading.surety) != len(reading.text):
         return []
     found: list[Word] = []
-    start = 0
-    for text in reading.text.split(" "):
-        first, last = _core(reading, start, start + len(text))
+    for first, last in _spans(reading, aspect):
         letters = last - first
         if letters > 1:
             left, right = reading.places[first], reading.places[last - 1]
             margin = (right - left) / (letters - 1) / 2
             surety = fmean(reading.surety[first:last])
             found.append(Word(reading.text[first:last], surety, left - margin, right + margin))
-        start += len(text) + 1
     return found
 
 
 def is_sure(word: Word) -> bool:
     """Whether the Latin recogniser's word is a word; two letters are sooner seen where there are none."""
     return word.confidence >= (SURE_WORD if len(word.text) > SHORT_WORD else SURE_SHORT_WORD)
+
+
+def _spans(reading: Reading, aspect: float) -> Iterator[tuple[int, int]]:
+    """From where to where each word goes: to a blank, or to a gap in which letters of another script may stand."""
+    start = 0
+    gaps = [aspect * (after - before) for before, after in pairwise(reading.places)]
+    for place, letter in enumerate(f"{reading.text} "):
+        word = gaps[start : place - 1]
+        far = place > start and place < len(reading.text) and gaps[place - 1] > max(GAP, APART * median(word or [0.0]))
+        if letter == " " or far:
+            yield _core(reading, start, place)
+            start = place + (letter == " ")
 
 
 def _core(reading: Reading, start: int, end: int) -> tuple[int, int]:
