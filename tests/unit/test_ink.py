@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from rythmiq.contracts.advice import Notice, WarningCode
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq_worker.conform.check import check
+from rythmiq_worker.conform.engine import Labels
+from rythmiq_worker.conform.ink_clauses import ink_clauses, ink_notices
 from rythmiq_worker.frame import Frame
 from rythmiq_worker.ink import find_ink
 from rythmiq_worker.ink_sight import InkSight, judge_ink
@@ -15,8 +19,8 @@ from rythmiq_worker.picture import Picture
 from rythmiq_worker.ruling import find_ruling
 from rythmiq_worker.sheet_mask import sheet_mask
 from rythmiq_worker.stages.enhance import enhance
-from rythmiq_worker.stages.enhance_ink import ink_notices
 from rythmiq_worker.stages.quality import quality
+from rythmiq_worker.stages.schema import schema
 from tests.data.ink_pictures import (
     INK,
     PAPER,
@@ -40,11 +44,13 @@ SEEDS = (0, 1, 2, 3)
 
 
 def enhanced(image: Image.Image, kind: str = "signature", **rules: object) -> Frame:
-    """What QUALITY and ENHANCE make of a picture in a slot."""
+    """What QUALITY and ENHANCE make of a picture in a slot, and what is then said of its ink."""
     frame = Frame(pages=[Picture.from_image(image)])
     ctx = context(kind=kind, **rules)  # type: ignore[arg-type]
     quality(frame, ctx)
     enhance(frame, ctx)
+    slot = ctx.payload.portal_schema.schema_definition
+    frame.warn(*ink_notices(slot, "thumb" if kind == "thumb" else "signature", frame.ink))
     return frame
 
 
@@ -290,9 +296,38 @@ def test_blue_ink_on_ruled_paper_keeps_its_colour() -> None:
     ],
 )
 def test_each_finding_has_its_words(sight: InkSight, wanted: int | None, said: list[WarningCode]) -> None:
-    notices = ink_notices(sight, "signature", wanted)
+    rules = SchemaDefinition.model_validate({"kind": "signature", "output_format": "jpeg", "signatures": wanted})
+    notices = ink_notices(rules, "signature", sight)
     assert [notice.code for notice in notices] == said
     assert all(str(notice) for notice in notices)
+    verdicts = {clause.clause: clause.verdict for clause in ink_clauses(rules, "signature", sight)}
+    assert ("signatures" in verdicts) == (wanted is not None)
+    assert all(verdict == "pass" for verdict in verdicts.values()) == (not said)
+
+
+def test_a_receipt_and_a_check_have_a_clause_of_ink() -> None:
+    """Made of paper without ink, the file stands and does not conform; what nobody looked at is not checked."""
+    for image, verdict, code in (
+        (sheet(signature(2)), "pass", None),
+        (sheet(rules=9), "fail", WarningCode.NO_INK),
+    ):
+        frame = Frame(pages=[Picture.from_image(image)])
+        ctx = context(kind="signature", output_format="jpeg", target_width=350, target_height=150)
+        for stage in (quality, enhance, schema):
+            stage(frame, ctx)
+        assert frame.receipt is not None
+        clause = next(clause for clause in frame.receipt.clauses if clause.clause == "ink")
+        assert (clause.verdict, clause.hard) == (verdict, False)
+        assert frame.receipt.conforms == (verdict == "pass")
+        assert ({notice.code for notice in frame.warnings} & INK_CODES) == ({code} if code else set())
+        labels = Labels(portal="p", slot="s", version="1", job_id="j", original="a.jpg")
+        rules = ctx.payload.portal_schema.schema_definition
+        again = next(c for c in check(frame.document, rules, labels).clauses if c.clause == "ink")
+        assert again.verdict == verdict
+    assert [c.verdict for c in ink_clauses(rules.model_copy(update={"signatures": 3}), "signature", None)] == [
+        "not_checked",
+        "not_checked",
+    ]
 
 
 @settings(max_examples=60, deadline=None)

@@ -24,7 +24,10 @@ _WORDS_A_LINE: Final = 2.5
 _LARGEST_IN_WRITING: Final = 0.3
 _MOST_PIECES: Final = 60  # a pen that fails leaves some; a page has hundreds
 _DENSEST: Final = 0.4  # of the box around it
+_MANY_PIECES: Final = 25
 _LEAST_EXTENT: Final = 0.02  # of the long side: what is smaller is dust
+_LEAST_HEIGHT: Final = 0.015  # of the long side: what is flatter is the rest of a rule or a fold
+_BARRED: Final = 0.9
 _ROUND: Final = 0.93  # of the ellipse in its box: a seal's or a thumb's outline, as no signature fills it
 _ROUND_ASPECT: Final = (0.7, 1.4)
 _CUT_STROKES: Final = 2
@@ -67,13 +70,21 @@ def judge_ink(ink: Mask, kind: InkKind) -> InkSight:
     if kind == "thumb":
         return InkSight("ink" if extent >= _THUMB_EXTENT and _is_thumb(part) else "not_ink", lines=1)
     strokes = strokes_of(part)
+    finding = _finding(part, strokes, max(ink.shape))
+    if finding == "ink":
+        return InkSight(finding, max(1, strokes.lines), cut=_is_cut(ink, part.shape))
+    return InkSight(finding, strokes.lines if finding in {"print", "lines"} else 0)
+
+
+def _finding(part: Mask, strokes: Strokes, long_side_px: int) -> Finding:
+    """What ink in a signature's place is."""
     if _is_print(strokes):
-        return InkSight("print", strokes.lines)
+        return "print"
+    if strokes.height_px < _LEAST_HEIGHT * long_side_px or strokes.barred > _BARRED:
+        return "no_ink"
     if strokes.lines > MOST_LINES or _is_writing(strokes):
-        return InkSight("lines", strokes.lines)
-    if strokes.pieces > _MOST_PIECES or part.mean() > _DENSEST or _is_round(part):
-        return InkSight("not_ink")
-    return InkSight("ink", max(1, strokes.lines), cut=_is_cut(ink, part.shape))
+        return "lines"
+    return "not_ink" if _is_scattered(strokes) or part.mean() > _DENSEST or _is_round(part) else "ink"
 
 
 def is_page(ink: Mask) -> bool:
@@ -97,6 +108,11 @@ def _is_writing(strokes: Strokes) -> bool:
         and strokes.letters >= _WORDS_A_LINE * MOST_LINES
         and strokes.largest < _LARGEST_IN_WRITING
     )
+
+
+def _is_scattered(strokes: Strokes) -> bool:
+    """Whether the ink is in more pieces than a signature can be, or in many with none that stands out."""
+    return strokes.pieces > _MOST_PIECES or (strokes.pieces > _MANY_PIECES and strokes.largest < _LARGEST_IN_WRITING)
 
 
 def _is_round(part: Mask) -> bool:

@@ -17,6 +17,7 @@ Boxes = NDArray[np.int64]
 _LETTER: Final = (0.45, 2.0)
 _LEAST_FILL: Final = 0.05  # of the square of that height
 _PIECE_PX: Final = 4
+_BAR: Final = 0.06
 _STRIP: Final = 2.4
 _SAME_LINE: Final = 0.4  # of the lower one's height that two boxes have in common
 _LINE_SHARE: Final = 0.12  # of the largest line's ink in the same strip: what holds less is no line
@@ -40,6 +41,7 @@ class Strokes:
         letters: how many pieces are about that high.
         lines: on how many lines they stand, one above the other.
         largest: the share of all ink that the largest piece holds.
+        barred: the share of all ink that is in straight bars, across or down, as the rest of a rule or an edge is.
         alike: the share of letters that are just as high as another one.
         aligned: the share of letters whose feet, or heads, stand exactly on their line; 0 where there are too few.
     """
@@ -49,6 +51,7 @@ class Strokes:
     letters: int
     lines: int
     largest: float
+    barred: float
     alike: float
     aligned: float
 
@@ -77,6 +80,7 @@ def _read(boxes: Boxes) -> Strokes:
         letters=len(letters),
         lines=_lines(letters, height_px),
         largest=float(areas.max() / areas.sum()),
+        barred=float(areas[boxes[:, 2:4].min(axis=1) <= _BAR * boxes[:, 2:4].max(axis=1)].sum() / areas.sum()),
         alike=_alike(letters[:, 3], height_px),
         aligned=_aligned(letters, height_px),
     )

@@ -10,6 +10,7 @@ from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.background_clause import background_finding
+from rythmiq_worker.conform.ink_clauses import ink_clauses
 from rythmiq_worker.conform.measure import Colour, FileFacts
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
 from rythmiq_worker.conform.text_clauses import text_clauses
@@ -66,6 +67,8 @@ def _soft(rules: SchemaDefinition, sight: Sight) -> list[Clause]:
         found += [finding.clause for finding in person_findings(rules, sight.portrait, sight.person)]
     if sight.kind in {"photo", "document"}:
         found.append(_sharpness(sight))
+    else:
+        found += ink_clauses(rules, "thumb" if sight.kind == "thumb" else "signature", sight.ink)
     if sight.kind == "document" and rules.ocr == "auto":
         found += text_clauses(sight.texts)
     if rules.caption == "required" or sight.captioned:

@@ -40,6 +40,7 @@ from rythmiq_worker.picture import Picture
 if TYPE_CHECKING:
     from rythmiq_worker.engines.text import TextSight
     from rythmiq_worker.people.portrait import Portrait
+    from rythmiq_worker.ink_sight import InkSight
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 
@@ -98,6 +99,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     portrait: "Portrait | None" = None,
     options: Options = Options(),  # noqa: B008  frozen
     operations: Sequence[Operation] = (),
+    ink: "InkSight | None" = None,
     texts: "Sequence[TextSight | None]" = (),
 ) -> Conformed:
     """Make the file that a slot takes, and measure it.
@@ -110,6 +112,7 @@ def conform(  # noqa: PLR0913  what a document depends on
         portrait: who stands on the first page, where somebody looked.
         options: the owner's choices; a crop bounds everything, and a face is framed inside it.
         operations: what was done to the pixels before.
+        ink: what a signature or thumb shows, where somebody looked.
         texts: how much of each page's text was read; None for a page that nobody read.
 
     Raises:
@@ -127,7 +130,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options)
     facts = measure(made.encoded.data)
     shown = decoded(made.encoded.data) if facts.container in {"jpeg", "png"} else None
-    sight = _sight(made, rules, kind, shown, portrait, texts)
+    sight = _sight(made, rules, kind, shown, portrait, ink, texts)
     filename = _filename(rules, labels)
     clauses = clauses_for(rules, facts, sight, filename=filename, ours=True)
     _refuse_hard_failures(clauses)
@@ -250,12 +253,13 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
     kind: ResolvedKind,
     shown: Image.Image | None,
     portrait: "Portrait | None",
+    ink: "InkSight | None",
     texts: "Sequence[TextSight | None]",
 ) -> Sight:
     """Look at the final pixels. A PDF's pages were looked at as pictures; its text says whether it is legible."""
     if shown is None:
         bilevel = all(is_bilevel(page) for page in decoded_pages(made.encoded.data)) if rules.color == "bw" else None
-        return Sight(kind, bilevel=bilevel, texts=tuple(texts))
+        return Sight(kind, bilevel=bilevel, ink=ink, texts=tuple(texts))
     return look(
         shown,
         rules,
@@ -264,6 +268,7 @@ def _sight(  # noqa: PLR0913, PLR0917  what is looked at
         onto=made.onto,
         strip_px=made.layout.strip_px,
         head_fits=made.layout.head_fits,
+        ink=ink,
         texts=texts,
     )
 

@@ -8,6 +8,7 @@ from rythmiq.contracts.receipt import Clause
 from rythmiq_worker.conform.background_clause import background_finding
 from rythmiq_worker.conform.finish import Finished
 from rythmiq_worker.conform.geometry import Layout
+from rythmiq_worker.conform.ink_clauses import ink_notices
 from rythmiq_worker.conform.sight import Sight
 from rythmiq_worker.conform.text_clauses import text_notices
 
@@ -58,6 +59,8 @@ def advice_on(clauses: Sequence[Clause], sight: Sight, rules: SchemaDefinition) 
     ]
     if sight.kind == "document" and rules.ocr == "auto":
         found += text_notices(sight.texts)
+    if sight.kind in {"signature", "thumb"}:
+        found += ink_notices(rules, "thumb" if sight.kind == "thumb" else "signature", sight.ink)
     if rules.caption == "required" and not sight.captioned:
         found.append(Notice(WarningCode.NAME_DATE_STRIP))
     return tuple(found)

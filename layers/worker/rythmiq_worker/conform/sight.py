@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
     from rythmiq_worker.people.portrait import Portrait
+    from rythmiq_worker.ink_sight import InkSight
 
 SHARPNESS_SIDE_PX = 512
 
@@ -34,6 +35,7 @@ class Sight:
         rim: of a picture without a subject, where the slot states a background.
         edge_width: of a page, in pixels at 512 px, larger is softer.
         bilevel: whether the pixels are black and white only.
+        ink: of a signature or thumb, on the upload.
         texts: of each page, None for one that nobody read; empty when nobody looked for text.
         captioned: whether name and date were printed.
     """
@@ -44,6 +46,7 @@ class Sight:
     rim: "Rim | None" = None
     edge_width: float | None = None
     bilevel: bool | None = None
+    ink: "InkSight | None" = None
     texts: "tuple[TextSight | None, ...]" = ()
     captioned: bool = False
 
@@ -57,6 +60,7 @@ def look(  # noqa: PLR0913  what is looked at
     onto: NDArray[np.float64] | None = None,
     strip_px: int = 0,
     head_fits: bool = True,
+    ink: "InkSight | None" = None,
     texts: "Sequence[TextSight | None]" = (),
 ) -> Sight:
     """Look at a file's decoded pixels.
@@ -69,6 +73,7 @@ def look(  # noqa: PLR0913  what is looked at
         onto: from the pixels of `portrait.upright` to the file's: 3 x 3; None when there is no subject.
         strip_px: height of the caption at the foot.
         head_fits: whether the document has room for the whole head.
+        ink: of the upload, for a signature or thumb; None: it is looked for in these pixels.
         texts: how much of each page's text was read.
     """
     person = rim = None
@@ -81,6 +86,10 @@ def look(  # noqa: PLR0913  what is looked at
         from rythmiq_worker.conform.background import rim_of  # noqa: PLC0415  a page has no background
 
         rim = rim_of(image)
+    if kind in {"signature", "thumb"} and ink is None:
+        from rythmiq_worker.ink import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere
+
+        ink = find_ink(image.convert("RGB"), "thumb" if kind == "thumb" else "signature")[1]
     gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None
     return Sight(
         kind,
@@ -89,6 +98,7 @@ def look(  # noqa: PLR0913  what is looked at
         rim=rim,
         edge_width=None if gray is None else edge_width(gray),
         bilevel=is_bilevel(image) if rules.color == "bw" else None,
+        ink=ink,
         texts=tuple(texts),
         captioned=strip_px > 0,
     )

@@ -1,4 +1,4 @@
-"""ENHANCE for a signature or a thumb impression: the ink alone, on white, and what is to be said of it.
+"""ENHANCE for a signature or a thumb impression: the ink alone, on white, and what it looks like.
 
 Its tones stay as they are: a portal compares strokes and ridges.
 """
@@ -6,7 +6,6 @@ Its tones stay as they are: a portal compares strokes and ridges.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white
@@ -29,7 +28,7 @@ def look_at_ink(frame: Frame, ctx: Context) -> None:
         JobError: DECODE_FAILED.
     """
     glance = _chosen(frame.pages[0].glance(), ctx.payload.options.crop)
-    _judged(frame, ctx, find_ink(glance, _kind(frame))[1])
+    frame.ink = find_ink(glance, _kind(frame))[1]
 
 
 def enhance_ink(frame: Frame, ctx: Context) -> None:
@@ -42,45 +41,15 @@ def enhance_ink(frame: Frame, ctx: Context) -> None:
     for index, page in enumerate(frame.pages):
         freed, sight = _freed(frame, page, _kind(frame), ctx.payload.options.of_page(index))
         if index == 0:
-            _judged(frame, ctx, sight)
+            frame.ink = sight
         if rules.color != "rgb":
             frame.operations.append(Operation(op="gray"))
             freed = freed.derived(lambda image: image.convert("L").convert("RGB"), freed.width_px, freed.height_px)
         frame.pages[index] = freed
 
 
-def ink_notices(sight: "InkSight", kind: "InkKind", wanted: int | None) -> tuple[Notice, ...]:
-    """Say what is wrong with a picture of ink.
-
-    Args:
-        sight: what it shows.
-        kind: what it should show.
-        wanted: how many signatures the slot wants, one below the other; None: one.
-    """
-    found: list[Notice] = []
-    if sight.finding == "no_ink":
-        found.append(Notice(WarningCode.NO_INK, {"reason": "thumb"} if kind == "thumb" else {}))
-    elif sight.finding == "not_ink":
-        found.append(Notice(WarningCode.NO_INK, {"reason": "not_thumb" if kind == "thumb" else "not_ink"}))
-    elif sight.finding == "print":
-        found.append(Notice(WarningCode.PRINTED_TEXT))
-    elif sight.finding == "lines" and wanted is None:
-        found.append(Notice(WarningCode.SEVERAL_LINES, {"found": sight.lines}))
-    if sight.cut:
-        found.append(Notice(WarningCode.INK_TOUCHES_EDGE))
-    if wanted is not None and sight.lines != wanted:
-        found.append(Notice(WarningCode.SIGNATURES, {"found": sight.lines, "wanted": wanted}))
-    return tuple(found)
-
-
 def _kind(frame: Frame) -> "InkKind":
     return "signature" if frame.kind == "signature" else "thumb"
-
-
-def _judged(frame: Frame, ctx: Context, sight: "InkSight") -> None:
-    frame.ink = sight
-    wanted = ctx.payload.portal_schema.schema_definition.signatures
-    frame.warn(*ink_notices(sight, _kind(frame), wanted if frame.kind == "signature" else None))
 
 
 def _freed(frame: Frame, page: "Picture", kind: "InkKind", options: "Options") -> "tuple[Picture, InkSight]":

@@ -42,6 +42,7 @@ def schema(frame: Frame, ctx: Context) -> None:
         portrait=frame.portrait,
         options=payload.options.of_page(0),
         operations=frame.operations,
+        ink=frame.ink,
         texts=frame.sights,
     )
     if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
