@@ -80,7 +80,7 @@ def _rules(darkness: Levels) -> tuple[int, Mask]:
     thickness = _thickness(own)
     column = np.ones((thickness + 3, 1), np.uint8)
     crossing = cv2.morphologyEx((darkness < 255 - 2 * _FAINTEST).astype(np.uint8), cv2.MORPH_OPEN, column) > 0
-    usual = int(np.sort(darkness[own])[own.sum() // 2]) if own.any() else 0
+    usual = int(np.sort(darkness[own])[own.sum() // 6]) if own.any() else 0  # its core, not the grain around it
     return len(lines), own & ~crossing & (darkness >= usual - _DARKER)
 
 

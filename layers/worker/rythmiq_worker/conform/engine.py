@@ -39,8 +39,8 @@ from rythmiq_worker.picture import Picture
 
 if TYPE_CHECKING:
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.people.portrait import Portrait
     from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.people.portrait import Portrait
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 

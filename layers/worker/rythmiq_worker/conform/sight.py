@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rythmiq_worker.conform.background import Rim
     from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.people.portrait import Portrait
     from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.people.portrait import Portrait
 
 SHARPNESS_SIDE_PX = 512
 
