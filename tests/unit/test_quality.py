@@ -418,15 +418,16 @@ def test_the_upload_is_judged_the_same_twice() -> None:
     assert judged(photo()) == judged(photo())
 
 
-def test_faces_are_looked_for_once_on_a_small_copy() -> None:
+def test_faces_are_looked_for_once_on_the_glance() -> None:
     """SCHEMA gets them and need not look again."""
-    detector = FaceAt(Box(100, 50, 200, 200))
+    detector = FaceAt(Box(200, 100, 400, 400))
     frame = Frame(upload=encode(portrait(2048, 1024), "JPEG"))
     ctx = context(kind="photo")
     decode(frame, ctx)
     quality(frame, ctx, detector)
-    assert detector.shown == [(256, 512, 3)]
+    assert detector.shown == [(512, 1024, 3)]
     assert frame.portrait is not None
+    assert frame.portrait.size == (512, 256)
     assert frame.portrait.faces[0].box.height == pytest.approx(200, abs=1)
     assert frame.kind == "photo"
 

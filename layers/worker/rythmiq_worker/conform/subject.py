@@ -32,7 +32,10 @@ def portrait_of(picture: Picture, wish: Wish, find: FindFaces = find_faces) -> P
         JobError: DECODE_FAILED.
     """
     glance = picture.glance()
-    portrait = read_portrait(small_copy(glance), wish, find)
+    copy, large = small_copy(glance), small_copy(glance, max(glance.size))
+    # A face of a twentieth of the picture is 25 px high on the copy, too few for the mesh.
+    shrink = copy.shape[1] / large.shape[1]
+    portrait = read_portrait(copy, wish, lambda _: tuple(face.scaled(shrink) for face in find(large)))
     if portrait.subject is None or portrait.upright is None or portrait.face is None or portrait.person is None:
         return portrait
     return replace(

@@ -25,7 +25,8 @@ _WELL = 0.7
 # The least answer of the mesh for a face that stands alone, and beside such a one: there one that is cut counts, and
 # one in profile or out of focus, that the mesh hardly sees, as far as the detector makes up for it.
 _ALONE, _ALONE_SEEN_ILL = _MIDDLE, 12.0
-_BESIDE, _BESIDE_PROPOSED, _BESIDE_BOTH, _LOGITS_PER_SCORE = 4.0, 0.6, 0.55, 20.0
+_BESIDE, _BESIDE_PROPOSED, _BESIDE_BOTH, _LOGITS_PER_SCORE = 4.0, 0.6, 0.48, 20.0
+_BESIDE_LEANING_DEG = 45.0
 _SIDE_PX = 256
 _PROPOSED = 0.3
 _MOST_PROPOSED = 16
@@ -109,8 +110,11 @@ def _can_stand_alone(proposal: _Proposal, seen: _Seen) -> bool:
 
 
 def _can_stand_beside(proposal: _Proposal, seen: _Seen) -> bool:
+    if seen.logit >= _BESIDE:
+        return True
     both = proposal.score + seen.logit / _LOGITS_PER_SCORE
-    return seen.logit >= _BESIDE or (proposal.score >= _BESIDE_PROPOSED and both >= _BESIDE_BOTH)
+    leans = abs(proposal.roll_deg) > _BESIDE_LEANING_DEG
+    return proposal.score >= _BESIDE_PROPOSED and both >= _BESIDE_BOTH and not leans
 
 
 def _look_at(rgb: NDArray[np.uint8], proposal: _Proposal) -> _Seen:
