@@ -18,8 +18,8 @@ from tests.bench.measuring import Spent, run_process
 from tests.integration.worker_run import Job, environ_for
 
 ROUNDS = 9
-MOST_RATIO = 1.25
-MOST_PEAK_MB = 150.0
+MOST_RATIO = 1.20
+MOST_PEAK_MB = 170.0
 
 FLOOR = """
 import io, os, sys
