@@ -58,7 +58,8 @@ def mended(pixels: Pixels, kind: str = "document") -> tuple[Pixels, list[str]]:
     frame = Frame(pages=[Picture.from_image(Image.fromarray(pixels))])
     frame.kind = "photo" if kind == "photo" else "document"
     enhance(frame, context(kind=kind, rotate=0, crop=None, enhance="auto", color="rgb"))
-    return np.ascontiguousarray(frame.pages[0].image()), [operation.op for operation in frame.operations]
+    done = [operation.op for operation in frame.operations if operation.parameters.get("by") != "whole"]
+    return np.ascontiguousarray(frame.pages[0].image()), done
 
 
 def read_both(engine: TurningEngine, name: str, page: Page, defect: Defect, level: float) -> Read:

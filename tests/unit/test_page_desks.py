@@ -14,6 +14,7 @@ Corners = list[tuple[float, float]]
 SLANTED: Corners = [(0.15, 0.2), (0.8, 0.12), (0.88, 0.85), (0.1, 0.8)]
 FRONTAL: Corners = [(0.1, 0.08), (0.9, 0.085), (0.895, 0.93), (0.105, 0.925)]
 TURNED: Corners = [(0.3, 0.1), (0.9, 0.35), (0.65, 0.9), (0.08, 0.62)]
+DARK: Corners = [(0.15, 0.25), (0.85, 0.22), (0.87, 0.76), (0.13, 0.78)]
 CARD: Corners = [(0.3, 0.4), (0.7, 0.41), (0.7, 0.6), (0.3, 0.59)]
 
 
@@ -40,6 +41,25 @@ def test_a_card_is_found_whole_with_its_coloured_foot() -> None:
     ImageDraw.Draw(card).rectangle((0, 480, 860, 540), fill=(20, 120, 60))
     corners: Corners = [(0.1, 0.2), (0.9, 0.22), (0.9, 0.8), (0.1, 0.78)]
     assert off(find_page(laid(card, desk(1200, 900), corners)), corners) < 0.008
+
+
+def _dark_card(desk_colour: tuple[int, int, int], grain: float) -> Image.Image:
+    card = printed(860, 540, sheet=(96, 108, 150))
+    return laid(card, desk(1200, 900, desk_colour, grain=grain), DARK)
+
+
+@pytest.mark.parametrize(
+    ("ground", "grain", "found"),
+    [((205, 200, 190), 3, True), ((205, 200, 190), 30, False), ((250, 250, 250), 3, False)],
+    ids=["an even desk", "a patterned one", "white paper"],
+)
+def test_a_card_darker_than_its_desk_is_believed_on_a_bare_one(
+    ground: tuple[int, int, int],
+    grain: float,
+    found: bool,  # noqa: FBT001  what is due
+) -> None:
+    """Elsewhere it may be a picture on a page."""
+    assert (off(find_page(_dark_card(ground, grain)), DARK) < 0.01) is found
 
 
 @pytest.mark.parametrize("corners", [SLANTED, FRONTAL], ids=["slanted", "frontal"])

@@ -3,6 +3,7 @@
 What is proposed is coarse, so that each side is first moved to where the colour really changes; then it is measured.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,8 @@ _CONTRAST_SHARE: Final = 0.35  # of the side's own
 _BAND_CONTRAST: Final = 10.0  # of a coloured band or a stamp at the edge
 _BAND_SHARE: Final = 0.5
 _OFF_LINE_PX: Final = 2.0
+_FURTHER_SHARE: Final = 0.1  # of the long side, within which a band of another colour ends
+_LEAST_FURTHER: Final = 8.0
 _BEYOND: Final = 0.03  # of the picture, that a corner may lie outside it
 
 
@@ -48,17 +51,18 @@ class Sides:
     beyond: Values
 
 
-def settle(look: Look, corners: Points) -> Points | None:
+def settle(look: Look, corners: Points, *, near: bool = False) -> Points | None:
     """Move coarse corners to where the colours change.
 
     Args:
         look: the picture.
         corners: 4 x 2, pixels of it, clockwise.
+        near: whether they are a few pixels off at most.
 
     Returns:
         4 x 2, or None where a side shows no line or a corner leaves the picture.
     """
-    for reach in (round(_REACH_SHARE * look.long_px), _NEAR_PX):
+    for reach in (_NEAR_PX,) if near else (round(_REACH_SHARE * look.long_px), _NEAR_PX):
         moved = _moved(look, corners, reach)
         if moved is None or (moved < -_BEYOND * look.size).any() or (moved > (1 + _BEYOND) * look.size).any():
             return None
@@ -92,6 +96,31 @@ def measure(look: Look, corners: Points) -> Sides:
         np.median(within[:, :, 0], axis=1).astype(np.float64),
         np.median(beyond[:, :, 0], axis=1).astype(np.float64),
     )
+
+
+def further(look: Look, corners: Points) -> Iterator[Points]:
+    """The same corners with one side moved outward to where the colours change again, as beyond a card's coloured band.
+
+    Args:
+        look: the picture.
+        corners: 4 x 2, pixels of it, settled.
+    """
+    profile, offsets, _ = _profiles(look, corners, round(_FURTHER_SHARE * look.long_px))
+    changes, steps = _changes(profile, offsets)
+    strength = np.sqrt((np.median(changes, axis=1) ** 2).sum(axis=2))
+    strength[:, steps > -2 * _NEAR_PX] = 0
+    for side in range(4):
+        place = int(strength[side].argmax())
+        if strength[side, place] < _LEAST_FURTHER:
+            continue
+        first, second = corners[side], corners[(side + 1) % 4]
+        along = (second - first) / max(1e-6, float(np.hypot(*(second - first))))
+        inward = np.array([-along[1], along[0]])
+        moved = corners.copy()
+        for corner, away in ((side, side - 1), ((side + 1) % 4, (side + 2) % 4)):
+            back = corners[away] - corners[corner]
+            moved[corner] = corners[corner] + back * (steps[place] / max(1e-6, float(back @ inward)))
+        yield moved
 
 
 def _moved(look: Look, corners: Points, reach: int) -> Points | None:

@@ -2,10 +2,9 @@
 
 Cutting a page out by wrong corners loses text, so a find has to pass every gate, and otherwise the page stays as it is
 (docs/decisions.md): all along each side another thing begins, at a straight line; what lies beyond is darker or of
-another colour, as paper is the lightest thing on most desks; and nothing is written there.
+another colour; and nothing is written there.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,34 +13,32 @@ import numpy as np
 from PIL import Image
 
 from rythmiq_worker.pages.desk import is_surrounded
-from rythmiq_worker.pages.edges import Sides, measure, settle
+from rythmiq_worker.pages.edges import further, measure, settle
 from rythmiq_worker.pages.look import Look, Points, look_at
-from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose, where_sides_meet
+from rythmiq_worker.pages.proposals import Outline, propose, where_sides_meet
 from rythmiq_worker.pages.rim import Rim, measure_rim
 from rythmiq_worker.pages.sheet import Sheet, sheet_of
+from rythmiq_worker.pages.verdict import (
+    LIKELY_AREA,
+    MOST_INK_BESIDE,
+    certain,
+    dark_card,
+    ink_beside,
+    partly,
+    plausible,
+    sureness,
+)
 
 _LEAST_SIDE_PX: Final = 60
 _ALIKE_PX: Final = 0.012  # of the long side: proposals whose corners are so near are one
-_MOST_OFF_RIGHT_DEG: Final = 60.0
-_LEAST_COVER: Final = 0.85
-_HELD_COVER: Final = 0.6  # of the one side that a finger holds, when the others are free
-_FREE_COVER: Final = 0.88
 _BEYOND_DOUBT: Final = 0.9
 _LARGER: Final = 0.98  # over its area, that another must have to be worth a look then
-_LEAST_STRAIGHT: Final = 0.8
-_LEAST_CONTRAST: Final = 5.0
-_FULL_CONTRAST: Final = 8.0
-_MOST_DARKER: Final = 2.0  # L* by which a page may be darker than what it lies on
-_MOST_INK_BESIDE: Final = 0.25
-_INK_CONTRAST: Final = 18
 _SAME_SIDE: Final = 0.012  # of the long side
-_SURE_COVER: Final = 0.9
 # The outline of a page that does not lie flat.
 _RIM_FILLED: Final = 0.88
 _RIM_COVER: Final = 0.88
 _RIM_WORST: Final = 0.5
 _LIKELY_COVER: Final = 0.75  # of an outline that may be a page's
-_LIKELY_AREA: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,10 @@ def find_page(glance: Image.Image) -> Found:
     if not search.certain:  # then a finger may lie over a corner
         for outline in outlines:
             search.judge(where_sides_meet(outline))
-    if search.certain:
+    for _ in range(2 if search.certain else 0):  # a card may have a band at its head and one at its foot
+        for corners in further(look, search.chosen()):
+            search.judge(corners, near=True)
+    if search.certain or search.dark:
         width, height = (float(side) for side in look.size)
         return Found(sheet_of(look.shares(search.chosen()), width, height), likely=True)
     found = _found_rim(look, outlines)
@@ -90,6 +90,7 @@ class _Search:
 
     Attributes:
         certain: sureness, area and corners of those that passed every gate.
+        dark: the same of cards that are darker than their desk, which count only where nothing else is certain.
         partly: whether some looked like a page of which a part was seen.
     """
 
@@ -97,28 +98,35 @@ class _Search:
         self._look = look
         self._tried: list[Points] = []
         self.certain: list[tuple[float, float, Points]] = []
+        self.dark: list[tuple[float, float, Points]] = []
         self.partly = False
 
-    def judge(self, coarse: Points | None) -> None:
+    def judge(self, coarse: Points | None, *, near: bool = False) -> None:
         """Judge corners (4 x 2, pixels) unless they are those of before, or smaller than what is beyond doubt."""
         look = self._look
-        if coarse is None or any(np.abs(coarse - other).max() < _ALIKE_PX * look.long_px for other in self._tried):
+        if coarse is None or (not near and self._known(coarse)):
             return
         if any(sure >= _BEYOND_DOUBT and _area(coarse) < _LARGER * area for sure, area, _ in self.certain):
             return
         self._tried.append(coarse)
-        corners = settle(look, coarse)
-        if corners is None or not _plausible(corners, look):
+        corners = settle(look, coarse, near=near)
+        if corners is None or not plausible(corners, look):
             return
         sides = measure(look, corners)
-        if _certain(sides) and _ink_beside(look, corners) <= _MOST_INK_BESIDE:
-            self.certain.append((_sureness(sides), _area(corners), corners))
-        self.partly = self.partly or _partly(sides)
+        if certain(sides) and ink_beside(look, corners) <= MOST_INK_BESIDE:
+            self.certain.append((sureness(sides), _area(corners), corners))
+        elif dark_card(look, corners, sides):
+            self.dark.append((sureness(sides), _area(corners), corners))
+        self.partly = self.partly or partly(sides)
+
+    def _known(self, coarse: Points) -> bool:
+        return any(np.abs(coarse - other).max() < _ALIKE_PX * self._look.long_px for other in self._tried)
 
     def chosen(self) -> Points:
         """The surest; or one that goes on beyond it between the same two sides, as a card does with a coloured band."""
-        _, best_area, best = max(self.certain, key=lambda each: each[0])
-        for _, area, other in sorted(self.certain, key=lambda each: each[1]):
+        found = self.certain or self.dark
+        _, best_area, best = max(found, key=lambda each: each[0])
+        for _, area, other in sorted(found, key=lambda each: each[1]):
             off = [_off_line(other, side, best) for side in range(4)]
             if area > best_area and sum(far < _SAME_SIDE * self._look.long_px for far in off) >= 2:  # noqa: PLR2004  of four sides
                 best, best_area = other, area
@@ -137,29 +145,6 @@ def _off_line(corners: Points, side: int, other: Points) -> float:
     return float(np.abs(off).max())
 
 
-def _certain(sides: Sides) -> bool:
-    """Whether all four sides are edges of one sheet; a finger may hold one of them."""
-    least, second = np.sort(sides.cover)[:2]
-    darker = sides.within - sides.beyond < -_MOST_DARKER
-    return bool(
-        (least >= _LEAST_COVER or (least >= _HELD_COVER and second >= _FREE_COVER))
-        and sides.straight.min() >= _LEAST_STRAIGHT
-        and (sides.contrast >= np.where(darker, _FULL_CONTRAST, _LEAST_CONTRAST)).all()
-        and darker.sum() <= 1  # the coloured band of a card
-    )
-
-
-def _partly(sides: Sides) -> bool:
-    """Whether two sides that meet are edges of a sheet beyond doubt: the others may lie outside the picture."""
-    darker = sides.within - sides.beyond < -_MOST_DARKER
-    edges = (sides.cover >= _SURE_COVER) & (sides.straight >= _SURE_COVER) & (sides.contrast >= _FULL_CONTRAST)
-    return bool((edges & np.roll(edges, 1) & ~darker & ~np.roll(darker, 1)).any() and not (edges & darker).any())
-
-
-def _sureness(sides: Sides) -> float:
-    return float(sides.cover.min() * sides.straight.min() * min(1.0, sides.contrast.min() / _FULL_CONTRAST))
-
-
 def _found_rim(look: Look, outlines: list[Outline]) -> Found:
     """The best outline that is lighter than its desk along all of it, though its sides are no straight lines."""
     best: tuple[float, Rim] | None = None
@@ -168,40 +153,12 @@ def _found_rim(look: Look, outlines: list[Outline]) -> Found:
         if outline.filled < _RIM_FILLED:
             continue
         rim = measure_rim(look, outline.points)
-        likely = likely or (rim.cover >= _LIKELY_COVER and outline.area >= _LIKELY_AREA)
+        likely = likely or (rim.cover >= _LIKELY_COVER and outline.area >= LIKELY_AREA)
         if rim.cover < _RIM_COVER or rim.worst < _RIM_WORST:
             continue
         worth = rim.cover * outline.area**0.25
-        if (best is None or worth > best[0]) and _ink_beside(look, rim.points) <= _MOST_INK_BESIDE:
+        if (best is None or worth > best[0]) and ink_beside(look, rim.points) <= MOST_INK_BESIDE:
             best = worth, rim
     if best is None:
         return Found(likely=likely)
     return Found(rim=look.shares(best[1].points), rim_cover=best[1].cover, likely=True)
-
-
-def _plausible(corners: Points, look: Look) -> bool:
-    """Whether corners can be those of a page that a camera sees."""
-    area = cv2.contourArea(corners.astype(np.float32), oriented=True) / float(look.size.prod())
-    if not LEAST_AREA <= area <= MOST_AREA:
-        return False
-    for index in range(4):
-        here, before, after = corners[index], corners[index - 1], corners[(index + 1) % 4]
-        one, other = before - here, after - here
-        cosine = float(one @ other) / max(1e-6, float(np.hypot(*one) * np.hypot(*other)))
-        if abs(math.degrees(math.acos(max(-1.0, min(1.0, cosine)))) - 90) > _MOST_OFF_RIGHT_DEG:
-            return False
-    return True
-
-
-def _ink_beside(look: Look, outline: Points) -> float:
-    """How densely the desk is written on, over how densely the page is."""
-    gray = cv2.cvtColor(look.colours, cv2.COLOR_RGB2GRAY)
-    ink = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((7, 7), np.uint8)) > _INK_CONTRAST
-    page = np.zeros(gray.shape, np.uint8)
-    cv2.fillPoly(page, [np.round(outline).astype(np.int32)], 1)
-    around = np.ones((9, 9), np.uint8)
-    inner, outer = cv2.erode(page, around) > 0, cv2.dilate(page, around) == 0
-    if not inner.any():
-        return math.inf
-    beside = float(ink[outer].mean()) if outer.any() else 0.0
-    return beside / max(float(ink[inner].mean()), 0.01)
