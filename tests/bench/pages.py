@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 
 import cv2
 
-from tests.bench import pages_found, pages_words
+from tests.bench import pages_found, pages_words, real_ink
 from tests.bench.real_pictures import VARIABLE, RealPicture, real_pages
 
 Row = dict[str, object]
 PARTS: Mapping[str, Callable[[tuple[RealPicture, ...]], list[Row]]] = {
     "found": pages_found.rows,
     "words": pages_words.rows,
+    "ink": real_ink.rows,
 }
 """Each part measures the pages and gives rows; a part of its own is a module with `rows` and a line here."""
 

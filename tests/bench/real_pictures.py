@@ -66,6 +66,11 @@ def real_pages() -> tuple[RealPicture, ...]:
     return _pictures("pages/")
 
 
+def real_signatures() -> tuple[RealPicture, ...]:
+    """The labelled pictures of signatures, and of none, by name; none where the variable is not set."""
+    return _pictures("signatures/")
+
+
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes."""
     across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)

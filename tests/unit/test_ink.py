@@ -21,6 +21,8 @@ from rythmiq_worker.sheet_mask import sheet_mask
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
 from rythmiq_worker.stages.schema import schema
+from tests.bench.real_ink import NO_SIGNATURE, said
+from tests.bench.real_pictures import VARIABLE, real_pages, real_signatures
 from tests.data.ink_pictures import (
     INK,
     PAPER,
@@ -358,3 +360,16 @@ def test_the_smallest_masks_are_judged(shape: tuple[int, int]) -> None:
             "print",
             "lines",
         }
+
+
+@pytest.mark.skipif(not real_signatures(), reason=f"{VARIABLE} names no folder of labelled pictures")
+@pytest.mark.parametrize("label", ["present", "absent"])
+def test_real_pictures_are_called_what_people_see_in_them(label: str) -> None:
+    for picture in real_signatures():
+        if picture.label["signature"] == label:
+            assert bool(said(picture) & NO_SIGNATURE) == (label == "absent")
+
+
+@pytest.mark.skipif(not real_pages(), reason=f"{VARIABLE} names no folder of labelled pictures")
+def test_a_real_page_never_passes_for_a_signature() -> None:
+    assert [picture for picture in real_pages() if not said(picture) & NO_SIGNATURE] == []
