@@ -37,7 +37,9 @@ class RealPicture:
     def image(self) -> Image.Image:
         """Decode: upright, RGB, full size; a new picture at each call."""
         with Image.open(self.path) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
+            # Pillow warns of a palette with transparency; the detour gives the same pixels.
+            plain = opened.convert("RGBA") if "transparency" in opened.info else opened
+            return ImageOps.exif_transpose(plain).convert("RGB")
 
     def rgb(self, side_px: int = GLANCE_PX) -> NDArray[np.uint8]:
         """H x W x 3, uint8, with a long side of at most `side_px`."""
