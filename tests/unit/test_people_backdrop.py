@@ -136,3 +136,12 @@ def test_each_measure_has_a_side_that_passes_and_one_that_fails(rule: Rule) -> N
         assert (between.grade, between.reason) == ("advice", reason), name
         beyond = replace(_PLAIN, **{name: bounds.fails}).judged(rule)
         assert (beyond.grade, beyond.reason) == ("fail", reason), name
+
+
+def test_two_doubts_of_different_kinds_are_a_failure() -> None:
+    """A little coloured and a little busy is no plain wall; darkness seen twice is one doubt."""
+    coloured, busy = {"chroma": 10.0}, {"things": 0.004}
+    assert replace(_PLAIN, **coloured).judged("light").grade == "advice"
+    assert replace(_PLAIN, **busy).judged("light").grade == "advice"
+    assert replace(_PLAIN, **coloured, **busy).judged("light").grade == "fail"
+    assert replace(_PLAIN, lightness=73, darkest=60).judged("light").grade == "advice"
