@@ -14,7 +14,7 @@ from tests.unit.people import astronaut_rgb, needs_networks
 
 Pixels = NDArray[np.uint8]
 
-_PLAIN = Backdrop(lightness=95, darkest=93, brightest=97, chroma=2, things=0, edges=0, share=0.3)
+_PLAIN = Backdrop(lightness=95, darkest=93, chroma=2, things=0, edges=0, share=0.3)
 
 
 def _wall(colour: tuple[int, int, int]) -> Pixels:
@@ -79,6 +79,30 @@ def test_a_black_bar_at_the_side_is_busy() -> None:
     wall = _wall((240, 240, 240))
     wall[:, :40] = 0
     assert _judged(wall)[0] == "fail"
+
+
+def _filled_frame(wall: tuple[int, int, int], *, background_px: int) -> tuple[Pixels, Pixels]:
+    """A head that leaves two strips of wall, a third of which is brown hair that the mask missed."""
+    rgb, mask = np.full((256, 256, 3), (90, 60, 40), np.uint8), np.full((256, 256), 255, np.uint8)
+    edge_px = 4 + background_px
+    rgb[:, : edge_px - background_px // 3] = wall
+    mask[:, : edge_px + 5] = 0
+    return rgb, mask
+
+
+@pytest.mark.parametrize(("background_px", "grade"), [(6, "pass"), (18, "fail")])
+def test_hair_is_not_held_against_a_white_wall_where_the_head_leaves_a_sliver_of_it(
+    background_px: int, grade: str
+) -> None:
+    found = backdrop_of(*_filled_frame((250, 250, 250), background_px=background_px))
+    assert found is not None
+    assert (found.share < 0.03, found.judged("white").grade) == (grade == "pass", grade)
+
+
+def test_a_sliver_of_a_blue_wall_is_coloured() -> None:
+    found = backdrop_of(*_filled_frame((160, 192, 240), background_px=6))
+    assert found is not None
+    assert found.judged("white").reason == "coloured"
 
 
 def test_guests_out_of_focus_do_not_pass() -> None:

@@ -22,7 +22,8 @@ _PERSON = 20  # of 255: hair's edge is the person's
 _GROWN_PX = 11  # by which the person is grown, so that neither hair nor its shine counts
 _RIM_PX = 4  # of the picture's own border: resizing and a print's edge live there
 _LEAST_SHARE = 0.005  # of the picture: less is no background
-_STRUCTURE_SHARE = 0.03  # from which things can be told from hair that was missed
+_STRUCTURE_SHARE = 0.03  # from which things, shade and stains can be told from hair that was missed
+_TAIL = 0.05
 _SOFT = 1.0
 _STANDS_OUT = 15.0
 _EDGE = 3.0
@@ -65,9 +66,8 @@ class Backdrop:
 
     Attributes:
         lightness: median L*, 0..100.
-        darkest: L* of the darkest twentieth.
-        brightest: L* of the brightest twentieth.
-        chroma: C*ab that a twentieth exceeds.
+        darkest: L* of the darkest twentieth; the median where the background is too small to tell its tails from hair.
+        chroma: C*ab that a twentieth exceeds; the median where the background is that small.
         things: share that stands out with an edge, 0..1.
         edges: share that lies on an edge, 0..1.
         share: of the picture that is background, 0..1.
@@ -75,7 +75,6 @@ class Backdrop:
 
     lightness: float
     darkest: float
-    brightest: float
     chroma: float
     things: float
     edges: float
@@ -130,12 +129,13 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
     pixels = _thinned(colours)[_thinned(behind)]
     levels, chroma = pixels[:, 0], np.hypot(pixels[:, 1], pixels[:, 2])
     share = float(behind.mean())
-    on_edge, things = _structure(colours, behind) if share >= _STRUCTURE_SHARE else (0.0, 0.0)
+    on_edge, things, tail = 0.0, 0.0, 0.5
+    if share >= _STRUCTURE_SHARE:
+        (on_edge, things), tail = _structure(colours, behind), _TAIL
     return Backdrop(
         lightness=quantile(levels, 0.5),
-        darkest=quantile(levels, 0.05),
-        brightest=quantile(levels, 0.95),
-        chroma=quantile(chroma, 0.95),
+        darkest=quantile(levels, tail),
+        chroma=quantile(chroma, 1 - tail),
         things=things,
         edges=on_edge,
         share=share,
