@@ -31,8 +31,8 @@ def somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client_exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client_exchange.MOST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
     with running_stub() as stub:
         yield stub
 
@@ -252,8 +252,8 @@ def test_a_refusal_in_json_is_one_document_on_stdout(stub: Stub, photo: Path) ->
 
 
 def test_nobody_at_the_address_ends_with_4(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rythmiq.client_exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client_exchange.MOST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
     with running_stub() as gone:
         url = gone.url
     done = command("submit", photo, "--portal", "neet-2026", "--url", url, "--token", "t")

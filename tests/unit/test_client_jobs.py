@@ -23,8 +23,8 @@ from tests.unit.client_stub import Stub, running_stub
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client_exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client_exchange.MOST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
     with running_stub() as stub:
         yield stub
 
@@ -169,7 +169,7 @@ def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Bot
 def test_more_than_any_file_has_is_not_read(
     stub: Stub, client: Both, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rythmiq.client_calls.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("rythmiq.client.operations.MAX_FILE_BYTES", 10)
     with pytest.raises(UnreachableError, match="longer than any"):
         client.download(job_id)
     assert len(stub.lines("GET /store")) == 1

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq import client, client_errors
+from rythmiq import client
 from rythmiq.client import AsyncClient, Client
+from rythmiq.client import errors as client_errors
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -27,8 +27,8 @@ CONTENT = b"\xff\xd8 a photo of a person"
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client_exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client_exchange.MOST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
     with running_stub() as stub:
         yield stub
 

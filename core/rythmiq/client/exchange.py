@@ -2,7 +2,7 @@
 
 A *talk* is a generator that yields what it wants done (`Send`, `Pause`, `Emit`) and is given what came of it (`Answer`,
 `Broken`, nothing). `client` performs talks, blocking or on an event loop; the decisions stand once, here and in
-`client_calls`.
+`client.operations`.
 
 Repeated is what cannot do harm: every call here is idempotent or made so by an Idempotency-Key, except where
 `repeat="unsent"` says that a call may be repeated only if it surely never left.
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from rythmiq.client_errors import (
+from rythmiq.client.errors import (
     ConflictError,
     InvalidRequestError,
     NoCreditError,

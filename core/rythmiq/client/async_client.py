@@ -1,4 +1,4 @@
-"""The client for an event loop: the talks of `client_calls`, performed with `await`. See `client`."""
+"""The client for an event loop: the talks of `client.operations`, performed with `await`. See `client`."""
 
 import asyncio
 import inspect
@@ -6,11 +6,11 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from rythmiq import client_calls as calls
-from rythmiq import client_http
-from rythmiq.client_calls import JobFile, Order
-from rythmiq.client_exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
-from rythmiq.client_http import File
+from rythmiq.client import http as client_http
+from rythmiq.client import operations as calls
+from rythmiq.client.exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
+from rythmiq.client.http import File
+from rythmiq.client.operations import JobFile, Order
 from rythmiq.contracts.api import AccountAnswer, JobAccepted, JobItem, JobOptions, JobStatus, JobView
 from rythmiq.contracts.portal import Portal
 

@@ -1,4 +1,4 @@
-"""What a client of the service does, step by step, without I/O: every function here is a talk (`client_exchange`).
+"""What a client of the service does, step by step, without I/O: every function here is a talk (`client.exchange`).
 
 A submit is POST /uploads, the sealing, the upload, POST /jobs. Everything after the first answer is tied to its
 `job_id`, which is the Idempotency-Key too: submitting again with that id goes on where it stopped and is charged once.
@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict
 
-from rythmiq.client_errors import (
+from rythmiq.client.errors import (
     ClientError,
     ConflictError,
     FileMissingError,
@@ -26,7 +26,7 @@ from rythmiq.client_errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from rythmiq.client_exchange import Answer, Emit, Pause, Send, Service, Talk, call, exchange, read
+from rythmiq.client.exchange import Answer, Emit, Pause, Send, Service, Talk, call, exchange, read
 from rythmiq.contracts.api import (
     AccountAnswer,
     JobAccepted,

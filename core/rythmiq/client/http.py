@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import rythmiq
-from rythmiq.client_calls import FileContent
-from rythmiq.client_exchange import LOOPBACK_HOSTS, Answer, Broken, Send, Service
+from rythmiq.client.exchange import LOOPBACK_HOSTS, Answer, Broken, Send, Service
+from rythmiq.client.operations import FileContent
 
 if TYPE_CHECKING:
     import httpx

@@ -1,79 +1,20 @@
-"""The Python client: submit a file, watch its job, download what came of it.
-
-::
-
-    from rythmiq.client import Client
-
-    with Client("https://.../api/v1/web/fn-1234", token) as rythmiq:
-        job = rythmiq.submit("photo.jpg", portal="neet-2026", slot="photo")
-        rythmiq.wait(job.job_id)
-        document = rythmiq.download(job.job_id, "document")
-
-`AsyncClient` is the same with `await`. Files are sealed (RQE1) before they leave and opened after they arrive; the
-object store sees ciphertext only. Calls are repeated where that cannot do harm, and no job is charged twice: whoever
-was interrupted goes on with the `job_id` that the exception carries. The errors are drawn in `client_errors`.
-"""
+"""The blocking client: performs the talks of `client.operations`."""
 
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from rythmiq import client_calls as calls
-from rythmiq import client_http
-from rythmiq.client_async import AsyncClient
-from rythmiq.client_calls import JOB_FILES, JobFile, Order
-from rythmiq.client_errors import (
-    ClientError,
-    ConflictError,
-    FileMissingError,
-    InvalidRequestError,
-    JobFailedError,
-    NoCreditError,
-    NotFoundError,
-    RefusedError,
-    StoreRefusedError,
-    TooManyJobsError,
-    UnauthenticatedError,
-    UnexpectedAnswerError,
-    UnopenedError,
-    UnreachableError,
-    WaitTimeoutError,
-)
-from rythmiq.client_exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
-from rythmiq.client_http import File
+from rythmiq.client import http as client_http
+from rythmiq.client import operations as calls
+from rythmiq.client.exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
+from rythmiq.client.http import File
+from rythmiq.client.operations import JobFile, Order
 from rythmiq.contracts.api import AccountAnswer, JobAccepted, JobItem, JobOptions, JobStatus, JobView
-from rythmiq.contracts.choices import Caption, Crop, Point
 from rythmiq.contracts.portal import Portal
 
 if TYPE_CHECKING:
     import httpx
-
-__all__ = [
-    "JOB_FILES",
-    "AsyncClient",
-    "Caption",
-    "Client",
-    "ClientError",
-    "ConflictError",
-    "Crop",
-    "FileMissingError",
-    "InvalidRequestError",
-    "JobFailedError",
-    "JobFile",
-    "JobOptions",
-    "NoCreditError",
-    "NotFoundError",
-    "Point",
-    "RefusedError",
-    "StoreRefusedError",
-    "TooManyJobsError",
-    "UnauthenticatedError",
-    "UnexpectedAnswerError",
-    "UnopenedError",
-    "UnreachableError",
-    "WaitTimeoutError",
-]
 
 Token = str | Callable[[], str]
 T = TypeVar("T")
