@@ -3,7 +3,7 @@
 What would tell who somebody is or open something does not belong in a log: whatever looks like a storage key, a token
 or a URL's query is blacked out here, in case a caller forgets.
 
-Source: SPEC 13.
+Source: docs/specification/observability.md.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 -- machine: the API's roles, `auth.uid()`, and nothing granted that a migration does not grant. Run by a superuser;
 -- running it again changes nothing. On Supabase itself it is never run.
 --
--- Source: supabase/auth migrations/20220531120530; Supabase's defaults of 2026 (facts/stack.md 2.1).
+-- Source: supabase/auth migrations/20220531120530; Supabase's default privileges of 2026.
 do $$ begin
   if not exists (select from pg_roles where rolname = 'anon') then
     create role anon nologin noinherit;

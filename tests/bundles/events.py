@@ -1,4 +1,4 @@
-"""Events of the platform for raw web functions, made from facts/do-functions.md 4 (docs/decisions.md) and not recorded.
+"""Events of the platform for raw web functions, made from docs/digitalocean-functions.md and not recorded.
 
 `rythmiq doctor --record-events tests/bundles/recorded_events.json` records real ones. Once it is here, fields and
 headers of its first event take the place of the made ones.

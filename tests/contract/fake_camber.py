@@ -1,4 +1,4 @@
-"""A Camber that never was seen, made of what others saw of the real one (facts/camber.md 1, 2, 6).
+"""A Camber that never was seen, made of what others saw of the real one (docs/camber.md).
 
 Integer ids from 25000; the envelope `{code, message, data}`; lists that echo the command, the newest first, cut to
 their query; validation errors that name fields; 401 for a wrong key; `404 {"message":"Not Found"}` for a route that

@@ -1,4 +1,4 @@
-"""Every way in which Camber was seen to fail, and what the executor makes of it (facts/camber.md 2, 3, 6)."""
+"""Every way in which Camber was seen to fail, and what the executor makes of it (docs/camber.md)."""
 
 import asyncio
 import json
@@ -225,7 +225,7 @@ class Stalling(httpx.AsyncBaseTransport):
 
 
 def test_a_call_ends_by_its_time_whatever_camber_does() -> None:
-    """A submit inside a webhook or a GET has 5 s in all (SPEC 16)."""
+    """A submit inside a webhook or a GET has 5 s in all."""
     transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=Stalling())
     executor = CamberExecutor(CamberService("", "", transport=transport))
     with pytest.raises(ExecutorUnclearError, match=r"within 0\.01 s"):

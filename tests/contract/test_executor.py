@@ -1,4 +1,4 @@
-"""One suite for every executor: what the use cases rely on when they start an attempt (SPEC 11, ports.Executor)."""
+"""One suite for every executor: what the use cases rely on when they start an attempt (`ports.Executor`)."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One suite for every store and every client: what SPEC 3 promises holds on the local guard as on a real Ceph RGW."""
+"""One suite for every store and every client: what holds on the local guard holds on a real Ceph RGW."""
 
 import base64
 import datetime as dt

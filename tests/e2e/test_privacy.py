@@ -92,7 +92,7 @@ def test_the_service_s_own_objects_cannot_be_opened_with_a_user_s_key(cloud: Clo
 
 
 def test_a_forged_dispatch_object_gains_nothing(cloud: Cloud, client: Client) -> None:
-    """Whoever could write to the store (the attack of SPEC 2) still cannot give the launcher orders."""
+    """Whoever could write to the store  still cannot give the launcher orders."""
     ring = KeyRing.parse(cloud.process.file.encryption_keys)
     jobs = {}
     with cloud.executor_faults({"hold": True}):

@@ -3,7 +3,7 @@
 What must hold at every step is checked as it happens; `heal` then ends all faults and lets the world run to its end,
 and `fault_ends.check` says what must hold there.
 
-Source: SPEC 11; the faults are its list.
+Source: docs/specification/executors.md; the faults are its list.
 """
 
 from collections.abc import Callable, Mapping

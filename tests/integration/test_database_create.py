@@ -126,7 +126,7 @@ def test_the_same_upload_with_another_request_is_claimed(sql: Calls) -> None:
 
 
 def test_a_claimed_upload_is_told_after_an_unknown_portal_and_before_a_missing_object(sql: Calls) -> None:
-    """SPEC 4: 404, then 409."""
+    """404, then 409."""
     user = sql.user()
     upload = sql.upload(user)
     sql.create(user, upload)

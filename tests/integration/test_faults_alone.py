@@ -1,4 +1,4 @@
-"""Every fault of SPEC 11 alone, by name: the job ends once, with one ZIP and one charge at most."""
+"""Every fault of docs/specification/executors.md alone: the job ends once, with one ZIP and one charge at most."""
 
 from collections.abc import Callable, Iterator
 

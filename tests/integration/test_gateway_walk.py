@@ -1,4 +1,4 @@
-"""The job of SPEC 1 over HTTP: what each call answers, on a real Postgres; each answer is held against OpenAPI."""
+"""One job over HTTP: what each call answers, on a real Postgres; each answer is held against OpenAPI."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What a client might write where the service reads: with the launcher's own eyes, it gains nothing (SPEC 2, 6)."""
+"""What a client might write where the service reads: with the launcher's own eyes, it gains nothing."""
 
 import base64
 from collections.abc import Callable

@@ -172,7 +172,7 @@ def test_a_result_with_another_users_keys_does_not_settle(rig: Rig, user: User) 
 
 
 def test_a_dispatch_object_that_a_client_wrote_opens_as_no_service_object(rig: Rig, user: User) -> None:
-    """The attack of SPEC 2 and 6: sealed under the client's own data key, or flagged as a service object besides."""
+    """A forged result: sealed under the client's own data key, or flagged as a service object besides."""
     signed = rig.upload(user)
     accepted = rig.create(user, raw_path=signed.raw_path)
     key = dispatch_key(user.user_id, accepted.job_id, 1)

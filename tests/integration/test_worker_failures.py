@@ -173,7 +173,7 @@ def test_a_refused_payload_is_named_by_its_job_when_that_can_be_read(plain_job: 
 
 
 def test_a_misconfigured_worker_names_each_variable_and_no_value(plain_job: Job) -> None:
-    """SPEC 16: one INTERNAL_ERROR, stage init."""
+    """One INTERNAL_ERROR, stage init."""
     wrong = {"SPACES_ENDPOINT": "mallory", "SPACES_SECRET": "", "MAX_PAGES": "mallory", "SERVICE_ENV": "mallory"}
     error = plain_job.run(environ=wrong).error
     assert (error.code, error.stage) == ("INTERNAL_ERROR", "init")
@@ -358,7 +358,7 @@ LOCKS = {
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_an_upload_that_does_not_open_is_decode_failed_with_the_reason(sealed_job: Job, name: str) -> None:
-    """SPEC 16: not_encrypted, wrong_key, tampered, unknown_kid, malformed."""
+    """Reasons: not_encrypted, wrong_key, tampered, unknown_kid, malformed."""
     lock = LOCKS[name]
     sealed_job.store.upload_object(sealed_job.key(), lock.stored(sealed_job))
     if "encryption" in lock.changes:
@@ -388,7 +388,7 @@ def test_a_rotated_kek_does_not_lock_an_upload_out(sealed_job: Job) -> None:
 
 
 def test_a_url_into_our_bucket_is_the_key_that_the_upload_is_sealed_under(sealed_job: Job) -> None:
-    """SPEC 3; and what is not sealed there is not what was announced."""
+    """And what is not sealed there is not what was announced."""
     sealed_job.rules["ocr"] = "off"
     key = sealed_job.upload(blank(300))
     sealed_job.payload["input"] = {"artifact_url": sealed_job.store.generate_download_url(key)}

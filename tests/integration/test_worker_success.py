@@ -23,7 +23,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait: bytes) -> None:
-    """A presigned artifact_url, no encryption, no field of ours; and the answer has every field of SPEC 5."""
+    """A presigned artifact_url, no encryption, no field of ours; and the answer has every field of the contract."""
     key = plain_job.upload(portrait)
     plain_job.payload["input"] = {
         "artifact_url": plain_job.store.generate_download_url(key),

@@ -1,8 +1,8 @@
 """The worker as its launcher sees it: a process that is given a payload and answers, beside a store that holds objects.
 
-Every run is held against what SPEC 5 promises of any run: exit code 0, exactly one JSON document of at most 64 KiB,
-JSON lines on STDERR with paired stages, and neither place shows a key, a signature, a storage key in the log or the
-upload's name.
+Every run is held against docs/specification/worker.md: exit code 0, exactly one JSON document of at most 64 KiB, JSON
+lines on STDERR with paired stages, and neither place shows a key, a signature, a storage key in the log or the upload's
+name.
 """
 
 import base64

@@ -353,7 +353,7 @@ def test_a_new_key_is_told_as_json_too() -> None:
 
 
 def test_every_command_speaks_json() -> None:
-    """SPEC 14: --json everywhere."""
+    """`--json` is everywhere."""
     waiting = [("rythmiq", typer.main.get_command(app))]
     silent = []
     while waiting:

@@ -4,7 +4,7 @@ import pytest
 
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError
 
-# SPEC 5, the table: code, stage, retryable.
+# docs/specification/worker.md, the table: code, stage, retryable.
 SPECIFIED = {
     "PAYLOAD_MISSING": ("init", False),
     "PAYLOAD_INVALID": ("init", False),

@@ -147,7 +147,7 @@ def test_a_job_id_is_read_only_when_it_is_a_uuid_v4(value: object, found: str | 
 
 
 def test_the_flat_schema_of_the_hand_off_is_taken_as_it_is() -> None:
-    """SPEC 5: the v1 fields, `jpg` for `jpeg`, and defaults for the rest."""
+    """The v1 fields, `jpg` for `jpeg`, and defaults for the rest."""
     rules = validated(job()).portal_schema.schema_definition
     assert (rules.kind, rules.output_format, rules.quality, rules.max_bytes) == ("auto", "jpeg", 85, 100_000)
 
@@ -296,13 +296,13 @@ def test_no_field_makes_the_payload_raise_anything_but_a_refusal(field: str, val
     ("artifact_url", "raw_path", "source"), [("https://x", None, "url"), (None, RAW, "path"), ("https://x", "", "url")]
 )
 def test_exactly_one_source_is_named(artifact_url: str | None, raw_path: str | None, source: str) -> None:
-    """SPEC 3: `validate_artifact_source`."""
+    """By `validate_artifact_source`."""
     assert validate_artifact_source(artifact_url, raw_path) == source
 
 
 @pytest.mark.parametrize(("artifact_url", "raw_path"), [(None, None), ("", ""), ("https://x", RAW)])
 def test_both_sources_or_none_are_an_error(artifact_url: str | None, raw_path: str | None) -> None:
-    """SPEC 3: `validate_artifact_source`."""
+    """By `validate_artifact_source`."""
     with pytest.raises(ValueError, match="exactly one"):
         validate_artifact_source(artifact_url, raw_path)
 
@@ -379,7 +379,7 @@ def test_a_foreign_store_is_payload_invalid(bucket: str, region: str, endpoint: 
 
 
 def test_plaintext_is_refused_where_it_is_not_allowed() -> None:
-    """SPEC 6: a store off this machine, and nobody said ALLOW_PLAINTEXT=yes; never in production."""
+    """A store off this machine, and nobody said ALLOW_PLAINTEXT=yes; never in production."""
     assert "/encryption" in refusal(job(), ALLOW_PLAINTEXT="no")
     assert "/encryption" in refusal(job(), SERVICE_ENV="prod")
     sealed = validated(job(encryption=ENCRYPTION))

@@ -13,7 +13,7 @@ JOB = "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 
 
 def success(**changes: object) -> dict[str, Any]:
-    """A success as SPEC 5 writes it."""
+    """A success as docs/specification/worker.md has it."""
     whole: dict[str, Any] = {
         "status": "success",
         "job_id": JOB,
@@ -49,7 +49,7 @@ def success(**changes: object) -> dict[str, Any]:
 
 
 def failure(**changes: object) -> dict[str, Any]:
-    """A failure as SPEC 5 writes it."""
+    """A failure as docs/specification/worker.md has it."""
     error = {
         "code": "FETCH_FAILED",
         "stage": "fetch",
@@ -74,7 +74,7 @@ def test_a_result_survives_json(document: dict[str, Any]) -> None:
 
 
 def test_what_there_is_not_is_left_out_and_may_come_as_null() -> None:
-    """SPEC 5 writes `text_path?`, `detail?` and `metrics?`; `ocr_confidence` is null when OCR is off."""
+    """`text_path`, `detail` and `metrics` may be left out; `ocr_confidence` is null when OCR is off."""
     made, broken = success(), failure()
     made["artifacts"]["text_path"] = broken["error"]["detail"] = broken["metrics"] = None
     written = json.loads(RESULT.validate_python(made).model_dump_json())

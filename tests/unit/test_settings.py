@@ -34,7 +34,7 @@ def problems(**changes: str) -> str:
 
 
 def test_the_five_names_of_the_hand_off_are_enough() -> None:
-    """Everything else has the default that SPEC 3, 5, 6, 9 and 10 name."""
+    """Everything else has the default that docs/specification/configuration.md names."""
     settings = WorkerSettings.from_environ(NEEDED)
     assert (settings.fetch_timeout_s, settings.ocr_timeout_s) == (30.0, 60.0)
     assert (settings.max_upload_bytes, settings.max_pixels, settings.max_pages) == (20 * 2**20, 80_000_000, 10)
@@ -45,7 +45,7 @@ def test_the_five_names_of_the_hand_off_are_enough() -> None:
 
 @pytest.mark.parametrize("unset", ["-", ""])
 def test_a_dash_and_nothing_read_as_unset(unset: str) -> None:
-    """Doctl refuses empty and missing values, so a template writes a dash (SPEC 12)."""
+    """Doctl refuses empty and missing values, so a template writes a dash."""
     assert WorkerSettings.from_environ(NEEDED | {"FETCH_TIMEOUT_S": unset}).fetch_timeout_s == 30
     assert problems(SPACES_BUCKET=unset) == "SPACES_BUCKET is not set"
 
@@ -128,7 +128,7 @@ def test_listed_origins_are_trimmed_and_lower_case() -> None:
 def test_plaintext_needs_a_loopback_store_or_the_operators_word(
     endpoint: str, allow: str, env: str, *, allowed: bool
 ) -> None:
-    """SPEC 6: and that word does not count in production."""
+    """And that word does not count in production."""
     changes = {"SPACES_ENDPOINT": endpoint, "ALLOW_PLAINTEXT": allow, "SERVICE_ENV": env}
     assert WorkerSettings.from_environ(NEEDED | changes).plaintext_allowed is allowed
 
@@ -171,7 +171,7 @@ def without(*names: str) -> dict[str, str]:
 
 
 def test_a_whole_environment_has_the_defaults_of_the_specification() -> None:
-    """SPEC 3, 4, 7, 8, 11."""
+    """The limits' defaults."""
     jobs, uploads = JobsSettings.from_environ(DEPLOYED), UploadsSettings.from_environ(DEPLOYED)
     assert (uploads.upload_method, uploads.upload_url_ttl_s) == ("put", 900)
     assert (jobs.download_url_ttl_s, jobs.output_url_ttl_s, jobs.max_upload_bytes) == (3_600, 86_400, 20 * 2**20)
@@ -232,7 +232,7 @@ def test_a_database_url_stands_in_for_supabases_keys() -> None:
     ],
 )
 def test_the_secret_verifies_where_there_is_one_and_nothing_else_is_said(given: dict[str, str], by: str) -> None:
-    """SPEC 4."""
+    """How users are verified."""
     assert AccountSettings.from_environ(DEPLOYED_FOR_ACCOUNT | given).verifies_by == by
 
 
@@ -289,7 +289,7 @@ def test_a_key_ring_that_cannot_be_read_is_a_problem_of_its_variable(
     ],
 )
 def test_keys_are_needed_wherever_plaintext_may_not_stand(changes: dict[str, str], *, refused: bool) -> None:
-    """SPEC 6."""
+    """Where plaintext is allowed."""
     given = without("ENCRYPTION_KEYS") | changes
     if refused:
         assert named(UploadsSettings, given) == ["ENCRYPTION_KEYS"]
@@ -299,7 +299,7 @@ def test_keys_are_needed_wherever_plaintext_may_not_stand(changes: dict[str, str
 
 @pytest.mark.parametrize("host", ["https://faas.example", "faas.example", "https://faas.example/"])
 def test_the_platform_tells_where_it_is(host: str) -> None:
-    """SPEC 12: `PUBLIC_URL` by default."""
+    """`PUBLIC_URL` by default."""
     told = {"__OW_API_HOST": host, "__OW_NAMESPACE": "fn-1"}
     given = without("PUBLIC_URL") | told
     assert JobsSettings.from_environ(given).public_url == "https://faas.example/api/v1/web/fn-1"

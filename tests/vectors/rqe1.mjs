@@ -1,5 +1,5 @@
 // RQE1 in WebCrypto: what a client needs to seal an upload and to open what it downloads. The same code runs in Node and
-// in a browser; it holds no key of the ring. See docs/rqe1.md.
+// in a browser; it holds no key of the ring. See docs/specification/rqe1.md.
 
 const MAGIC = [0x52, 0x51, 0x45, 0x31];
 const SUITE = 1;

@@ -4,7 +4,7 @@ A `Transport` calls one function and gives back the one JSON document that it an
 and the rows. Reads of a user's own jobs go in their role and under their claims, so that row level security decides;
 everything else goes as `service_role`, to functions that check ownership themselves.
 
-Source: SPEC 8; `infra/database/migrations`.
+Source: docs/specification/database.md; `infra/database/migrations`.
 """
 
 from __future__ import annotations  # rows are imported when they are read

@@ -1,4 +1,4 @@
-"""An executor that takes every job and starts nothing, so that somebody else can play the worker (SPEC 14)."""
+"""An executor that takes every job and starts nothing, so that somebody else can play the worker."""
 
 from typing import Literal
 

@@ -4,7 +4,7 @@ The Job's name is made of job and attempt, so a repeated submit meets the first 
 cluster bounds an attempt by itself: its pod by the launcher's time, the Job by that and the time to start, so that an
 attempt that was given up never starts late. What has ended is swept by the cluster after an hour.
 
-Source: SPEC 11; facts/camber.md 7; the API reference of batch/v1 (infra/kubernetes/README.md).
+Source: docs/specification/executors.md; the API reference of batch/v1 (infra/kubernetes/README.md).
 """
 
 import json
@@ -124,7 +124,7 @@ def _pod(words: tuple[str, ...], terms: KubernetesTerms, running_s: int) -> dict
                     {"name": "HOME", "value": "/tmp"},  # noqa: S108  the pod's own, in memory
                 ],
                 "envFrom": [{"secretRef": {"name": terms.secret}}],
-                # The worker takes at most 1.5 GB (SPEC 16); the rest is the launcher's and /tmp's.
+                # The worker takes at most 1.5 GB (docs/specification/worker.md); the rest is the launcher's and /tmp's.
                 "resources": {
                     "requests": {"cpu": "1", "memory": "1Gi"},
                     "limits": {"cpu": "2", "memory": "2Gi"},

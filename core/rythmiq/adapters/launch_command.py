@@ -3,7 +3,7 @@
 Camber expands `$` in commands before any shell does, and shows commands to others; so what could be expanded, or tell
 anything, never gets there.
 
-Source: SPEC 11; facts/camber.md 1.3, 4.
+Source: docs/specification/executors.md, docs/camber.md.
 """
 
 import re

@@ -3,7 +3,7 @@
 It behaves as Camber does: it takes an order at once, starts the launcher later, keeps no promise about repeated orders,
 and by default cannot be told to stop one.
 
-Source: SPEC 11; facts/camber.md 7.1.
+Source: docs/specification/executors.md.
 """
 
 import json

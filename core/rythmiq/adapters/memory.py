@@ -3,7 +3,7 @@
 Each misbehaves on order: a `Fault` makes a call of the store fail, before or after its effect; the executor's plan says
 what becomes of each submit. All are safe to use from several threads.
 
-Source: SPEC 3, 11; ARCHITECTURE.
+Source: docs/specification/storage-keys.md, docs/specification/executors.md.
 """
 
 import contextlib

@@ -6,7 +6,7 @@ them, so that a function that only signs does not pay for it. No boto3 client: t
 URLs are path style (`{endpoint}/{bucket}/{key}`), which Spaces, Ceph RGW and loopback servers all take. Every
 `x-amz-*` header that is sent is signed. A key outside the grammar of `contracts.keys` is refused before signing.
 
-Source: SPEC 3, 16. The errors are drawn in `store_errors`.
+Source: docs/specification/storage-keys.md. The errors are drawn in `store_errors`.
 """
 
 import datetime as dt

@@ -3,7 +3,7 @@
 It is the worker's payload (`contracts.payload`), with the data keys still wrapped, and with the place to call back. It
 stands at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can write one.
 
-Source: SPEC 5, 6, 11.
+Source: docs/specification/executors.md, docs/specification/rqe1.md.
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
 """Entity tags: whether a client knows the present state already.
 
-Source: SPEC 4; RFC 9110 13.1.2.
+Source: docs/specification/http-api.md; RFC 9110 13.1.2.
 """
 
 

@@ -6,7 +6,7 @@ The exceptions that carry them::
     ├── SettingsError        a process that must not start (names, never values)
     └── JobError             one job ends `failed` with a code of the catalogue
 
-Source: SPEC 5.
+Source: docs/specification/worker.md.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@
 
 The service's own names carry no timestamp and a user's always do, so that no upload can produce one of them.
 
-Source: SPEC 2.
+Source: docs/specification/storage-keys.md.
 """
 
 import datetime as dt

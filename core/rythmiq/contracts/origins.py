@@ -6,7 +6,7 @@ port after normalising; the address that it resolves to is checked where the con
 (`rythmiq.adapters.bounded_http`), so that a name cannot change between check and use; and what is fetched is put
 together again from the parts that were checked, so that two readings of one URL cannot differ.
 
-Source: SPEC 3, 16.
+Source: docs/specification/storage-keys.md.
 """
 
 import functools

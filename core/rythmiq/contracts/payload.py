@@ -2,7 +2,7 @@
 
 Unknown fields are ignored, so that a newer API can talk to an older worker; `schema_definition` alone refuses them.
 
-Source: SPEC 5, 6, 16.
+Source: docs/specification/worker.md.
 """
 
 import base64

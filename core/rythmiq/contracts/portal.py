@@ -4,7 +4,7 @@ The flat v1 schema of the hand-off (`target_width, target_height, target_dpi, ma
 quality`) is a subset of it. A field that is not listed here is refused: a rule we do not know is a rule we would
 break. KB have two readings; the cap is kb x 1000 and the floor kb x 1024 bytes, so that a file is right in both.
 
-Source: SPEC 9.
+Source: docs/specification/portals.md.
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
 """Every way in which an HTTP call can be refused: one catalogue of RFC 9457 problems, each with advice.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 It holds no clock time, so that the same input and versions give the same receipt.
 
-Source: SPEC 5.
+Source: docs/specification/receipt.md.
 """
 
 from typing import Annotated, Literal, Self

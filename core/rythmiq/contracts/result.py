@@ -3,7 +3,7 @@
 It never holds recognised text, captions, file names of the user or pixels beyond the receipt's own file name.
 `text_path`, `before_path`, `detail` and a failure's `metrics` are left out where there are none, and read as null, too.
 
-Source: SPEC 5, 16.
+Source: docs/specification/worker.md.
 """
 
 import math

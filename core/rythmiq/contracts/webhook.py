@@ -3,7 +3,7 @@
 The derived token is `v1.<exp>.<hex HMAC-SHA256(secret, "{job_id}|{attempt}|{exp}")>`: it is worth something for one
 attempt of one job only, so that the webhook secret itself never leaves the API.
 
-Source: SPEC 7, 16.
+Source: docs/specification/executors.md.
 """
 
 import hashlib

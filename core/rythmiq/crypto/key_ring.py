@@ -2,7 +2,7 @@
 
 Only the API and the launcher hold one. The worker is handed the one data key of its job.
 
-Source: SPEC 6.
+Source: docs/specification/rqe1.md.
 """
 
 import base64

@@ -8,7 +8,7 @@
 The kid and the wrapped key stand outside the authenticated data, so that a rotation of the KEK rewrites the header and
 nothing else. The commitment is compared before decryption, so that no ciphertext opens under two keys.
 
-Source: SPEC 6; docs/rqe1.md.
+Source: docs/specification/rqe1.md.
 """
 
 import hmac

@@ -3,7 +3,7 @@
 The order in which a call can be refused: unknown path 404, method 405, size 413, configuration 503; then 415, 400, 401,
 422 for users, and 401, 415, 400, 422 for machines, whose secret counts before their words; then what the use case says.
 
-Source: SPEC 4, 7, 16.
+Source: docs/specification/http-api.md.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Tokens travel in `Authorization`, never in a cookie, so no credentials are allowed and `*` is as good as a list.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Collection, Iterable

@@ -1,6 +1,6 @@
 """A body of one JSON object: strict where two readers could disagree, then held against its model.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 import json

@@ -3,7 +3,7 @@
 A set is good for ten minutes. After that, or for a key id that it does not hold, it is fetched again, at most once in
 30 seconds; when that fails the keys that we have stay good.
 
-Source: SPEC 4; facts: docs/decisions.md.
+Source: docs/specification/http-api.md; docs/decisions.md.
 """
 
 import json

@@ -1,7 +1,9 @@
 """OpenAPI 3.1, made from the operations, the contracts' models and the catalogue of problems.
 
-Source: SPEC 4. Every problem of the catalogue is one response component, which says its status, title and advice; an
-operation lists, by status, the codes that it may be refused with.
+Every problem of the catalogue is one response component, which says its status, title and advice; an operation lists,
+by status, the codes that it may be refused with.
+
+Source: docs/specification/http-api.md.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Operators' programs: `Authorization: Bearer METRICS_TOKEN`.
 
-Source: SPEC 4.
+Source: docs/specification/http-api.md.
 """
 
 import hmac

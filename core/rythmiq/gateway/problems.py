@@ -1,6 +1,6 @@
 """What every refusal looks like: RFC 9457 `application/problem+json`.
 
-Source: SPEC 4.
+Source: docs/specification/http-api.md.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 What is kept as `{stage}|{upper bound in ms}` and `{stage}|sum` becomes a histogram in seconds.
 
-Source: SPEC 13; `metrics_snapshot` of infra/database/migrations.
+Source: docs/specification/observability.md; `metrics_snapshot` of infra/database/migrations.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Parameters of the query and the headers, each read or refused with its name.
 
-Source: SPEC 4, 16: bad limit, status, cursor or wait is 422.
+Source: docs/specification/http-api.md: a bad limit, status, cursor or wait is 422.
 """
 
 import re

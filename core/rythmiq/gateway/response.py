@@ -1,6 +1,6 @@
 """An answer as the handlers give it, before the platform's rules are applied.
 
-Source: SPEC 4.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Which calls a function takes, as data: the router reads it, and OpenAPI is made from it.
 
-Source: SPEC 4.
+Source: docs/specification/http-api.md.
 """
 
 import re

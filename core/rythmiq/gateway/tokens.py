@@ -3,7 +3,7 @@
 By secret only HS256 is taken; by JWKS only ES256 and RS256, and each key only with the algorithm that its own entry in
 the JWKS implies. Required: `exp`, `sub` (a UUIDv4), `aud` and `role` = authenticated, `iss` = {SUPABASE_URL}/auth/v1.
 
-Source: SPEC 4, 16; RFC 8725.
+Source: docs/specification/http-api.md; RFC 8725.
 """
 
 import base64

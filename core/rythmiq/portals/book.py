@@ -14,7 +14,7 @@ once::
 A name without a year (`aliases` of the file) leads to the portal that has it; that is the newest, and when its rules
 are past their date it is still what the book knows, and says so.
 
-Source: SPEC 9.
+Source: docs/specification/portals.md.
 """
 
 import datetime as dt

@@ -5,7 +5,7 @@ function answers one JSON document with an `outcome`; expected refusals are outc
 
 The errors are drawn in `faults`; an object store's in `contracts.store_errors`.
 
-Source: SPEC 8, 11; ARCHITECTURE.
+Source: docs/specification/database.md, docs/specification/executors.md.
 """
 
 from typing import TYPE_CHECKING

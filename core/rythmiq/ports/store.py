@@ -8,7 +8,7 @@ SEALED_TYPE = "application/octet-stream"
 
 
 class ObjectStore(Protocol):
-    """The direct calls that use cases make (SPEC 3). `timeout_s` bounds a call as a whole, its repeats included.
+    """The direct calls that use cases make. `timeout_s` bounds a call as a whole, its repeats included.
 
     Raises, each method: StoreError, one of its kinds (`contracts.store_errors`).
     """

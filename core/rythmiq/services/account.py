@@ -1,6 +1,6 @@
 """GET /account: credits, the ledger's latest entries, limits.
 
-Source: SPEC 4, 8, 16.
+Source: docs/specification/http-api.md, docs/specification/credits.md.
 """
 
 from rythmiq.contracts.api import AccountAnswer, AccountLimits, Credits, LedgerEntry

@@ -1,6 +1,6 @@
 """Data keys between the database, which keeps them wrapped and as base64, and the ring.
 
-Source: SPEC 6.
+Source: docs/specification/rqe1.md.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """From a job that the database has started to one that the executor has: seal, store, submit.
 
-Source: SPEC 6, 7, 11, 16.
+Source: docs/specification/executors.md, docs/specification/rqe1.md.
 """
 
 from dataclasses import dataclass, field

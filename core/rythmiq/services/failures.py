@@ -1,6 +1,6 @@
 """Failures that arise outside the worker, in the words of the one catalogue.
 
-Source: SPEC 5.
+Source: docs/specification/worker.md.
 """
 
 from typing import Any

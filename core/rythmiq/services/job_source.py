@@ -1,6 +1,6 @@
 """What a new job is made from: a key of the caller's own in our bucket, or a URL that may be fetched.
 
-Source: SPEC 2, 3, 4, 16.
+Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """How a job looks to its owner: the view and its ETag, the lines of a list and its cursor.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Jobs as their owner sees them: create, view, list, delete.
 
-Source: SPEC 2, 3, 4, 6, 16.
+Source: docs/specification/http-api.md, docs/specification/executors.md.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 The document is checked against its receipt before it goes in, so that what a portal is sent is what was proved.
 
-Source: SPEC 2, 7, 16.
+Source: docs/specification/executors.md, docs/specification/storage-keys.md.
 """
 
 import hashlib

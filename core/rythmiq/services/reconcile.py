@@ -1,6 +1,6 @@
 """The tick: one bounded step that heals what was lost and starts what waits. Any number may run at once.
 
-Source: SPEC 11, 16.
+Source: docs/specification/executors.md.
 """
 
 from collections import Counter, deque

@@ -1,6 +1,6 @@
 """GET /portals, GET /portals/{portal}: the rule book, for everybody.
 
-Source: SPEC 4, 9.
+Source: docs/specification/http-api.md, docs/specification/portals.md.
 """
 
 import datetime as dt

@@ -1,9 +1,9 @@
 """The end of an attempt: from what the launcher reports to exactly one terminal state, ZIP and settlement.
 
-The order of checks is SPEC 16's: unknown job, foreign keys, terminal, pending, stale or future attempt; the database
+The order of checks: unknown job, foreign keys, terminal, pending, stale or future attempt; the database
 judges, under the lock of the job's row, so that of any number of deliveries one settles.
 
-Source: SPEC 7, 16.
+Source: docs/specification/executors.md.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """POST /uploads: a place to upload to and a key to seal under, or both of them again.
 
-Source: SPEC 3, 4, 6, 16.
+Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 """
 
 import uuid

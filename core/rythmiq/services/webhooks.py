@@ -1,6 +1,6 @@
 """What the launcher may say to us, and who may say it.
 
-Source: SPEC 7, 16.
+Source: docs/specification/executors.md.
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """Settings, read once from an environment into a frozen model.
 
-`-` and the empty string read as unset (doctl refuses both empty and missing values, SPEC 12). One message lists every
+`-` and the empty string read as unset (doctl refuses both empty and missing values). One message lists every
 problem by name and never shows a value. Plain pydantic, not pydantic-settings: that costs a function 60 ms of cold
 start (facts: docs/decisions.md). For the same reason each class is made when it is first asked for: a process reads one
 or two of them.

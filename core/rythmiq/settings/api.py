@@ -1,6 +1,6 @@
 """What functions read that start no worker: one class a concern, and one a function, which has the concerns it needs.
 
-`project.yml` lists exactly those variables for each (SPEC 12).
+`project.yml` lists exactly those variables for each.
 """
 
 from collections.abc import Iterator, Mapping
@@ -109,7 +109,7 @@ class EncryptionSettings(EnvironmentSettings):
 
 
 class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
-    """A store, and whether plaintext may stand there (SPEC 6)."""
+    """A store, and whether plaintext may stand there."""
 
     @property
     def plaintext_allowed(self) -> bool:

@@ -11,7 +11,7 @@ from rythmiq.settings.words import Bucket, KeyRingText, Origin, Seconds, comma_s
 
 
 class WorkerSettings(EnvironmentSettings):
-    """What the worker reads (SPEC 12, 16)."""
+    """What the worker reads."""
 
     spaces_endpoint: Origin
     spaces_region: str
@@ -37,12 +37,12 @@ class WorkerSettings(EnvironmentSettings):
 
     @property
     def plaintext_allowed(self) -> bool:
-        """Whether a job without encryption may run (SPEC 6): on loopback, or outside prod when the operator says so."""
+        """Whether a job without encryption may run: on loopback, or outside prod when the operator says so."""
         return self.store_is_on_loopback or (self.allow_plaintext == "yes" and self.service_env != "prod")
 
 
 class LauncherSettings(EnvironmentSettings):
-    """What the launcher reads beside the worker's own variables, which it passes on (SPEC 11)."""
+    """What the launcher reads beside the worker's own variables, which it passes on."""
 
     encryption_keys: KeyRingText | None = None
     job_timeout_s: Seconds = 240.0

@@ -4,7 +4,7 @@
 process: settings, clients, keys. Settings that cannot be used are read again at the next call, and until then answered
 by 503 NOT_CONFIGURED.
 
-Source: ARCHITECTURE; SPEC 4, 11, 12.
+Source: docs/architecture.md, docs/specification/configuration.md.
 """
 
 import importlib

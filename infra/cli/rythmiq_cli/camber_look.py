@@ -3,7 +3,7 @@
 None of it makes a job, but for the last step, which is asked for by name: what is sent to where jobs are made cannot be
 one, an empty object or an object where a text has to be. Of answers names are shown, never values.
 
-Source: facts/camber.md 2; `adapters/camber/wire.py`.
+Source: docs/camber.md.
 """
 
 import asyncio

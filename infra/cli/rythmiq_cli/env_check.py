@@ -4,7 +4,7 @@ Three rules meet here: doctl's (every `${NAME}` of project.yml has a value, `-` 
 inside double quotes of YAML), the settings' own, and those between components (the worker must name the API's store).
 No value is ever told.
 
-Source: SPEC 12; facts of doctl's deployer, docs/deploy.md.
+Source: docs/specification/configuration.md; doctl's deployer as in docs/digitalocean-functions.md.
 """
 
 import re

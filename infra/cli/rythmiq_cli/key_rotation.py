@@ -7,7 +7,7 @@ one finds nothing to do. What does not unwrap stays as it is and is counted.
 An object that is written anew begins its retention anew (a store knows no other date). One that is deleted meanwhile
 stays deleted where the store honours `If-Match`.
 
-Source: SPEC 6.
+Source: docs/specification/rqe1.md.
 """
 
 import base64

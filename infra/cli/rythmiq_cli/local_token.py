@@ -3,7 +3,7 @@
 They are minted for no other: `SERVICE_ENV` must not say anything but dev, and both the service and the issuer must be
 on loopback.
 
-Source: SPEC 14.
+Source: docs/specification/commands.md.
 """
 
 import os

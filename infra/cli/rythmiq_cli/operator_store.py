@@ -1,6 +1,6 @@
 """The bucket as an operator sees it: its settings, by boto3, which the service itself does without.
 
-Checksums are `when_required`: with boto3's defaults a Ceph RGW over TLS answers 411 to uploads (SPEC 3).
+Checksums are `when_required`: with boto3's defaults a Ceph RGW over TLS answers 411 to uploads.
 """
 
 import os

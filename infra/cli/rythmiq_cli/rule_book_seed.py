@@ -5,7 +5,7 @@ such migration is the whole book: the rules of a version that is there already b
 the book no longer has stay, for the jobs that are pinned to them, and are no longer current. Aliases are replaced as a
 whole. A row holds what a slot states, so that a new rule changes no slot that does not use it.
 
-Source: SPEC 8, 9.
+Source: docs/specification/database.md, docs/specification/portals.md.
 """
 
 import json

@@ -4,7 +4,7 @@ The policy and the lifecycle keep what others have put there; ours are told apar
 whole. Nothing is written that stands there already. A policy after which an ordinary upload is refused (moto, for one,
 reads no conditions) is taken back: the bucket is left working, and the outcome says so.
 
-Source: SPEC 3; facts of Ceph RGW 16.2, on which the rig test runs it.
+Source: docs/specification/storage-keys.md; Ceph RGW 16.2, on which the rig test runs it.
 """
 
 import contextlib

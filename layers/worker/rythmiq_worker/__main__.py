@@ -1,6 +1,6 @@
 """`python -m rythmiq_worker`: one JSON document on STDIN, one on STDOUT, exit 0.
 
-Source: SPEC 5.
+Source: docs/specification/worker.md.
 """
 
 import gc

@@ -2,7 +2,7 @@
 
 What it refuses, it refuses before anything is fetched; messages name fields and never values.
 
-Source: SPEC 2, 3, 5, 6, 16.
+Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
 import datetime as dt

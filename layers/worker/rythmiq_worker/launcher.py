@@ -15,7 +15,7 @@ Exit codes:
 78  the environment cannot be used
 ==  ===============================================================================================================
 
-Source: SPEC 11.
+Source: docs/specification/executors.md.
 """
 
 import os

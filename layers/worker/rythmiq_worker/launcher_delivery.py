@@ -3,7 +3,7 @@
 The object is what the reconciler finds when the webhook is lost; so it comes first, and a store that does not take it
 does not keep the webhook from being sent.
 
-Source: SPEC 7, 11, 16.
+Source: docs/specification/executors.md.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from rythmiq_worker.launcher_termination import TerminatedError, Termination
 _MAX_ANSWER_BYTES = 16 * 1024
 _TERMINATED_PAUSE_S = 1.0
 _FINAL = frozenset({401, 404, 410})
-"""Answers that no repeat changes: not allowed, no such job, gone (SPEC 11)."""
+"""Answers that no repeat changes: not allowed, no such job, gone (docs/specification/executors.md)."""
 
 Delivered = Literal["delivered", "refused", "undelivered", "broken_off"]
 _T = TypeVar("_T")

@@ -11,7 +11,7 @@ class Limits:
         kill_grace_s: between SIGTERM and SIGKILL to the worker's group.
         store_try_s: one try of fetching the dispatch object or storing the result.
         store_pauses_s: between tries; there is one try more than there are pauses.
-        webhook_try_s: for one answer: the API may build and store a ZIP meanwhile (SPEC 16).
+        webhook_try_s: for one answer: the API may build and store a ZIP meanwhile.
         webhook_total_s: no try of the webhook begins later than this after the first.
         webhook_pause_s: before the second try; each pause is twice the one before it.
         webhook_most_pause_s: the longest pause, also when the API asks for more by Retry-After.

@@ -3,7 +3,7 @@
 The worker's events pass as they are. What a library prints is no event and may quote what it read: outside `dev` it is
 counted and not shown.
 
-Source: SPEC 13.
+Source: docs/specification/observability.md.
 """
 
 import json

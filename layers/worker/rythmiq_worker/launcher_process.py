@@ -5,7 +5,7 @@ the worker may know of the environment is a list of names; it gets the payload o
 launcher adopts whatever the worker's processes leave behind, also out of the worker's session, and kills it; the worker
 dies with the launcher; and it is the worker, not the launcher, that the kernel ends first when memory runs out.
 
-Source: SPEC 5, 11.
+Source: docs/specification/worker.md, docs/specification/executors.md.
 """
 
 import contextlib

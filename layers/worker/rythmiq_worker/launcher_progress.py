@@ -3,7 +3,7 @@
 The one thread of the launcher: an API that does not answer must not keep it from reading the worker's pipes. It starts
 after the worker has been forked.
 
-Source: SPEC 7, 11.
+Source: docs/specification/executors.md.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """What the worker's end means for the job: its own result, or an INTERNAL_ERROR that says why there is none.
 
-Source: SPEC 5, 11.
+Source: docs/specification/worker.md, docs/specification/executors.md.
 """
 
 import signal

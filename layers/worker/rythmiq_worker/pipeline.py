@@ -1,6 +1,6 @@
 """One job: a payload's bytes in, one result out, whatever happens between.
 
-Source: SPEC 5.
+Source: docs/specification/worker.md.
 """
 
 import importlib

@@ -4,5 +4,5 @@ Verified against a fake that was built from other people's live runs (`tests/con
 Camber. `rythmiq camber doctor` is how the holder of a key verifies the rest; `wire.py` holds every name that it may
 find different.
 
-Source: SPEC 11; facts/camber.md.
+Source: docs/specification/executors.md, docs/camber.md.
 """

@@ -3,7 +3,7 @@
 Arguments are a list and no shell reads them; the key goes by the environment, which other users of the machine do not
 see; the question that `job create` asks is answered with `y`.
 
-Source: SPEC 11; facts/camber.md 1.1 and 6.
+Source: docs/specification/executors.md, docs/camber.md.
 """
 
 import asyncio

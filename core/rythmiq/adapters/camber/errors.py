@@ -9,7 +9,7 @@
     │                            5xx it is looked up all the same: a gateway may have given up before Camber did
     └── CamberAmbiguousError     it may have taken what was sent, and the answer was lost
 
-Source: facts/camber.md 6.
+Source: docs/camber.md.
 """
 
 from rythmiq.contracts.errors import RythmiqError

@@ -3,7 +3,7 @@
 It takes no deadline, cannot be told to stop a job and makes no promise about a repeated submit: attempts are fenced by
 their dispatch objects, and a submit whose answer was lost is looked up by its command before it is repeated.
 
-Source: SPEC 11, 16; facts/camber.md 4 and 6.
+Source: docs/specification/executors.md, docs/camber.md.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Every call has connections of its own: a function makes one a minute at most, and an event loop ends with its call.
 
-Source: SPEC 11; facts/camber.md 2 and 6.
+Source: docs/camber.md.
 """
 
 import json

@@ -3,7 +3,7 @@
 What is submitted is a command of fixed words and UUIDs. The payload itself never goes to Camber: it stands sealed in
 the object store (`services.dispatch`), where the launcher that the command starts fetches it.
 
-Source: SPEC 11; facts/camber.md 4 and 6.
+Source: docs/specification/executors.md, docs/camber.md.
 """
 
 import re

@@ -3,8 +3,8 @@
 Each is `verified` (somebody saw it live) or `inferred` (nobody did), with the evidence. What is inferred can be set
 from the environment, so that a name that proves to be another needs no release; `rythmiq camber doctor` says which.
 
-Source: facts/camber.md 1 and 2, by its tags: DOC Camber's documentation, FIELD other people's live runs written down in
-public, INFERRED ours.
+Source: docs/camber.md. DOC is Camber's documentation, FIELD other people's live runs written down in public,
+INFERRED ours.
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 Requests refuse unknown fields; answers are what OpenAPI says they are.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """`api/account`.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

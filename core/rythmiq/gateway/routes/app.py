@@ -1,6 +1,6 @@
 """`api/app`: the page, and what programs read instead of it.
 
-Source: SPEC 4, 14.
+Source: docs/specification/http-api.md, docs/specification/commands.md.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -3,7 +3,7 @@
 Shallow says that the function runs, and nothing else: it needs no configuration and asks nobody. Deep says what is
 wrong, to the operator who asks.
 
-Source: SPEC 4, 16.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -1,6 +1,6 @@
 """`internal/metrics`.
 
-Source: SPEC 4, 13.
+Source: docs/specification/observability.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

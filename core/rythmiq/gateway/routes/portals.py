@@ -1,6 +1,6 @@
 """`api/portals`: the rule book, which changes only with a release.
 
-Source: SPEC 4, 9.
+Source: docs/specification/http-api.md, docs/specification/portals.md.
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
 """`internal/reconcile`: one tick, for an operator, pg_cron or the platform's scheduler.
 
-Source: SPEC 4, 11.
+Source: docs/specification/http-api.md, docs/specification/executors.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

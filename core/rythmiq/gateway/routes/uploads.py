@@ -1,6 +1,6 @@
 """`api/uploads`.
 
-Source: SPEC 4.
+Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

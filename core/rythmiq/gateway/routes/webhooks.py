@@ -1,6 +1,6 @@
 """`internal/webhooks`: what the launcher reports.
 
-Source: SPEC 7, 16.
+Source: docs/specification/executors.md.
 """
 
 from collections.abc import Callable, Collection, Sequence

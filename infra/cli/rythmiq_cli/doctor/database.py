@@ -3,7 +3,7 @@
 What the migrations make is read from the migrations themselves. Nothing is written: the one statement that would is
 expected to be refused, and is rolled back.
 
-Source: SPEC 8; infra/database/README.md.
+Source: docs/specification/database.md; infra/database/README.md.
 """
 
 import datetime as dt

@@ -2,7 +2,7 @@
 
 Every refusal that is asked for is one that changes nothing: calls without a token, and preflights.
 
-Source: SPEC 4; facts of the platform's answers (docs/decisions.md).
+Source: docs/specification/http-api.md; the platform's answers as in docs/digitalocean-functions.md.
 """
 
 import datetime as dt

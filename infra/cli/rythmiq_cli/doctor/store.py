@@ -3,7 +3,7 @@
 Everything is written under `raw/` of two users and jobs that are drawn anew and are nobody's, and is deleted again at
 the end.
 
-Source: SPEC 3; facts of Ceph RGW 16.2 (tests/contract/test_store_agreement.py).
+Source: docs/specification/storage-keys.md; Ceph RGW 16.2 as measured by tests/contract/test_store_agreement.py.
 """
 
 import datetime as dt

@@ -4,7 +4,7 @@
 when this process is killed (`tether`). Parts that end are started again on their old ports (`supervisor`). A directory
 keeps data, secrets and ports over restarts; only one cloud runs in it at a time.
 
-Source: SPEC 14; the issue's point 5.
+Source: docs/specification/commands.md.
 """
 
 import contextlib

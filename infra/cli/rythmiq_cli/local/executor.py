@@ -12,7 +12,7 @@ cancel, and no webhook but the launcher's own.
 `python -m rythmiq_cli.local.executor --port 0 --data-dir DIR` prints one JSON line `{"url": ...}` when it is ready. A
 launcher gets the worker's variables, ENCRYPTION_KEYS and JOB_TIMEOUT_S, and nothing else of the environment.
 
-Source: SPEC 11, 14; facts/camber.md 7.1.
+Source: docs/specification/executors.md, docs/specification/commands.md.
 """
 
 import argparse

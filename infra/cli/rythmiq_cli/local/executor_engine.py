@@ -6,7 +6,7 @@ One thread, the caller of `run`, starts and ends processes; others hand orders i
 before anybody hears of it. After a kill, queued orders are started, launchers that still run are known again by number
 and instant of start, and one that vanished is FAILED unless its log says how it ended.
 
-Source: SPEC 11; facts/camber.md 7.1.
+Source: docs/specification/executors.md.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 A plan is a JSON file, a list of faults; each names a job and an attempt, or any. It is read again at every use, so that
 a test can plan a fault for a job whose id it has just learnt, and take it back. Without a file there are none.
 
-Source: SPEC 11; facts/camber.md 2, 7.1.
+Source: docs/specification/executors.md, docs/camber.md.
 """
 
 from pathlib import Path

@@ -7,7 +7,7 @@ refuses every `x-amz-*` header that arrives unsigned, as patched stores do (CVE-
 The string to sign and the signature are botocore's; the canonical request is made here from the request as it arrived,
 so that a fault of our adapter and a fault of the guard cannot hide each other.
 
-Source: SPEC 3; status codes as measured on Ceph RGW 16.2.
+Source: docs/specification/storage-keys.md; status codes as measured on Ceph RGW 16.2.
 """
 
 import base64

@@ -3,7 +3,7 @@
 Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression, file name) fail a job. Soft ones
 (background, face, sharpness, legibility) leave the file standing and say what to do better.
 
-Source: SPEC 5, 9.
+Source: docs/specification/receipt.md, docs/specification/portals.md.
 """
 
 from rythmiq.contracts.keys import sanitize_filename

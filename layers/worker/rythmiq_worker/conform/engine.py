@@ -1,6 +1,6 @@
 """`conform`: a picture and a slot's rules in, a file that fits and its receipt out.
 
-Source: SPEC 10.
+Source: docs/specification/worker.md, docs/specification/receipt.md.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 A leaning head is levelled by turning the picture about it; what is then taken is a rectangle of the turned picture that
 lies inside the pixels there are.
 
-Source: SPEC 9, 10.
+Source: docs/specification/portals.md.
 """
 
 import math

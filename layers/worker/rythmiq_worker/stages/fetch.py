@@ -1,6 +1,6 @@
 """FETCH: get the upload and open it.
 
-Source: SPEC 3, 5, 6.
+Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
 import time

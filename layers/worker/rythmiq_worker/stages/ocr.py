@@ -2,7 +2,7 @@
 
 Nothing of a text engine is imported for a slot that reads no text.
 
-Source: SPEC 10, 16.
+Source: docs/specification/worker.md.
 """
 
 import math

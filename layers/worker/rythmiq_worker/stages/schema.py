@@ -1,6 +1,6 @@
 """SCHEMA: make the file that the portal takes, and measure it.
 
-Source: SPEC 5, 9, 10.
+Source: docs/specification/worker.md, docs/specification/receipt.md.
 """
 
 import datetime as dt

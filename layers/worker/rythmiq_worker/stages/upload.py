@@ -1,6 +1,6 @@
 """UPLOAD: store the document, its preview and text, and the master last, sealed when the job is.
 
-Source: SPEC 2, 10, 16.
+Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
 import io
