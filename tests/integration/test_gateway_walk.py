@@ -181,6 +181,20 @@ def test_a_long_poll_ends_with_its_time_and_with_the_job(doors: Doors, rig: Rig,
     assert rig.clock.monotonic_s() == before_s
 
 
+def test_a_long_poll_until_the_end_waits_for_nothing_else(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    etag = show(doors, user, job_id).headers["etag"]
+    rig.database.job_progress(job_id, 1, "decode")
+    before_s = rig.clock.monotonic_s()
+    assert show(doors, user, job_id, "wait=4&until=ended", **{"If-None-Match": etag}).body["stage"] == "decode"
+    assert rig.clock.monotonic_s() - before_s == pytest.approx(4)
+
+
+def test_a_wait_until_something_else_is_refused(doors: Doors, rig: Rig, user: User) -> None:
+    job_id = create(doors, rig, user).body["job_id"]
+    assert list(show(doors, user, job_id, "wait=4&until=done").wrong_fields) == ["/until"]
+
+
 @pytest.mark.parametrize("query", ["wait=11", "wait=-1", "wait=soon", "wait=", "wait=1&wait=2"])
 def test_a_bad_wait_is_refused(doors: Doors, rig: Rig, user: User, query: str) -> None:
     job_id = create(doors, rig, user).body["job_id"]

@@ -190,6 +190,38 @@ def test_a_long_poll_answers_at_once_what_the_client_does_not_know(rig: Rig, use
     assert rig.clock.monotonic_s() == began_s
 
 
+def test_a_long_poll_until_the_end_is_not_answered_by_a_stage(
+    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by what the client does not know of; and not long after the end."""
+    accepted = rig.create(user)
+    etag = look(rig, user, accepted.job_id).etag
+    rig.database.job_progress(accepted.job_id, 1, "decode")
+    began_s = rig.clock.monotonic_s()
+    sleep = rig.clock.sleep
+
+    def meanwhile(seconds: float) -> None:
+        sleep(seconds)
+        if rig.clock.monotonic_s() - began_s >= 1 and rig.view(user, accepted.job_id).status == "processing":
+            rig.webhooks.receive(rig.work(accepted.job_id))
+
+    monkeypatch.setattr(rig.clock, "sleep", meanwhile)
+    view = look(rig, user, accepted.job_id, wait_s=10, until_ended=True, if_none_match=etag).view
+    assert view is not None
+    assert view.status == "completed"
+    assert 1 <= rig.clock.monotonic_s() - began_s <= 1.25
+
+
+def test_a_long_poll_until_the_end_ends_in_its_time(rig: Rig, user: User) -> None:
+    """With the job as it is by then."""
+    accepted = rig.create(user)
+    began_s = rig.clock.monotonic_s()
+    view = look(rig, user, accepted.job_id, wait_s=4, until_ended=True).view
+    assert view is not None
+    assert view.status == "processing"
+    assert rig.clock.monotonic_s() - began_s == pytest.approx(4)
+
+
 # --- many jobs --------------------------------------------------------------------------------------------------------
 
 

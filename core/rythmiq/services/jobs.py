@@ -54,7 +54,9 @@ TOO_MANY_JOBS_RETRY_S = 30
 STORE_RETRY_S = 5
 _HEAD_S = 5.0
 _REMOVAL_S = 10.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_GROWTH = 0.25, 2.0, 1.5
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 2.0
+_PAUSE_SHARE = 0.2
+"""Of the time waited so far: a long poll learns of a change late by a quarter second, or by this share of its wait."""
 _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
 
 
@@ -197,12 +199,20 @@ class Jobs:
 
     # --- view and list --------------------------------------------------------------------------------------------
 
-    def view(
-        self, caller: Caller, job_id: str, *, base_url: str, wait_s: float = 0.0, if_none_match: str | None = None
+    def view(  # noqa: PLR0913  the parameters of a long poll
+        self,
+        caller: Caller,
+        job_id: str,
+        *,
+        base_url: str,
+        wait_s: float = 0.0,
+        until_ended: bool = False,
+        if_none_match: str | None = None,
     ) -> Viewed:
-        """Show one's own job; with `wait_s` wait that long for a change. The gateway bounds `wait_s`.
+        """Show one of the caller's jobs, after waiting up to `wait_s` for a change, or for its end with `until_ended`.
 
-        A change is one that the client does not know of: against `if_none_match`, else since the call.
+        A change is one that the client does not know of: against `if_none_match`, else since the call. The gateway
+        bounds `wait_s`.
 
         Raises:
             ProblemError: NOT_FOUND, NOT_CONFIGURED.
@@ -212,7 +222,8 @@ class Jobs:
         if row.overdue:
             row = self._healed(caller, job_id)
         if wait_s > 0:
-            row = self._changed(caller, row, wait_s, if_none_match)
+            known = self._etag(row) if if_none_match is None else if_none_match
+            row = self._awaited(caller, row, wait_s, None if until_ended else known)
         etag = self._etag(row)
         retry_after_s = None
         if not is_terminal(row):
@@ -241,16 +252,15 @@ class Jobs:
             log("tick_trouble", level="warning", job_id=job_id, reason=str(error))
         return self._row(caller, job_id)
 
-    def _changed(self, caller: Caller, row: JobRow, wait_s: float, if_none_match: str | None) -> JobRow:
-        known = self._etag(row) if if_none_match is None else if_none_match
-        ends_at = self._clock.monotonic_s() + wait_s
-        pause_s = _FIRST_PAUSE_S
-        while not is_terminal(row) and matches(known, self._etag(row)):
-            left_s = ends_at - self._clock.monotonic_s()
-            if left_s <= 0:
+    def _awaited(self, caller: Caller, row: JobRow, wait_s: float, known_etag: str | None) -> JobRow:
+        """Poll the row until the job has ended, or until its ETag differs from `known_etag`, for at most `wait_s`."""
+        began_at = self._clock.monotonic_s()
+        while not is_terminal(row) and (known_etag is None or matches(known_etag, self._etag(row))):
+            waited_s = self._clock.monotonic_s() - began_at
+            if waited_s >= wait_s:
                 break
-            self._clock.sleep(min(pause_s, left_s))
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * _PAUSE_GROWTH)
+            pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, _PAUSE_SHARE * waited_s))
+            self._clock.sleep(min(pause_s, wait_s - waited_s))
             row = self._row(caller, row.job_id)
         return row
 

@@ -24,6 +24,7 @@ MAX_CURSOR_CHARS = 500
 MARGIN_S = 2.0
 """A long poll ends this long before the platform would end the call."""
 _STATUSES = get_args(JobStatus)
+_UNTIL = ("change", "ended")
 _JOB_ID = Parameter("job_id", "path", "Of one of the caller's own jobs.", {"type": "string", "format": "uuid"})
 
 CREATE = Operation(
@@ -89,7 +90,7 @@ SHOW = Operation(
     name="showJob",
     method="GET",
     path="/{job_id}",
-    summary="Show one of one's own jobs; with `wait`, when it changes.",
+    summary="Show one of one's own jobs; with `wait`, when it changes or ends.",
     access="user",
     parameters=(
         _JOB_ID,
@@ -98,6 +99,12 @@ SHOW = Operation(
             "query",
             "Seconds to wait for a change: from what `If-None-Match` names, else from the present state.",
             {"type": "number", "minimum": 0, "maximum": 10, "default": 0},
+        ),
+        Parameter(
+            "until",
+            "query",
+            "What `wait` waits for: `change`, or `ended` for the end of the job alone.",
+            {"enum": list(_UNTIL), "default": "change"},
         ),
         Parameter("If-None-Match", "header", "The `ETag` of an earlier answer."),
     ),
@@ -177,6 +184,7 @@ def _list(parts: Parts, call: Call) -> Response:
 def _show(parts: Parts, call: Call) -> Response:
     parameters = Parameters(call.request)
     wait_s = parameters.seconds("wait", most=parts.wait_max_s)
+    until = parameters.choice("until", _UNTIL)
     parameters.done()
     most_s = max(0.0, call.request.remaining_s(default=parts.wait_max_s + MARGIN_S) - MARGIN_S)
     viewed = parts.jobs.view(
@@ -184,6 +192,7 @@ def _show(parts: Parts, call: Call) -> Response:
         call.path["job_id"],
         base_url=parts.base_url,
         wait_s=min(wait_s, most_s),
+        until_ended=until == "ended",
         if_none_match=call.request.header("if-none-match"),
     )
     headers = {"ETag": viewed.etag}
