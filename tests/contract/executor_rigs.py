@@ -11,12 +11,12 @@ from rythmiq.adapters.camber.service import CamberService
 from rythmiq.adapters.camber.wire import JobTerms, Wire
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
 from rythmiq.adapters.local_executor import LocalExecutor
-from rythmiq.adapters.memory import MemoryExecutor
 from rythmiq.ports import Executor, Order
 from tests.contract.fake_camber import KEY, PATH, FakeCamber
 from tests.contract.fake_runs import FakeRuns
 from tests.contract.kubernetes_stub import TOKEN
 from tests.integration.executor_run import RunningExecutor
+from tests.support.memory import MemoryExecutor
 
 NOBODY = "http://127.0.0.1:9"
 IMAGE = "registry.example/rythmiq@sha256:" + 64 * "0"

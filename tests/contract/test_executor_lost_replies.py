@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 from rythmiq.adapters.camber.executor import CamberExecutor
-from rythmiq.adapters.memory import FixedClock, MemoryExecutor, MemoryStore
 from rythmiq.contracts.payload import StorageReference
 from rythmiq.ports import Capacity, Database, Executor, OverdueJob, TickWork
 from rythmiq.services.dispatch import Dispatcher, DispatchTerms
@@ -25,6 +24,7 @@ from tests.contract.fake_camber import Plan as CamberPlan
 from tests.contract.fake_runs import FakeRuns
 from tests.contract.kubernetes_stub import KubernetesStub
 from tests.contract.kubernetes_stub import Plan as KubernetesPlan
+from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 
 JOBS, LOST, SEED = 1_000, 0.2, 20261123
 AT = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -4,7 +4,6 @@ import datetime as dt
 
 import pytest
 
-from rythmiq.adapters.memory import FixedClock, MemoryStore
 from rythmiq.contracts.keys import InvalidKeyError
 from rythmiq.contracts.store_errors import AccessDeniedError, PreconditionFailedError
 from tests.contract.store_clients import Client, Upload
@@ -16,6 +15,7 @@ from tests.contract.test_store import (  # noqa: F401  the suite runs here too, 
     test_an_object_of_a_megabyte_survives,
     test_delete_may_be_repeated,
 )
+from tests.support.memory import FixedClock, MemoryStore
 
 
 class MemoryClient:

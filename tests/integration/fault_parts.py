@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rythmiq.adapters.memory import Execution, FixedClock, MemoryExecutor, MemoryStore
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.keys import OutputKey, RawKey, parse_key
 from rythmiq.contracts.webhook import WebhookBody
@@ -24,6 +23,7 @@ from rythmiq.ports import (
     ExecutorUnclearError,
     Order,
 )
+from tests.support.memory import Execution, FixedClock, MemoryExecutor, MemoryStore
 
 CLOCK = """
 create or replace function public.instant() returns timestamptz language sql stable set search_path = ''

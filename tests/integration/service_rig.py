@@ -19,7 +19,6 @@ import psycopg
 import pytest
 
 from rythmiq.adapters.database import SqlDatabase
-from rythmiq.adapters.memory import FixedClock, MemoryExecutor, MemoryStore
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.api import JobAccepted, JobRequest, JobView, UploadAnswer, UploadRequest
@@ -50,6 +49,7 @@ from rythmiq.services.settle import Settlement
 from rythmiq.services.uploads import Uploads, UploadTerms
 from rythmiq.services.webhooks import Webhooks
 from tests.postgres_fixture import PostgresForTests
+from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 
 BASE_URL = "https://api.test"
 SECRET = "a webhook secret of a test"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.api import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
@@ -15,6 +14,7 @@ from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.ports import Capacity, DatabaseUnavailableError, JobCreated
 from rythmiq_worker.launcher_dispatch import payload_of
 from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
+from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

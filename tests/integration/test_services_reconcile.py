@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
 from rythmiq.contracts.store_errors import StoreUnavailableError
@@ -12,6 +11,7 @@ from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.ports import Capacity, DatabaseUnavailableError, Order, StartedJob
 from rythmiq.services.reconcile import TickReport
 from tests.integration.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
+from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.keys import master_key, output_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.result import Success
@@ -30,6 +29,7 @@ from tests.integration.service_rig import (
     service_database,
     user,
 )
+from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.api import UploadAnswer
 from rythmiq.contracts.keys import master_key
 from rythmiq.contracts.payload import Payload
@@ -13,6 +12,7 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq_worker.launcher_dispatch import payload_of
 from tests.integration.service_rig import PHOTO, Rig, User, rig, service_database, user
+from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

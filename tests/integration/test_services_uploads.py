@@ -13,7 +13,7 @@ from rythmiq.services.uploads import Uploads, UploadTerms
 from tests.integration.service_rig import PHOTO, Rig, User, rig, service_database, user
 
 if TYPE_CHECKING:
-    from rythmiq.adapters.memory import SignedPlace
+    from tests.support.memory import SignedPlace
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from rythmiq.adapters.memory import Fault
 from rythmiq.contracts.api import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
@@ -14,6 +13,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.ports import Capacity
 from rythmiq.services.jobs import Viewed
 from tests.integration.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
+from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

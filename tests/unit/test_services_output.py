@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.adapters.memory import FixedClock, MemoryStore
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, Metrics, Success
@@ -19,6 +18,7 @@ from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports import SettlingJob
 from rythmiq.services.data_keys import JobDataKey, mint
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
+from tests.support.memory import FixedClock, MemoryStore
 
 USER, JOB, DOC = (f"{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000" for n in "123")
 DOCUMENT = b"%PDF-1.7 a document"

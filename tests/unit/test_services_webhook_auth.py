@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.adapters.memory import FixedClock
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.webhook import derive_token
 from rythmiq.services.webhooks import WebhookAuth
+from tests.support.memory import FixedClock
 
 SECRET, PREVIOUS = "the secret of this month", "the secret of last month"
 JOB = "11111111-1111-4111-8111-111111111111"

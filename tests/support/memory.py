@@ -1,9 +1,7 @@
-"""A store, an executor and a clock in memory, shipped so that a use case can be tried without anything outside.
+"""A store, an executor and a clock in memory for tests.
 
-Each misbehaves on order: a `Fault` makes a call of the store fail, before or after its effect; the executor's plan says
-what becomes of each submit. All are safe to use from several threads.
-
-Source: docs/specification/storage-keys.md, docs/specification/executors.md.
+Each fails on order: a `Fault` makes a call of the store fail, before or after its effect; the executor's plan says what
+becomes of each submit. All are safe to use from several threads.
 """
 
 import contextlib

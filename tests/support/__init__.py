@@ -1,0 +1,1 @@
+"""What several suites share: stand-ins, rigs and clients."""
