@@ -1,10 +1,8 @@
 """What the executor suite needs of each executor: the adapter, and a hand on what it starts."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
-from rythmiq.adapters.camber.cli_transport import CliTransport
 from rythmiq.adapters.camber.executor import CamberExecutor
 from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.service import CamberService
@@ -138,12 +136,6 @@ def camber_in_process(fake: FakeCamber, *, key: str = KEY, wire: Wire = WIRE) ->
     """Without one."""
     transport = HttpTransport("https://camber.test/api/cli", key, terms=TERMS, wire=wire, http=fake.http)
     return CamberExecutor(CamberService("", "", terms=TERMS, wire=wire, transport=transport))
-
-
-def camber_over_command(binary: str | Path, *, key: str = KEY, timeout_s: float = 30.0) -> CamberExecutor:
-    """Over the command line."""
-    transport = CliTransport(str(binary), key, terms=TERMS, wire=WIRE, timeout_s=timeout_s)
-    return CamberExecutor(CamberService("", "", terms=TERMS, transport=transport))
 
 
 def kubernetes_terms(url: str, *, token: str = TOKEN, authorities: str | None = None) -> KubernetesTerms:

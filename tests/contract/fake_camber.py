@@ -5,22 +5,19 @@ their query; validation errors that name fields; 401 for a wrong key; `404 {"mes
 there is not, cancelling among them; logs that are refused for a cancelled job. Jobs may stay PENDING, be CANCELLED for
 it, or start long after everybody gave up.
 
-What goes wrong with the next requests is planned. The same fake answers in process (`FakeCamber.http`), over a socket
-(`serve`) and behind a `camber` command (`install_command`).
+What goes wrong with the next requests is planned. The same fake answers in process (`FakeCamber.http`) and over a
+socket (`serve`).
 """
 
 import contextlib
 import json
 import re
 import shlex
-import stat
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -225,15 +222,6 @@ class FakeCamber:
             finally:
                 server.shutdown()
                 thread.join()
-
-
-def install_command(folder: Path, url: str) -> str:
-    """Write a `camber` program that talks to the fake at `url`; its path."""
-    program = folder / "camber"
-    source = Path(__file__).with_name("fake_camber_command.py").read_text(encoding="utf-8")
-    program.write_text(f"#!{sys.executable} -IS\nURL = {url!r}\n{source}", encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return str(program)
 
 
 def _good(data: object) -> tuple[int, dict[str, Any]]:

@@ -25,8 +25,8 @@ from rythmiq.adapters.camber.wire import CREATE_FIELDS, NAMES, STATES, JobTerms,
 from rythmiq.adapters.launch_command import GRAMMAR
 from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
 from rythmiq.settings import CamberSettings
-from tests.contract.executor_rigs import TERMS, WIRE, camber_in_process, camber_over_command
-from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan, install_command
+from tests.contract.executor_rigs import TERMS, WIRE, camber_in_process
+from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan
 from tests.integration.executor_run import new_order
 
 if TYPE_CHECKING:
@@ -435,84 +435,6 @@ def test_no_error_and_no_log_shows_the_key(
     assert KEY not in str(raised.value) + repr(raised.value.__context__) + caplog.text
 
 
-# --- the command line -------------------------------------------------------------------------------------------------
-
-
-def script(folder: Path, text: str) -> Path:
-    """A `camber` program that says something."""
-    program = folder / "camber"
-    program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    program.chmod(0o755)
-    return program
-
-
-def test_the_command_is_given_a_list_of_words_and_the_key_by_its_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing of our own environment goes along, and the question is answered."""
-    monkeypatch.setenv("WEBHOOK_SECRET", "hush")
-    program = script(
-        tmp_path, f'printf "%s\\n" "$@" > {tmp_path}/words; env > {tmp_path}/env; head -n 1; echo Job ID: 7'
-    )
-    order = new_order()
-    assert camber_over_command(program).submit(order, timeout_s=TIMEOUT_S) == "7"
-    command = f"./rythmiq-launch {order.user_id} {order.job_id} 1"
-    words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
-    assert words == ["job", "create", "--engine", "base", "--size", "xxsmall", "--path", PATH, "--cmd", command]
-    environment = (tmp_path / "env").read_text(encoding="utf-8")
-    assert f"CAMBER_API_KEY={KEY}" in environment
-    assert "hush" not in environment
-    assert KEY not in " ".join(words)
-
-
-COMMANDS: list[tuple[str, type[Exception]]] = [
-    ("echo 'Error: unauthorized - invalid token' >&2; exit 1", ExecutorUnclearError),
-    ("echo 'Error: dial tcp: connection refused' >&2; exit 1", ExecutorUnclearError),
-    ("echo 'Error: unexpected EOF' >&2; exit 1", ExecutorUnclearError),
-    ("echo 'all is well'; exit 0", ExecutorUnclearError),
-    ("kill -9 $$", ExecutorUnclearError),
-    ("echo \"Error: Engine 'x' not found or not available\" >&2; exit 1", ExecutorRejectedError),
-    ("echo 'Error: validation error' >&2; exit 1", ExecutorRejectedError),
-]
-
-
-@pytest.mark.parametrize(("text", "kind"), COMMANDS)
-def test_what_the_command_says_when_it_fails_is_understood(tmp_path: Path, text: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind):
-        camber_over_command(script(tmp_path, text)).submit(new_order(), timeout_s=TIMEOUT_S)
-
-
-def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
-    """By its own time, and by the caller's."""
-    program = script(tmp_path, f"cd {tmp_path}; exec sleep 600")
-    with pytest.raises(ExecutorUnclearError, match="did not end in time"):
-        camber_over_command(program, timeout_s=0.2).submit(new_order(), timeout_s=60)
-    with pytest.raises(ExecutorUnclearError, match=r"within 0\.2 s"):
-        camber_over_command(program).submit(new_order(), timeout_s=0.2)
-    assert tmp_path not in {place_of(process) for process in Path("/proc").glob("[0-9]*")}
-
-
-def place_of(process: Path) -> Path | None:
-    """Where a process works; None when it is gone, or another's."""
-    try:
-        return (process / "cwd").readlink()
-    except OSError:
-        return None
-
-
-@pytest.mark.parametrize("plan", ["accept_then_drop", "accept_then_502"])
-def test_a_submit_by_the_command_whose_answer_was_lost_is_found(tmp_path: Path, fake: FakeCamber, plan: Plan) -> None:
-    order = new_order()
-    with fake.serve() as url:
-        executor = camber_over_command(install_command(tmp_path, url))
-        fake.plan.append(plan)
-        with pytest.raises(ExecutorUnclearError):
-            executor.submit(order, timeout_s=TIMEOUT_S)
-        assert executor.find(order.job_id, 1, timeout_s=TIMEOUT_S) == "25001"
-        with pytest.raises(ExecutorUnclearError):
-            camber_over_command(install_command(tmp_path, url), key="wrong").status("25001", timeout_s=TIMEOUT_S)
-
-
 # --- the names --------------------------------------------------------------------------------------------------------
 
 
@@ -527,10 +449,9 @@ def test_the_settings_defaults_are_the_wires() -> None:
 
 
 def test_every_inferred_name_can_be_set_from_the_environment() -> None:
-    """All but the words of the command line's errors, of which only two were ever seen."""
     known = set(CamberSettings.variables().values())
     assert {name.variable for name in NAMES if name.variable} <= known
-    assert [name.what for name in NAMES if name.evidence == "inferred" and name.variable is None] == ["cli: refusals"]
+    assert [name.what for name in NAMES if name.evidence == "inferred" and name.variable is None] == []
     assert set(Wire().create_fields) == set(CREATE_FIELDS)
 
 

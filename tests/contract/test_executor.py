@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,12 +12,11 @@ from tests.contract.executor_rigs import (
     FakeRig,
     LocalRig,
     MemoryRig,
-    camber_over_command,
     camber_over_http,
     kubernetes_at,
     kubernetes_terms,
 )
-from tests.contract.fake_camber import FakeCamber, install_command
+from tests.contract.fake_camber import FakeCamber
 from tests.contract.kubernetes_stub import KubernetesStub
 from tests.integration.executor_run import new_order, running_executor
 from tests.integration.launch_run import until
@@ -49,15 +47,6 @@ def camber_http() -> Iterator[ExecutorRig]:
 
 
 @pytest.fixture
-def camber_cli(tmp_path: Path) -> Iterator[ExecutorRig]:
-    """Camber over its command line."""
-    fake = FakeCamber()
-    with fake.serve() as url:
-        binary = install_command(tmp_path, url)
-        yield FakeRig(camber_over_command(binary), camber_over_command(tmp_path / "absent"), fake.runs)
-
-
-@pytest.fixture
 def kubernetes() -> Iterator[ExecutorRig]:
     """A cluster."""
     stub = KubernetesStub()
@@ -66,7 +55,7 @@ def kubernetes() -> Iterator[ExecutorRig]:
         yield FakeRig(kubernetes_at(terms), kubernetes_at(terms, api_url=NOBODY), stub.runs)
 
 
-@pytest.fixture(params=["local", "memory", "camber_http", "camber_cli", "kubernetes"])
+@pytest.fixture(params=["local", "memory", "camber_http", "kubernetes"])
 def rig(request: pytest.FixtureRequest) -> ExecutorRig:
     """Each executor in turn."""
     found: ExecutorRig = request.getfixturevalue(request.param)

@@ -95,16 +95,6 @@ def test_its_table_says_what_an_executor_needs(executor: str) -> None:
     assert {name for name, row in ROWS.items() if row[1] == f"EXECUTOR={executor}"} == asked
 
 
-def test_over_cambers_command_no_address_is_needed_and_the_folder_is() -> None:
-    given = {"CAMBER_CLI": "/opt/camber", "PUBLIC_URL": "https://api.example.org", "WEBHOOK_SECRET": "w" * 16}
-    with pytest.raises(SettingsError) as refused:
-        settings.ExecutorSettings.from_environ(given)
-    assert [problem.partition(" ")[0] for problem in str(refused.value).split("; ")] == [
-        "CAMBER_API_KEY",
-        "CAMBER_STASH_PATH",
-    ]
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_its_table_says_what_is_secret(name: str) -> None:
     assert (ROWS[name][3] == "yes") is is_secret(ALL[name])

@@ -35,7 +35,6 @@ class CamberSettings(EnvironmentSettings):
 
     camber_api_url: WebUrl | None = None
     camber_api_key: SecretStr | None = None
-    camber_cli: Annotated[str, Field(pattern=r"^[^\s-]\S*$", max_length=1_000)] | None = None
     camber_stash_path: Annotated[str, Field(pattern=r"^stash://[A-Za-z0-9_./-]+$", max_length=500)] | None = None
     camber_program: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./= -]*$", max_length=200)] = (
         "./rythmiq-launch"
@@ -109,8 +108,6 @@ class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
             "kubernetes": ("kubernetes_api_url", "kubernetes_token", "kubernetes_image"),
             "local": ("local_executor_url",),
         }
-        if "camber_cli" in given:  # which has the address in itself
-            needed["camber"] = ("camber_api_key", "camber_stash_path")
         for field in needed.get(given.get("executor", "camber"), ()):
             if field not in given:
                 yield f"{field.upper()} is not set, and EXECUTOR asks for it"

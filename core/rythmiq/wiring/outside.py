@@ -87,7 +87,7 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
 
 def _camber_of(settings: "ExecutorSettings") -> "Executor":
     from rythmiq.adapters.camber.executor import CamberExecutor
-    from rythmiq.adapters.camber.service import CamberService, Transport
+    from rythmiq.adapters.camber.service import CamberService
     from rythmiq.adapters.camber.wire import JobTerms, Wire
 
     if settings.camber_api_key is None:
@@ -106,14 +106,7 @@ def _camber_of(settings: "ExecutorSettings") -> "Executor":
         create_fields=settings.camber_create_fields,
         command_field=settings.camber_command_field,
     )
-    transport: Transport | None = None
-    if settings.camber_cli is not None:
-        from rythmiq.adapters.camber.cli_transport import CliTransport
-
-        transport = CliTransport(settings.camber_cli, key, terms=terms, wire=wire)
-    return CamberExecutor(
-        CamberService(settings.camber_api_url or "", key, terms=terms, wire=wire, transport=transport)
-    )
+    return CamberExecutor(CamberService(settings.camber_api_url or "", key, terms=terms, wire=wire))
 
 
 def _kubernetes_of(settings: "ExecutorSettings") -> "Executor":

@@ -1,4 +1,4 @@
-"""CamberService: submit a job, ask how it stands, find it again; over HTTP or over the official command line.
+"""CamberService: submit a job, read its status, find it again.
 
 What is submitted is a command of fixed words and UUIDs. The payload itself never goes to Camber: it stands sealed in
 the object store (`services.dispatch`), where the launcher that the command starts fetches it.

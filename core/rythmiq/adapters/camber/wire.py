@@ -1,4 +1,4 @@
-"""Every name that Camber's undocumented API and its command line go by, and nothing else of ours knows any of them.
+"""Every name on the wire of Camber's undocumented API; no other module of ours knows any of them.
 
 Each is `verified` (somebody saw it live) or `inferred` (nobody did), with the evidence. What is inferred can be set
 from the environment, so that a name that proves to be another needs no release; `rythmiq camber doctor` says which.
@@ -54,11 +54,6 @@ NAMES = (
     Name("answer: instants", "created_at, started_at, finished_at", "verified", "FIELD"),
     Name("answer: command", "command", "inferred", "shown by the SDK and the page", "CAMBER_COMMAND_FIELD"),
     Name("states", "PENDING ... CANCELLED", "verified", "DOC reference/job-attributes; FIELD"),
-    Name("cli: create", "camber job create --engine --size --path --cmd", "verified", "FIELD: --help of 1.0.40"),
-    Name("cli: created", "Job ID: 27649", "verified", "FIELD"),
-    Name("cli: get, list", "camber job get|list --output json", "verified", "FIELD"),
-    Name("cli: logs", "camber job logs", "verified", "FIELD"),
-    Name("cli: refusals", "the words of STDERR", "inferred", "FIELD: two of them"),
 )
 """What `rythmiq camber doctor` reports on."""
 
