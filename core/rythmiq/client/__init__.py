@@ -1,4 +1,4 @@
-"""The Python client: submit a file, watch its job, download what came of it.
+"""The Python client: submit a file, wait for its job, download the results.
 
 ::
 
@@ -9,13 +9,12 @@
         rythmiq.wait(job.job_id)
         document = rythmiq.download(job.job_id, "document")
 
-`AsyncClient` is the same with `await`. Files are sealed (RQE1) before they leave and opened after they arrive; the
-object store sees ciphertext only. Calls are repeated where that cannot do harm, and no job is charged twice: whoever
-was interrupted goes on with the `job_id` that the exception carries. The errors are drawn in `client.errors`.
+`AsyncClient` has the same methods with `await`. Files are encrypted (RQE1) before the upload and decrypted after the
+download; the object store sees ciphertext only. Calls are retried where that is safe, and no job is charged twice:
+to resume an interrupted call, pass the `job_id` of its exception. Errors are listed in `rythmiq.client.errors`.
 """
 
-from rythmiq.client.async_client import AsyncClient
-from rythmiq.client.clients import Client
+from rythmiq.client.clients import AsyncClient, Client
 from rythmiq.client.errors import (
     ClientError,
     ConflictError,

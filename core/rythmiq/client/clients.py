@@ -1,23 +1,95 @@
-"""The blocking client: performs the talks of `client.operations`."""
+"""`Client` and `AsyncClient`: two drivers of the same flows (`rythmiq.client.operations`), over httpx.
 
+httpx is imported at the first request, so that a program that only prints its help does not pay for it.
+"""
+
+import asyncio
+import inspect
 import time
-import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from urllib.parse import urlsplit
 
-from rythmiq.client import http as client_http
-from rythmiq.client import operations as calls
-from rythmiq.client.exchange import Answer, Broken, Emit, Outcome, Pause, Send, Service, Talk, api_url_of
-from rythmiq.client.http import File
-from rythmiq.client.operations import JobFile, Order
-from rythmiq.contracts.api import AccountAnswer, JobAccepted, JobItem, JobOptions, JobStatus, JobView
-from rythmiq.contracts.portal import Portal
+import rythmiq
+from rythmiq.client import operations
+from rythmiq.client.exchange import (
+    LOOPBACK_HOSTS,
+    Answer,
+    Blocking,
+    Emit,
+    Flow,
+    NoAnswer,
+    Pause,
+    Send,
+    Service,
+    Stream,
+    api_url_of,
+)
 
 if TYPE_CHECKING:
     import httpx
 
 Token = str | Callable[[], str]
+AsyncToken = Token | Callable[[], Awaitable[str]]
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_CHUNK_BYTES = 64 * 1024
+_CONNECT_S = 10.0
+_TOO_LONG = NoAnswer("the answer is longer than any that the service gives", sent=True, transient=False)
+
+
+def _blocking(flow: Callable[Concatenate[Service, P], Flow[T]]) -> "Callable[Concatenate[Client, P], T]":
+    """Turn a flow into a blocking method that returns the flow's result."""
+
+    @wraps(flow)
+    def method(self: "Client", /, *args: P.args, **named: P.kwargs) -> T:
+        items = self._items(flow(self._service, *args, **named))
+        while True:
+            try:
+                next(items)
+            except StopIteration as done:
+                return cast("T", done.value)
+
+    return method
+
+
+def _awaitable(
+    flow: Callable[Concatenate[Service, P], Flow[T]],
+) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
+    """Turn a flow into a coroutine method that returns the flow's result."""
+
+    @wraps(flow)
+    async def method(self: "AsyncClient", /, *args: P.args, **named: P.kwargs) -> T:
+        result: list[T] = []
+        async for _ in self._items(flow(self._service, *args, **named), result):
+            pass
+        return result[0]
+
+    return method
+
+
+def _iterator(
+    flow: Callable[Concatenate[Service, P], Stream[T]],
+) -> "Callable[Concatenate[Client, P], Iterator[T]]":
+    """Turn a flow into a method that yields what the flow emits."""
+
+    @wraps(flow)
+    def method(self: "Client", /, *args: P.args, **named: P.kwargs) -> Iterator[T]:
+        return cast("Iterator[T]", self._items(flow(self._service, *args, **named)))
+
+    return method
+
+
+def _async_iterator(
+    flow: Callable[Concatenate[Service, P], Stream[T]],
+) -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]":
+    @wraps(flow)
+    def method(self: "AsyncClient", /, *args: P.args, **named: P.kwargs) -> AsyncIterator[T]:
+        return cast("AsyncIterator[T]", self._items(flow(self._service, *args, **named), []))
+
+    return method
 
 
 class Client:
@@ -25,9 +97,9 @@ class Client:
 
     Args:
         base_url: the service's address, with or without its `/api`; https, or http to this machine.
-        token: the account's JWT, or a function that gives a fresh one.
+        token: the account's JWT, or a function that returns a fresh one.
         timeout_s: bounds each read and write of a call.
-        retry_for_s: how long a call is repeated while the service says when to come again.
+        retry_for_s: how long a call is retried while the service answers with `Retry-After`.
 
     Raises:
         ValueError: the address cannot be used.
@@ -52,142 +124,25 @@ class Client:
             self._http.close()
             self._http = None
 
-    def submit(  # noqa: PLR0913  what a job can be told
-        self,
-        file: File | Sequence[File],
-        portal: str,
-        slot: str | None = None,
-        *,
-        portal_version: str | None = None,
-        options: JobOptions | None = None,
-        filename: str | None = None,
-        mime_type: str | None = None,
-        encrypted: bool = True,
-        job_id: str | None = None,
-        on_sent: Callable[[int], object] | None = None,
-    ) -> JobAccepted:
-        """Seal and upload a file, or several as the pages of one PDF, and create their job.
+    submit = _blocking(operations.submit)
+    create_job = _blocking(operations.create_job)
+    job = _blocking(operations.job)
+    watch = _iterator(operations.watch)
+    wait = _blocking(operations.wait)
+    download = _blocking(operations.download)
+    jobs = _iterator(operations.jobs)
+    cancel = _blocking(operations.cancel)
+    delete = _blocking(operations.delete)
+    account = _blocking(operations.account)
+    portals = _blocking(operations.portals)
+    portal = _blocking(operations.portal)
 
-        Args:
-            file: a path, or the file's bytes; or several of them, in their order.
-            portal: for which portal.
-            slot: which of its files; may be left out where it asks for one.
-            portal_version: of its rules; by default the current one.
-            options: crop, rotate, face, background, caption, ocr_language.
-            filename: what its owner calls it, or the first; by default the path's name.
-            mime_type: by default guessed from the name.
-            encrypted: False only for a service that takes plaintext.
-            job_id: of a submit that was interrupted (`ClientError.job_id`), to go on with it.
-            on_sent: told how many bytes have been uploaded.
-
-        Raises:
-            ClientError: one of its kinds; OSError: the file cannot be read; ValueError: it cannot be asked so.
-        """
-        files = client_http.read_files(file, filename, mime_type)
-        order = Order(portal, slot, portal_version, options)
-        return self._run(calls.submit(self._service, files, order, encrypted=encrypted, job_id=job_id, on_sent=on_sent))
-
-    def create_job(  # noqa: PLR0913  what a job can be told
-        self,
-        portal: str,
-        slot: str | None = None,
-        *,
-        raw_path: str | None = None,
-        raw_paths: Sequence[str] | None = None,
-        artifact_url: str | None = None,
-        portal_version: str | None = None,
-        options: JobOptions | None = None,
-        mime_type: str | None = None,
-        original_filename: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> JobAccepted:
-        """Create a job of what is uploaded: `raw_path`, e.g. `view.artifacts["master_path"]`, `raw_paths`, or a URL.
-
-        Raises:
-            ClientError: one of its kinds; ValueError: it cannot be asked so.
-        """
-        return self._run(
-            calls.create_job(
-                self._service,
-                Order(portal, slot, portal_version, options),
-                idempotency_key=idempotency_key or str(uuid.uuid4()),
-                raw_path=raw_path,
-                raw_paths=raw_paths,
-                artifact_url=artifact_url,
-                mime_type=mime_type,
-                original_filename=original_filename,
-            )
-        )
-
-    def job(self, job_id: str) -> JobView:
-        """Look at one job. Raises ClientError."""
-        return self._run(calls.job(self._service, job_id))
-
-    def watch(self, job_id: str, *, timeout_s: float | None = None) -> Iterator[JobView]:
-        """Yield the job now and whenever its status, stage, attempt or place in the queue changes, until it has ended.
-
-        Raises:
-            WaitTimeoutError: it goes on after `timeout_s`; ClientError: another of its kinds.
-        """
-        return cast("Iterator[JobView]", self._items(calls.watch(self._service, job_id, timeout_s=timeout_s)))
-
-    def wait(self, job_id: str, *, timeout_s: float | None = None) -> JobView:
-        """Wait until the job is completed.
-
-        Raises:
-            JobFailedError: it failed; WaitTimeoutError: it goes on after `timeout_s`; ClientError.
-        """
-        return self._run(calls.wait(self._service, job_id, timeout_s=timeout_s))
-
-    def download(self, job_id: str, what: JobFile = "document") -> bytes:
-        """Download and open a file of a completed job: document, preview, before, output (the ZIP) or text.
-
-        Raises:
-            FileMissingError, UnopenedError, or another ClientError.
-        """
-        return self._run(calls.download(self._service, job_id, what))
-
-    def jobs(self, *, status: JobStatus | None = None, page_size: int = 100) -> Iterator[JobItem]:
-        """Yield every job of the account, newest first. Raises ClientError."""
-        return cast("Iterator[JobItem]", self._items(calls.jobs(self._service, status=status, page_size=page_size)))
-
-    def cancel(self, job_id: str) -> bool:
-        """Cancel a pending job with its refund; False when it has begun or ended, which changes nothing.
-
-        Raises:
-            ClientError: one of its kinds.
-        """
-        return self._run(calls.cancel(self._service, job_id))
-
-    def delete(self, job_id: str) -> None:
-        """Remove the files and personal data of an ended job; a pending one is cancelled. Raises ClientError."""
-        return self._run(calls.delete(self._service, job_id))
-
-    def account(self) -> AccountAnswer:
-        """Credits, ledger entries and limits. Raises ClientError."""
-        return self._run(calls.account(self._service))
-
-    def portals(self) -> tuple[Portal, ...]:
-        """The service's rule book; needs no token. Raises ClientError."""
-        return self._run(calls.portals(self._service))
-
-    def portal(self, portal: str) -> Portal:
-        """One portal's rules; needs no token. Raises ClientError."""
-        return self._run(calls.portal(self._service, portal))
-
-    def _run(self, talk: Talk[T]) -> T:
-        items = self._items(talk)
+    def _items(self, flow: Flow[T]) -> Generator[object, None, T]:
+        """Perform a flow; yields what it emits and returns its result."""
+        outcome: object = None
         while True:
             try:
-                next(items)
-            except StopIteration as done:
-                return cast("T", done.value)
-
-    def _items(self, talk: Talk[T]) -> Generator[object, None, T]:
-        outcome: Outcome = None
-        while True:
-            try:
-                effect = talk.send(outcome)
+                effect = flow.send(outcome)
             except StopIteration as done:
                 return cast("T", done.value)
             outcome = None
@@ -195,26 +150,156 @@ class Client:
                 yield effect.item
             elif isinstance(effect, Pause):
                 time.sleep(effect.seconds)
+            elif isinstance(effect, Blocking):
+                outcome = effect.work()
             else:
                 outcome = self._send(effect)
 
-    def _send(self, send: Send) -> Answer | Broken:
-        import httpx  # noqa: PLC0415  100 ms that `--help` and sign-in pages need not pay
+    def _send(self, send: Send) -> Answer | NoAnswer:
+        import httpx  # noqa: PLC0415  see the module docstring
 
         if self._http is None:
-            self._http = httpx.Client(**client_http.terms(self._service))
-        headers = client_http.headers(send, self._token() if callable(self._token) else self._token)
-        content: Any = client_http.chunks(send) if send.on_sent and send.fields is None else send.content
-        body = client_http.form(send) if send.fields is not None else {"content": content}
+            self._http = httpx.Client(**_client_options(self._service))
+        token = self._token() if callable(self._token) else self._token
         try:
-            with self._http.stream(
-                send.method, send.url, headers=headers, timeout=client_http.timeout(send), **body
-            ) as response:
-                data = bytearray()
+            with self._http.stream(**_request(send, token, _chunks(send))) as response:
+                body = bytearray()
                 for chunk in response.iter_bytes():
-                    data += chunk
-                    if len(data) > send.max_bytes:
-                        return client_http.TOO_LONG
-                return client_http.answer(response, data)
+                    body += chunk
+                    if len(body) > send.max_bytes:
+                        return _TOO_LONG
+                return _answer(response, body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            return client_http.broken(error)
+            return _no_answer(error)
+
+
+class AsyncClient:
+    """The same client for an event loop; `token` may be a coroutine function too. See `Client`."""
+
+    def __init__(
+        self, base_url: str, token: AsyncToken | None = None, *, timeout_s: float = 30.0, retry_for_s: float = 60.0
+    ) -> None:
+        self._service = Service(api_url_of(base_url), timeout_s, retry_for_s, renews_token=callable(token))
+        self._token = token
+        self._http: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close its connections; a later call opens them again."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    submit = _awaitable(operations.submit)
+    create_job = _awaitable(operations.create_job)
+    job = _awaitable(operations.job)
+    watch = _async_iterator(operations.watch)
+    wait = _awaitable(operations.wait)
+    download = _awaitable(operations.download)
+    jobs = _async_iterator(operations.jobs)
+    cancel = _awaitable(operations.cancel)
+    delete = _awaitable(operations.delete)
+    account = _awaitable(operations.account)
+    portals = _awaitable(operations.portals)
+    portal = _awaitable(operations.portal)
+
+    async def _items(self, flow: Flow[T], result: list[T]) -> AsyncIterator[object]:
+        """Perform a flow; yields what it emits and appends its result, which an async generator cannot return."""
+        outcome: object = None
+        while True:
+            try:
+                effect = flow.send(outcome)
+            except StopIteration as done:
+                result.append(done.value)
+                return
+            outcome = None
+            if isinstance(effect, Emit):
+                yield effect.item
+            elif isinstance(effect, Pause):
+                await asyncio.sleep(effect.seconds)
+            elif isinstance(effect, Blocking):
+                outcome = await asyncio.to_thread(effect.work)
+            else:
+                outcome = await self._send(effect)
+
+    async def _send(self, send: Send) -> Answer | NoAnswer:
+        import httpx  # noqa: PLC0415  see the module docstring
+
+        if self._http is None:
+            self._http = httpx.AsyncClient(**_client_options(self._service))
+        token = self._token() if callable(self._token) else self._token
+        token = await token if inspect.isawaitable(token) else token
+        try:
+            async with self._http.stream(**_request(send, token, _async_chunks(send))) as response:
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > send.max_bytes:
+                        return _TOO_LONG
+                return _answer(response, body)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            return _no_answer(error)
+
+
+def _client_options(service: Service) -> dict[str, Any]:
+    """Arguments of both kinds of httpx client: no redirects, and no proxy on the way to this machine."""
+    return {
+        "follow_redirects": False,
+        "trust_env": urlsplit(service.api_url).hostname not in LOOPBACK_HOSTS,
+        "headers": {"User-Agent": f"rythmiq-client/{rythmiq.__version__}"},
+    }
+
+
+def _request(send: Send, token: str | None, chunks: Iterator[bytes] | AsyncIterator[bytes]) -> dict[str, Any]:
+    """Arguments of httpx's `stream`; the token goes to the service only."""
+    import httpx  # noqa: PLC0415  see the module docstring
+
+    headers = dict(send.headers)
+    if send.authorised and token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    body: dict[str, Any] = {"content": send.content}
+    if send.fields is not None:  # a form whose last part is the file, as S3 wants it
+        kind = send.fields.get("Content-Type", "application/octet-stream")
+        body = {"data": dict(send.fields), "files": {"file": ("file", send.content or b"", kind)}}
+    elif send.on_sent is not None:
+        headers["Content-Length"] = str(len(send.content or b""))  # the store takes no body of unknown length
+        body = {"content": chunks}
+    timeout = httpx.Timeout(send.timeout_s, connect=min(_CONNECT_S, send.timeout_s))
+    return {"method": send.method, "url": send.url, "headers": headers, "timeout": timeout, **body}
+
+
+def _chunks(send: Send) -> Iterator[bytes]:
+    """Yield the body in pieces, and report to `on_sent` after each has been taken."""
+    body = send.content or b""
+    for start in range(0, len(body), _CHUNK_BYTES):
+        chunk = body[start : start + _CHUNK_BYTES]
+        yield chunk
+        if send.on_sent is not None:
+            send.on_sent(start + len(chunk))
+
+
+async def _async_chunks(send: Send) -> AsyncIterator[bytes]:
+    for chunk in _chunks(send):
+        yield chunk
+
+
+def _answer(response: "httpx.Response", body: bytearray) -> Answer:
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, bytes(body))
+
+
+def _no_answer(error: "httpx.RequestError | httpx.InvalidURL") -> NoAnswer:
+    """Classify a failed request: whether it may have arrived, and whether a retry may help."""
+    import httpx  # noqa: PLC0415  see the module docstring
+
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return NoAnswer("the address is not one of http or https", sent=False, transient=False)
+    if isinstance(error, httpx.TimeoutException):
+        return NoAnswer("no answer in time", sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout))
+    if isinstance(error, httpx.ConnectError):
+        return NoAnswer("the host is unknown, refuses the connection or is not trusted", sent=False)
+    return NoAnswer("the connection broke", sent=True)

@@ -1,11 +1,10 @@
-"""The client's half of one HTTP exchange, without I/O: what to send, what to make of the answer, when to send again.
+"""One HTTP exchange of the client, without I/O: what to send, how to read the answer, when to retry.
 
-A *talk* is a generator that yields what it wants done (`Send`, `Pause`, `Emit`) and is given what came of it (`Answer`,
-`Broken`, nothing). `client` performs talks, blocking or on an event loop; the decisions stand once, here and in
-`client.operations`.
+A *flow* is a sans-I/O protocol generator: it yields effects (`Send`, `Pause`, `Blocking`, `Emit`) and is sent each
+one's outcome. `rythmiq.client.clients` performs flows, blocking or on an event loop, so every decision is written once.
 
-Repeated is what cannot do harm: every call here is idempotent or made so by an Idempotency-Key, except where
-`repeat="unsent"` says that a call may be repeated only if it surely never left.
+Every call here is idempotent or made so by an Idempotency-Key, and is retried, except with `repeat="unsent"`: such a
+call is retried only if it certainly did not leave.
 """
 
 import json
@@ -13,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -36,8 +35,10 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 FIRST_BACKOFF_S = 0.5
 MOST_BACKOFF_S = 8.0
-_OK, _NOT_MODIFIED, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 304, 400, 500
+_NOT_MODIFIED, _CLIENT_ERRORS, _SERVER_ERRORS = 304, 400, 500
 _UNAUTHENTICATED, _TOO_MANY, _UNAVAILABLE = 401, 429, 503
+
+T_co = TypeVar("T_co", covariant=True)
 
 _KINDS: Mapping[int, type[RefusedError]] = {
     401: UnauthenticatedError,
@@ -57,7 +58,7 @@ class Send:
         fields: of a form that ends with `content` as its file; None for a plain body.
         timeout_s: bounds each read and write.
         max_bytes: bounds the answer's body.
-        on_sent: told how many bytes of the body have left so far.
+        on_sent: called with the number of bytes of the body sent so far.
     """
 
     method: str
@@ -79,19 +80,31 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Emit:
-    """Something that whoever drives the talk is given meanwhile."""
+class Blocking:
+    """Call a function that blocks; its outcome is what the function returns."""
 
-    item: object
+    work: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Generic[T_co]):
+    """Pass an item to the caller and go on."""
+
+    item: T_co
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered; header names in lower case."""
+    """An HTTP answer; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004  the class of successes
 
     @property
     def retry_after_s(self) -> float | None:
@@ -101,37 +114,39 @@ class Answer:
 
     @property
     def request_id(self) -> str | None:
-        """What the service calls the request."""
+        """The service's id of the request."""
         return self.headers.get("x-request-id")
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """No answer. `sent` is False when the request surely never left."""
+class NoAnswer:
+    """A failed request. `sent` is False if it certainly did not leave; `transient` is whether a retry may help."""
 
     reason: str
     sent: bool
     transient: bool = True
 
 
-Effect = Send | Pause | Emit
-Outcome = Answer | Broken | None
+Effect = Send | Pause | Blocking
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
-Talk = Generator[Effect, Outcome, T]
+Flow = Generator[Effect | Emit[Any], Any, T]
+"""Returns a T."""
+Stream = Generator[Effect | Emit[T], Any, None]
+"""Emits items of type T."""
 Repeat = Literal["always", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where the service is, and how patient its client is.
+    """The service's address and the client's limits.
 
     Attributes:
-        api_url: what `/jobs` follows.
+        api_url: the base of `/jobs`.
         timeout_s: bounds each read and write of a call.
-        retry_for_s: how long a call is repeated while the service says when to come again.
-        tries: how often a call is tried while nothing says so: no connection, or a server error.
-        renews_token: whether a 401 may be cured by asking for a token once more.
+        retry_for_s: how long a call is retried while the service answers with `Retry-After`.
+        tries: how often a call is tried without one: no connection, or a server error.
+        renews_token: whether to get a new token once after a 401.
         monotonic_s: the clock.
     """
 
@@ -144,7 +159,7 @@ class Service:
 
 
 def api_url_of(base_url: str) -> str:
-    """Make the URL that `/jobs` follows of the service's address, with or without its `/api`.
+    """Return the base URL of `/jobs` for the service's address, with or without its `/api`.
 
     Raises:
         ValueError: it is not http(s)://host..., or plain http to another machine, where tokens and keys would be read.
@@ -158,31 +173,29 @@ def api_url_of(base_url: str) -> str:
     return trimmed if parts.path.rstrip("/").endswith("/api") else f"{trimmed}/api"
 
 
-def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Talk[Answer]:
-    """Send until there is an answer that repeating would not better: a success, a redirect or a refusal.
+def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Flow[Answer]:
+    """Send, and retry until a retry would not change the answer: a success, a redirect or a refusal.
 
     Raises:
-        UnreachableError: there was none in the time and number of tries, or repeating might do harm.
+        UnreachableError: there was no answer in the time and number of tries, or a retry might do harm.
     """
     ends_at_s = service.monotonic_s() + service.retry_for_s
     backoff_s, renewed, tries_left = FIRST_BACKOFF_S, False, service.tries
     while True:
-        outcome = yield send
-        if isinstance(outcome, Answer):
-            if outcome.status == _UNAUTHENTICATED and send.authorised and service.renews_token and not renewed:
-                renewed = True
-                continue
-            if not _may_pass(outcome):
-                return outcome
-            pause_s = outcome.retry_after_s
-        elif isinstance(outcome, Broken):
+        outcome: Answer | NoAnswer = yield send
+        pause_s = None
+        if isinstance(outcome, NoAnswer):
             if not outcome.transient or (outcome.sent and repeat == "unsent"):
                 raise UnreachableError(outcome.reason)
-            pause_s = None
+        elif outcome.status == _UNAUTHENTICATED and send.authorised and service.renews_token and not renewed:
+            renewed = True
+            continue
+        elif not _may_pass(outcome):
+            return outcome
         else:
-            raise AssertionError("a Send is answered")  # noqa: TRY004  whoever performs the talk is at fault
+            pause_s = outcome.retry_after_s
         if pause_s is None:
-            # Not all clients of a service that comes back should come back at once.
+            # Jitter: the clients of a service that comes back should not all return at once.
             pause_s = backoff_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
             backoff_s = min(2 * backoff_s, MOST_BACKOFF_S)
             tries_left -= 1
@@ -203,8 +216,8 @@ def call(  # noqa: PLR0913  a request has this many parts
     authorised: bool = True,
     extra_s: float = 0.0,
     repeat: Repeat = "always",
-) -> Talk[Answer]:
-    """Make one call of the API: a 2xx or 304.
+) -> Flow[Answer]:
+    """Make one call of the API; returns a 2xx or 304.
 
     Raises:
         RefusedError: one of its kinds; UnreachableError, UnexpectedAnswerError.
@@ -220,16 +233,16 @@ def call(  # noqa: PLR0913  a request has this many parts
         content = body.model_dump_json(exclude_none=True).encode()
         send = replace(send, content=content, headers={**send.headers, "Content-Type": "application/json"})
     answer = yield from exchange(service, send, repeat=repeat)
-    if _OK <= answer.status < 300 or answer.status == _NOT_MODIFIED:  # noqa: PLR2004  the class of successes
+    if answer.is_success or answer.status == _NOT_MODIFIED:
         return answer
     raise _refusal(answer)
 
 
 def read(answer: Answer, model: type[Model]) -> Model:
-    """Read an answer's body; fields that a newer service adds are ignored.
+    """Parse an answer's body; fields that a newer service adds are ignored.
 
     Raises:
-        UnexpectedAnswerError: it is not what the API answers.
+        UnexpectedAnswerError: it is not one of this API.
     """
     try:
         return model.model_validate_json(answer.body, extra="ignore")
@@ -239,7 +252,7 @@ def read(answer: Answer, model: type[Model]) -> Model:
 
 
 def _may_pass(answer: Answer) -> bool:
-    """Whether the same call may be answered better later."""
+    """Whether a retry may succeed."""
     if answer.status == _TOO_MANY:
         return answer.retry_after_s is not None
     if answer.status == _UNAVAILABLE:
@@ -252,7 +265,7 @@ def _is_problem(answer: Answer) -> bool:
 
 
 def _refusal(answer: Answer) -> RefusedError | UnreachableError | UnexpectedAnswerError:
-    """The exception for an answer that is no success."""
+    """Return the exception for an answer that is not a success."""
     problem = _problem(answer)
     if answer.status >= _SERVER_ERRORS:
         return UnreachableError(

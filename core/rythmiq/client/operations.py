@@ -1,14 +1,20 @@
-"""What a client of the service does, step by step, without I/O: every function here is a talk (`client.exchange`).
+"""The client's operations, each a flow (`rythmiq.client.exchange`) that `Client` and `AsyncClient` perform.
 
-A submit is POST /uploads, the sealing, the upload, POST /jobs. Everything after the first answer is tied to its
-`job_id`, which is the Idempotency-Key too: submitting again with that id goes on where it stopped and is charged once.
+A submit is POST /uploads, encryption, the upload, POST /jobs. The `job_id` of the first answer is the Idempotency-Key
+of the last call: submitting again with that id resumes where the first try stopped, and is charged once.
 """
 
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import math
+import mimetypes
+import uuid
+import zipfile
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -26,10 +32,24 @@ from rythmiq.client.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from rythmiq.client.exchange import Answer, Emit, Pause, Send, Service, Talk, call, exchange, read
+from rythmiq.client.exchange import (
+    Answer,
+    Blocking,
+    Effect,
+    Emit,
+    Flow,
+    Pause,
+    Send,
+    Service,
+    Stream,
+    call,
+    exchange,
+    read,
+)
 from rythmiq.contracts.api import (
     AccountAnswer,
     JobAccepted,
+    JobItem,
     JobLinks,
     JobOptions,
     JobPage,
@@ -41,18 +61,20 @@ from rythmiq.contracts.api import (
 )
 from rythmiq.contracts.portal import Portal
 from rythmiq.contracts.problems import ProblemCode
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
+from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, seal
 
+File = bytes | str | Path
 JobFile = Literal["document", "preview", "before", "output", "text"]
 JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "before", "output", "text")
-_Linked = Literal["document", "preview", "before", "output"]
 TERMINAL: frozenset[JobStatus] = frozenset({"completed", "failed"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
-LONG_POLL_S = 10
+LONG_POLL_S = 10.0
 TEXT_IN_ZIP = "text.txt"
 _DEFAULT_PAUSE_S = 2.0
 _FORBIDDEN, _PRECONDITION_FAILED, _NOT_MODIFIED = 403, 412, 304
 _CANCEL_LOOKS = 5
+
+OnSent = Callable[[int], object] | None
 
 
 class _Portals(BaseModel):
@@ -62,72 +84,75 @@ class _Portals(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a job is to make of its file."""
-
-    portal: str
-    slot: str | None = None
-    portal_version: str | None = None
-    options: JobOptions | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FileContent:
-    """A file in the clear, what its owner calls it, and what it is."""
-
+class _FileContent:
     content: bytes = field(repr=False)
     filename: str
     mime_type: str
 
 
-def submit(  # noqa: PLR0913  files, an order and how to go on
+# --- submit ------------------------------------------------------------------
+
+
+def submit(  # noqa: PLR0913  the options of a job
     service: Service,
-    files: Sequence[FileContent],
-    order: Order,
+    file: File | Sequence[File],
+    portal: str,
+    slot: str | None = None,
     *,
+    portal_version: str | None = None,
+    options: JobOptions | None = None,
+    filename: str | None = None,
+    mime_type: str | None = None,
     encrypted: bool = True,
     job_id: str | None = None,
-    on_sent: Callable[[int], object] | None = None,
-) -> Talk[JobAccepted]:
-    """Upload a file, or several as the pages of one, and create their job.
+    on_sent: OnSent = None,
+) -> Flow[JobAccepted]:
+    """Encrypt and upload a file, or several as the pages of one PDF, and create their job.
 
     Args:
-        service: whom to ask.
-        files: at least one; they leave sealed, unless `encrypted` is False.
-        order: for which portal.
-        encrypted: whether they must be sealed.
-        job_id: of a submit that was interrupted, to go on with it.
-        on_sent: told how many bytes have been uploaded.
+        service: where to send it.
+        file: a path, or the file's bytes; or several of them, in their order.
+        portal: for which portal.
+        slot: which of its files; may be left out where the portal has one.
+        portal_version: of its rules; by default the current one.
+        options: crop, rotate, face, background, caption, ocr_language.
+        filename: of the first file; by default the path's name.
+        mime_type: of the first file; by default guessed from the name.
+        encrypted: False only for a service that takes plaintext.
+        job_id: of an interrupted submit (`ClientError.job_id`), to resume it.
+        on_sent: called with the number of bytes uploaded so far.
 
     Raises:
-        ClientError: one of its kinds, with `job_id` once there is one; ValueError: what is asked cannot be asked.
+        ClientError: with `job_id` once there is one; OSError: the file cannot be read; ValueError: an invalid argument.
     """
+    files: Sequence[_FileContent] = yield Blocking(partial(_read_files, file, filename, mime_type))
     first, *others = files
-    wanted = _wanted(first, encrypted=encrypted) if job_id is None else UploadRequest(job_id=job_id)
+    wanted = UploadRequest(job_id=job_id) if job_id is not None else _announcement(first, encrypted=encrypted)
     try:
-        upload = read((yield from call(service, "POST", "/uploads", body=wanted)), UploadAnswer)
+        upload = yield from _signed_upload(service, wanted)
     except ConflictError as error:
         if job_id is None or error.code != ProblemCode.UPLOAD_CLAIMED:
             raise
         view = yield from job(service, job_id)  # it was created after all
         return JobAccepted(job_id=view.job_id, status=view.status, links=JobLinks(self=view.links.self))
     try:
-        yield from _put(service, upload, first.content, encrypted=encrypted, on_sent=on_sent)
-        paths, sent = [upload.raw_path], _body_bytes(upload, first)
-        for file in others:
-            # What an interrupted submit has uploaded of these is not known any more; it lapses by itself.
-            page = read(
-                (yield from call(service, "POST", "/uploads", body=_wanted(file, encrypted=encrypted))), UploadAnswer
-            )
-            yield from _put(service, page, file.content, encrypted=encrypted, on_sent=_after(sent, on_sent))
-            paths.append(page.raw_path)
-            sent += _body_bytes(page, file)
+        sent_bytes = yield from _put(service, upload, first.content, encrypted=encrypted, on_sent=on_sent)
+        paths = [upload.raw_path]
+        for page in others:
+            # Pages that an interrupted submit uploaded are not known any more; they expire.
+            target = yield from _signed_upload(service, _announcement(page, encrypted=encrypted))
+            report = _offset(on_sent, sent_bytes)
+            sent_bytes += yield from _put(service, target, page.content, encrypted=encrypted, on_sent=report)
+            paths.append(target.raw_path)
         return (
             yield from create_job(
                 service,
-                order,
-                raw_path=upload.raw_path if not others else None,
+                portal,
+                slot,
+                raw_path=None if others else upload.raw_path,
                 raw_paths=paths if others else None,
+                portal_version=portal_version,
+                options=options,
                 mime_type=first.mime_type,
                 original_filename=first.filename,
                 idempotency_key=upload.job_id,
@@ -138,45 +163,55 @@ def submit(  # noqa: PLR0913  files, an order and how to go on
         raise
 
 
-def _wanted(file: FileContent, *, encrypted: bool) -> UploadRequest:
+def _read_files(files: File | Sequence[File], filename: str | None, mime_type: str | None) -> list[_FileContent]:
+    several = [files] if isinstance(files, bytes | str | Path) else list(files)
+    if not several:
+        raise ValueError("there is no file to submit")
+    first, *others = several
+    return [_read_file(first, filename, mime_type), *(_read_file(file, None, None) for file in others)]
+
+
+def _read_file(file: File, filename: str | None, mime_type: str | None) -> _FileContent:
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
+    name = filename or ("file" if isinstance(file, bytes) else Path(file).name)
+    return _FileContent(content, name, mime_type or mimetypes.guess_type(name)[0] or "application/octet-stream")
+
+
+def _announcement(file: _FileContent, *, encrypted: bool) -> UploadRequest:
     return UploadRequest(
         filename=file.filename, mime_type=file.mime_type, size_bytes=len(file.content), encrypted=encrypted
     )
 
 
-def _body_bytes(upload: UploadAnswer, file: FileContent) -> int:
-    return len(file.content) + (OVERHEAD_BYTES if upload.encryption is not None else 0)
-
-
-def _after(sent_bytes: int, on_sent: Callable[[int], object] | None) -> Callable[[int], object] | None:
-    """Tell of all files together."""
+def _offset(on_sent: OnSent, sent_bytes: int) -> OnSent:
     return None if on_sent is None else lambda more_bytes: on_sent(sent_bytes + more_bytes)
 
 
-def _put(
-    service: Service,
-    upload: UploadAnswer,
-    content: bytes,
-    *,
-    encrypted: bool,
-    on_sent: Callable[[int], object] | None,
-) -> Talk[None]:
-    """Seal once and upload; sign again when the signature has run out meanwhile."""
+def _signed_upload(service: Service, request: UploadRequest) -> Flow[UploadAnswer]:
+    return read((yield from call(service, "POST", "/uploads", body=request)), UploadAnswer)
+
+
+def _put(service: Service, upload: UploadAnswer, content: bytes, *, encrypted: bool, on_sent: OnSent) -> Flow[int]:
+    """Encrypt once and upload; renew the signature if it has expired meanwhile.
+
+    Returns:
+        The number of bytes uploaded.
+    """
     body = _sealed(upload, content, encrypted=encrypted)
     answer = yield from _store(service, _upload(service, upload, body, on_sent))
     if answer.status == _FORBIDDEN:
-        again = UploadRequest(job_id=upload.job_id)
-        upload = read((yield from call(service, "POST", "/uploads", body=again)), UploadAnswer)
+        upload = yield from _signed_upload(service, UploadRequest(job_id=upload.job_id))
         answer = yield from _store(service, _upload(service, upload, body, on_sent))
-    # 412: it stands there already. The key is this upload's alone, so a try of ours that nobody answered put it there.
-    if answer.status != _PRECONDITION_FAILED and not 200 <= answer.status < 300:  # noqa: PLR2004  successes
+    # 412: the object exists. The key is this upload's alone, so an earlier try of ours, whose answer was lost, made it.
+    if answer.status != _PRECONDITION_FAILED and not answer.is_success:
         raise StoreRefusedError(f"the store answered {answer.status} to the upload")
+    return len(body)
 
 
 def _sealed(upload: UploadAnswer, content: bytes, *, encrypted: bool) -> bytes:
     if upload.encryption is None:
         if encrypted:
-            raise UnexpectedAnswerError("the service gave no key to seal the file with")
+            raise UnexpectedAnswerError("the service gave no key to encrypt the file with")
         return content
     return seal(
         content,
@@ -187,15 +222,15 @@ def _sealed(upload: UploadAnswer, content: bytes, *, encrypted: bool) -> bytes:
     )
 
 
-def _upload(service: Service, upload: UploadAnswer, body: bytes, on_sent: Callable[[int], object] | None) -> Send:
+def _upload(service: Service, upload: UploadAnswer, body: bytes, on_sent: OnSent) -> Send:
     signed = upload.upload
     if signed.method == "POST":
         return Send("POST", signed.url, signed.headers, body, signed.fields, timeout_s=service.timeout_s)
     return Send("PUT", signed.url, signed.headers, body, timeout_s=service.timeout_s, on_sent=on_sent)
 
 
-def _store(service: Service, send: Send) -> Talk[Answer]:
-    """Ask the store; the message says that it was the store."""
+def _store(service: Service, send: Send) -> Flow[Answer]:
+    """Send a request to the object store; an error's message names the store."""
     try:
         return (yield from exchange(service, send))
     except UnreachableError as error:
@@ -204,67 +239,93 @@ def _store(service: Service, send: Send) -> Talk[Answer]:
 
 def create_job(  # noqa: PLR0913  POST /jobs has this many fields
     service: Service,
-    order: Order,
+    portal: str,
+    slot: str | None = None,
     *,
-    idempotency_key: str,
     raw_path: str | None = None,
     raw_paths: Sequence[str] | None = None,
     artifact_url: str | None = None,
+    portal_version: str | None = None,
+    options: JobOptions | None = None,
     mime_type: str | None = None,
     original_filename: str | None = None,
-) -> Talk[JobAccepted]:
-    """Create a job of an upload or of several, of one's own master, or of a URL that the service may fetch.
+    idempotency_key: str | None = None,
+) -> Flow[JobAccepted]:
+    """Create a job from what is uploaded: `raw_path`, e.g. `view.artifacts["master_path"]`, `raw_paths`, or a URL.
 
     Raises:
-        ClientError: one of its kinds; ValueError: what is asked cannot be asked.
+        ClientError: one of its kinds; ValueError: an invalid argument.
     """
     body = JobRequest(
-        portal=order.portal,
-        slot=order.slot,
-        portal_version=order.portal_version,
+        portal=portal,
+        slot=slot,
+        portal_version=portal_version,
         raw_path=raw_path,
         raw_paths=None if raw_paths is None else tuple(raw_paths),
         artifact_url=artifact_url,
         mime_type=mime_type,
         original_filename=original_filename,
-        options=order.options or JobOptions(),
+        options=options or JobOptions(),
     )
-    answer = yield from call(service, "POST", "/jobs", body=body, headers={"Idempotency-Key": idempotency_key})
-    return read(answer, JobAccepted)
+    headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+    return read((yield from call(service, "POST", "/jobs", body=body, headers=headers)), JobAccepted)
 
 
-def job(service: Service, job_id: str) -> Talk[JobView]:
-    """Look at one job.
+# --- jobs --------------------------------------------------------------------
 
-    Raises:
-        ClientError: one of its kinds.
-    """
+
+def job(service: Service, job_id: str) -> Flow[JobView]:
+    """Return one job as it is now. Raises ClientError."""
     return read((yield from call(service, "GET", f"/jobs/{quote(job_id, safe='')}")), JobView)
 
 
-def watch(service: Service, job_id: str, *, timeout_s: float | None = None) -> Talk[JobView]:
-    """Emit the job at once and whenever something of it changes, until it has ended; the last one comes back.
-
-    It polls no more often than `Retry-After` says, counted from the start of a poll: a poll that the service held does
-    not wait again.
+def watch(service: Service, job_id: str, *, timeout_s: float | None = None) -> Stream[JobView]:
+    """Yield the job now and whenever its status, stage, attempt or place in the queue changes, until it has ended.
 
     Raises:
         WaitTimeoutError: it has not ended within `timeout_s`; ClientError: another of its kinds.
     """
-    ends_at_s = None if timeout_s is None else service.monotonic_s() + timeout_s
-    etag, shown, hold_s = None, None, 0
-    most_hold_s, view = LONG_POLL_S, None
+    yield from _polled(service, job_id, timeout_s)
+
+
+def wait(service: Service, job_id: str, *, timeout_s: float | None = None) -> Flow[JobView]:
+    """Return the job once it is completed.
+
+    Raises:
+        JobFailedError: it failed; WaitTimeoutError: it has not ended within `timeout_s`; ClientError: another kind.
+    """
+    view = yield from _polled(service, job_id, timeout_s, until_ended=True)
+    if view.status == "failed":
+        raise JobFailedError(view)
+    return view
+
+
+def _polled(
+    service: Service, job_id: str, timeout_s: float | None, *, until_ended: bool = False
+) -> Generator[Effect | Emit[JobView], object, JobView]:
+    """Poll a job until it has ended; emits it when it changes.
+
+    Polls are held by the service (`wait`), all but the first that looks for any change. After an answer that brought a
+    change the next poll follows at once; after another one, no sooner than `Retry-After`, counted from its start.
+    """
+    ends_at_s = math.inf if timeout_s is None else service.monotonic_s() + timeout_s
+    etag: str | None = None
+    view, shown, most_hold_s = None, None, LONG_POLL_S
+    hold_s = min(most_hold_s, timeout_s or most_hold_s) if until_ended else 0.0
     while True:
         began_s = service.monotonic_s()
         headers: dict[str, str] = {} if etag is None else {"If-None-Match": etag}
-        path = f"/jobs/{quote(job_id, safe='')}" + (f"?wait={hold_s}" if hold_s else "")
+        query = (f"?wait={hold_s:g}" + "&until=ended" * until_ended) if hold_s else ""
         try:
-            answer = yield from call(service, "GET", path, headers=headers, extra_s=hold_s)
+            answer = yield from call(
+                service, "GET", f"/jobs/{quote(job_id, safe='')}{query}", headers=headers, extra_s=hold_s
+            )
         except InvalidRequestError:
             if not hold_s:
                 raise
-            hold_s = most_hold_s = 0  # this service does not hold a poll for as long
+            hold_s = most_hold_s = 0.0  # this service does not hold a poll for as long
             continue
+        known_etag = etag
         if answer.status != _NOT_MODIFIED:
             view, etag = read(answer, JobView), answer.headers.get("etag")
             seen = (view.status, view.stage, view.attempt, view.queue_position)
@@ -273,43 +334,25 @@ def watch(service: Service, job_id: str, *, timeout_s: float | None = None) -> T
                 yield Emit(view)
             if view.status in TERMINAL:
                 return view
-        pause_s = _DEFAULT_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s
         now_s = service.monotonic_s()
-        pause_s = max(0.0, pause_s - (now_s - began_s))
-        if ends_at_s is not None:
-            if now_s + pause_s >= ends_at_s:
-                status = "not there yet" if view is None else view.status
-                raise WaitTimeoutError(f"the job is still {status} after {timeout_s:g} s", job_id=job_id)
-            hold_s = max(0, min(most_hold_s, int(ends_at_s - now_s - pause_s)))
-        else:
-            hold_s = most_hold_s
+        retry_after_s = _DEFAULT_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s
+        changed = etag != known_etag and most_hold_s > 0
+        pause_s = 0.0 if changed else max(0.0, retry_after_s - (now_s - began_s))
+        if now_s + pause_s >= ends_at_s:
+            status = "not there yet" if view is None else view.status
+            raise WaitTimeoutError(f"the job is still {status} after {timeout_s:g} s", job_id=job_id)
+        hold_s = round(min(most_hold_s, ends_at_s - now_s - pause_s), 3)
         if pause_s:
             yield Pause(pause_s)
 
 
-def wait(service: Service, job_id: str, *, timeout_s: float | None = None) -> Talk[JobView]:
-    """Wait until the job is completed.
-
-    Raises:
-        JobFailedError: it failed; WaitTimeoutError: it goes on; ClientError: another of its kinds.
-    """
-    view = yield from watch(service, job_id, timeout_s=timeout_s)
-    if view.status == "failed":
-        raise JobFailedError(view)
-    return view
-
-
-def jobs(service: Service, *, status: JobStatus | None = None, page_size: int = 100) -> Talk[None]:
-    """Emit every job of the account, newest first, page after page.
-
-    Raises:
-        ClientError: one of its kinds.
-    """
+def jobs(service: Service, *, status: JobStatus | None = None, page_size: int = 100) -> Stream[JobItem]:
+    """Yield every job of the account, newest first. Raises ClientError."""
     cursor: str | None = None
     while True:
-        asked = {"status": status, "limit": page_size, "cursor": cursor}
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
-        page = read((yield from call(service, "GET", f"/jobs?{query}")), JobPage)
+        query = {"status": status, "limit": page_size, "cursor": cursor}
+        encoded = urlencode({name: value for name, value in query.items() if value is not None})
+        page = read((yield from call(service, "GET", f"/jobs?{encoded}")), JobPage)
         for item in page.jobs:
             yield Emit(item)
         if page.next_cursor is None or page.next_cursor == cursor:
@@ -317,10 +360,10 @@ def jobs(service: Service, *, status: JobStatus | None = None, page_size: int = 
         cursor = page.next_cursor
 
 
-def delete(service: Service, job_id: str) -> Talk[None]:
-    """Cancel a pending job with its refund, or remove what an ended one left: files and personal data.
+def delete(service: Service, job_id: str) -> Flow[None]:
+    """Remove the files and personal data of an ended job; a pending one is cancelled with its refund.
 
-    Repeated after a lost answer, it may do both to a pending job: cancel it, then remove it. Use `cancel` where that
+    Retried after a lost answer, it may do both to a pending job: cancel it, then remove it. Use `cancel` where that
     matters.
 
     Raises:
@@ -329,8 +372,11 @@ def delete(service: Service, job_id: str) -> Talk[None]:
     yield from call(service, "DELETE", f"/jobs/{quote(job_id, safe='')}")
 
 
-def cancel(service: Service, job_id: str) -> Talk[bool]:
-    """Cancel the job if it is still pending, and never remove anything: False when it has begun or ended already.
+def cancel(service: Service, job_id: str) -> Flow[bool]:
+    """Cancel a pending job with its refund; never removes anything.
+
+    Returns:
+        False if it has begun or ended already, which changes nothing.
 
     Raises:
         ClientError: one of its kinds.
@@ -345,68 +391,59 @@ def cancel(service: Service, job_id: str) -> Talk[bool]:
         except ConflictError:
             return False  # it began meanwhile
         except UnreachableError as error:
-            lost = error  # perhaps it was cancelled: look before asking again, since a second DELETE removes
+            lost = error  # it may be cancelled: look first, since a second DELETE removes
         else:
             return True
     raise lost or UnreachableError("the job could not be cancelled", job_id=job_id)
 
 
-def account(service: Service) -> Talk[AccountAnswer]:
-    """Credits, ledger entries and limits.
-
-    Raises:
-        ClientError: one of its kinds.
-    """
+def account(service: Service) -> Flow[AccountAnswer]:
+    """Return credits, ledger entries and limits. Raises ClientError."""
     return read((yield from call(service, "GET", "/account")), AccountAnswer)
 
 
-def portals(service: Service) -> Talk[tuple[Portal, ...]]:
-    """The service's rule book.
-
-    Raises:
-        ClientError: one of its kinds.
-    """
+def portals(service: Service) -> Flow[tuple[Portal, ...]]:
+    """Return the service's rule book; needs no token. Raises ClientError."""
     return read((yield from call(service, "GET", "/portals", authorised=False)), _Portals).portals
 
 
-def portal(service: Service, slug: str) -> Talk[Portal]:
-    """One portal's rules.
+def portal(service: Service, portal: str) -> Flow[Portal]:
+    """Return one portal's rules; needs no token. Raises ClientError."""
+    return read((yield from call(service, "GET", f"/portals/{quote(portal, safe='')}", authorised=False)), Portal)
+
+
+# --- download ----------------------------------------------------------------
+
+
+def download(service: Service, job_id: str, what: JobFile = "document") -> Flow[bytes]:
+    """Download and decrypt a file of a completed job: document, preview, before, output (the ZIP) or text.
+
+    The document's SHA-256 is compared with the receipt's, alone and in the ZIP. Text is in the ZIP only.
 
     Raises:
-        ClientError: one of its kinds.
-    """
-    path = f"/portals/{quote(slug, safe='')}"
-    return read((yield from call(service, "GET", path, authorised=False)), Portal)
-
-
-def download(service: Service, job_id: str, what: JobFile) -> Talk[bytes]:
-    """Download one file of a completed job and open it.
-
-    The document is compared with the receipt, alone and in the ZIP. Text has no link of its own: it is in the ZIP.
-
-    Raises:
-        FileMissingError: the job has none; UnopenedError: it does not open; ClientError: another of its kinds.
+        FileMissingError: the job has no such file; UnopenedError: it does not decrypt, or is not the receipt's;
+        ClientError: another of its kinds.
     """
     view = yield from job(service, job_id)
-    if what == "text":
-        text = _member((yield from _object(service, view, "output")), TEXT_IN_ZIP, job_id)
-        if text is None:
-            raise FileMissingError("no text was found in this job's picture", job_id=job_id)
-        return text
-    return (yield from _object(service, view, what))
+    if what != "text":
+        return (yield from _object(service, view, what))
+    text = _member((yield from _object(service, view, "output")), TEXT_IN_ZIP, job_id)
+    if text is None:
+        raise FileMissingError("no text was found in this job's picture", job_id=job_id)
+    return text
 
 
-def _object(service: Service, view: JobView, what: _Linked) -> Talk[bytes]:
+def _object(service: Service, view: JobView, what: str) -> Flow[bytes]:
     answer = yield from _store(service, _get(service, view, what))
-    if answer.status == _FORBIDDEN:  # the link ran out between the view and the call
+    if answer.status == _FORBIDDEN:  # the link expired between the view and the call
         view = yield from job(service, view.job_id)
         answer = yield from _store(service, _get(service, view, what))
-    if not 200 <= answer.status < 300:  # noqa: PLR2004  the class of successes
+    if not answer.is_success:
         raise StoreRefusedError(f"the store answered {answer.status} to the download", job_id=view.job_id)
     return _opened(view, what, answer.body)
 
 
-def _get(service: Service, view: JobView, what: _Linked) -> Send:
+def _get(service: Service, view: JobView, what: str) -> Send:
     link = getattr(view.links, what)
     if link is None:
         raise FileMissingError(f"the job is {view.status} and has no {what}", job_id=view.job_id)
@@ -414,6 +451,7 @@ def _get(service: Service, view: JobView, what: _Linked) -> Send:
 
 
 def _opened(view: JobView, what: str, data: bytes) -> bytes:
+    """Decrypt a downloaded object and compare the document with the receipt."""
     if view.encryption is not None:
         try:
             data = open_sealed(
@@ -422,7 +460,7 @@ def _opened(view: JobView, what: str, data: bytes) -> bytes:
                 data_key=base64.b64decode(view.encryption.data_key),
             )
         except KeyError:
-            raise UnexpectedAnswerError(f"the job does not say where its {what} stands", job_id=view.job_id) from None
+            raise UnexpectedAnswerError(f"the job does not name its {what}'s storage key", job_id=view.job_id) from None
         except DecryptionError as error:
             raise UnopenedError(f"the {what} does not open: {error}", job_id=view.job_id) from None
     promised = (view.receipt or {}).get("document", {})
@@ -433,9 +471,7 @@ def _opened(view: JobView, what: str, data: bytes) -> bytes:
 
 
 def _member(archive: bytes, name: str, job_id: str) -> bytes | None:
-    """One file of a ZIP; None when it is not there."""
-    import zipfile  # noqa: PLC0415  only some downloads need it
-
+    """Read one file of a ZIP; None when it has none of that name."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             if name not in opened.namelist():
