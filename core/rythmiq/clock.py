@@ -1,20 +1,34 @@
-"""The clock of this machine."""
+"""Time: the interface that use cases take, and this machine's clock."""
 
 import datetime as dt
 import time
+from typing import Protocol
 
 
-class SystemClock:
-    """Implements `ports.Clock`."""
+class Clock(Protocol):
+    """A source of time that tests can replace."""
 
     def now(self) -> dt.datetime:
-        """The present instant, UTC."""
-        return dt.datetime.now(tz=dt.UTC)
+        """Return the current time in UTC."""
 
     def monotonic_s(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+        """Return seconds that never go back."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+class SystemClock:
+    """Implements `Clock` on this machine."""
+
+    def now(self) -> dt.datetime:
+        """Return the current time in UTC."""
+        return dt.datetime.now(tz=dt.UTC)
+
+    def monotonic_s(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; a negative time is none."""
         time.sleep(max(0.0, seconds))

@@ -28,11 +28,9 @@ OURS = {
     "core/rythmiq": (
         "__init__.py",
         "log.py",
-        "on_demand.py",
         "py.typed",
         "settings/__init__.py",
         "settings/environment.py",
-        "settings/words.py",
         "settings/worker.py",
         "contracts/**/*",
         "crypto/**/*",

@@ -15,7 +15,7 @@ from typing import Any
 
 from rythmiq.contracts.result import Success
 from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.ports import SettlingJob
+from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.settle import Settlement
 from rythmiq_cli.local.postgres import LocalPostgres
 from tests.integration.fault_parts import Launch

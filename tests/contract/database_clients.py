@@ -16,7 +16,10 @@ from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.contracts.keys import raw_key
-from rythmiq.ports import Caller, Capacity, DatabaseFaultError, Finish, NewJob, SettlementClaim, Upload
+from rythmiq.ports.database import Caller, Capacity, Finish, NewJob
+from rythmiq.ports.errors import DatabaseFaultError
+from rythmiq.ports.jobs import SettlementClaim
+from rythmiq.ports.rows import Upload
 from tests.contract.supabase_stub import Key, SupabaseStub, supabase_stub
 
 Way = Literal["postgres", "supabase with legacy keys", "supabase with new keys"]

@@ -9,7 +9,7 @@ from rythmiq.adapters.camber.service import CamberService
 from rythmiq.adapters.camber.wire import JobTerms, Wire
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
 from rythmiq.adapters.local_executor import LocalExecutor
-from rythmiq.ports import Executor, Order
+from rythmiq.ports.executor import Executor, Order
 from tests.contract.fake_camber import KEY, PATH, FakeCamber
 from tests.contract.fake_runs import FakeRuns
 from tests.contract.kubernetes_stub import TOKEN

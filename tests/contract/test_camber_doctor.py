@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
-from rythmiq.ports import Order
+from rythmiq.ports.executor import Order
 from rythmiq_cli.camber_look import CamberLook, Finding
 from rythmiq_cli.command import app
 from tests.contract.executor_rigs import NOBODY, TERMS, camber_in_process

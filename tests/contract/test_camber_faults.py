@@ -23,8 +23,9 @@ from rythmiq.adapters.camber.http_transport import MAX_ANSWER_BYTES, TIMEOUT, Ht
 from rythmiq.adapters.camber.service import CamberService
 from rythmiq.adapters.camber.wire import CREATE_FIELDS, NAMES, STATES, JobTerms, Wire
 from rythmiq.adapters.launch_command import GRAMMAR
-from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
-from rythmiq.settings import CamberSettings
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import Order
+from rythmiq.settings.execution import CamberSettings
 from tests.contract.executor_rigs import TERMS, WIRE, camber_in_process
 from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan
 from tests.integration.executor_run import new_order

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
-from rythmiq.ports import Capacity, Database
+from rythmiq.ports.database import Capacity, Database
 from tests.contract.database_clients import (
     NO_ROOM,
     ROOM,

@@ -8,7 +8,7 @@ import pytest
 
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
-from rythmiq.ports import DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseUnavailableError
 from tests.contract.database_clients import Steps, caller, every_call, new_id, stub_of, supabase_transport
 from tests.contract.supabase_stub import SupabaseStub
 from tests.contract.wire_spy import WireSpy, wire_spy

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rythmiq.ports import ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import ExecutorState, Order
 from tests.contract.executor_rigs import (
     NOBODY,
     ExecutorRig,

@@ -14,7 +14,9 @@ import pytest
 
 from rythmiq.adapters.camber.executor import CamberExecutor
 from rythmiq.contracts.payload import StorageReference
-from rythmiq.ports import Capacity, Database, Executor, OverdueJob, TickWork
+from rythmiq.ports.database import Capacity, Database
+from rythmiq.ports.executor import Executor
+from rythmiq.ports.jobs import OverdueJob, TickWork
 from rythmiq.services.dispatch import Dispatcher, DispatchTerms
 from rythmiq.services.reconcile import Reconciler, ReconcileTerms
 from rythmiq.services.settle import Settlement

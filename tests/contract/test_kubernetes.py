@@ -30,9 +30,10 @@ from rythmiq.adapters.kubernetes import (
     state_of,
 )
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import Order
 from rythmiq.services.reconcile import ReconcileTerms
-from rythmiq.settings import ExecutorSettings, KubernetesSettings
+from rythmiq.settings.execution import ExecutorSettings, KubernetesSettings
 from tests.contract.executor_rigs import IMAGE, kubernetes_at, kubernetes_terms
 from tests.contract.kubernetes_stub import POWERLESS_TOKEN, VERSIONS, KubernetesStub, Plan
 from tests.integration.executor_run import new_order

@@ -15,14 +15,9 @@ from typing import Any, Literal
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.keys import OutputKey, RawKey, parse_key
 from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.ports import (
-    Caller,
-    DatabaseUnavailableError,
-    ExecutorRejectedError,
-    ExecutorState,
-    ExecutorUnclearError,
-    Order,
-)
+from rythmiq.ports.database import Caller
+from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import ExecutorState, Order
 from tests.support.memory import Execution, FixedClock, MemoryExecutor, MemoryStore
 
 CLOCK = """

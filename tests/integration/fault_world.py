@@ -18,7 +18,9 @@ from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.ports import Capacity, Order, UnavailableError
+from rythmiq.ports.database import Capacity
+from rythmiq.ports.errors import UnavailableError
+from rythmiq.ports.executor import Order
 from tests.integration.fault_parts import (
     CLOCK,
     FaultyExecutor,

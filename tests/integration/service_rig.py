@@ -21,7 +21,8 @@ import pytest
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.advice import Advice
-from rythmiq.contracts.api import JobAccepted, JobRequest, JobView, UploadAnswer, UploadRequest
+from rythmiq.contracts.api.jobs import JobAccepted, JobRequest, JobView
+from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.keys import (
     before_name,
@@ -40,7 +41,8 @@ from rythmiq.contracts.result import Artifacts, ErrorReport, Failure, Metrics, S
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
-from rythmiq.ports import Caller, Capacity, Order
+from rythmiq.ports.database import Caller, Capacity
+from rythmiq.ports.executor import Order
 from rythmiq.services.account import Accounts
 from rythmiq.services.dispatch import Dispatcher, DispatchTerms
 from rythmiq.services.jobs import Jobs, JobTerms

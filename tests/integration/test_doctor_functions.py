@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import rythmiq
-from rythmiq.settings import AuthSettings, DatabaseSettings
+from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.doctor.functions import DOORS, FunctionProbes

@@ -16,22 +16,25 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rythmiq import settings, wiring
+from rythmiq import wiring
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
 from rythmiq.gateway.openapi import FUNCTIONS
+from rythmiq.settings.api import HealthSettings, UploadsSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import ExecutorSettings, JobsSettings
 from rythmiq.wiring import public
 from rythmiq.wiring.outside import executor_of
 from tests.web_calls import Seen, ask
 
 SECRET = "0123456789abcdef0123456789abcdef"
 ISSUER = "http://auth.test/auth/v1"
-SETTINGS: list[type[settings.EnvironmentSettings]] = [
-    settings.JobsSettings,
-    settings.UploadsSettings,
-    settings.HealthSettings,
+SETTINGS: list[type[EnvironmentSettings]] = [
+    JobsSettings,
+    UploadsSettings,
+    HealthSettings,
 ]
 MODULES = [importlib.import_module(f"rythmiq.wiring.{path.replace('/', '_')}") for path in FUNCTIONS]
 
@@ -220,7 +223,7 @@ def test_each_executor_is_put_together_from_its_own_names(deployed: Environment,
     }
     deployed.set(**EXECUTORS[executor])
     assert ask(wiring.jobs).code == "UNAUTHENTICATED"
-    assert executor_of(settings.ExecutorSettings.from_environ(os.environ)).name == executor
+    assert executor_of(ExecutorSettings.from_environ(os.environ)).name == executor
 
 
 def test_no_value_of_the_configuration_is_ever_shown(deployed: Environment, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from rythmiq.contracts.payload import Payload
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.stages.ocr import language_of
 from tests.data.turned_pages import bilingual, hindi, one_line

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api import JobAccepted
+from rythmiq.contracts.api.jobs import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
-from rythmiq.ports import Capacity, DatabaseUnavailableError, JobCreated
+from rythmiq.ports.database import Capacity
+from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports.jobs import JobCreated
 from rythmiq_worker.launcher_dispatch import payload_of
 from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
 from tests.support.memory import Fault

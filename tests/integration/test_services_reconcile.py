@@ -8,7 +8,10 @@ from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.crypto.rqe1 import DecryptionError
-from rythmiq.ports import Capacity, DatabaseUnavailableError, Order, StartedJob
+from rythmiq.ports.database import Capacity
+from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports.executor import Order
+from rythmiq.ports.jobs import StartedJob
 from rythmiq.services.reconcile import TickReport
 from tests.integration.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
 from tests.support.memory import Fault

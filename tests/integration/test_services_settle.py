@@ -13,7 +13,9 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.result import Success
 from rythmiq.contracts.store_errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.ports import Capacity, DatabaseUnavailableError, StartedJob
+from rythmiq.ports.database import Capacity
+from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports.jobs import StartedJob
 from tests.integration.service_rig import (
     BEFORE,
     DOCUMENT,

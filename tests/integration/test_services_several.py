@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api import UploadAnswer
+from rythmiq.contracts.api.uploads import UploadAnswer
 from rythmiq.contracts.keys import master_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api import JobView
+from rythmiq.contracts.api.jobs import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Capacity
+from rythmiq.ports.database import Capacity
 from rythmiq.services.jobs import Viewed
 from tests.integration.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
 from tests.support.memory import Fault

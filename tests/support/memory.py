@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from rythmiq.adapters.launch_command import arguments_of
+from rythmiq.clock import Clock
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.store_errors import (
     AccessDeniedError,
@@ -23,15 +24,9 @@ from rythmiq.contracts.store_errors import (
     StoreError,
     StoreTimeoutError,
 )
-from rythmiq.ports import (
-    SEALED_TYPE,
-    Clock,
-    ExecutorCapabilities,
-    ExecutorRejectedError,
-    ExecutorState,
-    ExecutorUnclearError,
-    Order,
-)
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports.store import SEALED_TYPE
 
 UPLOAD_EXPIRES_S = 15 * 60
 MAX_UPLOAD_EXPIRES_S = 60 * 60

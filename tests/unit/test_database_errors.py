@@ -10,7 +10,7 @@ from rythmiq.adapters.database import storable
 from rythmiq.adapters.database_errors import database_error
 from rythmiq.adapters.postgres import PostgresTransport, connection_string
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from rythmiq.settings import LauncherSettings, WorkerSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.command import app
 from rythmiq_cli.env_check import names_of_project, template_rows
 from rythmiq_cli.operator_environment import parse_env

@@ -11,12 +11,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.api import JobOptions
+from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import RESULT, Success
 from rythmiq.portals import all_portals
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_cli.docs_pages import DOCS, PAGES, main
 from rythmiq_worker.intake import admitted
 

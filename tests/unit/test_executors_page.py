@@ -11,8 +11,8 @@ from rythmiq.adapters.camber.wire import NAMES, Name
 from rythmiq.adapters.hold import HoldExecutor
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
 from rythmiq.adapters.local_executor import LocalExecutor
-from rythmiq.ports import Executor
-from rythmiq.settings import CamberSettings, KubernetesSettings
+from rythmiq.ports.executor import Executor
+from rythmiq.settings.execution import CamberSettings, KubernetesSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "executors.md").read_text(encoding="utf-8")
 EXECUTORS: list[Executor] = [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.contracts.api import JobRequest, UploadRequest
+from rythmiq.contracts.api.jobs import JobRequest
+from rythmiq.contracts.api.uploads import UploadRequest
 from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.gateway.json_body import MAX_ERRORS, pointer, read_object, require_json_type, validated

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rythmiq.contracts.api import IDEMPOTENCY_KEY
+from rythmiq.contracts.api.words import IDEMPOTENCY_KEY
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.gateway.query import Parameters
 from rythmiq.gateway.request import Request

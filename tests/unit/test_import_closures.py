@@ -175,7 +175,7 @@ OF_EXECUTORS = """
 import json, os, sys
 for absent in ("click", "pygments", "rich"):
     sys.modules[absent] = None
-from rythmiq.settings import ExecutorSettings
+from rythmiq.settings.execution import ExecutorSettings
 from rythmiq.wiring.outside import executor_of
 executor_of(ExecutorSettings.from_environ(os.environ))
 print(json.dumps(sorted(name for name, module in sys.modules.items() if module is not None)))

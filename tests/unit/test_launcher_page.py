@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from rythmiq.settings import LauncherSettings
+from rythmiq.settings.worker import LauncherSettings
 from rythmiq_cli.docs_pages import DOCS
 from rythmiq_worker import launcher
 from rythmiq_worker.launcher_limits import Limits

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.origins import OriginRefusedError, is_reachable, own_key, permitted, store_origin
 
 KEY = "raw/5f2b7c1e-9d34-4a6b-8c1d-0e2f3a4b5c6d/1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d/20260102T030405Z_me.jpg.enc"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.payload import PAYLOAD_VERSION, Payload, StorageReference, validate_artifact_source
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.intake import admitted, input_key, job_id_of, names_own_store, parsed, validated
 from rythmiq_worker.stdio import MAX_PAYLOAD_BYTES
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.entity_tags import matches
-from rythmiq.ports import JobListRow, JobRow
+from rythmiq.ports.jobs import JobListRow, JobRow
 from rythmiq.services.job_view import LinkTerms, cursor_of, etag_of, read_cursor
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -15,7 +15,7 @@ from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, Metrics, Success
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
-from rythmiq.ports import SettlingJob
+from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.data_keys import JobDataKey, mint
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
 from tests.support.memory import FixedClock, MemoryStore

@@ -4,18 +4,10 @@ import pytest
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.settings import (
-    AccountSettings,
-    EnvironmentSettings,
-    HealthSettings,
-    JobsSettings,
-    LauncherSettings,
-    MetricsSettings,
-    PublicSettings,
-    UploadsSettings,
-    WebhooksSettings,
-    WorkerSettings,
-)
+from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import JobsSettings, WebhooksSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 
 NEEDED = {
     "SPACES_ENDPOINT": "https://sgp1.example.com",

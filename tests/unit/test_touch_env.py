@@ -7,10 +7,12 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from rythmiq import settings
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.settings import EnvironmentSettings, LauncherSettings, WorkerSettings
+from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import ExecutorSettings, JobsSettings, ReconcileSettings, WebhooksSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
@@ -23,14 +25,14 @@ ROWS = {
 }
 MADE_ANEW = {"ENCRYPTION_KEYS", "WEBHOOK_SECRET", "METRICS_TOKEN"}
 FUNCTIONS: list[type[EnvironmentSettings]] = [
-    settings.UploadsSettings,
-    settings.JobsSettings,
-    settings.AccountSettings,
-    settings.WebhooksSettings,
-    settings.ReconcileSettings,
-    settings.MetricsSettings,
-    settings.HealthSettings,
-    settings.PublicSettings,
+    UploadsSettings,
+    JobsSettings,
+    AccountSettings,
+    WebhooksSettings,
+    ReconcileSettings,
+    MetricsSettings,
+    HealthSettings,
+    PublicSettings,
 ]
 
 
@@ -89,7 +91,7 @@ def test_its_table_says_what_an_executor_needs(executor: str) -> None:
     given = {"EXECUTOR": executor, "PUBLIC_URL": "https://api.example.org", "WEBHOOK_SECRET": "w" * 16}
     asked: set[str] = set()
     try:
-        settings.ExecutorSettings.from_environ(given)
+        ExecutorSettings.from_environ(given)
     except SettingsError as refused:
         asked = {problem.partition(" ")[0] for problem in str(refused).split("; ")}
     assert {name for name, row in ROWS.items() if row[1] == f"EXECUTOR={executor}"} == asked
@@ -102,10 +104,10 @@ def test_its_table_says_what_is_secret(name: str) -> None:
 
 def test_it_is_refused_until_the_secrets_have_been_made() -> None:
     with pytest.raises(SettingsError) as refused:
-        settings.JobsSettings.from_environ(VALUES | {"PUBLIC_URL": "https://api.example.org"})
+        JobsSettings.from_environ(VALUES | {"PUBLIC_URL": "https://api.example.org"})
     assert {problem.partition(" ")[0] for problem in str(refused.value).split("; ")} == MADE_ANEW - {"METRICS_TOKEN"}
     with pytest.raises(SettingsError, match=r"^METRICS_TOKEN[^;]*$"):
-        settings.MetricsSettings.from_environ(VALUES)
+        MetricsSettings.from_environ(VALUES)
 
 
 @pytest.mark.parametrize("model", [*FUNCTIONS, WorkerSettings, LauncherSettings], ids=lambda model: model.__name__)

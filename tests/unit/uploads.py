@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from rythmiq.contracts.payload import Payload
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.picture import Pages, Picture, open_pages
 

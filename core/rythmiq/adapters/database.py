@@ -7,7 +7,7 @@ everything else goes as `service_role`, to functions that check ownership themse
 Source: docs/specification/database.md; `infra/database/migrations`.
 """
 
-from __future__ import annotations  # rows are imported when they are read
+from __future__ import annotations  # `ports.jobs` is deferred in functions (wiring.cold_start)
 
 import datetime as dt
 import re
@@ -17,29 +17,24 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rythmiq import ports
+from rythmiq.ports import jobs, rows
+from rythmiq.ports.errors import DatabaseFaultError
 
 if TYPE_CHECKING:
-    from rythmiq.contracts.api import JobStatus
-    from rythmiq.ports import (
-        Account,
-        Caller,
-        Capacity,
-        DatabaseFaultError,
+    from rythmiq.contracts.api.words import JobStatus
+    from rythmiq.ports.database import Caller, Capacity, Finish, NewJob
+    from rythmiq.ports.jobs import (
         Deletion,
         Ended,
-        Finish,
         JobCreated,
         JobListRow,
         JobRow,
-        NewJob,
         OperatorJob,
         SettlementClaim,
         TickWork,
-        Upload,
-        UploadAnswer,
         WrappedDataKey,
     )
+    from rythmiq.ports.rows import Account, Upload, UploadAnswer
 
 _Row = TypeVar("_Row", bound=BaseModel)
 # Postgres cannot store NUL, and UTF-8 has no lone surrogates; JSON from outside may hold both.
@@ -73,15 +68,15 @@ class SqlDatabase:
 
     def upload_create(self, upload: Upload, *, initial_credits: int) -> UploadAnswer:
         """Write an upload; grants `initial_credits` at the user's first call."""
-        return self._row(ports.UploadAnswer, "upload_create", **upload.model_dump(), initial_credits=initial_credits)
+        return self._row(rows.UploadAnswer, "upload_create", **upload.model_dump(), initial_credits=initial_credits)
 
     def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
         """Read one's own upload: found, claimed or unknown."""
-        return self._row(ports.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id)
+        return self._row(rows.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id)
 
     def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
-        return self._row(ports.JobCreated, "job_create", **_fields(job), **_fields(capacity))
+        return self._row(jobs.JobCreated, "job_create", **_fields(job), **_fields(capacity))
 
     def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
         """Keep the executor's word for an attempt; False when the attempt is no longer the current one."""
@@ -98,7 +93,7 @@ class SqlDatabase:
     ) -> SettlementClaim:
         """Claim the right to settle a success. `user_id` and `document_id` are those of its artifact keys."""
         return self._row(
-            ports.SettlementClaim,
+            jobs.SettlementClaim,
             "job_claim_settlement",
             job_id=job_id,
             attempt=attempt,
@@ -113,7 +108,7 @@ class SqlDatabase:
 
     def job_finish(self, finish: Finish, capacity: Capacity) -> Ended:
         """Processing -> completed, settle the credit, append `cpu_usage` and `metrics`, write `documents`."""
-        return self._row(ports.Ended, "job_finish", **_fields(finish), **_fields(capacity))
+        return self._row(jobs.Ended, "job_finish", **_fields(finish), **_fields(capacity))
 
     def job_fail_attempt(  # noqa: PLR0913  a failure is this much
         self,
@@ -128,7 +123,7 @@ class SqlDatabase:
     ) -> Ended:
         """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund."""
         return self._row(
-            ports.Ended,
+            jobs.Ended,
             "job_fail_attempt",
             job_id=job_id,
             attempt=attempt,
@@ -145,7 +140,7 @@ class SqlDatabase:
 
     def jobs_tick(self, capacity: Capacity) -> TickWork:
         """Claim at most one overdue job, start at most one waiting job, purge a little."""
-        return self._row(ports.TickWork, "jobs_tick", **_fields(capacity))
+        return self._row(jobs.TickWork, "jobs_tick", **_fields(capacity))
 
     def removal_done(self, job_id: str) -> bool:
         """The keys of a removal are gone; they are handed out once more, an hour later."""
@@ -153,7 +148,7 @@ class SqlDatabase:
 
     def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
         """One of the caller's jobs; None also when it is another's or erased."""
-        return self._row_or_none(ports.JobRow, "job_get", caller, job_id=job_id)
+        return self._row_or_none(jobs.JobRow, "job_get", caller, job_id=job_id)
 
     def jobs_list(
         self, caller: Caller, *, status: JobStatus | None, limit: int, before: tuple[dt.datetime, str] | None
@@ -161,16 +156,16 @@ class SqlDatabase:
         """The caller's jobs, newest first, after the keyset `(created_at, job_id)`."""
         before_at, before_id = before if before is not None else (None, None)
         return self._rows(
-            ports.JobListRow, "jobs_list", caller, status=status, limit=limit, before_at=before_at, before_id=before_id
+            jobs.JobListRow, "jobs_list", caller, status=status, limit=limit, before_at=before_at, before_id=before_id
         )
 
     def job_key(self, user_id: str, job_id: str) -> WrappedDataKey | None:
         """The wrapped data key of one's own job."""
-        return self._row_or_none(ports.WrappedDataKey, "job_key", user_id=user_id, job_id=job_id)
+        return self._row_or_none(jobs.WrappedDataKey, "job_key", user_id=user_id, job_id=job_id)
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
         """Cancel a pending job with its refund, or say what to remove of a terminal one."""
-        return self._row(ports.Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
+        return self._row(jobs.Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
 
     def job_erase(self, user_id: str, job_id: str) -> None:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""
@@ -178,27 +173,27 @@ class SqlDatabase:
 
     def account(self, user_id: str, *, initial_credits: int | None) -> Account:
         """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
-        return self._row(ports.Account, "account_open", user_id=user_id, initial_credits=initial_credits)
+        return self._row(rows.Account, "account_open", user_id=user_id, initial_credits=initial_credits)
 
     def credits_grant(self, user_id: str, amount: int) -> Account:
         """Grant credits (an operator's call)."""
-        return self._row(ports.Account, "credits_grant", user_id=user_id, amount=amount)
+        return self._row(rows.Account, "credits_grant", user_id=user_id, amount=amount)
 
     def jobs_search(self, *, status: JobStatus | None, user_id: str | None, limit: int) -> tuple[OperatorJob, ...]:
         """Jobs of anybody, newest first (an operator's call)."""
-        return self._rows(ports.OperatorJob, "jobs_search", status=status, user_id=user_id, limit=limit)
+        return self._rows(jobs.OperatorJob, "jobs_search", status=status, user_id=user_id, limit=limit)
 
     def job_inspect(self, job_id: str) -> OperatorJob | None:
         """One job of anybody (an operator's call)."""
-        return self._row_or_none(ports.OperatorJob, "job_inspect", job_id=job_id)
+        return self._row_or_none(jobs.OperatorJob, "job_inspect", job_id=job_id)
 
     def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
         """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
-        return self._row(ports.Ended, "job_retry_now", job_id=job_id, attempt=attempt, error=error, **_fields(capacity))
+        return self._row(jobs.Ended, "job_retry_now", job_id=job_id, attempt=attempt, error=error, **_fields(capacity))
 
     def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
         """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
-        return self._row(ports.Ended, "job_end", job_id=job_id, error=error, **_fields(capacity))
+        return self._row(jobs.Ended, "job_end", job_id=job_id, error=error, **_fields(capacity))
 
     def metrics_snapshot(self) -> dict[str, Any]:
         """Counts and ages for Prometheus."""
@@ -263,6 +258,4 @@ def _read(model: type[_Row], function: str, answer: object) -> _Row:
 
 
 def _strange(function: str) -> DatabaseFaultError:
-    return ports.DatabaseFaultError(
-        f"{function} answered what this release does not know: do migrations and release differ?"
-    )
+    return DatabaseFaultError(f"{function} answered what this release does not know: do migrations and release differ?")

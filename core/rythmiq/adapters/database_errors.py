@@ -6,7 +6,7 @@ roles. A constraint's message quotes the row, so only the constraint's name is k
 Source: PostgreSQL, appendix A (error codes).
 """
 
-from rythmiq.ports import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 
 # Connection, resources, operator intervention, system; a failover's read-only server; and what a repeat may resolve:
 # serialization failure, deadlock, lock not available.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from rythmiq.ports import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
 
 class HoldExecutor:

@@ -18,13 +18,8 @@ from rythmiq.adapters.bounded_http import Answer, exchange
 from rythmiq.adapters.launch_command import arguments_of
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.store_errors import StoreError
-from rythmiq.ports import (
-    ExecutorCapabilities,
-    ExecutorRejectedError,
-    ExecutorState,
-    ExecutorUnclearError,
-    Order,
-)
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
 PROGRAM = "rythmiq-launch"
 START_S = 900

@@ -9,7 +9,8 @@ Source: docs/specification/executors.md, docs/camber.md.
 import re
 
 from rythmiq.contracts.keys import UUID4_PATTERN, InvalidKeyError, dispatch_key
-from rythmiq.ports import ExecutorRejectedError, Order
+from rythmiq.ports.errors import ExecutorRejectedError
+from rythmiq.ports.executor import Order
 
 GRAMMAR = re.compile(r"[A-Za-z0-9_./= -]+")
 MOST_ATTEMPTS = 1_000

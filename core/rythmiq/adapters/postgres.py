@@ -29,7 +29,8 @@ from psycopg.pq.abc import PGconn
 from rythmiq.adapters.database import storable
 from rythmiq.adapters.postgres_wire import BrokenError, exchange, is_sound
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports import Caller, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.database import Caller
+from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

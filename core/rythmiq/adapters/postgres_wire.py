@@ -11,7 +11,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatu
 from psycopg.pq.abc import PGconn, PGresult
 
 from rythmiq.adapters.database_errors import database_error
-from rythmiq.ports import DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseUnavailableError
 
 _ANSWERED = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 

@@ -25,7 +25,8 @@ import httpx
 
 from rythmiq.adapters.database_errors import database_error
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq.ports import Caller, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.database import Caller
+from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError
 
 _NEW_KEY = "sb_"
 _OK, _NO_CONTENT = 200, 204

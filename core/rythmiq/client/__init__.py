@@ -33,7 +33,7 @@ from rythmiq.client.errors import (
     WaitTimeoutError,
 )
 from rythmiq.client.operations import JOB_FILES, JobFile
-from rythmiq.contracts.api import JobOptions
+from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import Caption, Crop, Point
 
 __all__ = [

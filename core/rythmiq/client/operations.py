@@ -46,19 +46,10 @@ from rythmiq.client.exchange import (
     exchange,
     read,
 )
-from rythmiq.contracts.api import (
-    AccountAnswer,
-    JobAccepted,
-    JobItem,
-    JobLinks,
-    JobOptions,
-    JobPage,
-    JobRequest,
-    JobStatus,
-    JobView,
-    UploadAnswer,
-    UploadRequest,
-)
+from rythmiq.contracts.api.account import AccountAnswer
+from rythmiq.contracts.api.jobs import JobAccepted, JobItem, JobLinks, JobOptions, JobPage, JobRequest, JobView
+from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
+from rythmiq.contracts.api.words import JobStatus
 from rythmiq.contracts.portal import Portal
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, seal

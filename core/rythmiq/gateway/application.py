@@ -24,7 +24,7 @@ from rythmiq.gateway.response import NO_STORE, Response
 from rythmiq.gateway.routing import Call, Guards, PartsT, Route, Router, methods_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request
-from rythmiq.ports import UnavailableError
+from rythmiq.ports.errors import UnavailableError
 
 _FRAMES = 3
 _JOB_ID = re.compile(UUID4_PATTERN.strip("^$"))

@@ -16,7 +16,7 @@ from rythmiq.gateway.response import Response
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from rythmiq.ports import Caller
+    from rythmiq.ports.database import Caller
 
 PartsT = TypeVar("PartsT")
 Access = Literal["public", "user", "webhook", "secret", "metrics"]

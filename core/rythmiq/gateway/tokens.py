@@ -21,7 +21,7 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.operators import bearer
-from rythmiq.ports import Caller
+from rythmiq.ports.database import Caller
 
 MAX_TOKEN_BYTES = 8 * 1024
 LEEWAY_S = 5

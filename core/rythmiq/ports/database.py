@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from rythmiq.contracts.api import JobStatus
-    from rythmiq.ports.accounts import Account
-    from rythmiq.ports.caller import Caller
+    from rythmiq.contracts.api.words import JobStatus
     from rythmiq.ports.jobs import (
         Deletion,
         Ended,
@@ -23,7 +21,16 @@ if TYPE_CHECKING:
         TickWork,
         WrappedDataKey,
     )
-    from rythmiq.ports.uploads import Upload, UploadAnswer
+    from rythmiq.ports.rows import Account, Upload, UploadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated user; reads run in their role and under their claims, so that RLS decides."""
+
+    user_id: str
+    token: str = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

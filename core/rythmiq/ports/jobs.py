@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rythmiq.contracts.api.words import JobStatus
-from rythmiq.ports.row import Row
+from rythmiq.ports.rows import Row
 
 
 class WrappedDataKey(Row):

@@ -3,8 +3,8 @@
 Source: docs/specification/http-api.md, docs/specification/credits.md.
 """
 
-from rythmiq.contracts.api import AccountAnswer, AccountLimits, Credits, LedgerEntry
-from rythmiq.ports import Database
+from rythmiq.contracts.api.account import AccountAnswer, AccountLimits, Credits, LedgerEntry
+from rythmiq.ports.database import Database
 
 
 class Accounts:

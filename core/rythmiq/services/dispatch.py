@@ -6,6 +6,7 @@ Source: docs/specification/executors.md, docs/specification/rqe1.md.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rythmiq.clock import Clock
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
 from rythmiq.contracts.errors import ErrorCode, RythmiqError
 from rythmiq.contracts.keys import dispatch_key
@@ -14,19 +15,11 @@ from rythmiq.contracts.store_errors import StoreError
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.log import log
-from rythmiq.ports import (
-    SEALED_TYPE,
-    Capacity,
-    Clock,
-    Database,
-    Executor,
-    ExecutorRejectedError,
-    ObjectStore,
-    Order,
-    StartedJob,
-    TickWork,
-    UnavailableError,
-)
+from rythmiq.ports.database import Capacity, Database
+from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError
+from rythmiq.ports.executor import Executor, Order
+from rythmiq.ports.jobs import StartedJob, TickWork
+from rythmiq.ports.store import SEALED_TYPE, ObjectStore
 from rythmiq.services.failures import failure
 
 SUBMIT_S = 5.0

@@ -9,9 +9,10 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from rythmiq.contracts.api import JobItem, JobKey, JobLinks, JobView
+from rythmiq.contracts.api.jobs import JobItem, JobKey, JobLinks, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN, OutputKey, parse_key
-from rythmiq.ports import JobListRow, JobRow, SigningStore
+from rythmiq.ports.jobs import JobListRow, JobRow
+from rythmiq.ports.store import SigningStore
 from rythmiq.services.data_keys import JobDataKey
 
 LINK_BUCKET_S = 600

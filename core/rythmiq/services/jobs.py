@@ -8,7 +8,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.api import JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.clock import Clock
+from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
+from rythmiq.contracts.api.words import JobStatus
 from rythmiq.contracts.choices import why_refused
 from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.keys import UUID4_PATTERN
@@ -18,18 +20,10 @@ from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log
-from rythmiq.ports import (
-    Caller,
-    Capacity,
-    Clock,
-    Database,
-    JobCreated,
-    JobRow,
-    NewJob,
-    SigningStore,
-    TickWork,
-    UnavailableError,
-)
+from rythmiq.ports.database import Caller, Capacity, Database, NewJob
+from rythmiq.ports.errors import UnavailableError
+from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
+from rythmiq.ports.store import SigningStore
 from rythmiq.services.data_keys import mint, unwrap
 from rythmiq.services.job_source import Source, request_hash, source_of
 from rythmiq.services.job_view import (
@@ -46,7 +40,7 @@ from rythmiq.services.job_view import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rythmiq.ports import RefusedOption
+    from rythmiq.ports.jobs import RefusedOption
     from rythmiq.services.reconcile import Reconciler
 
 MAX_PAGE = 100

@@ -10,13 +10,15 @@ import io
 import zipfile
 from collections.abc import Mapping
 
+from rythmiq.clock import Clock
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.contracts.keys import output_key, sanitize_filename, zip_name
 from rythmiq.contracts.result import Artifacts, Success
 from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
-from rythmiq.ports import SEALED_TYPE, Clock, ObjectStore, SettlingJob
+from rythmiq.ports.jobs import SettlingJob
+from rythmiq.ports.store import SEALED_TYPE, ObjectStore
 from rythmiq.services.data_keys import JobDataKey
 from rythmiq.services.receipt_page import receipt_page
 

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ErrorCode
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
@@ -14,20 +15,11 @@ from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
 from rythmiq.log import log
-from rythmiq.ports import (
-    Capacity,
-    Clock,
-    Database,
-    Executor,
-    ExecutorState,
-    ExecutorUnclearError,
-    ObjectStore,
-    OverdueJob,
-    Removal,
-    StartedJob,
-    TickWork,
-    UnavailableError,
-)
+from rythmiq.ports.database import Capacity, Database
+from rythmiq.ports.errors import ExecutorUnclearError, UnavailableError
+from rythmiq.ports.executor import Executor, ExecutorState
+from rythmiq.ports.jobs import OverdueJob, Removal, StartedJob, TickWork
+from rythmiq.ports.store import ObjectStore
 from rythmiq.services.dispatch import SUBMIT_S, Dispatcher
 from rythmiq.services.failures import failure
 from rythmiq.services.settle import Settlement

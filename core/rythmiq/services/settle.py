@@ -9,6 +9,7 @@ Source: docs/specification/executors.md.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ErrorCode
 from rythmiq.contracts.keys import InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
@@ -16,7 +17,9 @@ from rythmiq.contracts.result import Artifacts, Failure, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.log import log
-from rythmiq.ports import Capacity, Clock, Database, Ended, Finish, ObjectStore, SettlingJob, TickWork
+from rythmiq.ports.database import Capacity, Database, Finish
+from rythmiq.ports.jobs import Ended, SettlingJob, TickWork
+from rythmiq.ports.store import ObjectStore
 from rythmiq.services.data_keys import unwrap
 from rythmiq.services.failures import failure
 

@@ -7,16 +7,19 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rythmiq.contracts.api import SignedUpload, UploadAnswer, UploadKey, UploadRequest
+from rythmiq.contracts.api.uploads import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
-from rythmiq.ports import SEALED_TYPE, Upload
+from rythmiq.ports.rows import Upload
+from rythmiq.ports.store import SEALED_TYPE
 from rythmiq.services.data_keys import JobDataKey, mint, unwrap
 
 if TYPE_CHECKING:
-    from rythmiq.ports import Clock, Database, SigningStore
+    from rythmiq.clock import Clock
+    from rythmiq.ports.database import Database
+    from rythmiq.ports.store import SigningStore
 
 TOO_MANY_UPLOADS_RETRY_S = 3_600
 

@@ -7,9 +7,10 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Literal
 
+from rythmiq.clock import Clock
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.webhook import ProgressBody, WebhookBody, token_holds
-from rythmiq.ports import Clock, Database
+from rythmiq.ports.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from rythmiq.settings.environment import EnvironmentSettings
-from rythmiq.settings.words import (
+from rythmiq.settings.environment import (
     Bucket,
+    EnvironmentSettings,
     KeyRingText,
     Origin,
     OriginOrAny,

@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr
 
 from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, GuardedSettings, SealedStoreSettings
-from rythmiq.settings.environment import EnvironmentSettings
-from rythmiq.settings.words import (
+from rythmiq.settings.environment import (
     Authorities,
     CamberField,
     CamberWord,
+    EnvironmentSettings,
     KubernetesName,
     Origin,
     Positive,

@@ -6,8 +6,15 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from rythmiq.contracts.choices import TextLanguage
-from rythmiq.settings.environment import EnvironmentSettings
-from rythmiq.settings.words import Bucket, KeyRingText, Origin, Seconds, comma_separated, is_on_loopback
+from rythmiq.settings.environment import (
+    Bucket,
+    EnvironmentSettings,
+    KeyRingText,
+    Origin,
+    Seconds,
+    comma_separated,
+    is_on_loopback,
+)
 
 
 class WorkerSettings(EnvironmentSettings):

@@ -5,7 +5,7 @@ from functools import cache
 
 from rythmiq.gateway.routes.account import Parts, application
 from rythmiq.services.account import Accounts
-from rythmiq.settings import AccountSettings
+from rythmiq.settings.api import AccountSettings
 from rythmiq.wiring.callers import verifier_of
 from rythmiq.wiring.outside import database_of
 from rythmiq.wiring.public import allowed_origins

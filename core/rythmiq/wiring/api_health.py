@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from rythmiq.gateway.routes.health import Deep, Parts, application
-from rythmiq.settings import HealthSettings
+from rythmiq.settings.api import HealthSettings
 from rythmiq.wiring.outside import database_of
 from rythmiq.wiring.public import allowed_origins, require_usable_settings
 

@@ -8,7 +8,7 @@ from rythmiq.clock import SystemClock
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.gateway.routes.jobs import Parts, application
 from rythmiq.services.jobs import Jobs, JobTerms
-from rythmiq.settings import JobsSettings
+from rythmiq.settings.execution import JobsSettings
 from rythmiq.wiring.callers import verifier_of
 from rythmiq.wiring.outside import capacity_of, database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins

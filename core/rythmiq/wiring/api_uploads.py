@@ -6,7 +6,7 @@ from functools import cache
 from rythmiq.clock import SystemClock
 from rythmiq.gateway.routes.uploads import Parts, application
 from rythmiq.services.uploads import Uploads, UploadTerms
-from rythmiq.settings import UploadsSettings
+from rythmiq.settings.api import UploadsSettings
 from rythmiq.wiring.callers import verifier_of
 from rythmiq.wiring.outside import database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins

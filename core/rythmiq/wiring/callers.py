@@ -7,7 +7,8 @@ from rythmiq.clock import SystemClock
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.services.webhooks import WebhookAuth
-    from rythmiq.settings import AuthSettings, ExecutorSettings
+    from rythmiq.settings.api import AuthSettings
+    from rythmiq.settings.execution import ExecutorSettings
 
 JWKS_PATH = "/auth/v1/.well-known/jwks.json"
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFERRED = frozenset(
     {
+        "rythmiq.ports.jobs",  # fourteen models that a function builds only when it reads a job
         "urllib3",  # botocore.auth needs urllib3.exceptions; we send by httpx
         "botocore.awsrequest",  # botocore.utils names it; our requests are adapters.signer's own
         "botocore.httpsession",  # ditto

@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from rythmiq.gateway.routes.metrics import Parts, application
-from rythmiq.settings import MetricsSettings
+from rythmiq.settings.api import MetricsSettings
 from rythmiq.wiring.outside import database_of
 from rythmiq.wiring.public import allowed_origins
 

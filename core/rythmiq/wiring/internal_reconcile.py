@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from rythmiq.gateway.routes.reconcile import Parts, application
-from rythmiq.settings import ReconcileSettings
+from rythmiq.settings.execution import ReconcileSettings
 from rythmiq.wiring.callers import webhook_auth_of
 from rythmiq.wiring.outside import database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins

@@ -8,7 +8,7 @@ from rythmiq.clock import SystemClock
 from rythmiq.gateway.routes.webhooks import Parts, application
 from rythmiq.services.settle import Settlement
 from rythmiq.services.webhooks import Webhooks
-from rythmiq.settings import WebhooksSettings
+from rythmiq.settings.execution import WebhooksSettings
 from rythmiq.wiring.callers import webhook_auth_of
 from rythmiq.wiring.outside import capacity_of, database_of, ring_of, store_of
 from rythmiq.wiring.public import allowed_origins

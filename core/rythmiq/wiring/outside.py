@@ -12,8 +12,10 @@ from rythmiq.contracts.errors import SettingsError
 if TYPE_CHECKING:
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
-    from rythmiq.ports import Capacity, Database, Executor
-    from rythmiq.settings import DatabaseSettings, EncryptionSettings, ExecutorSettings, StoreSettings
+    from rythmiq.ports.database import Capacity, Database
+    from rythmiq.ports.executor import Executor
+    from rythmiq.settings.api import DatabaseSettings, EncryptionSettings, StoreSettings
+    from rythmiq.settings.execution import ExecutorSettings
 
 
 def database_of(settings: "DatabaseSettings") -> "Database":
@@ -63,7 +65,7 @@ def ring_of(settings: "EncryptionSettings") -> "KeyRing | None":
 
 def capacity_of(settings: "ExecutorSettings") -> "Capacity":
     """How much the executor is given."""
-    from rythmiq.ports import Capacity
+    from rythmiq.ports.database import Capacity
 
     return Capacity(max_inflight=settings.max_inflight, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
 

@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings import CorsSettings
+from rythmiq.settings.api import CorsSettings
 
 
 def require_usable_settings() -> None:

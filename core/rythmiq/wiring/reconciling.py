@@ -3,11 +3,12 @@
 from rythmiq.clock import SystemClock
 from rythmiq.contracts.payload import StorageReference
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import Database, ObjectStore
+from rythmiq.ports.database import Database
+from rythmiq.ports.store import ObjectStore
 from rythmiq.services.dispatch import Dispatcher, DispatchTerms
 from rythmiq.services.reconcile import Reconciler, ReconcileTerms
 from rythmiq.services.settle import Settlement
-from rythmiq.settings import ExecutionSettings
+from rythmiq.settings.execution import ExecutionSettings
 from rythmiq.wiring.outside import capacity_of, executor_of
 
 

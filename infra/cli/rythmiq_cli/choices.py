@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from rythmiq.contracts.api import JobOptions
+from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import why_refused
 from rythmiq.contracts.payload import Caption, Crop, Options, Point, refused_options
 from rythmiq.contracts.portal import SchemaDefinition

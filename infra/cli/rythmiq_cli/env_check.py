@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings import EnvironmentSettings, LauncherSettings, WorkerSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.local.cloud_environment import FUNCTIONS
 from rythmiq_cli.operator_environment import is_set
 

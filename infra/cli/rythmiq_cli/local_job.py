@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_cli.rules import Rules
 from rythmiq_worker.frame import Context, Frame
 

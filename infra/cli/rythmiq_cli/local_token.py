@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from rythmiq.settings import LOOPBACK_HOSTS
+from rythmiq.settings.environment import LOOPBACK_HOSTS
 from rythmiq_cli.exits import unreachable, usage
 from rythmiq_cli.local.cloud_file import DEFAULT_DATA_DIR, FILE_NAME, CloudFile, CloudFileError
 

@@ -20,7 +20,7 @@ import psycopg
 from rythmiq.adapters.database_errors import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq.ports import DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseUnavailableError
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same for everybody who migrates

@@ -15,8 +15,8 @@ from rythmiq_cli.operator_environment import is_set, operator_environ
 
 if TYPE_CHECKING:
     from rythmiq.adapters.database import Transport
-    from rythmiq.ports import Database
-    from rythmiq.settings import DatabaseSettings
+    from rythmiq.ports.database import Database
+    from rythmiq.settings.api import DatabaseSettings
 
 DatabaseCloud = Annotated[
     Path | None,
@@ -30,7 +30,7 @@ def operator_database(cloud: Path | None, env_file: Path | None = None) -> Itera
     if cloud is not None and env_file is not None:
         usage("give --env or --cloud, not both")
     from rythmiq.contracts.errors import SettingsError  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
 
     try:
         yield _open(cloud, env_file)
@@ -44,7 +44,7 @@ def operator_database(cloud: Path | None, env_file: Path | None = None) -> Itera
 
 def _open(cloud: Path | None, env_file: Path | None) -> "Database":
     from rythmiq.adapters.database import SqlDatabase  # noqa: PLC0415  see above
-    from rythmiq.settings import DatabaseSettings  # noqa: PLC0415  ditto
+    from rythmiq.settings.api import DatabaseSettings  # noqa: PLC0415  ditto
 
     environ = operator_environ(env_file, None)
     named = env_file is not None or any(is_set(environ, name) for name in ("DATABASE_URL", "SUPABASE_URL"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq.settings import StoreSettings
+from rythmiq.settings.api import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

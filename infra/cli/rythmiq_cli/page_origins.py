@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings import CorsSettings
+from rythmiq.settings.api import CorsSettings
 from rythmiq_cli.operator_environment import is_set
 
 

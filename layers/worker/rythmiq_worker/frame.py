@@ -8,7 +8,7 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.receipt import Operation, Receipt
 from rythmiq.contracts.result import Artifacts
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.picture import Picture
 
 if TYPE_CHECKING:

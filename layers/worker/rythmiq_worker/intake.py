@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.payload import Payload, StorageReference, refused_options, require_owned
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.origins import OriginRefusedError, own_key, store_origin
 from rythmiq_worker.stdio import MAX_PAYLOAD_BYTES

@@ -39,7 +39,7 @@ from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
-from rythmiq.settings import LauncherSettings, WorkerSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_worker.launcher_delivery import Courier, Delivered
 from rythmiq_worker.launcher_dispatch import (
     MAX_DISPATCH_BYTES,

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.engines.child import ENVIRONMENT
 from rythmiq_worker.engines.child_main import die_with_parent
 from rythmiq_worker.launcher_termination import Termination

@@ -9,7 +9,7 @@ from rythmiq.contracts.origins import (
 )
 from rythmiq.contracts.origins import own_key as _own_key
 from rythmiq.contracts.origins import permitted as _permitted
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 
 __all__ = ["OriginRefusedError", "Permitted", "is_reachable", "own_key", "permitted", "store_origin"]
 

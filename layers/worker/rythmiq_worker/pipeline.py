@@ -15,7 +15,7 @@ from typing import cast
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError, SettingsError, Stage
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, ErrorReport, Failure, Metrics, StageTime, Success
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.intake import admitted, job_id_of, parsed, validated
 from rythmiq_worker.stdio import log_line

@@ -13,13 +13,8 @@ from typing import Any, Literal, TypeVar
 
 from rythmiq.adapters.camber.errors import CamberError, CamberRejectedError
 from rythmiq.adapters.camber.service import CamberService
-from rythmiq.ports import (
-    ExecutorCapabilities,
-    ExecutorRejectedError,
-    ExecutorState,
-    ExecutorUnclearError,
-    Order,
-)
+from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
 _T = TypeVar("_T")
 

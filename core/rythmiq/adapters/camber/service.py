@@ -15,7 +15,8 @@ from rythmiq.adapters.camber.errors import CamberAmbiguousError, CamberRejectedE
 from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import STATES, TERMINAL, JobTerms, Wire
 from rythmiq.adapters.launch_command import command_of, starts_attempt
-from rythmiq.ports import ExecutorRejectedError, Order
+from rythmiq.ports.errors import ExecutorRejectedError
+from rythmiq.ports.executor import Order
 
 JOB_NUMBER = re.compile(r"[0-9]{1,12}")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.api import AccountAnswer
+from rythmiq.contracts.api.account import AccountAnswer
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rythmiq import __version__
-from rythmiq.contracts.api import HealthAnswer
+from rythmiq.contracts.api.account import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.operators import require_token
 from rythmiq.gateway.problems import RETRY_AFTER_S
 from rythmiq.gateway.response import Response, answer
 from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
-from rythmiq.ports import DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from rythmiq.ports import Database
+    from rythmiq.ports.database import Database
 
 CACHE = "public, max-age=10"
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
-from rythmiq.contracts.api import IDEMPOTENCY_KEY, JobAccepted, JobPage, JobRequest, JobStatus, JobView
+from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
+from rythmiq.contracts.api.words import IDEMPOTENCY_KEY, JobStatus
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.query import Parameters

@@ -14,7 +14,7 @@ from rythmiq.gateway.response import Response
 from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
 
 if TYPE_CHECKING:
-    from rythmiq.ports import Database
+    from rythmiq.ports.database import Database
 
 SHOW = Operation(
     name="showMetrics",

@@ -17,7 +17,7 @@ from rythmiq_cli.operator_environment import EnvFile, operator_environ
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rythmiq.settings import CamberSettings
+    from rythmiq.settings.execution import CamberSettings
     from rythmiq_cli.camber_look import CamberLook, Finding
 
 app = typer.Typer(help="Verify what is only inferred of Camber's API (operator).", no_args_is_help=True, epilog=EPILOG)
@@ -53,7 +53,7 @@ def doctor(
     It makes no job unless told to. Each finding is verified, differs (then it says which variable to set) or open.
     Exit codes: 1 something differs, 4 Camber does not answer.
     """
-    from rythmiq.settings import CamberSettings  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.settings.execution import CamberSettings  # noqa: PLC0415  `--help` needs none of it
 
     environ = operator_environ(env_file, None)
     try:

@@ -13,7 +13,7 @@ from rythmiq_cli.operator_environment import EnvFile
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
-    from rythmiq.ports import Account
+    from rythmiq.ports.rows import Account
 
 app = typer.Typer(help="Grant credits and look at them (operator).", no_args_is_help=True, epilog=EPILOG)
 User = Annotated[str, typer.Argument(help="The user's UUID.", show_default=False)]

@@ -15,7 +15,8 @@ from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
     from rythmiq.contracts.errors import ErrorCode
-    from rythmiq.ports import Capacity, Database, OperatorJob
+    from rythmiq.ports.database import Capacity, Database
+    from rythmiq.ports.jobs import OperatorJob
 
 app = typer.Typer(help="Look at jobs of anybody, and end what hangs (operator).", no_args_is_help=True, epilog=EPILOG)
 JobId = Annotated[str, typer.Argument(help="The job.", show_default=False)]
@@ -102,7 +103,7 @@ def _inspected(database: "Database", job_id: str) -> "OperatorJob":
 
 def _no_room() -> "Capacity":
     """A capacity in which nothing starts: this command could not dispatch it; the next tick can."""
-    from rythmiq.ports import Capacity  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.ports.database import Capacity  # noqa: PLC0415  `--help` needs none of it
 
     return Capacity(max_inflight=0)
 

@@ -75,7 +75,7 @@ def rotate(
 def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run: bool) -> "Rotation":
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
-    from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
     from rythmiq_cli import migrations  # noqa: PLC0415  ditto
     from rythmiq_cli.key_rotation import Rotation  # noqa: PLC0415  ditto
     from rythmiq_cli.operator_store import operator_client, store_config  # noqa: PLC0415  ditto

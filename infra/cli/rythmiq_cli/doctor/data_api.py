@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import httpx
 
-from rythmiq.settings import AuthSettings, DatabaseSettings
+from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli import migrations
 from rythmiq_cli.doctor.finding import Finding, Reporter
 from rythmiq_cli.doctor.ticks import tick_finding

@@ -17,7 +17,7 @@ import psycopg
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.portals import all_portals
-from rythmiq.ports import DatabaseFaultError, UnavailableError
+from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
 from rythmiq_cli import migrations
 from rythmiq_cli.doctor.finding import Finding, Reporter
 from rythmiq_cli.doctor.ticks import tick_finding

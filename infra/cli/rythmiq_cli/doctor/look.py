@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import httpx
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
+from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
 from rythmiq_cli.doctor.bucket import bucket_findings
 from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.database import database_findings

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rythmiq import settings
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.local.executor_process import ENVIRONMENT as LAUNCHER_ENVIRONMENT
 
 
@@ -22,20 +25,20 @@ from rythmiq_cli.local.executor_process import ENVIRONMENT as LAUNCHER_ENVIRONME
 class Deployed:
     """How a function is deployed: what it reads, and how long a call may take."""
 
-    reads: type[settings.EnvironmentSettings]
+    reads: type[EnvironmentSettings]
     timeout_s: float = 10.0
 
 
 FUNCTIONS: Mapping[str, Deployed] = {
-    "api/uploads": Deployed(settings.UploadsSettings),
-    "api/jobs": Deployed(settings.JobsSettings, timeout_s=60.0),
-    "api/portals": Deployed(settings.PublicSettings),
-    "api/account": Deployed(settings.AccountSettings),
-    "api/health": Deployed(settings.HealthSettings),
-    "api/app": Deployed(settings.PublicSettings),
-    "internal/webhooks": Deployed(settings.WebhooksSettings, timeout_s=60.0),
-    "internal/reconcile": Deployed(settings.ReconcileSettings),
-    "internal/metrics": Deployed(settings.MetricsSettings),
+    "api/uploads": Deployed(UploadsSettings),
+    "api/jobs": Deployed(JobsSettings, timeout_s=60.0),
+    "api/portals": Deployed(PublicSettings),
+    "api/account": Deployed(AccountSettings),
+    "api/health": Deployed(HealthSettings),
+    "api/app": Deployed(PublicSettings),
+    "internal/webhooks": Deployed(WebhooksSettings, timeout_s=60.0),
+    "internal/reconcile": Deployed(ReconcileSettings),
+    "internal/metrics": Deployed(MetricsSettings),
 }
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
@@ -106,7 +109,7 @@ def cloud_values(
         places: addresses that are known by now, by variable.
     """
     names = {name for function in FUNCTIONS.values() for name in function.reads.variables().values()}
-    names |= set(settings.WorkerSettings.variables().values()) | set(settings.LauncherSettings.variables().values())
+    names |= set(WorkerSettings.variables().values()) | set(LauncherSettings.variables().values())
     # DO_SPACES_* chose the store, unless an option did: it says the same, or no more counts.
     names = {name for name in names if not name.startswith("DO_SPACES_")}
     set_outside = {name: value for name in names if (value := given(environ, name)) is not None}
@@ -135,7 +138,7 @@ def refused(values: Mapping[str, str]) -> list[str]:
     """What functions, launcher and worker would refuse of these variables: one sentence each, no value."""
     environs = [(function.reads, function_environ(path, values)) for path, function in FUNCTIONS.items()]
     if values["EXECUTOR"] == "local":
-        environs += [(settings.LauncherSettings, dict(values)), (settings.WorkerSettings, dict(values))]
+        environs += [(LauncherSettings, dict(values)), (WorkerSettings, dict(values))]
     said: dict[str, None] = {}
     for model, environ in environs:
         try:

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.webhook import Attempt
-from rythmiq.ports import Order
+from rythmiq.ports.executor import Order
 from rythmiq_cli.local.executor_engine import Engine, Manner
 from rythmiq_cli.local.executor_faults import FaultPlan
 from rythmiq_cli.local.executor_process import PROGRAM

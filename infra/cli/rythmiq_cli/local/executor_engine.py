@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rythmiq.ports import Order
+from rythmiq.ports.executor import Order
 from rythmiq_cli.local import executor_process as processes
 from rythmiq_cli.local.executor_faults import Fault, FaultPlan
 from rythmiq_cli.local.executor_journal import FIRST_ID, KEPT_TERMINAL, Entry, Journal, Process, State

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rythmiq.ports import Order
+from rythmiq.ports.executor import Order
 
 
 class Fault(BaseModel):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rythmiq.ports import Order
+from rythmiq.ports.executor import Order
 
 State = Literal["PENDING", "PROVISIONING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})

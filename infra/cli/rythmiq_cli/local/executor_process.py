@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rythmiq.ports import Order
-from rythmiq.settings import LauncherSettings
+from rythmiq.ports.executor import Order
+from rythmiq.settings.worker import LauncherSettings
 from rythmiq_cli.local.executor_journal import Process
 from rythmiq_worker.launcher_process import WORKER_ENVIRONMENT
 

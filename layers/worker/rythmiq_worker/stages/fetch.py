@@ -21,7 +21,7 @@ from rythmiq.contracts.store_errors import (
     TruncatedObjectError,
 )
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
-from rythmiq.settings import WorkerSettings
+from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.intake import input_key
 from rythmiq_worker.origins import OriginRefusedError, permitted

@@ -1,4 +1,4 @@
-"""What can be wrong outside.
+"""Errors that implementations of the ports raise.
 
 ::
 
