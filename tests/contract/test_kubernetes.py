@@ -424,12 +424,12 @@ def test_the_authority_is_configured_as_base64_or_a_path() -> None:
     assert read({"KUBERNETES_CA": base64.b64encode(pem.encode()).decode()}).kubernetes_ca == pem
     assert read({"KUBERNETES_CA": "/etc/ca.pem"}).kubernetes_ca == "/etc/ca.pem"
     for wrong in ("nonsense", base64.b64encode(b"nonsense").decode(), pem):
-        with pytest.raises(SettingsError, match="KUBERNETES_CA is neither a path"):
+        with pytest.raises(SettingsError, match="KUBERNETES_CA"):
             read({"KUBERNETES_CA": wrong})
 
 
 def test_the_token_goes_by_tls_or_stays_on_this_machine() -> None:
-    with pytest.raises(SettingsError, match="KUBERNETES_API_URL is not https"):
+    with pytest.raises(SettingsError, match="KUBERNETES_API_URL"):
         KubernetesSettings.from_environ({"KUBERNETES_API_URL": "http://cluster.example"})
     assert KubernetesSettings.from_environ({"KUBERNETES_API_URL": "http://127.0.0.1:1"}).kubernetes_api_url
 

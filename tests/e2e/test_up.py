@@ -232,7 +232,7 @@ def test_a_variable_that_cannot_be_used_is_a_usage_error_before_anything_is_star
     command = [str(RYTHMIQ), "up", "--data-dir", str(tmp_path / "cloud"), "--port", "0"]
     done = subprocess.run(command, env={**os.environ, **bad}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
-    assert "WEBHOOK_SECRET has fewer than 16 characters" in done.stderr
+    assert "WEBHOOK_SECRET" in done.stderr
     assert "MAX_INFLIGHT" in done.stderr
     assert "hush" not in done.stderr
     assert not any((tmp_path / "cloud" / part).exists() for part in ("postgres", "store", "executor"))

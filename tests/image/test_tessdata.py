@@ -41,14 +41,12 @@ def test_the_files_are_copied_as_they_are(tmp_path: Path, lock: Path) -> None:
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path, lock: Path) -> None:
     environ = source(tmp_path / "from", hin=b"another")
-    with pytest.raises(tessdata.TessdataError, match=r"hin\.traineddata is another file.*tesseract-ocr-hin"):
+    with pytest.raises(tessdata.TessdataError, match=r"hin\.traineddata.*tesseract-ocr-hin"):
         tessdata.copy(tmp_path / "to", lock, environ)
 
 
 def test_data_that_is_nowhere_is_told_with_what_to_install(tmp_path: Path, lock: Path) -> None:
-    with pytest.raises(
-        tessdata.TessdataError, match=r"eng\.traineddata is missing: install Debian's tesseract-ocr-eng"
-    ):
+    with pytest.raises(tessdata.TessdataError, match=r"eng\.traineddata.*tesseract-ocr-eng"):
         tessdata.copy(tmp_path / "to", lock, {})
 
 

@@ -206,7 +206,7 @@ def test_an_interrupted_start_of_the_data_directory_is_begun_anew(tmp_path: Path
 def test_data_of_another_major_version_are_not_touched(tmp_path: Path) -> None:
     (tmp_path / "pgdata").mkdir()
     (tmp_path / "pgdata" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(PostgresError, match="made by Postgres 9"):
+    with pytest.raises(PostgresError, match="Postgres 9"):
         LocalPostgres(tmp_path).prepare()
 
 

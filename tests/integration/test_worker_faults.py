@@ -42,7 +42,7 @@ def test_an_unforeseen_error_is_internal_error_at_its_stage_and_says_nothing_els
     """Its own words may quote anything: only its type is told, and in the log where it arose."""
     done = job.run(fault)
     assert (done.error.code, done.error.stage) == ("INTERNAL_ERROR", stage)
-    assert done.error.message == f"something unexpected went wrong ({kind})"
+    assert kind in done.error.message
     assert done.error.retryable
     assert done.document["job_id"] == job.job_id
     assert ORIGINAL not in done.stdout + done.stderr
@@ -61,7 +61,8 @@ def test_a_broken_installation_is_internal_error_where_it_shows(job: Job, packag
 def test_a_network_that_was_never_fetched_is_named_with_what_to_do(job: Job) -> None:
     error = job.run("worker_without_networks.py").error
     assert (error.code, error.stage) == ("INTERNAL_ERROR", "quality")
-    assert "face_landmark.tflite is missing: run `make setup`" in error.message
+    assert "face_landmark.tflite" in error.message
+    assert "make setup" in error.message
 
 
 def test_a_worker_that_cannot_even_begin_still_answers(job: Job) -> None:

@@ -122,9 +122,7 @@ def test_it_is_killed_at_its_limit(onnx_models: Path) -> None:
 
 def test_a_missing_model_ends_the_job_with_its_name(onnx_models: Path, tmp_path: Path) -> None:
     shutil.copytree(onnx_models / paddle.DETECTION, tmp_path / paddle.DETECTION)
-    with pytest.raises(
-        OcrEngineError, match=r"model devanagari_PP-OCRv5_mobile_rec is missing: OCR_MODELS_DIR"
-    ) as found:
+    with pytest.raises(OcrEngineError, match=r"devanagari_PP-OCRv5_mobile_rec.*OCR_MODELS_DIR") as found:
         read_in_child(drawn(CARD), ModelChoice("hi", tmp_path))
     assert found.value.detail == {"reason": "engine", "type": "ModelsMissingError"}
 

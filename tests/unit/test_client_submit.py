@@ -194,7 +194,7 @@ def test_wrong_fields_are_named(stub: Stub, client: Both) -> None:
         "errors": [{"pointer": "/mime_type", "code": "pattern", "detail": "is not a media type"}],
     }
     stub.next("POST /api/uploads", 422, body=problem, content_type="application/problem+json")
-    with pytest.raises(InvalidRequestError, match="Look; /mime_type: is not a media type") as refused:
+    with pytest.raises(InvalidRequestError, match="/mime_type") as refused:
         client.submit(CONTENT, "neet-2026", "photo")
     assert [error.pointer for error in refused.value.errors] == ["/mime_type"]
 

