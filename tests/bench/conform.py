@@ -19,8 +19,8 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Wish
-from rythmiq_worker.picture import Picture, open_pages
 from tests.bench.measuring import least_cpu_s
 from tests.data.own_files import own_pages, own_portraits
 from tests.data.pages import page_photos

@@ -16,10 +16,10 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from rythmiq_cli.samples.pages import Page
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.text import TextLine, TurningEngine
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.ocr import error_rate, normal
 from tests.data.own_files import own_portraits

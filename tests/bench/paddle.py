@@ -33,8 +33,8 @@ THEIRS: Mapping[str, str | None] = {"onnx": "onnxruntime", "paddle": None}
 
 def ours(engine: str, path: Path, folder: Path) -> None:
     """Read one file as the worker's DECODE and OCR stages do."""
+    from rythmiq_worker.decode.picture import open_pages  # noqa: PLC0415  ditto
     from rythmiq_worker.engines.child import read_page, write_frame  # noqa: PLC0415  belongs to what is measured
-    from rythmiq_worker.picture import open_pages  # noqa: PLC0415  ditto
 
     page = open_pages(path.read_bytes(), max_pixels=80_000_000, max_pages=1, first_only=True).pages[0]
     with write_frame(page.image()) as frame:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
 from rythmiq_worker.pages.shape import find_shape
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
 from tests.unit.uploads import context

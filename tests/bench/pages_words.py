@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.tesseract import folder_of
 from rythmiq_worker.engines.text import PageText, TurningEngine
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
 from tests.unit.uploads import context

@@ -2,8 +2,8 @@
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.conform.ink_clauses import ink_notices
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
 from tests.bench.quality import area_under_curve, judged

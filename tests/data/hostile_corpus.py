@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args
 from PIL import Image
 
 from rythmiq_cli.samples.portrait import srgb_profile
-from rythmiq_worker.undecodable import Reason
+from rythmiq_worker.decode.undecodable import Reason
 from tests.data import hostile, raw_files
 from tests.data.hostile_bombs import bombs
 from tests.data.hostile_foreign import foreign, polyglots

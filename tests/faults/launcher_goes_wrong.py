@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from rythmiq.contracts.dispatch import Callback
-from rythmiq_worker import launcher
-from rythmiq_worker.launcher_delivery import Courier, Delivered
-from rythmiq_worker.launcher_log import WorkerStderr
+from rythmiq_worker.launcher import attempt as launcher
+from rythmiq_worker.launcher.delivery import Courier, Delivered
+from rythmiq_worker.launcher.log import WorkerStderr
 
 point = sys.argv[1]
 T = TypeVar("T")

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from rythmiq_worker.launcher import launch
-from rythmiq_worker.launcher_limits import Limits
-from rythmiq_worker.launcher_process import WORKER
+from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.process import WORKER
 
 limits = Limits(**json.loads(sys.argv[1]))
 worker = WORKER if sys.argv[2] == "-" else (sys.executable, str(Path(__file__).with_name(sys.argv[2])))

@@ -15,8 +15,8 @@ from rythmiq_cli.commands.portals import NUMBERS
 from rythmiq_worker.conform import Conformed, Labels, conform
 from rythmiq_worker.conform.jpeg import MAX_ENCODES
 from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Portrait, Wish
-from rythmiq_worker.picture import Picture, open_pages
 from tests.data.pages import page_photos
 from tests.data.portraits import portraits
 

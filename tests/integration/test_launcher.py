@@ -178,7 +178,7 @@ def test_the_command_lines_say_what_the_processes_are(order: Order) -> None:
 def test_the_launchers_memory_and_environment_are_closed_to_its_own_user() -> None:
     """The worker runs as the same user and parses what strangers send."""
     script = (
-        "import ctypes, resource; from rythmiq_worker.launcher_process import harden; harden();"
+        "import ctypes, resource; from rythmiq_worker.launcher.process import harden; harden();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))"
     )
     done = subprocess.run([WORKER_PYTHON, "-c", script], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import JobCreated
-from rythmiq_worker.launcher_dispatch import payload_of
+from rythmiq_worker.launcher.dispatch import payload_of
 from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
 from tests.support.memory import Fault
 

@@ -10,7 +10,7 @@ from rythmiq.contracts.keys import master_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreUnavailableError
-from rythmiq_worker.launcher_dispatch import payload_of
+from rythmiq_worker.launcher.dispatch import payload_of
 from tests.integration.service_rig import PHOTO, Rig, User, rig, service_database, user
 from tests.support.memory import Fault
 

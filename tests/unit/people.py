@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_cli.samples.portrait import astronaut
-from rythmiq_worker.model_files import ModelsMissingError, find_model
+from rythmiq_worker.installation.model_files import ModelsMissingError, find_model
 from rythmiq_worker.people.networks import FACE_FILE
 from tests.data.portraits import ASTRONAUT_FACE
 

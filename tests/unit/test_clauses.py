@@ -19,8 +19,8 @@ from rythmiq_worker.conform import Labels, check, conform
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.sight import Sight
+from rythmiq_worker.decode.picture import open_pages
 from rythmiq_worker.engines.text import TextSight
-from rythmiq_worker.picture import open_pages
 from tests.data.portraits import portrait
 
 LABELS = Labels("p", "s", "1", "", "photo.jpg")

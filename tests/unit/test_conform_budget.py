@@ -16,7 +16,7 @@ from rythmiq_worker.conform.jpeg import MAX_ENCODES, TooLargeError, fit_jpeg, pa
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.pdf import Page, balanced, fit_pdf
 from rythmiq_worker.conform.png import fit_png, pad_png
-from rythmiq_worker.picture import open_pages
+from rythmiq_worker.decode.picture import open_pages
 
 LABELS = Labels("p", "s", "1", "11111111-1111-4111-8111-111111111111", "scan.jpg")
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import color as skimage_color
 
-from rythmiq_worker import paper as paper_module
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.ink import MARGIN
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.shading import RANGE_THAT_IS_A_DEFECT
+from rythmiq_worker.imaging import paper as paper_module
+from rythmiq_worker.imaging.shading import RANGE_THAT_IS_A_DEFECT
+from rythmiq_worker.ink.find import MARGIN
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.picture import Picture
 from rythmiq_worker.stages.enhance import enhance
 from tests.data.desks import SLATE, bent, desk, laid, photographed, printed
 from tests.unit.uploads import context, difference

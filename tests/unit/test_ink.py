@@ -12,12 +12,12 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.engine import Labels
 from rythmiq_worker.conform.ink_clauses import ink_clauses, ink_notices
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
-from rythmiq_worker.ink import find_ink
-from rythmiq_worker.ink_sight import InkSight, judge_ink
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.ruling import find_ruling
-from rythmiq_worker.sheet_mask import sheet_mask
+from rythmiq_worker.ink.find import find_ink
+from rythmiq_worker.ink.ruling import find_ruling
+from rythmiq_worker.ink.sheet_mask import sheet_mask
+from rythmiq_worker.ink.sight import InkSight, judge_ink
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
 from rythmiq_worker.stages.schema import schema

@@ -6,9 +6,9 @@ from typing import get_args
 
 from rythmiq.settings.worker import LauncherSettings
 from rythmiq_cli.docs_pages import DOCS
-from rythmiq_worker import launcher
-from rythmiq_worker.launcher_limits import Limits
-from rythmiq_worker.launcher_verdict import Reason
+from rythmiq_worker.launcher import attempt as launcher
+from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.verdict import Reason
 
 PAGE = (DOCS / "launcher.md").read_text(encoding="utf-8")
 

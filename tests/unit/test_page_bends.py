@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode
-from rythmiq_worker import model_files
-from rythmiq_worker.model_files import ModelsMissingError
+from rythmiq_worker.installation import model_files
+from rythmiq_worker.installation.model_files import ModelsMissingError
 from rythmiq_worker.pages import shape as shape_module
 from rythmiq_worker.pages import unbend as unbend_module
 from rythmiq_worker.pages.rows import rows_of

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq_worker.pdf_in import MAX_DPI, MIN_DPI, open_pdf
-from rythmiq_worker.raster_in import JpegSource
+from rythmiq_worker.decode.pdf import MAX_DPI, MIN_DPI, open_pdf
+from rythmiq_worker.decode.raster import JpegSource
 from tests.unit.uploads import MAX_PIXELS, as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
 SCAN = encode(portrait(300, 400), "JPEG", quality=90)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.picture import GLANCE_PX, Picture, sniff
+from rythmiq_worker.decode.picture import GLANCE_PX, Picture, sniff
 from tests.unit.uploads import as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
 HEIF = Path(__file__).parent / "heif"

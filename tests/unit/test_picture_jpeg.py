@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rythmiq_worker.jpeg_scan import first_rows, read_header, without_metadata
+from rythmiq_worker.decode.jpeg_scan import first_rows, read_header, without_metadata
 from tests.unit.uploads import (
     DISPLAY_P3_PRIMARIES,
     SRGB_PRIMARIES,

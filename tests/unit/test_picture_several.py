@@ -8,7 +8,7 @@ from pypdfium2 import PdfDocument
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq_worker.picture import Pages, open_pages
+from rythmiq_worker.decode.picture import Pages, open_pages
 
 
 def photo(width_px: int, kind: str = "JPEG") -> bytes:

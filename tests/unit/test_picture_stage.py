@@ -17,7 +17,7 @@ THREE_PAGES = as_pdf(*[encode(SMALL, "JPEG")] * 3)
 PHOTO_ONLY = """
 import io, sys
 from PIL import Image
-from rythmiq_worker.picture import open_pages
+from rythmiq_worker.decode.picture import open_pages
 upload = io.BytesIO()
 Image.new("RGB", (64, 48), "red").save(upload, "JPEG", exif=b"Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\0\\0")
 page = open_pages(upload.getvalue(), max_pixels=10**6, max_pages=1, first_only=True).pages[0]

@@ -12,8 +12,8 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Region, holds_head, lay_out
 from rythmiq_worker.conform.placing import LEVEL_FROM_DEG, Placed, place
 from rythmiq_worker.conform.subject import portrait_of, wish_of
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.portrait import Portrait, Wish, read_portrait
-from rythmiq_worker.picture import Picture
 from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
 
 pytestmark = needs_networks

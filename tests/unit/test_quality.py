@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import measure as skimage_measure
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker import measures
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame, Quality
-from rythmiq_worker.measures import Gray
+from rythmiq_worker.imaging import measures
+from rythmiq_worker.imaging.measures import Gray
+from rythmiq_worker.imaging.scoring import CURVES, Curve, judge
 from rythmiq_worker.people.face import Box, Face
 from rythmiq_worker.people.portrait import Rgb
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.scoring import CURVES, Curve, judge
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
 from tests.data.faces import face_at

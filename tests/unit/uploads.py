@@ -13,8 +13,8 @@ from skimage import data as skimage_data
 
 from rythmiq.contracts.payload import Payload
 from rythmiq.settings.worker import WorkerSettings
+from rythmiq_worker.decode.picture import Pages, Picture, open_pages
 from rythmiq_worker.frame import Context
-from rythmiq_worker.picture import Pages, Picture, open_pages
 
 MAX_PIXELS = 80_000_000
 SRGB_PRIMARIES = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))

@@ -9,14 +9,14 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.receipt import Operation, Receipt
 from rythmiq.contracts.result import Artifacts
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.picture import Picture
+from rythmiq_worker.decode.picture import Picture
 
 if TYPE_CHECKING:
     # Naming their engines costs a job nothing that does not use them.
     from PIL.Image import Image
 
     from rythmiq_worker.engines.text import TextLine, TextSight
-    from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.ink.sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 

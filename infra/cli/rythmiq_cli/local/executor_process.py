@@ -15,7 +15,7 @@ from pathlib import Path
 from rythmiq.ports.executor import Order
 from rythmiq.settings.worker import LauncherSettings
 from rythmiq_cli.local.executor_journal import Process
-from rythmiq_worker.launcher_process import WORKER_ENVIRONMENT
+from rythmiq_worker.launcher.process import WORKER_ENVIRONMENT
 
 PROGRAM = (sys.executable, str(Path(sys.executable).with_name("rythmiq-launch")))
 ENVIRONMENT = frozenset({*WORKER_ENVIRONMENT, *LauncherSettings.variables().values()})

@@ -19,9 +19,9 @@ from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
 from rythmiq_worker.conform.notices import advice_on
 from rythmiq_worker.conform.sight import Sight, look
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.turn import exif_turn
-from rythmiq_worker.undecodable import decoder_door, require_pixels
+from rythmiq_worker.decode.orientation import exif_turn
+from rythmiq_worker.decode.picture import Picture
+from rythmiq_worker.decode.undecodable import decoder_door, require_pixels
 
 if TYPE_CHECKING:
     from PIL import Image

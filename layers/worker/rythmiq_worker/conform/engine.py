@@ -35,11 +35,11 @@ from rythmiq_worker.conform.placing import Placed, place
 from rythmiq_worker.conform.png import fit_png
 from rythmiq_worker.conform.render import coloured, drawn, is_bilevel
 from rythmiq_worker.conform.sight import Sight, look
-from rythmiq_worker.picture import Picture
+from rythmiq_worker.decode.picture import Picture
 
 if TYPE_CHECKING:
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.ink.sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)

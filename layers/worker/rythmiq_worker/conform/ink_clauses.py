@@ -7,7 +7,7 @@ from rythmiq.contracts.receipt import Clause, Verdict
 
 if TYPE_CHECKING:
     from rythmiq.contracts.portal import SchemaDefinition
-    from rythmiq_worker.ink_sight import Finding, InkKind, InkSight
+    from rythmiq_worker.ink.sight import Finding, InkKind, InkSight
 
 _WANTED: "dict[InkKind, str]" = {
     "signature": "a signature in ink, whole and alone",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Layout, Levelling, Region, Subject, chosen_region, lay_out
-from rythmiq_worker.picture import Picture
+from rythmiq_worker.decode.picture import Picture
 
 if TYPE_CHECKING:
     from rythmiq_worker.people.head import Head

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Layout
-from rythmiq_worker.picture import Picture
+from rythmiq_worker.decode.picture import Picture
 
 # How many times the wanted pixels the decoder must leave for LANCZOS. A JPEG decoded at a half differs from a full
 # decode by 0.002 to 0.007 SSIM. Where bytes are tight each picture must beat the best plain encoder, so it is decoded

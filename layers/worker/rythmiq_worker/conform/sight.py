@@ -10,7 +10,7 @@ from PIL import Image
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.kind import ResolvedKind
 from rythmiq_worker.conform.render import is_bilevel
-from rythmiq_worker.measures import edge_width, shrunk
+from rythmiq_worker.imaging.measures import edge_width, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rythmiq_worker.conform.background import Rim
     from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.ink_sight import InkSight
+    from rythmiq_worker.ink.sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 SHARPNESS_SIDE_PX = 512
@@ -87,7 +87,7 @@ def look(  # noqa: PLR0913  what is looked at
 
         rim = rim_of(image)
     if kind in {"signature", "thumb"} and ink is None:
-        from rythmiq_worker.ink import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere
+        from rythmiq_worker.ink.find import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere
 
         ink = find_ink(image.convert("RGB"), "thumb" if kind == "thumb" else "signature")[1]
     gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 from rythmiq.contracts.payload import Options
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.face import Face
 from rythmiq_worker.people.light import face_light
 from rythmiq_worker.people.portrait import FindFaces, Portrait, Rgb, Wish, read_portrait, small_copy
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.sharpness import FACE_SIDE_PX, face_sharpness
-from rythmiq_worker.picture import Picture
 
 _WORTH_DECODING: Final = 1.3
 

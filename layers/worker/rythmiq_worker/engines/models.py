@@ -19,7 +19,7 @@ import numpy as np
 from rythmiq_worker.engines.onnx_head import Headless, without_head
 from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
-from rythmiq_worker.model_files import ModelsMissingError
+from rythmiq_worker.installation.model_files import ModelsMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

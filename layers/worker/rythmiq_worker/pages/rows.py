@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.measures import Gray, shrunk
+from rythmiq_worker.imaging.measures import Gray, shrunk
 
 Values = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from rythmiq_worker.imaging.warp import Matrix, warped
 from rythmiq_worker.pages.look import Points
-from rythmiq_worker.warp import Matrix, warped
 
 _ASPECT_TRUST: Final = 1.25
 WHOLE: Final = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.model_files import find_model
+from rythmiq_worker.installation.model_files import find_model
 from rythmiq_worker.pages.look import Points
 
 NETWORK: Final = "uvdoc.onnx"

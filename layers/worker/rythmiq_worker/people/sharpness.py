@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.measures import blur_effect, edge_width
+from rythmiq_worker.imaging.measures import blur_effect, edge_width
 from rythmiq_worker.people.bounds import Bounds, Grade, worst
 from rythmiq_worker.people.face import Face
 

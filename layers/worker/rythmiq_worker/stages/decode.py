@@ -1,8 +1,8 @@
 """DECODE: the upload becomes upright sRGB pictures, each known to decode."""
 
+from rythmiq_worker.decode.picture import open_pages
+from rythmiq_worker.decode.thumbnail import small
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.picture import open_pages
-from rythmiq_worker.preview import small
 
 
 def decode(frame: Frame, ctx: Context) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white
+from rythmiq_worker.ink.find import MARGIN, find_ink, ink_on_white
 from rythmiq_worker.pages.find import find_page
 from rythmiq_worker.pages.sheet import flattened
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rythmiq.contracts.payload import Crop, Options
-    from rythmiq_worker.ink_sight import InkKind, InkSight
-    from rythmiq_worker.picture import Picture
+    from rythmiq_worker.decode.picture import Picture
+    from rythmiq_worker.ink.sight import InkKind, InkSight
 
 
 def look_at_ink(frame: Frame, ctx: Context) -> None:

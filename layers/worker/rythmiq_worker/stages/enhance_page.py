@@ -11,12 +11,12 @@ import numpy as np
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.deskew import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.grain import find_grain, without_grain
+from rythmiq_worker.imaging.deskew import border_colour, content_box, find_lean, levelled, levelled_size
+from rythmiq_worker.imaging.grain import find_grain, without_grain
+from rythmiq_worker.imaging.shading import find_shadow, without_shadow
 from rythmiq_worker.pages.shape import Shape, bent_sheet, find_shape
 from rythmiq_worker.pages.sheet import WHOLE, flattened, sheet_of
-from rythmiq_worker.shading import find_shadow, without_shadow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rythmiq.contracts.payload import Corners, Options
+    from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.pages.look import Points
-    from rythmiq_worker.picture import Picture
 
     Note = Callable[..., None]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Crop
     from rythmiq.contracts.portal import OcrLanguage
+    from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import PageTurn
-    from rythmiq_worker.picture import Picture
 
 _UNCLEAR = 0.80
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq_worker import measures
 from rythmiq_worker.conform.kind import resolve_kind
+from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.scoring import judge
+from rythmiq_worker.imaging import measures
+from rythmiq_worker.imaging.scoring import judge
 
 if TYPE_CHECKING:
     from rythmiq.contracts.payload import Crop

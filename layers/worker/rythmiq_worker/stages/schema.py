@@ -9,8 +9,8 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
+from rythmiq_worker.decode.thumbnail import small
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.preview import small
 
 # What the rest of the result may need beside the receipt.
 _RESULT_ROOM_BYTES = 16 * 1024

@@ -14,8 +14,8 @@ from rythmiq.contracts.keys import before_name, document_name, master_key, outpu
 from rythmiq.contracts.result import Artifacts
 from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.rqe1 import seal
+from rythmiq_worker.decode.thumbnail import PREVIEW_SIDE_PX, small_jpeg
 from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.preview import PREVIEW_SIDE_PX, small_jpeg
 from rythmiq_worker.stages.fetch import store_of
 
 _MASTER_QUALITY = 95

@@ -12,7 +12,7 @@ from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, Stage
 from rythmiq.contracts.keys import InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, Artifacts, ErrorReport, Failure, Success
-from rythmiq_worker.launcher_process import Ended
+from rythmiq_worker.launcher.process import Ended
 
 Reason = Literal[
     "crash", "killed", "hang", "terminated", "silence", "garbage", "wrong_job_id", "wrong_keys", "start", "data_key"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from rythmiq.contracts.errors import Stage
-from rythmiq_worker.launcher_dispatch import Launch
+from rythmiq_worker.launcher.dispatch import Launch
 from rythmiq_worker.stdio import log_line
 
 _STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.turn import UPRIGHT, Turn
-from rythmiq_worker.undecodable import decoder_door, undecodable
+from rythmiq_worker.decode.orientation import UPRIGHT, Turn
+from rythmiq_worker.decode.undecodable import decoder_door, undecodable
 
 # What quality, faces and the check that a file decodes share; see `Picture.glance`.
 GLANCE_PX: Final = 1000
@@ -332,11 +332,11 @@ def _open(data: bytes, max_pixels: int, max_pages: int) -> _Opened:
 
 
 def _read(data: bytes, source_format: str, max_pixels: int, max_pages: int) -> _Opened:
-    from rythmiq_worker import raster_in  # noqa: PLC0415  the adapters know this module's words
+    from rythmiq_worker.decode import raster as raster_in  # noqa: PLC0415  the adapters know this module's words
 
     opened = _Opened()
     if source_format == "PDF":
-        from rythmiq_worker import pdf_in  # noqa: PLC0415  only a PDF needs pypdfium2
+        from rythmiq_worker.decode import pdf as pdf_in  # noqa: PLC0415  only a PDF needs pypdfium2
 
         sources, opened.warnings = pdf_in.open_pdf(data, max_pixels=max_pixels, max_pages=max_pages)
         opened.sources.extend(sources)

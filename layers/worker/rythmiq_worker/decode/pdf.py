@@ -13,10 +13,10 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.apart import apart
-from rythmiq_worker.raster_in import JpegSource, open_jpeg
-from rythmiq_worker.turn import UPRIGHT, Turn
-from rythmiq_worker.undecodable import Reason, require_pixels, undecodable
+from rythmiq_worker.decode.orientation import UPRIGHT, Turn
+from rythmiq_worker.decode.raster import JpegSource, open_jpeg
+from rythmiq_worker.decode.sandbox import apart
+from rythmiq_worker.decode.undecodable import Reason, require_pixels, undecodable
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -26,7 +26,7 @@ from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.engines.child import ENVIRONMENT
 from rythmiq_worker.engines.child_main import die_with_parent
-from rythmiq_worker.launcher_termination import Termination
+from rythmiq_worker.launcher.termination import Termination
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike

@@ -9,10 +9,10 @@ from typing import Final
 from PIL import Image, JpegImagePlugin
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.colour import is_srgb, to_srgb
-from rythmiq_worker.jpeg_scan import first_rows, read_header, without_metadata
-from rythmiq_worker.turn import UPRIGHT, Turn, exif_turn
-from rythmiq_worker.undecodable import require_pixels, silenced_stderr, undecodable
+from rythmiq_worker.decode.colour import is_srgb, to_srgb
+from rythmiq_worker.decode.jpeg_scan import first_rows, read_header, without_metadata
+from rythmiq_worker.decode.orientation import UPRIGHT, Turn, exif_turn
+from rythmiq_worker.decode.undecodable import require_pixels, silenced_stderr, undecodable
 
 # The budget is ours alone and is checked on the header (`require_pixels`); Pillow's own would warn at half of it.
 Image.MAX_IMAGE_PIXELS = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rythmiq_worker.undecodable import undecodable
+from rythmiq_worker.decode.undecodable import undecodable
 
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = 0xD9

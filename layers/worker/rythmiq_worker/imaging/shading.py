@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.paper import Paper, divide, find_paper
+from rythmiq_worker.imaging.paper import Paper, divide, find_paper
 
 _STROKE_SHARE: Final = 0.05
 RANGE_THAT_IS_A_DEFECT: Final = 0.25

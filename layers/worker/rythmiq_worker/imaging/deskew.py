@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.measures import Gray, shrunk
-from rythmiq_worker.warp import warped
+from rythmiq_worker.imaging.measures import Gray, shrunk
+from rythmiq_worker.imaging.warp import warped
 
 Points = NDArray[np.float64]
 Colour = tuple[int, int, int]

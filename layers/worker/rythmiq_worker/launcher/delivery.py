@@ -19,9 +19,9 @@ from rythmiq.adapters.bounded_http import exchange
 from rythmiq.contracts.dispatch import Callback
 from rythmiq.contracts.store_errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.webhook import SECRET_HEADER
-from rythmiq_worker.launcher_limits import Limits
-from rythmiq_worker.launcher_log import LaunchLog
-from rythmiq_worker.launcher_termination import TerminatedError, Termination
+from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.log import LaunchLog
+from rythmiq_worker.launcher.termination import TerminatedError, Termination
 
 _MAX_ANSWER_BYTES = 16 * 1024
 _TERMINATED_PAUSE_S = 1.0

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.strokes import Strokes, strokes_of
+from rythmiq_worker.ink.strokes import Strokes, strokes_of
 
 Mask = NDArray[np.bool_]
 InkKind = Literal["signature", "thumb"]

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.ink_parts import sorted_ink, unframed
-from rythmiq_worker.ink_sight import InkKind, InkSight, is_page, judge_ink
-from rythmiq_worker.paper import Colours, Paper, divide, find_paper
-from rythmiq_worker.picture import Picture
-from rythmiq_worker.ruling import find_ruling
-from rythmiq_worker.sheet_mask import sheet_mask
+from rythmiq_worker.decode.picture import Picture
+from rythmiq_worker.imaging.paper import Colours, Paper, divide, find_paper
+from rythmiq_worker.ink.parts import sorted_ink, unframed
+from rythmiq_worker.ink.ruling import find_ruling
+from rythmiq_worker.ink.sheet_mask import sheet_mask
+from rythmiq_worker.ink.sight import InkKind, InkSight, is_page, judge_ink
 
 Mask = NDArray[np.bool_]
 

@@ -40,8 +40,8 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_worker.launcher_delivery import Courier, Delivered
-from rythmiq_worker.launcher_dispatch import (
+from rythmiq_worker.launcher.delivery import Courier, Delivered
+from rythmiq_worker.launcher.dispatch import (
     MAX_DISPATCH_BYTES,
     DispatchRefusedError,
     KeysRefusedError,
@@ -49,12 +49,12 @@ from rythmiq_worker.launcher_dispatch import (
     opened,
     payload_of,
 )
-from rythmiq_worker.launcher_limits import Limits
-from rythmiq_worker.launcher_log import LaunchLog, WorkerStderr
-from rythmiq_worker.launcher_process import WORKER, harden, run_worker
-from rythmiq_worker.launcher_progress import Progress
-from rythmiq_worker.launcher_termination import TerminatedError, Termination
-from rythmiq_worker.launcher_verdict import invented, judged
+from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
+from rythmiq_worker.launcher.process import WORKER, harden, run_worker
+from rythmiq_worker.launcher.progress import Progress
+from rythmiq_worker.launcher.termination import TerminatedError, Termination
+from rythmiq_worker.launcher.verdict import invented, judged
 
 OK, USAGE, REFUSED, ABANDONED, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 65, 66, 75, 78
 FRAME_BEGIN, FRAME_END = "RYTHMIQ_RESULT_BEGIN", "RYTHMIQ_RESULT_END"
@@ -238,7 +238,3 @@ def _parsed(arguments: Sequence[str]) -> Launch | None:
 
 def _ring(settings: LauncherSettings) -> KeyRing | None:
     return None if settings.encryption_keys is None else KeyRing.parse(settings.encryption_keys.get_secret_value())
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ ADVICE = (
     "run `make setup` in a checkout, build the image or the release anew, or fetch it with `python "
     f"layers/worker/weights.py FOLDER` and set {VARIABLE}=FOLDER"
 )
-_BESIDE = Path(__file__).resolve().parents[1]
+_BESIDE = Path(__file__).resolve().parents[2]
 """`layers/worker` in a checkout, site-packages in an installation."""
 
 

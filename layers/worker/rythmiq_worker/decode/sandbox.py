@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.undecodable import Reason, undecodable
+from rythmiq_worker.decode.undecodable import Reason, undecodable
 
 # The pages of our test papers take under 1 s; the largest that the pixel budget permits takes 4 s.
 _CPU_S: Final = 10

@@ -12,7 +12,7 @@ from typing import Final
 
 from PIL import Image
 
-from rythmiq_worker.undecodable import undecodable
+from rythmiq_worker.decode.undecodable import undecodable
 
 _WIDE_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
 _ROWS_AT_ONCE: Final = 256

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.measures import fine_gray, noise_sigma
+from rythmiq_worker.imaging.measures import fine_gray, noise_sigma
 
 Plane = NDArray[np.float32]
 

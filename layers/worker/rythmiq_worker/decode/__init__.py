@@ -1,0 +1,1 @@
+"""Files of any format to upright sRGB pixels."""

@@ -1,0 +1,1 @@
+"""Measurements and corrections of pictures that know no slot."""

@@ -1,0 +1,1 @@
+"""Signatures and thumb impressions: ink found, judged and put on white."""

@@ -1,0 +1,1 @@
+"""What an installation of the worker holds, and the check of it."""
