@@ -85,6 +85,7 @@ class Stub:
         self.more_in_zip: dict[str, bytes] = {}
         self.upload_method = "PUT"
         self.plaintext = False
+        self.retry_after_s = 0
         self.deletions: list[str] = []
 
     def next(self, start: str, status: int = 0, *, after: bool = False, body: object = b"", **headers: str) -> None:
@@ -225,7 +226,7 @@ class Stub:
             "new_in_a_later_version": True,
             **step,
         }
-        return Reply.of(view, ETag=f'"{held.looks}"', Retry_After="0")
+        return Reply.of(view, ETag=f'"{held.looks}"', Retry_After=str(self.retry_after_s))
 
     def _receipt(self) -> dict[str, Any]:
         document = self.result["document"]

@@ -103,6 +103,33 @@ def test_waiting_for_a_job_that_fails_raises_what_the_catalogue_says(stub: Stub,
     assert "JPEG" in failed.value.advice
 
 
+def test_a_wait_is_one_held_call_until_the_end(stub: Stub, client: Both, job_id: str) -> None:
+    assert client.wait(job_id).status == "completed"
+    assert stub.lines() == [f"GET /api/jobs/{job_id}?wait=10&until=ended"]
+
+
+def test_a_wait_is_held_no_longer_than_it_lasts(stub: Stub, client: Both, job_id: str) -> None:
+    client.wait(job_id, timeout_s=2.5)
+    assert stub.lines() == [f"GET /api/jobs/{job_id}?wait=2.5&until=ended"]
+
+
+def test_a_poll_that_brought_a_change_is_followed_at_once(stub: Stub, client: Both, job_id: str) -> None:
+    """Whatever Retry-After says: the next one is held."""
+    steps(stub, {"status": "pending"}, {"status": "processing"}, {"status": "completed"})
+    stub.retry_after_s = 3_600
+    assert [view.status for view in client.watch(job_id, timeout_s=60)] == ["pending", "processing", "completed"]
+
+
+def test_a_poll_that_brought_nothing_is_not_followed_before_the_service_says(
+    stub: Stub, client: Both, job_id: str
+) -> None:
+    steps(stub, {"status": "processing"})
+    stub.next(f"GET /api/jobs/{job_id}?wait", 304, ETag='"1"', Retry_After="3600")
+    with pytest.raises(WaitTimeoutError):
+        client.watch(job_id, timeout_s=60)
+    assert len(stub.lines()) == 2
+
+
 def test_a_wait_that_is_over_leaves_the_job_alone(stub: Stub, client: Both, job_id: str) -> None:
     steps(stub, {"status": "processing"})
     with pytest.raises(WaitTimeoutError) as over:
@@ -169,7 +196,7 @@ def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Bot
 def test_more_than_any_file_has_is_not_read(
     stub: Stub, client: Both, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rythmiq.client.operations.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("rythmiq.client.jobs.MAX_FILE_BYTES", 10)
     with pytest.raises(UnreachableError):
         client.download(job_id)
     assert len(stub.lines("GET /store")) == 1

@@ -32,7 +32,7 @@ from rythmiq.client.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from rythmiq.client.operations import JOB_FILES, JobFile
+from rythmiq.client.jobs import JOB_FILES, JobFile
 from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import Caption, Crop, Point
 

@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient`: two drivers of the same flows (`rythmiq.client.operations`), over httpx.
+"""`Client` and `AsyncClient`: two drivers of the same flows (`rythmiq.client.uploads`, `.jobs`), over httpx.
 
 httpx is imported at the first request, so that a program that only prints its help does not pay for it.
 """
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ca
 from urllib.parse import urlsplit
 
 import rythmiq
-from rythmiq.client import operations
+from rythmiq.client import jobs as job_flows
+from rythmiq.client import uploads
 from rythmiq.client.exchange import (
     LOOPBACK_HOSTS,
     Answer,
@@ -124,18 +125,18 @@ class Client:
             self._http.close()
             self._http = None
 
-    submit = _blocking(operations.submit)
-    create_job = _blocking(operations.create_job)
-    job = _blocking(operations.job)
-    watch = _iterator(operations.watch)
-    wait = _blocking(operations.wait)
-    download = _blocking(operations.download)
-    jobs = _iterator(operations.jobs)
-    cancel = _blocking(operations.cancel)
-    delete = _blocking(operations.delete)
-    account = _blocking(operations.account)
-    portals = _blocking(operations.portals)
-    portal = _blocking(operations.portal)
+    submit = _blocking(uploads.submit)
+    create_job = _blocking(uploads.create_job)
+    job = _blocking(job_flows.job)
+    watch = _iterator(job_flows.watch)
+    wait = _blocking(job_flows.wait)
+    download = _blocking(job_flows.download)
+    jobs = _iterator(job_flows.jobs)
+    cancel = _blocking(job_flows.cancel)
+    delete = _blocking(job_flows.delete)
+    account = _blocking(job_flows.account)
+    portals = _blocking(job_flows.portals)
+    portal = _blocking(job_flows.portal)
 
     def _items(self, flow: Flow[T]) -> Generator[object, None, T]:
         """Perform a flow; yields what it emits and returns its result."""
@@ -195,18 +196,18 @@ class AsyncClient:
             await self._http.aclose()
             self._http = None
 
-    submit = _awaitable(operations.submit)
-    create_job = _awaitable(operations.create_job)
-    job = _awaitable(operations.job)
-    watch = _async_iterator(operations.watch)
-    wait = _awaitable(operations.wait)
-    download = _awaitable(operations.download)
-    jobs = _async_iterator(operations.jobs)
-    cancel = _awaitable(operations.cancel)
-    delete = _awaitable(operations.delete)
-    account = _awaitable(operations.account)
-    portals = _awaitable(operations.portals)
-    portal = _awaitable(operations.portal)
+    submit = _awaitable(uploads.submit)
+    create_job = _awaitable(uploads.create_job)
+    job = _awaitable(job_flows.job)
+    watch = _async_iterator(job_flows.watch)
+    wait = _awaitable(job_flows.wait)
+    download = _awaitable(job_flows.download)
+    jobs = _async_iterator(job_flows.jobs)
+    cancel = _awaitable(job_flows.cancel)
+    delete = _awaitable(job_flows.delete)
+    account = _awaitable(job_flows.account)
+    portals = _awaitable(job_flows.portals)
+    portal = _awaitable(job_flows.portal)
 
     async def _items(self, flow: Flow[T], result: list[T]) -> AsyncIterator[object]:
         """Perform a flow; yields what it emits and appends its result, which an async generator cannot return."""

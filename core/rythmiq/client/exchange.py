@@ -206,6 +206,14 @@ def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Flow
         yield Pause(pause_s)
 
 
+def store_exchange(service: Service, send: Send) -> Flow[Answer]:
+    """Send a request to the object store; an error's message names the store."""
+    try:
+        return (yield from exchange(service, send))
+    except UnreachableError as error:
+        raise UnreachableError(f"the store cannot be reached: {error.detail}") from None
+
+
 def call(  # noqa: PLR0913  a request has this many parts
     service: Service,
     method: str,

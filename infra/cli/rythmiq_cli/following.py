@@ -42,13 +42,17 @@ def transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], o
 
 def follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> "JobView":
     """Show a job's stages until it has ended; Ctrl-C says how to go on, and goes on upwards."""
+    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
+
     console = Console(stderr=True)
-    show = console.status("waiting ...") if console.is_terminal else contextlib.nullcontext()
     try:
-        with show as status:
+        if not console.is_terminal:
+            return client.wait(job_id, timeout_s=timeout_s)
+        with console.status("waiting ...") as status:
             for view in client.watch(job_id, timeout_s=timeout_s):
-                if status is not None:
-                    status.update(_words(view))
+                status.update(_words(view))
+    except JobFailedError as failed:
+        return failed.view
     except KeyboardInterrupt:
         print(f"rythmiq: the job goes on; see `rythmiq watch {job_id}`", file=sys.stderr)
         raise
