@@ -44,7 +44,7 @@ setup: $(READY)  ## set up .venv from the locked requirements, and fetch the net
 
 .PHONY: demo
 demo: $(READY)  ## run the whole cloud on this machine and send real files through it; results in demo-output/
-	@$(BIN)/python -m rythmiq_cli.local.demo --output demo-output
+	@$(BIN)/python -m tests.demo --output demo-output
 
 .PHONY: up
 up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
@@ -113,11 +113,11 @@ bench-real: $(READY)  ## measure people and pages on the labelled real pictures 
 
 .PHONY: docs
 docs: $(READY)  ## regenerate the generated pages of docs/
-	$(BIN)/python -m rythmiq_cli.docs_pages
+	$(BIN)/python -m docs.pages
 
 .PHONY: seed
 seed: $(READY)  ## write the rule book as the database's next migration, if it has changed
-	$(BIN)/python -m rythmiq_cli.rule_book_seed
+	$(BIN)/python -m rythmiq_cli.operator.rule_book_seed
 
 .PHONY: lock
 lock: $(READY)  ## resolve the locked requirements anew

@@ -16,7 +16,6 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.conform.subject import portrait_of
 from rythmiq_worker.decode.picture import Picture, open_pages
@@ -25,6 +24,7 @@ from tests.bench.measuring import least_cpu_s
 from tests.data.own_files import own_pages, own_portraits
 from tests.data.pages import page_photos
 from tests.data.portraits import portraits
+from tests.samples.portrait import as_phone_jpeg, phone_photo
 
 MAX_PIXELS = 80_000_000
 LABELS = Labels("bench", "photo", "1", "11111111-1111-4111-8111-111111111111", "photo.jpg")

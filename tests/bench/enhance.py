@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from rythmiq_cli.samples.pages import Page
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.text import TextLine, TurningEngine
@@ -25,6 +24,7 @@ from tests.bench.ocr import error_rate, normal
 from tests.data.own_files import own_portraits
 from tests.data.page_defects import DEFECTS, Defect, Pixels, pages
 from tests.data.portraits import portraits
+from tests.samples.pages import Page
 from tests.unit.uploads import context
 
 RAISED_TO = 0.10

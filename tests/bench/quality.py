@@ -15,9 +15,6 @@ import cv2
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_cli.samples.camera import Shot, photograph
-from rythmiq_cli.samples.pages import admit_card, marksheet
-from rythmiq_cli.samples.portrait import phone_photo
 from rythmiq_worker.frame import Frame, Quality
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
@@ -34,6 +31,9 @@ from tests.data.quality_levels import (
     exposed,
     reduced,
 )
+from tests.samples.camera import Shot, photograph
+from tests.samples.pages import admit_card, marksheet
+from tests.samples.portrait import phone_photo
 from tests.unit.uploads import context
 
 Large = tuple[Kind, Callable[[], Image.Image]]

@@ -15,8 +15,8 @@ import psycopg
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
-from rythmiq_cli.local.postgres import LocalPostgres
-from rythmiq_cli.local.s3_server import local_store
+from rythmiq_cli.local.postgres.server import LocalPostgres
+from rythmiq_cli.local.store.server import local_store
 from tests.integration import worker_uploads
 from tests.integration.fault_parts import CLOCK
 from tests.integration.worker_run import Job

@@ -17,7 +17,7 @@ from rythmiq.contracts.result import Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.settle import Settlement
-from rythmiq_cli.local.postgres import LocalPostgres
+from rythmiq_cli.local.postgres.server import LocalPostgres
 from tests.integration.fault_parts import Launch
 from tests.integration.fault_world import World, set_clock
 from tests.integration.service_rig import User

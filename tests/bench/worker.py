@@ -11,11 +11,11 @@ import sys
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
-from rythmiq_cli.local.s3_server import local_store
-from rythmiq_cli.samples.cutout import wall_photo
-from rythmiq_cli.samples.portrait import as_phone_jpeg
+from rythmiq_cli.local.store.server import local_store
 from tests.bench.measuring import Spent, run_process
 from tests.integration.worker_run import Job, environ_for
+from tests.samples.cutout import wall_photo
+from tests.samples.portrait import as_phone_jpeg
 
 ROUNDS = 9
 MOST_RATIO = 1.20

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
 from rythmiq.ports.executor import Order
-from rythmiq_cli.camber_look import CamberLook, Finding
-from rythmiq_cli.command import app
+from rythmiq_cli.app import app
+from rythmiq_cli.doctor.camber import CamberLook, Finding
 from tests.contract.executor_rigs import NOBODY, TERMS, camber_in_process
 from tests.contract.fake_camber import BASE, KEY, FakeCamber
 from tests.integration.executor_run import new_order

@@ -16,7 +16,7 @@ from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
-from rythmiq_cli.local.postgres import LocalPostgres
+from rythmiq_cli.local.postgres.server import LocalPostgres
 from tests.contract.database_clients import (
     NEW_KEYS,
     NO_ROOM,

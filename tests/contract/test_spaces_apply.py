@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli import spaces_rules
-from rythmiq_cli.command import app
+from rythmiq_cli.app import app
 from rythmiq_cli.doctor.bucket import bucket_findings
 from rythmiq_cli.doctor.store import StoreProbes
-from rythmiq_cli.local.s3_server import make_bucket
+from rythmiq_cli.local.store.server import make_bucket
+from rythmiq_cli.operator import bucket_settings as spaces_rules
 from tests.contract.store_clients import AdapterClient, Server, operator
 
 DATA = b"seventeen bytes!!"

@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 
-from rythmiq_cli.samples.portrait import astronaut
 from rythmiq_worker.people.face import Box, Face
 from rythmiq_worker.people.portrait import Portrait, Rgb, Wish, read_portrait
 from rythmiq_worker.people.search import find_faces
+from tests.samples.portrait import astronaut
 
 
 @cache

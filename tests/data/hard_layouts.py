@@ -9,8 +9,8 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq_cli.samples.ornaments import emblem, fine_lines, frame, photo, seal
-from rythmiq_cli.samples.pages import Page
+from tests.samples.ornaments import emblem, fine_lines, frame, photo, seal
+from tests.samples.pages import Page
 
 Face = Literal["aileron", "serif", "sans"]
 FACES: tuple[Face, ...] = ("aileron", "serif", "sans")

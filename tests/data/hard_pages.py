@@ -10,10 +10,10 @@ from functools import cache, partial
 import numpy as np
 from PIL import Image
 
-from rythmiq_cli.samples.camera import Shot
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, marksheet
 from tests.data.hard_layouts import FACES, grade_sheet, hall_ticket, licence, student_card
 from tests.data.pages import PagePhoto
+from tests.samples.camera import Shot
+from tests.samples.pages import Page, admit_card, id_card, marksheet
 
 _LARGE, _SMALL = (4000, 3000), (1600, 1200)
 _RGB = 3

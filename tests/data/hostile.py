@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational
 
-from rythmiq_cli.samples.portrait import astronaut, srgb_profile
+from tests.samples.portrait import astronaut, srgb_profile
 
 OPENS: Final = "opens"
 SIZE_PX: Final = (240, 320)

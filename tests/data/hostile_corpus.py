@@ -14,7 +14,6 @@ from typing import Any, Final, Literal, get_args
 
 from PIL import Image
 
-from rythmiq_cli.samples.portrait import srgb_profile
 from rythmiq_worker.decode.undecodable import Reason
 from tests.data import hostile, raw_files
 from tests.data.hostile_bombs import bombs
@@ -22,6 +21,7 @@ from tests.data.hostile_foreign import foreign, polyglots
 from tests.data.hostile_pdfs import pdfs
 from tests.data.hostile_pictures import damaged, lies, odd
 from tests.data.raw_files import Entry
+from tests.samples.portrait import srgb_profile
 
 OPENS: Final = hostile.OPENS
 # What may become of a good file with a few bits turned over: a picture, or any reason that DECODE knows.

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from rythmiq_cli.samples.portrait import srgb_profile
 from tests.data import hostile, raw_files
 from tests.data.raw_files import (
     GRAY,
@@ -28,6 +27,7 @@ from tests.data.raw_files import (
     with_jpeg_size,
     with_segments,
 )
+from tests.samples.portrait import srgb_profile
 
 _ORIENTATION: Final = 0x0112
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
 from tests.data.hard_layouts import FACES, licence
+from tests.samples.pages import Page, admit_card, id_card, letter, marksheet
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]

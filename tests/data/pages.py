@@ -12,8 +12,8 @@ from itertools import product
 
 from PIL import Image
 
-from rythmiq_cli.samples.camera import Shot, as_jpeg, photograph
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
+from tests.samples.camera import Shot, as_jpeg, photograph
+from tests.samples.pages import Page, admit_card, id_card, letter, marksheet
 
 MAX_OCR_PAGES = 48
 _LARGE, _SMALL = (4000, 3000), (1600, 1200)

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from rythmiq_cli.samples.cutout import BLUE, GRAY, WHITE, before_wall
-from rythmiq_cli.samples.portrait import as_phone_jpeg, astronaut, phone_photo, with_noise
+from tests.samples.cutout import BLUE, GRAY, WHITE, before_wall
+from tests.samples.portrait import as_phone_jpeg, astronaut, phone_photo, with_noise
 
 Base = Literal["astronaut", "camera"]
 FaceBox = tuple[float, float, float, float]

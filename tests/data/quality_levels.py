@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from rythmiq_cli.samples.camera import Shot, photograph
-from rythmiq_cli.samples.cutout import BLUE, GRAY, WHITE, before_wall
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
-from rythmiq_cli.samples.portrait import astronaut
 from tests.data.hard_layouts import FACES, grade_sheet, hall_ticket, licence, student_card
 from tests.data.portraits import portrait
+from tests.samples.camera import Shot, photograph
+from tests.samples.cutout import BLUE, GRAY, WHITE, before_wall
+from tests.samples.pages import Page, admit_card, id_card, letter, marksheet
+from tests.samples.portrait import astronaut
 
 Kind = Literal["photo", "document"]
 Half = Literal["fit", "judge"]

@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from pymupdf_fonts.FiraGO_Regular import fontbuffer
 from skimage import data as skimage_data
 
-from rythmiq_cli.samples.ornaments import seal
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
 from tests.data.hard_layouts import FACES, hall_ticket, licence
+from tests.samples.ornaments import seal
+from tests.samples.pages import Page, admit_card, id_card, letter, marksheet
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.e2e.cloud_process import descendants, processes, within
 
-COMMAND = [sys.executable, "-m", "rythmiq_cli.local.demo"]
+COMMAND = [sys.executable, "-m", "tests.demo"]
 
 
 def test_it_leaves_document_zip_and_receipt_and_shows_ledger_and_metrics(tmp_path: Path) -> None:

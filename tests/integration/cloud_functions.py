@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from rythmiq_cli.local.function_pool import Function, FunctionPool
-from rythmiq_cli.local.gateway_server import GatewayServer
+from rythmiq_cli.local.functions.gateway import GatewayServer
+from rythmiq_cli.local.functions.pool import Function, FunctionPool
 from rythmiq_cli.local.tether import Tether
 
 ECHO = """

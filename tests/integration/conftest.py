@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
-from rythmiq_cli.local.s3_server import local_store
+from rythmiq_cli.local.store.server import local_store
 from tests.integration import worker_uploads
 from tests.integration.database_fixtures import sql, untouched_database_url
 from tests.integration.hostile_store import HostileStore, hostile_store

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rythmiq_cli import migrations
 from rythmiq_cli.doctor.database import database_findings
-from rythmiq_cli.local.postgres import OWNER
-from rythmiq_cli.local.postgres_binaries import find_binaries
+from rythmiq_cli.local.postgres.binaries import find_binaries
+from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.operator import migrations
 from tests.database_calls import Calls
 from tests.postgres_fixture import PostgresForTests
 

@@ -9,7 +9,8 @@ import pytest
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.local.cloud_environment import (
+from rythmiq_cli.local.cloud_file import CloudFile, CloudFileError, S3Access
+from rythmiq_cli.local.environment import (
     FUNCTIONS,
     Ports,
     Secrets,
@@ -19,7 +20,6 @@ from rythmiq_cli.local.cloud_environment import (
     refused,
     store_keys,
 )
-from rythmiq_cli.local.cloud_file import CloudFile, CloudFileError, S3Access
 
 PROJECT = (Path(__file__).parents[2] / "project.yml").read_text(encoding="utf-8")
 STORE = StoreConfig("http://127.0.0.1:1", "sgp1", "rythmiq", "access", "secret-of-the-store")

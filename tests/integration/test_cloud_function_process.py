@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_cli.local.function_process import (
+from rythmiq_cli.local.functions.process import (
     FunctionCrashedError,
     FunctionNotInitializedError,
     FunctionProcess,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_cli.local.gateway_server import MAX_BODY_BYTES, GatewayServer
+from rythmiq_cli.local.functions.gateway import MAX_BODY_BYTES, GatewayServer
 from tests.integration.cloud_functions import Server, returning, within
 
 

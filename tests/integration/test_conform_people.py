@@ -14,10 +14,10 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, Operation
-from rythmiq_cli.samples.cutout import WHITE, before_wall
 from rythmiq_worker.conform import Conformed, Labels, check_with_advice, conform
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.search import find_faces
+from tests.samples.cutout import WHITE, before_wall
 from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
 
 pytestmark = needs_networks

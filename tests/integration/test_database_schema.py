@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rythmiq_cli.local.postgres import OWNER
-from rythmiq_cli.migrations import bootstrap, database_dir, read_migrations
+from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.operator.migrations import bootstrap, database_dir, read_migrations
 from tests.database_calls import Calls
 from tests.database_catalog import catalog
 from tests.postgres_fixture import PostgresForTests

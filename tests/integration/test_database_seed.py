@@ -4,7 +4,7 @@ import pytest
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.portals import all_portals, load_portal
-from rythmiq_cli.rule_book_seed import seed_sql
+from rythmiq_cli.operator.rule_book_seed import seed_sql
 from tests.database_calls import Calls
 
 BOOK = {(portal.portal, slot.slot, portal.version): slot for portal in all_portals() for slot in portal.slots}

@@ -9,12 +9,12 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from rythmiq_cli import migrations
-from rythmiq_cli.command import app
+from rythmiq_cli.app import app
 from rythmiq_cli.doctor import database
 from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Finding
-from rythmiq_cli.local.postgres import OWNER
+from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.operator import migrations
 from tests.postgres_fixture import PostgresForTests
 from tests.rls.access_table import FUNCTIONS, RELATIONS
 

@@ -18,7 +18,7 @@ from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.doctor.functions import DOORS, FunctionProbes
-from rythmiq_cli.migrations import read_migrations
+from rythmiq_cli.operator.migrations import read_migrations
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "metrics-token-of-the-operator"

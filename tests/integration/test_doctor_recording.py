@@ -13,10 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from rythmiq_cli.command import app
+from rythmiq_cli.app import app
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
-from rythmiq_cli.local import gateway_server
-from rythmiq_cli.local.function_pool import Function, FunctionPool
+from rythmiq_cli.local.functions import gateway as gateway_server
+from rythmiq_cli.local.functions.pool import Function, FunctionPool
 from rythmiq_cli.local.tether import Tether
 from tests.bundles.events import frame
 

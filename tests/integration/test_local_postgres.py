@@ -16,14 +16,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rythmiq_cli.local import postgres, postgres_binaries
-from rythmiq_cli.local.postgres import (
+from rythmiq_cli.local.postgres import binaries as postgres_binaries
+from rythmiq_cli.local.postgres import server as postgres
+from rythmiq_cli.local.postgres.binaries import PostgresBinaries, find_binaries
+from rythmiq_cli.local.postgres.server import (
     LocalPostgres,
     OutsidePostgres,
     PostgresError,
     local_postgres,
 )
-from rythmiq_cli.local.postgres_binaries import PostgresBinaries, find_binaries
 from tests.postgres_fixture import PostgresForTests
 
 SYSTEM = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -33,7 +34,7 @@ AVAILABLE = [None, *(place for place in SYSTEM if int(place.parent.name) >= 15)]
 PROGRAM = """
 import signal, sys
 from pathlib import Path
-from rythmiq_cli.local.postgres import local_postgres
+from rythmiq_cli.local.postgres.server import local_postgres
 with local_postgres(Path(sys.argv[1]) if sys.argv[1] else None, environ={}) as server:
     print(server.url, server.pid, flush=True)
     signal.pause()

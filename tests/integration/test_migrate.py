@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.portals import all_portals
-from rythmiq_cli import migrations
-from rythmiq_cli.command import app
-from rythmiq_cli.migrations import Migration, MigrationError
+from rythmiq_cli.app import app
+from rythmiq_cli.operator import migrations
+from rythmiq_cli.operator.migrations import Migration, MigrationError
 from tests.postgres_fixture import PostgresForTests
 
 ROOT = Path(__file__).parents[2]
@@ -262,7 +262,7 @@ def test_an_installed_distribution_carries_them(tmp_path: Path, supabase: str) -
         archive.extractall(tmp_path / "installed")
     place = {"PYTHONPATH": str(tmp_path / "installed")}
     found = subprocess.run(
-        [sys.executable, "-c", "from rythmiq_cli import migrations; print(migrations.database_dir())"],
+        [sys.executable, "-c", "from rythmiq_cli.operator import migrations; print(migrations.database_dir())"],
         env={**os.environ, **place},
         check=True,
         capture_output=True,

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rythmiq_cli import migrations
-from rythmiq_cli.local.postgres import OWNER
+from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.operator import migrations
 from tests.database_calls import Calls
 from tests.postgres_fixture import PostgresForTests, database_url, postgres
 

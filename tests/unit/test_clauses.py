@@ -14,7 +14,6 @@ from PIL import Image, ImageFilter
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, ClauseName, Receipt
-from rythmiq_cli.samples.portrait import astronaut
 from rythmiq_worker.conform import Labels, check, conform
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure
@@ -22,6 +21,7 @@ from rythmiq_worker.conform.sight import Sight
 from rythmiq_worker.decode.picture import open_pages
 from rythmiq_worker.engines.text import TextSight
 from tests.data.portraits import portrait
+from tests.samples.portrait import astronaut
 
 LABELS = Labels("p", "s", "1", "", "photo.jpg")
 SHARP = Image.effect_noise((300, 400), 40).convert("RGB")

@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from docs.pages import DOCS, PAGES, main
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.errors import CATALOGUE
@@ -17,7 +18,6 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import RESULT, Success
 from rythmiq.portals import all_portals
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_cli.docs_pages import DOCS, PAGES, main
 from rythmiq_worker.intake import admitted
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_a_generated_page_is_current(name: str) -> None:
 def test_an_outdated_page_is_found_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("rythmiq_cli.docs_pages.DOCS", tmp_path)
+    monkeypatch.setattr("docs.pages.DOCS", tmp_path)
     assert main(["--check"]) == 1
     assert "docs/cli.md" in capsys.readouterr().err
     assert main([]) == 0

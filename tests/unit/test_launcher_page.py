@@ -4,8 +4,8 @@ import re
 from dataclasses import asdict
 from typing import get_args
 
+from docs.pages import DOCS
 from rythmiq.settings.worker import LauncherSettings
-from rythmiq_cli.docs_pages import DOCS
 from rythmiq_worker.launcher import attempt as launcher
 from rythmiq_worker.launcher.limits import Limits
 from rythmiq_worker.launcher.verdict import Reason

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_cli.samples.cutout import before_wall
 from rythmiq_worker.people.cie import lab
 from rythmiq_worker.people.face import Face
 from rythmiq_worker.people.mask import person_mask
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.whiten import white_background
+from tests.samples.cutout import before_wall
 from tests.unit.people import astronaut_rgb, needs_networks
 
 Pixels = NDArray[np.uint8]

@@ -12,11 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from rythmiq_cli.samples.camera import Shot, as_jpeg, photograph, seen_at
-from rythmiq_cli.samples.cutout import before_wall, matte
-from rythmiq_cli.samples.pages import Page, admit_card, id_card, letter, marksheet
-from rythmiq_cli.samples.portrait import as_phone_jpeg, phone_photo
-from rythmiq_cli.samples.signature import signature_photo
 from rythmiq_worker.people.face import Box
 from rythmiq_worker.people.portrait import small_copy
 from rythmiq_worker.people.search import find_faces
@@ -25,6 +20,11 @@ from tests.data.hard_pages import COUNT, damaged_pages, hard_pages
 from tests.data.own_files import is_private, own_pages, own_portraits
 from tests.data.pages import MAX_OCR_PAGES, PagePhoto, dense_page, ocr_pages, page_photos
 from tests.data.portraits import Sample, portrait, portraits
+from tests.samples.camera import Shot, as_jpeg, photograph, seen_at
+from tests.samples.cutout import before_wall, matte
+from tests.samples.pages import Page, admit_card, id_card, letter, marksheet
+from tests.samples.portrait import as_phone_jpeg, phone_photo
+from tests.samples.signature import signature_photo
 
 DRAWINGS: tuple[Callable[[int], Page], ...] = (id_card, admit_card, marksheet, letter)
 SMALL_SHOT = Shot(size_px=(800, 600), turn_deg=4, shadow=0.5, motion_px=3)
@@ -64,8 +64,8 @@ def test_another_process_makes_the_same_files(monkeypatch: pytest.MonkeyPatch) -
     """No clock, no hash seed, no thread and no order of imports gets into a picture."""
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     program = (
-        "import hashlib; from rythmiq_cli.samples.camera import *; from rythmiq_cli.samples.pages import id_card;"
-        "from rythmiq_cli.samples.portrait import as_phone_jpeg;"
+        "import hashlib; from tests.samples.camera import *; from tests.samples.pages import id_card;"
+        "from tests.samples.portrait import as_phone_jpeg;"
         "shot = Shot(size_px=(800, 600)); photo = photograph(id_card(5).image, shot, seed=6);"
         "print(hashlib.sha256(as_jpeg(photo, shot) + as_phone_jpeg(photo)).hexdigest())"
     )

@@ -12,13 +12,13 @@ from rich.markup import escape
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator_environment import EnvFile, operator_environ
+from rythmiq_cli.operator.environment import EnvFile, operator_environ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rythmiq.settings.execution import CamberSettings
-    from rythmiq_cli.camber_look import CamberLook, Finding
+    from rythmiq_cli.doctor.camber import CamberLook, Finding
 
 app = typer.Typer(help="Verify what is only inferred of Camber's API (operator).", no_args_is_help=True, epilog=EPILOG)
 
@@ -63,7 +63,7 @@ def doctor(
     findings = asyncio.run(_looked(_look_of(settings), run_job=run_job, shown=not as_json))
     verdicts = {finding.verdict for finding in findings}
     if as_json:
-        from rythmiq_cli.camber_look import names_of_the_wire  # noqa: PLC0415  see above
+        from rythmiq_cli.doctor.camber import names_of_the_wire  # noqa: PLC0415  see above
 
         ok = not verdicts & {"differs", "unreachable"}
         report = {"ok": ok, "findings": [asdict(finding) for finding in findings], "names": names_of_the_wire()}
@@ -90,7 +90,7 @@ async def _looked(look: "CamberLook", *, run_job: bool, shown: bool) -> "Sequenc
 def _look_of(settings: "CamberSettings") -> "CamberLook":
     from rythmiq.adapters.camber.http_transport import HttpTransport  # noqa: PLC0415  `--help` needs none of it
     from rythmiq.adapters.camber.wire import JobTerms, Wire  # noqa: PLC0415  ditto
-    from rythmiq_cli.camber_look import CamberLook  # noqa: PLC0415  ditto
+    from rythmiq_cli.doctor.camber import CamberLook  # noqa: PLC0415  ditto
 
     if settings.camber_api_url is None or settings.camber_api_key is None:
         usage("set CAMBER_API_URL and CAMBER_API_KEY, or give --env FILE")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rythmiq_cli.exits import ExitCode, usage
-from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
+from rythmiq_cli.operator.environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rythmiq_cli.following import save_all, save_one
+from rythmiq_cli.progress import save_all, save_one
 from rythmiq_cli.result_files import output_folder
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator_environment import read_env
+from rythmiq_cli.operator.environment import read_env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rythmiq_cli.env_check import Verdict
+    from rythmiq_cli.operator.env_check import Verdict
 
 app = typer.Typer(help="Look at the deployment's variables (operator).", no_args_is_help=True, epilog=EPILOG)
 _PROJECT = Path("project.yml")
@@ -44,7 +44,7 @@ def check(
     `-` is a name that is not set. What doctl cannot carry is refused: quotes, backslashes, line breaks. So is a name
     that this shell exports with another value than FILE has, because doctl would take the shell's.
     """
-    from rythmiq_cli import env_check  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.operator import env_check  # noqa: PLC0415  heavy for `--help`
 
     chosen = tuple(components or env_check.COMPONENTS)
     if unknown := [name for name in chosen if name not in env_check.COMPONENTS]:

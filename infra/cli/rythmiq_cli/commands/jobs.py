@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator_database import DatabaseCloud, operator_database
-from rythmiq_cli.operator_environment import EnvFile
+from rythmiq_cli.operator.database import DatabaseCloud, operator_database
+from rythmiq_cli.operator.environment import EnvFile
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:

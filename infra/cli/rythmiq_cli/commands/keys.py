@@ -9,12 +9,12 @@ from rich.console import Console
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
-from rythmiq_cli.operator_environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
+from rythmiq_cli.operator.environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rythmiq_cli.key_rotation import Rotation
+    from rythmiq_cli.operator.key_rotation import Rotation
 
 app = typer.Typer(
     help="Make keys for ENCRYPTION_KEYS, and change them (operator).", no_args_is_help=True, epilog=EPILOG
@@ -76,9 +76,9 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
     from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
-    from rythmiq_cli import migrations  # noqa: PLC0415  ditto
-    from rythmiq_cli.key_rotation import Rotation  # noqa: PLC0415  ditto
-    from rythmiq_cli.operator_store import operator_client, store_config  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator import migrations  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.key_rotation import Rotation  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.store import operator_client, store_config  # noqa: PLC0415  ditto
 
     if database_url is None:
         usage("DATABASE_URL is not set")

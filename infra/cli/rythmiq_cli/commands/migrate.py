@@ -14,7 +14,7 @@ from rythmiq_cli.exits import ExitCode, unreachable, usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rythmiq_cli.migrations import Migration
+    from rythmiq_cli.operator.migrations import Migration
 
 
 def migrate(
@@ -45,7 +45,7 @@ def migrate(
 
     Running it again, or twice at once, is safe. A migration that was applied must never change or vanish.
     """
-    from rythmiq_cli import migrations  # noqa: PLC0415  psycopg: a third of a second that no other command pays
+    from rythmiq_cli.operator import migrations  # noqa: PLC0415  psycopg: a third of a second that no other command pays
 
     url = database_url or os.environ.get("DATABASE_URL", "-")
     if url in {"", "-"}:

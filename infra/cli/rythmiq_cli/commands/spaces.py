@@ -8,13 +8,13 @@ import typer
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
-from rythmiq_cli.operator_environment import AnyCloud, EnvFile, operator_environ
+from rythmiq_cli.operator.environment import AnyCloud, EnvFile, operator_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rythmiq.adapters.spaces import StoreConfig
-    from rythmiq_cli.spaces_rules import Change, Outcome
+    from rythmiq_cli.operator.bucket_settings import Change, Outcome
 
 app = typer.Typer(help="Set up the bucket (operator).", no_args_is_help=True, epilog=EPILOG)
 
@@ -41,8 +41,8 @@ def apply_rules(
     with which the store would refuse ordinary uploads is taken back, and the exit code is 1.
     """
     environ = operator_environ(env_file, cloud)
-    from rythmiq_cli import spaces_rules  # noqa: PLC0415  heavy for `--help`
-    from rythmiq_cli.operator_store import store_config  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator import bucket_settings as spaces_rules  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.operator.store import store_config  # noqa: PLC0415  ditto
 
     try:
         config = store_config(environ)
@@ -66,7 +66,7 @@ def apply_rules(
 
 
 def _origins(environ: "Mapping[str, str]", given: list[str]) -> frozenset[str]:
-    from rythmiq_cli.page_origins import page_origins  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.page_origins import page_origins  # noqa: PLC0415  ditto
 
     return page_origins(environ, given)
 

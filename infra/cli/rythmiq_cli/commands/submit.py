@@ -20,7 +20,7 @@ from rythmiq_cli.choices import (
     options_of,
 )
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
-from rythmiq_cli.following import follow, print_ended, save_all, transfer_progress
+from rythmiq_cli.progress import follow, print_ended, save_all, transfer_progress
 from rythmiq_cli.result_files import output_folder
 from rythmiq_cli.rules import read_files
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors

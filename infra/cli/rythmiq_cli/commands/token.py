@@ -24,7 +24,7 @@ def token(
     Without --cloud the issuer and its secret are SUPABASE_URL and SUPABASE_JWT_SECRET, or else what runs here.
     """
     who = checked_id(user, "--user")
-    from rythmiq_cli.local_token import Issuer, found_cloud, mint_token  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.local.token import Issuer, found_cloud, mint_token  # noqa: PLC0415  heavy for `--help`
 
     issuer = Issuer.of_environment(os.environ) if cloud is None else None
     if issuer is None:

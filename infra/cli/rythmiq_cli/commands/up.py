@@ -10,7 +10,7 @@ import typer
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_cli.exits import unreachable, usage
-from rythmiq_cli.stopping import stop_by_signal
+from rythmiq_cli.signals import stop_by_signal
 
 if TYPE_CHECKING:
     from rythmiq_cli.local.cloud_file import CloudFile
@@ -47,7 +47,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     try:
         from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
         from rythmiq_cli.local.cloud_errors import CloudUsageError  # noqa: PLC0415  ditto
-        from rythmiq_cli.local.cloud_log import CloudLog  # noqa: PLC0415  ditto
+        from rythmiq_cli.local.log import CloudLog  # noqa: PLC0415  ditto
     except ImportError as error:
         usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
     is_ready = False

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rythmiq_cli.following import follow, print_ended
+from rythmiq_cli.progress import follow, print_ended
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 
 

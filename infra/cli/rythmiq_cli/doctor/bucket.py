@@ -9,8 +9,8 @@ from http import HTTPStatus
 import httpx
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli import spaces_rules
 from rythmiq_cli.doctor.finding import Finding, Reporter
+from rythmiq_cli.operator import bucket_settings as spaces_rules
 
 _REPORT = Reporter("store")
 _APPLY = "run `rythmiq spaces apply`"

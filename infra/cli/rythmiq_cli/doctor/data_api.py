@@ -11,9 +11,9 @@ from http import HTTPStatus
 import httpx
 
 from rythmiq.settings.api import AuthSettings, DatabaseSettings
-from rythmiq_cli import migrations
 from rythmiq_cli.doctor.finding import Finding, Reporter
 from rythmiq_cli.doctor.ticks import tick_finding
+from rythmiq_cli.operator import migrations
 
 _REPORT = Reporter("database")
 _JWKS = "/auth/v1/.well-known/jwks.json"

@@ -18,9 +18,9 @@ import psycopg
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.portals import all_portals
 from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
-from rythmiq_cli import migrations
 from rythmiq_cli.doctor.finding import Finding, Reporter
 from rythmiq_cli.doctor.ticks import tick_finding
+from rythmiq_cli.operator import migrations
 
 _REPORT = Reporter("database")
 _LEAST_VERSION = 15_00_00

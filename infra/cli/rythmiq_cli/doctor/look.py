@@ -17,9 +17,9 @@ from rythmiq_cli.doctor.finding import Area, Finding, Reporter
 from rythmiq_cli.doctor.functions import FunctionProbes
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.doctor.store import StoreProbes
-from rythmiq_cli.operator_environment import is_set
-from rythmiq_cli.operator_store import store_config
-from rythmiq_cli.page_origins import page_origins
+from rythmiq_cli.operator.environment import is_set
+from rythmiq_cli.operator.page_origins import page_origins
+from rythmiq_cli.operator.store import store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)
 _TIMEOUT_S = 30.0

@@ -21,18 +21,18 @@ from pathlib import Path
 import httpx
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.local import cloud_environment as environment
-from rythmiq_cli.local import executor_process
+from rythmiq_cli.local import environment
 from rythmiq_cli.local.cloud_errors import CloudUsageError
 from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
-from rythmiq_cli.local.cloud_functions import SOURCES, first_answers, functions_of, unpacked_bundles
-from rythmiq_cli.local.cloud_log import CloudLog
-from rythmiq_cli.local.cloud_store import outside_store, place_of_store, prepare_outside, set_rules
-from rythmiq_cli.local.executor_journal import Journal
-from rythmiq_cli.local.function_pool import FunctionPool
-from rythmiq_cli.local.function_process import FunctionError
-from rythmiq_cli.local.gateway_server import GatewayServer
-from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, local_postgres
+from rythmiq_cli.local.executor import processes as executor_process
+from rythmiq_cli.local.executor.journal import Journal
+from rythmiq_cli.local.functions.deployed import SOURCES, first_answers, functions_of, unpacked_bundles
+from rythmiq_cli.local.functions.gateway import GatewayServer
+from rythmiq_cli.local.functions.pool import FunctionPool
+from rythmiq_cli.local.functions.process import FunctionError
+from rythmiq_cli.local.log import CloudLog
+from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, local_postgres
+from rythmiq_cli.local.store.rules import outside_store, place_of_store, prepare_outside, set_rules
 from rythmiq_cli.local.supervisor import Part, Supervisor
 from rythmiq_cli.local.tether import Tether
 
@@ -186,7 +186,7 @@ class _Cloud:
         self._supervisor.start(
             Part(
                 name="store",
-                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.s3_server", *options),
+                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.store.server", *options),
                 environ=environment.process_environ(self._environ),
                 ready=lambda: _answers(endpoint),
                 cwd=self._dir,

@@ -1,0 +1,199 @@
+"""What each part of the local cloud sees: generated values, and over them whatever the environment sets.
+
+`-` and the empty string read as unset, as everywhere. Secrets and ports are made once a data directory and kept, so
+that a restart opens what was sealed and is found where it was.
+"""
+
+import json
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rythmiq.adapters.spaces import StoreConfig
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
+from rythmiq_cli.local.executor.processes import ENVIRONMENT as LAUNCHER_ENVIRONMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """How a function is deployed: what it reads, and how long a call may take."""
+
+    reads: type[EnvironmentSettings]
+    timeout_s: float = 10.0
+
+
+FUNCTIONS: Mapping[str, Deployed] = {
+    "api/uploads": Deployed(UploadsSettings),
+    "api/jobs": Deployed(JobsSettings, timeout_s=60.0),
+    "api/portals": Deployed(PublicSettings),
+    "api/account": Deployed(AccountSettings),
+    "api/health": Deployed(HealthSettings),
+    "api/app": Deployed(PublicSettings),
+    "internal/webhooks": Deployed(WebhooksSettings, timeout_s=60.0),
+    "internal/reconcile": Deployed(ReconcileSettings),
+    "internal/metrics": Deployed(MetricsSettings),
+}
+_OF_A_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+
+
+def given(environ: Mapping[str, str], name: str) -> str | None:
+    """A variable's value; None when it is unset."""
+    value = environ.get(name, "")
+    return None if value in {"", "-"} else value
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is generated once a data directory."""
+
+    webhook_secret: str = field(repr=False)
+    metrics_token: str = field(repr=False)
+    encryption_keys: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+
+    @classmethod
+    def of(cls, data_dir: Path) -> "Secrets":
+        """Those of this directory, made the first time."""
+        file = data_dir / "secrets.json"
+        if not file.exists():
+            made = {
+                "webhook_secret": secrets.token_urlsafe(32),
+                "metrics_token": secrets.token_urlsafe(32),
+                "encryption_keys": KeyRing.new_entry(1),
+                "jwt_secret": secrets.token_urlsafe(48),
+            }
+            _write_private(file, json.dumps(made))
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
+
+class Ports:
+    """Free ports of this machine, the same as last time where they still are free."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = data_dir / "ports.json"
+        self._known: dict[str, int] = json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def pick(self, name: str) -> int:
+        """A port for this part."""
+        port = next((port for port in (self._known.get(name, 0), 0) if _is_free(port)), 0) or _any_free()
+        self.remember(name, port)
+        return port
+
+    def remember(self, name: str, port: int) -> None:
+        """Take this one next time."""
+        self._known[name] = port
+        _write_private(self._file, json.dumps(self._known))
+
+
+def function_environ(path: str, values: Mapping[str, str]) -> dict[str, str]:
+    """What one function sees: the variables that it reads and no others."""
+    return {name: values[name] for name in FUNCTIONS[path].reads.variables().values() if name in values}
+
+
+def cloud_values(
+    environ: Mapping[str, str], generated: Secrets, store: StoreConfig, places: Mapping[str, str]
+) -> dict[str, str]:
+    """Every variable of the API, the launcher and the worker.
+
+    Args:
+        environ: the environment of `rythmiq up`; what it sets wins.
+        generated: this directory's secrets.
+        store: where objects are.
+        places: addresses that are known by now, by variable.
+    """
+    names = {name for function in FUNCTIONS.values() for name in function.reads.variables().values()}
+    names |= set(WorkerSettings.variables().values()) | set(LauncherSettings.variables().values())
+    # DO_SPACES_* chose the store, unless an option did: it says the same, or no more counts.
+    names = {name for name in names if not name.startswith("DO_SPACES_")}
+    set_outside = {name: value for name in names if (value := given(environ, name)) is not None}
+    mode = set_outside.get("AUTH_MODE", "secret")
+    values = {
+        "SERVICE_ENV": "dev",
+        "AUTH_MODE": mode,
+        "EXECUTOR": "local",
+        "WEBHOOK_SECRET": generated.webhook_secret,
+        "METRICS_TOKEN": generated.metrics_token,
+        "ENCRYPTION_KEYS": generated.encryption_keys,
+        **({"SUPABASE_JWT_SECRET": generated.jwt_secret} if mode == "secret" else {}),
+    }
+    for prefix, key, secret in (("DO_SPACES", "ACCESS_KEY", "SECRET_KEY"), ("SPACES", "KEY", "SECRET")):
+        values |= {
+            f"{prefix}_ENDPOINT": store.endpoint,
+            f"{prefix}_REGION": store.region,
+            f"{prefix}_BUCKET": store.bucket,
+            f"{prefix}_{key}": store.access_key,
+            f"{prefix}_{secret}": store.secret_key,
+        }
+    return {**values, **places, **set_outside}
+
+
+def refused(values: Mapping[str, str]) -> list[str]:
+    """What functions, launcher and worker would refuse of these variables: one sentence each, no value."""
+    environs = [(function.reads, function_environ(path, values)) for path, function in FUNCTIONS.items()]
+    if values["EXECUTOR"] == "local":
+        environs += [(LauncherSettings, dict(values)), (WorkerSettings, dict(values))]
+    said: dict[str, None] = {}
+    for model, environ in environs:
+        try:
+            model.from_environ(environ)
+        except SettingsError as error:
+            said |= dict.fromkeys(str(error).split("; "))
+    return list(said)
+
+
+def store_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
+    """The keys of the store that is started here: the environment's, or its directory's, made the first time."""
+    file = data_dir / "keys.json"
+    keys = [given(environ, f"DO_SPACES_{name}") for name in ("ACCESS_KEY", "SECRET_KEY")]
+    if None not in keys:
+        _write_private(file, json.dumps(keys))
+    elif not file.exists():
+        _write_private(file, json.dumps(["LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)]))
+    access_key, secret_key = json.loads(file.read_text(encoding="utf-8"))
+    return str(access_key), str(secret_key)
+
+
+def process_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """What any process of this machine needs, and nothing of ours."""
+    return {name: environ[name] for name in _OF_A_PROCESS if name in environ}
+
+
+def executor_environ(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """What the local executor sees: what it may hand on to launchers."""
+    known = {name: value for name, value in {**environ, **values}.items() if name in LAUNCHER_ENVIRONMENT}
+    return {**process_environ(environ), **known}
+
+
+def _is_free(port: int) -> bool:
+    if not port:
+        return False
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write a whole file that only its owner may read."""
+    partial = file.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600, exist_ok=False)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)

@@ -1,0 +1,356 @@
+"""The local executor's one loop: takes orders into a queue, starts launchers in turn, and sees them end.
+
+    PENDING -> PROVISIONING -> RUNNING -> COMPLETED | FAILED        PENDING -> CANCELLED
+
+One thread, the caller of `run`, starts and ends processes; others hand orders in and read. Each change is on disk
+before anybody hears of it. After a kill, queued orders are started, launchers that still run are known again by number
+and instant of start, and one that vanished is FAILED unless its log says how it ended.
+
+Source: docs/specification/executors.md.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import os
+import selectors
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rythmiq.ports.executor import Order
+from rythmiq_cli.local.executor import processes
+from rythmiq_cli.local.executor.faults import Fault, FaultPlan
+from rythmiq_cli.local.executor.journal import FIRST_ID, KEPT_TERMINAL, Entry, Journal, Process, State
+
+if TYPE_CHECKING:
+    import subprocess
+
+_PLAN_TICK_S = 0.05
+_NO_PIDFD_TICK_S = 0.2
+_MOST_WAIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the executor behaves.
+
+    Attributes:
+        slots: how many launchers run at once; 0 starts none.
+        pending_s: how long an order waits at least.
+        provisioning_s: between its turn and its start.
+        grace_s: between SIGTERM and SIGKILL when the executor stops.
+        program: the launcher's command line up to the order.
+    """
+
+    slots: int = 4
+    pending_s: float = 0.0
+    provisioning_s: float = 0.0
+    grace_s: float = 10.0
+    program: Sequence[str] = processes.PROGRAM
+
+
+class Engine:
+    """Orders, their processes, and what is known of them on disk.
+
+    Args:
+        data_dir: where everything is kept.
+        environ: to choose the launchers' few variables from.
+        manner: how it behaves.
+        plan: faults, for tests.
+    """
+
+    def __init__(
+        self, data_dir: Path, environ: Mapping[str, str], manner: Manner, plan: FaultPlan | None = None
+    ) -> None:
+        self._data_dir = data_dir = data_dir.resolve()
+        self._environ = environ
+        self._manner = manner
+        self._plan = plan or FaultPlan()
+        self._journal = Journal(data_dir / "jobs")
+        for name in ("logs", "work"):
+            (data_dir / name).mkdir(exist_ok=True, mode=0o700)
+        self._changed = threading.Condition()
+        self._entries: dict[str, Entry] = {}
+        self._own: dict[str, subprocess.Popen[bytes]] = {}
+        self._exit_fds: dict[str, int] = {}
+        self._due_s: dict[str, float] = {}
+        self._killed: set[str] = set()
+        self._cancelled: set[str] = set()
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = os.pipe()
+        for fd in (self._wake_reader, self._wake_writer):
+            os.set_blocking(fd, False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        with self._changed:
+            self._recover()
+
+    # --- for any thread ----------------------------------------------------------------------------------------------
+
+    def submit(self, order: Order) -> Entry:
+        """Take an order, whether or not it was given before; it starts later."""
+        with self._changed:
+            entry = self._new_entry(order)
+            if self._plan.of(order).duplicate:
+                self._new_entry(order)
+        self.wake()
+        return entry
+
+    def fault_of(self, order: Order) -> Fault:
+        """What the plan says of an order."""
+        return self._plan.of(order)
+
+    def get(self, entry_id: str) -> Entry | None:
+        """One order."""
+        with self._changed:
+            return self._entries.get(entry_id)
+
+    def listed(self, job_id: str | None = None, attempt: int | None = None) -> list[Entry]:
+        """Orders, oldest first."""
+        with self._changed:
+            return [
+                entry
+                for entry in self._entries.values()
+                if job_id in {None, entry.order.job_id} and attempt in {None, entry.order.attempt}
+            ]
+
+    def cancel(self, entry_id: str) -> bool:
+        """Stop an order; False when it has ended or is unknown. One that runs has time to report."""
+        with self._changed:
+            entry = self._entries.get(entry_id)
+            if entry is None or entry.is_terminal:
+                return False
+            if entry.process is not None:
+                self._cancelled.add(entry_id)
+                processes.end(entry.process, signal.SIGTERM)
+            else:
+                self._finish(entry, "CANCELLED", None)
+        self.wake()
+        return True
+
+    def log_of(self, entry_id: str, lines: int) -> str:
+        """The last lines that a launcher wrote."""
+        return processes.tail(self._log(entry_id), lines)
+
+    def wait_for_end(self, entry_id: str) -> None:
+        """Return once an order has ended, or the executor stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._entries[entry_id].is_terminal, timeout=_MOST_WAIT_S)
+
+    def wake(self) -> None:
+        """Have the loop look around; safe in a signal handler."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_writer, b"\0")
+
+    def stop(self) -> None:
+        """Have `run` end; safe in a signal handler."""
+        self._stopping = True
+        self.wake()
+
+    # --- for the one loop --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until `stop`; then end everything that was started."""
+        while not self._stopping:
+            with self._changed:
+                timeout_s = self._advance()
+            self._selector.select(timeout_s)
+            self._hear()
+        self._end_all()
+
+    def _advance(self) -> float | None:
+        """Do what is due; how long until something is, None for not before something happens."""
+        for entry in self._running():
+            self._look_after(entry)
+        waits_s = [self._start_or_wait(entry) for entry in self._queue()]
+        due_s = [wait_s for wait_s in waits_s if wait_s is not None]
+        running = self._running()
+        if running and len(self._exit_fds) < len(running):
+            due_s.append(_NO_PIDFD_TICK_S)
+        if self._plan.is_in_use and (running or waits_s):
+            due_s.append(_PLAN_TICK_S)
+        return min(due_s, default=None)
+
+    def _start_or_wait(self, entry: Entry) -> float | None:
+        """Bring one queued order further; seconds until its next step, None when that is not a matter of time."""
+        fault = self._plan.of(entry.order)
+        if fault.cancel:
+            self._finish(entry, "CANCELLED", None)
+            return None
+        if entry.status == "PENDING":
+            if fault.hold or len(self._busy()) >= self._manner.slots:
+                return None
+            if (left_s := self._left_s(entry, self._manner.pending_s)) > 0:
+                return left_s
+            self._due_s.pop(entry.id)
+            entry = self._note(entry, status="PROVISIONING")
+        if (left_s := self._left_s(entry, self._manner.provisioning_s)) > 0:
+            return left_s
+        self._due_s.pop(entry.id)
+        self._start(entry, fault)
+        return None
+
+    def _left_s(self, entry: Entry, wait_s: float) -> float:
+        return self._due_s.setdefault(entry.id, time.monotonic() + wait_s) - time.monotonic()
+
+    def _start(self, entry: Entry, fault: Fault) -> None:
+        directory = self._data_dir / "work" / entry.id
+        directory.mkdir(exist_ok=True, mode=0o700)
+        try:
+            child = processes.start(
+                entry.order,
+                program=fault.program or self._manner.program,
+                environ=self._environ,
+                directory=directory,
+                log=self._log(entry.id),
+            )
+        except OSError:
+            self._finish(entry, "FAILED", None)
+            return
+        self._own[entry.id] = child
+        self._watch(self._note(entry, status="RUNNING", started_at=_now(), process=processes.identified(child.pid)))
+
+    def _look_after(self, entry: Entry) -> None:
+        """Notice the end of a launcher; kill whom the plan wants dead."""
+        if entry.process is None:
+            raise AssertionError("what runs is a process")
+        own = self._own.get(entry.id)
+        if own is not None and own.poll() is not None:
+            code: int | None = own.returncode
+        elif own is None and not processes.is_running(entry.process):
+            code = processes.exit_code_of(self._log(entry.id))
+        else:
+            self._kill_by_plan(entry, entry.process)
+            return
+        status: State = "COMPLETED" if code == 0 else "FAILED"
+        self._finish(entry, "CANCELLED" if entry.id in self._cancelled else status, code)
+
+    def _kill_by_plan(self, entry: Entry, process: Process) -> None:
+        fault = self._plan.of(entry.order)
+        if fault.kill is None or entry.id in self._killed:
+            return
+        if fault.kill_when and fault.kill_when not in processes.tail(self._log(entry.id), 1_000):
+            return
+        victims = [process.pid] if fault.kill == "launcher" else processes.children(process.pid)
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                self._killed.add(entry.id)
+
+    def _finish(self, entry: Entry, status: State, exit_code: int | None) -> None:
+        if (fd := self._exit_fds.pop(entry.id, None)) is not None:
+            self._selector.unregister(fd)
+            os.close(fd)
+        self._own.pop(entry.id, None)
+        shutil.rmtree(self._data_dir / "work" / entry.id, ignore_errors=True)
+        self._note(entry, status=status, exit_code=exit_code, finished_at=_now(), process=None)
+        self._forget_old()
+
+    def _end_all(self) -> None:
+        """SIGTERM to every launcher, SIGKILL to those that take too long."""
+        deadline = time.monotonic() + self._manner.grace_s
+        with self._changed:
+            self._changed.notify_all()
+            self._signal_all(signal.SIGTERM)
+        while (left_s := deadline - time.monotonic()) > 0:
+            with self._changed:
+                for entry in self._running():
+                    self._look_after(entry)
+                running = self._running()
+                all_watched = len(self._exit_fds) == len(running)
+            if not running:
+                return
+            self._selector.select(left_s if all_watched else min(left_s, _NO_PIDFD_TICK_S))
+            self._hear()
+        with self._changed:
+            self._signal_all(signal.SIGKILL)
+            for entry in self._running():
+                if (own := self._own.get(entry.id)) is not None:
+                    own.wait()
+                self._finish(entry, "FAILED", None)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for entry in self._running():
+            if entry.process is not None:
+                processes.end(entry.process, number)
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Read what a process before this one left, and take its launchers over."""
+        for entry in self._journal.read():
+            self._entries[entry.id] = entry
+        known = {entry.process.pid for entry in self._running() if entry.process is not None}
+        for entry in [entry for entry in self._entries.values() if entry.status == "PROVISIONING"]:
+            # Killed between its start and the note of it, or before its start.
+            started = next((process for process in processes.found(entry.order) if process.pid not in known), None)
+            if started is not None:
+                known.add(started.pid)
+                self._note(entry, status="RUNNING", started_at=_now(), process=started)
+            elif processes.tail(self._log(entry.id), 1):
+                code = processes.exit_code_of(self._log(entry.id))
+                self._finish(entry, "COMPLETED" if code == 0 else "FAILED", code)
+            else:
+                self._note(entry, status="PENDING")
+        for entry in self._running():
+            self._watch(entry)
+        for directory in (self._data_dir / "work").iterdir():
+            if directory.name not in {entry.id for entry in self._running()}:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _new_entry(self, order: Order) -> Entry:
+        number = max((int(entry_id) for entry_id in self._entries), default=FIRST_ID - 1) + 1
+        entry = Entry(str(number), order, "PENDING", _now())
+        self._journal.write(entry)
+        self._entries[entry.id] = entry
+        return entry
+
+    def _note(self, entry: Entry, **changes: object) -> Entry:
+        changed = dataclasses.replace(entry, **changes)  # type: ignore[arg-type]  # the fields are the callers'
+        self._journal.write(changed)
+        self._entries[entry.id] = changed
+        self._changed.notify_all()
+        return changed
+
+    def _forget_old(self) -> None:
+        ended = [entry for entry in self._entries.values() if entry.is_terminal]
+        for entry in ended[:-KEPT_TERMINAL]:
+            self._journal.forget(entry.id)
+            self._log(entry.id).unlink(missing_ok=True)
+            del self._entries[entry.id]
+
+    def _watch(self, entry: Entry) -> None:
+        """Be woken by the launcher's end, where the system can do that."""
+        if entry.process is None:
+            return
+        with contextlib.suppress(AttributeError, OSError):
+            fd = os.pidfd_open(entry.process.pid)
+            self._exit_fds[entry.id] = fd
+            self._selector.register(fd, selectors.EVENT_READ)
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_reader, 1_024):
+                pass
+
+    def _running(self) -> list[Entry]:
+        return [entry for entry in self._entries.values() if entry.status == "RUNNING"]
+
+    def _busy(self) -> list[Entry]:
+        return [entry for entry in self._entries.values() if entry.status in {"PROVISIONING", "RUNNING"}]
+
+    def _queue(self) -> list[Entry]:
+        return [entry for entry in self._entries.values() if entry.status in {"PENDING", "PROVISIONING"}]
+
+    def _log(self, entry_id: str) -> Path:
+        return self._data_dir / "logs" / f"{entry_id}.log"
+
+
+def _now() -> str:
+    return dt.datetime.now(tz=dt.UTC).isoformat(timespec="milliseconds")

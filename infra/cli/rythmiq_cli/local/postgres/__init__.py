@@ -1,0 +1,1 @@
+"""A Postgres on this machine that looks like Supabase's."""

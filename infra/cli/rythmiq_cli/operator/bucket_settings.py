@@ -1,0 +1,237 @@
+"""What a bucket must be told: its policy, CORS and lifecycle, from the templates of `infra/spaces`.
+
+The policy and the lifecycle keep what others have put there; ours are told apart by their Sid and ID. CORS is ours as a
+whole. Nothing is written that stands there already. A policy after which an ordinary upload is refused (moto, for one,
+reads no conditions) is taken back: the bucket is left working, and the outcome says so.
+
+Source: docs/specification/storage-keys.md; Ceph RGW 16.2, on which the rig test runs it.
+"""
+
+import contextlib
+import datetime as dt
+import json
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rythmiq.adapters.spaces import SpacesStore, StoreConfig
+from rythmiq.contracts.errors import RythmiqError
+from rythmiq.contracts.keys import raw_key
+from rythmiq.contracts.store_errors import StoreError
+from rythmiq_cli.operator.store import operator_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+Part = Literal["policy", "cors", "lifecycle"]
+_PLACES = (
+    Path(__file__).parents[1] / "spaces",  # an installed distribution carries the templates with it
+    Path(__file__).parents[3] / "spaces",  # a checkout
+)
+_OURS = ("Rythmiq", "rythmiq-")
+_NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
+
+
+class SpacesError(RythmiqError):
+    """The bucket's settings cannot be read or written."""
+
+
+class SpacesUnreachableError(SpacesError):
+    """The store does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting of the bucket.
+
+    Attributes:
+        now: what stands there, None when nothing does.
+        wanted: what is to stand there; None leaves it alone.
+        note: what an operator should know of it.
+    """
+
+    part: Part
+    now: Mapping[str, Any] | None
+    wanted: Mapping[str, Any] | None
+    note: str = ""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something is to be written."""
+        return self.wanted is not None and not _same(self.now, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one setting."""
+
+    part: Part
+    state: Literal["unchanged", "changed", "taken_back", "left_alone"]
+    note: str = ""
+
+
+def template(part: Part, **values: object) -> dict[str, Any]:
+    """A template with its `${NAME}`s replaced; a list takes the place of the one entry that names it."""
+    for place in _PLACES:
+        if (place / f"{part}.json").is_file():
+            return dict(_filled(json.loads((place / f"{part}.json").read_text(encoding="utf-8")), values))
+    raise SpacesError(f"{part}.json is missing from this installation")
+
+
+def _filled(item: Any, values: Mapping[str, object]) -> Any:
+    if isinstance(item, dict):
+        return {name: _filled(value, values) for name, value in item.items()}
+    if isinstance(item, list):
+        for name, value in values.items():
+            if item == [f"${{{name}}}"] and isinstance(value, list | tuple):
+                return list(value)
+        return [_filled(value, values) for value in item]
+    if isinstance(item, str):
+        for name, value in values.items():
+            item = item.replace(f"${{{name}}}", str(value))
+    return item
+
+
+def plan(config: StoreConfig, origins: Collection[str]) -> tuple[Change, ...]:
+    """What there is and what there should be.
+
+    Args:
+        config: the bucket, and a key that may change its settings.
+        origins: pages that may upload and download; without any CORS is left alone.
+
+    Raises:
+        SpacesError: the settings cannot be read; SpacesUnreachableError.
+    """
+    s3, bucket = operator_client(config), config.bucket
+    with _translated():
+        policy = _policy_now(s3, bucket)
+        cors = _read(lambda: {"CORSRules": s3.get_bucket_cors(Bucket=bucket)["CORSRules"]})
+        lifecycle = _read(lambda: {"Rules": s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]})
+    no_page = "" if origins else "no origin is given: no page can upload or download until one is (--origin)"
+    wanted_policy = template("policy", BUCKET=bucket)
+    wanted_lifecycle = template("lifecycle")
+    return (
+        Change(
+            "policy",
+            policy,
+            {**wanted_policy, "Statement": _beside_others(policy, "Statement", "Sid", wanted_policy["Statement"])},
+        ),
+        Change("cors", cors, template("cors", ORIGINS=sorted(origins)) if origins else None, no_page),
+        Change(
+            "lifecycle",
+            lifecycle,
+            {"Rules": _beside_others(lifecycle, "Rules", "ID", wanted_lifecycle["Rules"])},
+        ),
+    )
+
+
+def apply(config: StoreConfig, changes: Sequence[Change]) -> tuple[Outcome, ...]:
+    """Write what is needed.
+
+    Raises:
+        SpacesError: a setting is refused; SpacesUnreachableError.
+    """
+    s3 = operator_client(config)
+    return tuple(_applied(s3, config, change) for change in changes)
+
+
+def _applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
+    if change.wanted is None:
+        return Outcome(change.part, "left_alone", change.note)
+    if not change.is_needed:
+        return Outcome(change.part, "unchanged", change.note)
+    wanted: Any = change.wanted
+    with _translated(change.part):
+        if change.part == "cors":
+            s3.put_bucket_cors(Bucket=config.bucket, CORSConfiguration=wanted)
+        elif change.part == "lifecycle":
+            s3.put_bucket_lifecycle_configuration(Bucket=config.bucket, LifecycleConfiguration=wanted)
+        else:
+            if not _takes_an_upload(config):
+                raise SpacesError("an ordinary upload is refused: check the key, and `rythmiq doctor`")
+            s3.put_bucket_policy(Bucket=config.bucket, Policy=json.dumps(wanted))
+            if not _takes_an_upload(config):
+                _put_policy_back(s3, config.bucket, change.now)
+                return Outcome(
+                    "policy",
+                    "taken_back",
+                    "with it this store refuses ordinary uploads, so it was taken away again; `rythmiq doctor` says"
+                    " whether the store needs it",
+                )
+    return Outcome(change.part, "changed", change.note)
+
+
+def _put_policy_back(s3: "S3Client", bucket: str, policy: Mapping[str, Any] | None) -> None:
+    if policy is None:
+        s3.delete_bucket_policy(Bucket=bucket)
+    else:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def _takes_an_upload(config: StoreConfig) -> bool:
+    """Whether an object can be written and deleted, under a key that is nobody's."""
+    store = SpacesStore(config)
+    key = raw_key(str(uuid.uuid4()), str(uuid.uuid4()), dt.datetime.now(tz=dt.UTC), "apply.bin")
+    try:
+        store.upload_object(key, b"probe")
+    except StoreError:
+        return False
+    store.delete_object(key)
+    return True
+
+
+def _policy_now(s3: "S3Client", bucket: str) -> dict[str, Any] | None:
+    found = _read(lambda: {"Policy": s3.get_bucket_policy(Bucket=bucket)["Policy"]})
+    return None if found is None or not found["Policy"] else dict(json.loads(found["Policy"]))
+
+
+def _read(ask: Any) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+    try:
+        return dict(ask())
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _NONE_YET:
+            return None
+        raise
+
+
+def _beside_others(now: Mapping[str, Any] | None, field: str, name: str, ours: list[Any]) -> list[Any]:
+    others = [entry for entry in (now or {}).get(field, []) if not str(entry.get(name, "")).startswith(_OURS)]
+    return [*others, *ours]
+
+
+def _same(now: Any, wanted: Any) -> bool:
+    """Whether the store's reading of a setting is what was wanted; it may spell it otherwise."""
+    return bool(_plain(now) == _plain(wanted))
+
+
+def _plain(item: Any) -> Any:
+    """Without order, without what stores add (a `Prefix` beside its filter), and with one-element lists as elements."""
+    if isinstance(item, Mapping):
+        filter_ = item.get("Filter")
+        prefix = item.get("Prefix", filter_.get("Prefix") if isinstance(filter_, Mapping) else None)
+        rest = {name: _plain(value) for name, value in item.items() if name not in {"Filter", "Prefix"}}
+        return rest if prefix is None else {**rest, "Prefix": prefix}
+    if isinstance(item, list | tuple):
+        parts = sorted((_plain(part) for part in item), key=lambda part: json.dumps(part, sort_keys=True))
+        return parts[0] if len(parts) == 1 else parts
+    return item
+
+
+@contextlib.contextmanager
+def _translated(part: str = "settings") -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  see operator_store
+
+    try:
+        yield
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:  # noqa: PLR2004  its trouble
+            raise SpacesUnreachableError(f"the store answers {said.get('Code')}") from None
+        advice = "; the key needs full access to the bucket" if said.get("Code") == "AccessDenied" else ""
+        raise SpacesError(f"the store refuses ({part}): {said.get('Code')}{advice}") from None
+    except BotoCoreError as error:
+        raise SpacesUnreachableError(f"the store does not answer: {type(error).__name__}") from None

@@ -1,0 +1,188 @@
+"""Whether an environment can be deployed and run: each name of infra/env/touch.env, by what reads it.
+
+Three rules meet here: doctl's (every `${NAME}` of project.yml has a value, `-` stands for none, and a value is text
+inside double quotes of YAML), the settings' own, and those between components (the worker must name the API's store).
+No value is ever told.
+
+Source: docs/specification/configuration.md; doctl's deployer as in docs/digitalocean-functions.md.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.worker import LauncherSettings, WorkerSettings
+from rythmiq_cli.local.environment import FUNCTIONS
+from rythmiq_cli.operator.environment import is_set
+
+Component = Literal["api", "worker", "launcher"]
+COMPONENTS: tuple[Component, ...] = ("api", "worker", "launcher")
+State = Literal["ok", "unset", "missing", "unusable", "unknown"]
+
+_PLACES = (
+    Path(__file__).parents[1] / "env" / "touch.env",  # an installed distribution carries the template with it
+    Path(__file__).parents[3] / "env" / "touch.env",  # a checkout
+)
+_ROW = re.compile(r"^# ([A-Z_]+) +\|([^|\n]*)\|([^|\n]*)\|([^|\n]*)\|([^|\n]*)$", re.MULTILINE)
+_UNCARRIED = {
+    '"': "a double quote",
+    "'": "a single quote",
+    "\\": "a backslash",
+    "#": "a #, after which doctl may read a comment",
+    "${": "a ${, which doctl would replace",
+}
+_MADE_UP_URL = "https://platform.invalid"
+_SAME_STORE = (
+    ("SPACES_ENDPOINT", "DO_SPACES_ENDPOINT"),
+    ("SPACES_REGION", "DO_SPACES_REGION"),
+    ("SPACES_BUCKET", "DO_SPACES_BUCKET"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the template says of a name."""
+
+    name: str
+    components: tuple[str, ...]
+    required: str
+    default: str
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is so with one name. `said` names no value."""
+
+    name: str
+    state: State
+    components: tuple[str, ...] = ()
+    required: str = ""
+    said: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is to be done."""
+        return self.state in {"ok", "unset"}
+
+
+def template_text() -> str:
+    """infra/env/touch.env."""
+    return next(place for place in _PLACES if place.is_file()).read_text(encoding="utf-8")
+
+
+def template_rows() -> tuple[Row, ...]:
+    """The table of infra/env/touch.env."""
+    return tuple(
+        Row(name, tuple(components.split()), required.strip(), default.strip(), secret.strip() == "yes")
+        for name, components, required, default, secret in _ROW.findall(template_text())
+    )
+
+
+def names_of_project(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The `${NAME}`s of a project.yml, and what doctl would trip over in it."""
+    problems = [
+        f"line {number} has a ${{ in a comment, which doctl replaces too"
+        for number, line in enumerate(text.splitlines(), start=1)
+        if re.search(r"#.*\$\{", line)
+    ]
+    return frozenset(re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", text)), tuple(problems)
+
+
+def check(
+    environ: Mapping[str, str], *, for_: Collection[str] = COMPONENTS, deployed: Collection[str] = ()
+) -> tuple[Verdict, ...]:
+    """Judge an environment.
+
+    Args:
+        environ: by name; of a process, names that are nobody's here are not given.
+        for_: the components that it is to serve.
+        deployed: names that project.yml takes: each must be there, if only as `-`.
+    """
+    said = _settings_say(environ, for_)
+    rows = {row.name: row for row in template_rows()}
+    verdicts = []
+    for name, row in rows.items():
+        wanted = bool(set(row.components) & set(for_))
+        if not wanted and name not in environ:
+            continue
+        state, words = _judged(name, environ, said, is_deployed=name in deployed and "api" in for_)
+        verdicts.append(Verdict(name, state, row.components, row.required, words))
+    verdicts += [
+        Verdict(name, "missing", ("api",), said="project.yml takes it, and infra/env/touch.env does not know it")
+        for name in sorted(set(deployed) - rows.keys())
+        if "api" in for_ and not environ.get(name)
+    ]
+    verdicts += [
+        Verdict(name, "unknown", said="nothing reads it")
+        for name in environ
+        if name not in rows and name not in deployed
+    ]
+    return tuple(verdicts)
+
+
+def exported_otherwise(
+    values: Mapping[str, str], deployed: Collection[str], process: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Names of project.yml that a process exports with another value than the file's: doctl takes the process's first.
+
+    Args:
+        values: of the file.
+        deployed: the names that project.yml takes.
+        process: the environment of the shell that doctl would be called from.
+    """
+    return tuple(name for name in sorted(deployed) if process.get(name) and process[name] != values.get(name))
+
+
+def _judged(name: str, environ: Mapping[str, str], said: Mapping[str, str], *, is_deployed: bool) -> tuple[State, str]:
+    value = environ.get(name)
+    if value and (uncarried := _uncarried(value)):
+        return "unusable", uncarried
+    if name in said:
+        return "unusable" if is_set(environ, name) else "missing", said[name]
+    if not value and is_deployed:
+        return "missing", "doctl refuses an empty or missing value; write - for one that is not set"
+    return ("ok", "") if is_set(environ, name) else ("unset", "")
+
+
+def _uncarried(value: str) -> str | None:
+    """What keeps a value from arriving; None when nothing does."""
+    for text, what in _UNCARRIED.items():
+        if text in value:
+            return f"holds {what}"
+    if any(ord(char) < ord(" ") or char == "\x7f" for char in value):
+        return "holds a line break or another control character"
+    if value != value.strip():
+        return "begins or ends with a space"
+    return "is still the template's" if value.startswith("your-") or "//your-" in value else None
+
+
+def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str, str]:
+    """What the settings of each component refuse, by name."""
+    said: dict[str, str] = {}
+    for model in _models(for_):
+        assumed = {} if is_set(environ, "PUBLIC_URL") else {"PUBLIC_URL": _MADE_UP_URL}  # the platform's own tell it
+        try:
+            model.from_environ({**environ, **assumed})
+        except SettingsError as error:
+            for sentence in str(error).split("; "):
+                name, _, words = sentence.partition(" ")
+                said.setdefault(name, words)
+    if {"api", "worker"} <= set(for_):
+        for worker, api in _SAME_STORE:
+            if is_set(environ, worker) and is_set(environ, api) and environ[worker] != environ[api]:
+                said.setdefault(worker, f"is not what {api} is: the worker would refuse every job")
+    return said
+
+
+def _models(for_: Collection[str]) -> Iterator[type[EnvironmentSettings]]:
+    if "api" in for_:
+        yield from dict.fromkeys(function.reads for function in FUNCTIONS.values())
+    if "worker" in for_:
+        yield WorkerSettings
+    if "launcher" in for_:
+        yield LauncherSettings

@@ -1,0 +1,201 @@
+"""The numbered SQL files of `infra/database/migrations`, applied in order and each only once.
+
+Each file is one transaction, which also records its number, name and SHA-256 in `rythmiq_ops.rythmiq_migrations` (a
+schema that the Data API does not show). A file that was applied must never change or vanish: then nothing is done.
+Several may run at once: every transaction takes the same lock and looks again, so this works through a transaction
+pooler too, where a session's lock would not. Supabase's conventions are expected, and no superuser: the API's roles and
+`auth.uid()` are there, the role that migrates may create schemas.
+"""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from rythmiq.adapters.database_errors import database_error
+from rythmiq.adapters.postgres import connect, connection_string
+from rythmiq.contracts.errors import RythmiqError
+from rythmiq.ports.errors import DatabaseUnavailableError
+
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_LOCK = 7_298_301_104  # any number, the same for everybody who migrates
+_RECORD = """
+create schema if not exists rythmiq_ops;
+create table if not exists rythmiq_ops.rythmiq_migrations (
+  version integer primary key check (version > 0),
+  name text not null,
+  sha256 text not null,
+  applied_at timestamptz not null default now()
+)"""
+_PLACES = (
+    Path(__file__).parents[1] / "database",  # an installed distribution carries the files with it
+    Path(__file__).parents[3] / "database",  # a checkout
+)
+
+
+class MigrationError(RythmiqError):
+    """The files and the database do not agree, or a file does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file."""
+
+    version: int
+    name: str
+    sql: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One row of the record."""
+
+    version: int
+    name: str
+    sha256: str
+
+
+def database_dir() -> Path:
+    """Where the SQL files are.
+
+    Raises:
+        MigrationError: neither in the distribution nor in a checkout.
+    """
+    for place in _PLACES:
+        if (place / "migrations").is_dir():
+            return place
+    raise MigrationError("the migrations are missing from this installation")
+
+
+def read_migrations(directory: Path | None = None) -> tuple[Migration, ...]:
+    """The files, by their number.
+
+    Raises:
+        MigrationError: a name is not `NNNN_name.sql`, or the numbers are not 1, 2, 3 ...
+    """
+    place = directory if directory is not None else database_dir() / "migrations"
+    found = []
+    for path in sorted(place.glob("*.sql")):
+        name = _FILE.fullmatch(path.name)
+        if name is None:
+            raise MigrationError(f"{path.name} is not named NNNN_name.sql")
+        text = path.read_bytes()
+        found.append(Migration(int(name[1]), name[2], text.decode("utf-8"), hashlib.sha256(text).hexdigest()))
+    if [entry.version for entry in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"the numbers of the migrations are not 1 to {len(found)}")
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def open_database(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect for the functions below.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+        DatabaseUnavailableError, DatabaseNotReadyError: the database does not answer, or refuses.
+        DatabaseFaultError: a statement inside does not fit this database.
+    """
+    with connect(connection_string(url)) as connection:
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise DatabaseUnavailableError("the connection to the database broke") from error
+            raise database_error(error.sqlstate, message=error.diag.message_primary or "") from error
+
+
+def looks_like_supabase(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the roles and `auth.uid()` that the migrations count on are there."""
+    found = connection.execute(
+        "select count(*) = 3 and exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        "  where n.nspname = 'auth' and p.proname = 'uid')"
+        " from pg_roles where rolname in ('anon', 'authenticated', 'service_role')"
+    ).fetchone()
+    return found == (True,)
+
+
+def bootstrap(connection: psycopg.Connection[Any]) -> None:
+    """Make a plain Postgres look like Supabase. Doing it again changes nothing.
+
+    Raises:
+        MigrationError: this role may not.
+    """
+    text = (database_dir() / "bootstrap_supabase.sql").read_bytes()
+    try:
+        with connection.transaction():
+            connection.execute(text)
+    except psycopg.Error as error:
+        raise MigrationError(f"bootstrap_supabase.sql does not apply: {_said(error)}") from error
+
+
+def applied_migrations(connection: psycopg.Connection[Any]) -> tuple[Applied, ...]:
+    """What the database says was applied."""
+    known = connection.execute("select to_regclass('rythmiq_ops.rythmiq_migrations') is not null").fetchone()
+    if known != (True,):
+        return ()
+    rows = connection.execute("select version, name, sha256 from rythmiq_ops.rythmiq_migrations order by version")
+    return tuple(Applied(*row) for row in rows)
+
+
+def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -> tuple[Migration, ...]:
+    """What is left to apply.
+
+    Raises:
+        MigrationError: a file that was applied has changed or is missing.
+    """
+    by_version = {file.version: file for file in files}
+    for entry in applied:
+        file, name = by_version.get(entry.version), f"{entry.version:04d}_{entry.name}.sql"
+        if file is None:
+            raise MigrationError(f"{name} was applied and is missing here: this release is older than the database")
+        if (file.name, file.sha256) != (entry.name, entry.sha256):
+            raise MigrationError(
+                f"{name} was applied and has changed since: put it back, and write what is new into a file of its own"
+            )
+    return tuple(file for file in files if file.version > len(applied))
+
+
+def migrate(connection: psycopg.Connection[Any], files: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
+    """Apply what is left; what was applied by this call.
+
+    Raises:
+        MigrationError: see `pending_migrations`; or a file does not apply, and then it has changed nothing.
+    """
+    if not connection.autocommit:
+        raise AssertionError("each file is to be a transaction of its own: see open_database")
+    files = read_migrations() if files is None else files
+    done: list[Migration] = []
+    while True:
+        with connection.transaction():
+            connection.execute("set local statement_timeout = '10min'")
+            connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+            connection.execute("set local lock_timeout = '30s'")  # rather than stand in the way of those who work
+            left = pending_migrations(files, applied_migrations(connection))
+            if not left:
+                return tuple(done)
+            _apply(connection, left[0])
+        done.append(left[0])
+
+
+def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
+    try:
+        if migration.version == 1:
+            connection.execute(_RECORD)
+        connection.execute(migration.sql.encode())  # bytes: of a str psycopg wants to know that it is a literal
+    except psycopg.Error as error:
+        raise MigrationError(f"{migration.version:04d}_{migration.name}.sql does not apply: {_said(error)}") from error
+    connection.execute(
+        "insert into rythmiq_ops.rythmiq_migrations (version, name, sha256) values (%s, %s, %s)",
+        [migration.version, migration.name, migration.sha256],
+    )
+    connection.execute("notify pgrst, 'reload schema'")  # the Data API learns of new functions when this commits
+
+
+def _said(error: psycopg.Error) -> str:
+    return error.diag.message_primary or type(error).__name__

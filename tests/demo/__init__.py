@@ -1,0 +1,1 @@
+"""`make demo`: the whole local cloud, and three people who use it at once."""

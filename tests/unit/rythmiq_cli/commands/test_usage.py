@@ -1,0 +1,380 @@
+"""The `rythmiq` command as it is used and misused, in this process: sentences, JSON and exit codes."""
+
+import base64
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+import typer.main
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import rythmiq
+from rythmiq.contracts.portal import Portal, Slot, Source
+from rythmiq.contracts.receipt import Receipt
+from rythmiq.portals import all_portals, load_portal
+from rythmiq_cli.app import app
+from rythmiq_cli.exits import ExitCode
+
+FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
+
+
+def rythmiq_command(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((400, 460), 30).convert("RGB").save(path, dpi=(200, 200))
+    return path
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps(FLAT), encoding="utf-8")
+    return path
+
+
+def misused(*arguments: object) -> str:
+    """What it says, in one line, when it is used wrongly."""
+    done = rythmiq_command(*arguments)
+    assert done.exit_code == ExitCode.USAGE
+    assert done.stdout == ""
+    return " ".join(done.stderr.split())
+
+
+# --- misuse ------------------------------------------------------------------
+
+
+def test_neither_portal_nor_schema_is_a_misuse(photo: Path) -> None:
+    assert "give either --portal (see `rythmiq portals`) or --schema" in misused("check", photo)
+
+
+def test_both_portal_and_schema_are_a_misuse(photo: Path, rules: Path) -> None:
+    assert "give either" in misused("check", photo, "--portal", "neet-2026", "--schema", rules)
+
+
+def test_an_unknown_portal_is_answered_with_the_nearest(photo: Path) -> None:
+    assert "did you mean neet-2026" in misused("check", photo, "--portal", "neet2026", "--slot", "photo")
+
+
+def test_an_unknown_slot_is_answered_with_the_nearest(photo: Path) -> None:
+    said = misused("check", photo, "--portal", "neet-2026", "--slot", "foto")
+    assert "neet-2026 has no slot 'foto'; did you mean" in said
+    assert "photo" in said
+
+
+def test_a_slot_that_is_like_none_is_answered_with_all(photo: Path) -> None:
+    assert "it has photo, postcard-photo" in misused("check", photo, "--portal", "neet-2026", "--slot", "zzz")
+
+
+def test_a_portal_of_several_slots_asks_for_one(photo: Path) -> None:
+    assert "give --slot with one of photo" in misused("check", photo, "--portal", "neet-2026")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, rules: Path) -> None:
+    assert "No such file or directory" in misused("check", tmp_path / "none.jpg", "--schema", rules)
+
+
+def test_an_empty_file_is_told(tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    assert "empty.jpg is empty" in misused("check", tmp_path / "empty.jpg", "--schema", rules)
+
+
+def test_a_file_that_is_too_large_is_told(tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rythmiq_cli.commands.check.MAX_INPUT_BYTES", 10)
+    (tmp_path / "large.jpg").write_bytes(bytes(11))
+    assert "has more than 10 bytes" in misused("check", tmp_path / "large.jpg", "--schema", rules)
+
+
+def test_a_folder_is_no_file(tmp_path: Path, rules: Path) -> None:
+    assert "Is a directory" in misused("check", tmp_path, "--schema", rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ('{"max_kilobytes": 5}', "is not a schema_definition: max_kilobytes"),
+        ('{"min_kb": 9, "max_kb": 5}', "min_kb is above max_kb"),
+        ("[]", "is not a schema_definition: schema"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_told(photo: Path, tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    assert said in misused("check", photo, "--schema", path)
+
+
+@pytest.mark.parametrize("crop", ["", "1,2,3", "a,b,c,d", "0,0,2,1", "0.5,0,0.6,1", "nan,0,1,1"])
+def test_a_crop_that_leaves_the_picture_is_told(photo: Path, rules: Path, tmp_path: Path, crop: str) -> None:
+    assert "--crop is x,y,width,height" in misused(
+        "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--crop", crop
+    )
+
+
+@pytest.mark.parametrize("face", ["", "0.5", "a,b", "0.5,0.5,0.5", "1.5,0", "nan,0"])
+def test_a_point_outside_the_picture_is_told(photo: Path, rules: Path, tmp_path: Path, face: str) -> None:
+    said = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", "--face", face)
+    assert "--face is x,y, each a share 0..1" in said
+
+
+def test_a_background_of_another_colour_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
+    said = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", "--background", "blue")
+    assert "--background" in said
+    assert "white" in said
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        (("--caption-name", "Asha Rao"), "go together"),
+        (("--caption-date", "2026-11-28"), "go together"),
+        (("--caption-name", "आशा राव", "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", "A" * 61, "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", " ", "--caption-date", "2026-11-28"), "--caption-name is 1 to 60 Latin letters"),
+        (("--caption-name", "Asha Rao", "--caption-date", "28-11-2026"), "--caption-date is a date of the calendar"),
+        (("--caption-name", "Asha Rao", "--caption-date", "2026-02-30"), "--caption-date is a date of the calendar"),
+    ],
+)
+def test_a_caption_that_cannot_be_printed_is_told_without_its_name(
+    photo: Path, rules: Path, tmp_path: Path, caption: tuple[str, ...], said: str
+) -> None:
+    told = misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", *caption)
+    assert said in told
+    assert "Asha" not in told
+    assert "AAAA" not in told
+    assert "आशा" not in told
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ("--background", "white"),
+            "leave --background out: the portal's rules do not allow it: no edits (https://x.org/a)",
+        ),
+        (
+            ("--caption-name", "Asha Rao", "--caption-date", "2026-11-28"),
+            "leave --caption-name out: the portal's rules",
+        ),
+    ],
+)
+def test_what_the_rules_do_not_allow_is_told_before_anything_is_made(
+    photo: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    source = {"source_url": "https://x.org/a", "source_kind": "official", "checked_on": "2026-11-28"}
+    sources = {"background_edit": source | {"confidence": "high", "note": "no edits"}}
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "photo", "sources": sources}), encoding="utf-8")
+    told = misused("conform", photo, "--schema", tmp_path / "rules.json", "-o", tmp_path / "out", *flags)
+    assert said in told
+    assert "Asha" not in told
+    assert not (tmp_path / "out").exists()
+
+
+QUAD = "0.1,0.1,0.9,0.1,0.9,0.9,0.1,0.9"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--rotate", "90,45"), "--rotate is 0, 90, 180 or 270"),
+        (("--rotate", ""), "--rotate is 0, 90, 180 or 270"),
+        (("--corners", "0.1,0.1,0.9,0.1"), "--corners is x,y four times"),
+        (("--corners", "a,b,c,d,e,f,g,h"), "--corners is x,y four times"),
+        (("--corners", "0.1,0.9,0.9,0.9,0.9,0.1,0.1,0.1"), "--corners is x,y four times, clockwise"),
+        (("--corners", QUAD, "--corners", "0,0,2,0,1,1,0,1"), "--corners is x,y four times"),
+        (("--page", "half"), "--page is whole, or -"),
+        (("--page", "whole", "--corners", QUAD), "give one of --corners and --page"),
+        (("--page", "whole", "--crop", "0,0,1,1"), "give one of --page and --crop"),
+        (("--text-layer",), "leave --text-layer out: the portal's rules do not allow it"),
+    ],
+)
+def test_what_cannot_be_said_of_a_page_is_told(
+    photo: Path, rules: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    assert said in misused("conform", photo, "--schema", rules, "-o", tmp_path / "out", *flags)
+
+
+def test_a_turn_by_another_angle_is_told(photo: Path, rules: Path, tmp_path: Path) -> None:
+    assert "--rotate is 0, 90, 180 or 270" in misused(
+        "conform", photo, "--schema", rules, "-o", tmp_path / "out", "--rotate", 45
+    )
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(photo: Path, rules: Path) -> None:
+    assert "File exists" in misused("conform", photo, "--schema", rules, "-o", photo)
+
+
+def test_conform_without_an_output_folder_is_a_misuse(photo: Path, rules: Path) -> None:
+    assert "--output" in misused("conform", photo, "--schema", rules)
+
+
+@pytest.mark.parametrize("kid", [0, 65_536])
+def test_a_key_number_outside_its_range_is_told(kid: int) -> None:
+    assert "65535" in misused("keys", "new", "--kid", kid)
+
+
+# --- check -------------------------------------------------------------------
+
+
+def test_check_ends_with_0_when_the_file_fits(tmp_path: Path, rules: Path) -> None:
+    path = tmp_path / "fits.jpg"
+    Image.effect_noise((200, 230), 30).convert("RGB").save(path, dpi=(200, 200))
+    assert rythmiq_command("check", path, "--schema", rules).exit_code == ExitCode.OK
+
+
+def test_check_ends_with_1_when_a_hard_rule_is_broken(photo: Path, rules: Path) -> None:
+    done = rythmiq_command("check", photo, "--schema", rules)
+    assert done.exit_code == ExitCode.DOES_NOT_CONFORM
+    assert "200 x 230 px" in done.stdout
+    assert "does not fit" in done.stdout
+
+
+def test_check_prints_one_receipt_as_json(photo: Path, rules: Path) -> None:
+    receipt = Receipt.model_validate_json(rythmiq_command("check", photo, "--schema", rules, "--json").stdout)
+    assert (receipt.portal, receipt.conforms, receipt.document.filename) == ("rules", False, "photo.jpg")
+
+
+def test_check_changes_nothing(photo: Path, rules: Path) -> None:
+    before = photo.read_bytes(), sorted(photo.parent.iterdir())
+    rythmiq_command("check", photo, "--schema", rules)
+    assert (photo.read_bytes(), sorted(photo.parent.iterdir())) == before
+
+
+# --- portals -----------------------------------------------------------------
+
+
+def test_portals_lists_every_slot() -> None:
+    listed = rythmiq_command("portals").stdout
+    for portal in all_portals():
+        for slot in portal.slots:
+            assert any(portal.portal in line and slot.slot in line for line in listed.splitlines())
+
+
+def test_portals_prints_what_the_api_answers() -> None:
+    document = json.loads(rythmiq_command("portals", "--json").stdout)
+    assert [portal["portal"] for portal in document["portals"]] == [portal.portal for portal in all_portals()]
+
+
+def test_one_portal_is_printed_whole() -> None:
+    document = json.loads(rythmiq_command("portals", "ibps", "--json").stdout)
+    assert document["portal"] == "ibps"
+    assert {"photo", "signature"} <= {slot["slot"] for slot in document["slots"]}
+
+
+def test_an_unknown_portal_is_a_misuse() -> None:
+    assert "did you mean ibps" in misused("portals", "ibp")
+
+
+def test_a_name_without_a_year_is_as_good() -> None:
+    assert json.loads(rythmiq_command("portals", "neet", "--json").stdout)["portal"] == "neet-2026"
+
+
+def test_one_portal_is_listed_with_its_other_names() -> None:
+    assert "Also named neet and neet-ug." in rythmiq_command("portals", "neet-2026").stdout
+    assert "Also named" not in rythmiq_command("portals", "ssc").stdout
+
+
+@pytest.fixture
+def new_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command believes that it is 1 January 2027."""
+    monkeypatch.setattr("rythmiq_cli.commands.portals.today", lambda: dt.date(2027, 1, 1))
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_say_so_below_the_table() -> None:
+    listed = rythmiq_command("portals", "neet").stdout
+    assert "10-200" in listed
+    assert "neet-2026: PORTAL_RULES_OLD: These are the portal's numbers of 2026" in listed
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_say_so_as_codes() -> None:
+    document = json.loads(rythmiq_command("portals", "neet", "--json").stdout)
+    assert document["advice"] == [{"code": "PORTAL_RULES_OLD", "parameters": {"year": 2026, "next_year": 2027}}]
+    assert document["slots"]
+
+
+@pytest.mark.usefixtures("new_year")
+def test_rules_past_their_date_are_to_be_looked_up_by_whole_addresses() -> None:
+    lines = rythmiq_command("portals", "neet", "--stale").stdout.splitlines()
+    assert lines[0].startswith("neet-2026: rules ended on 2026-12-31, checked on ")
+    addresses = {source.source_url for slot in load_portal("neet").slots for source in slot.sources.values()}
+    assert {line.strip() for line in lines[1::2]} == addresses
+
+
+def test_stale_rules_are_printed_as_json() -> None:
+    document = json.loads(rythmiq_command("portals", "--stale", "--days", 0, "--json").stdout)
+    assert list(document) == ["stale"]
+    assert all({"portal", "reason", "rules", "source_url", "checked_on"} == set(row) for row in document["stale"])
+
+
+@pytest.fixture
+def checked_thirty_days_ago(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The book has one number; the address that it rests on."""
+    looked = dt.datetime.now(tz=dt.UTC).date() - dt.timedelta(days=30)
+    source = Source(source_url="https://a.example/b", source_kind="press", checked_on=looked, confidence="low")
+    slot = Slot(slot="photo", max_kb=50, sources={"max_kb": source})
+    book = (Portal(portal="made-up", name="Made up", version="1", slots=(slot,)),)
+    monkeypatch.setattr("rythmiq_cli.commands.portals.all_portals", lambda: book)
+    return source.source_url
+
+
+def test_an_address_that_was_looked_up_too_long_ago_is_listed(checked_thirty_days_ago: str) -> None:
+    assert checked_thirty_days_ago in rythmiq_command("portals", "--stale", "--days", 29).stdout
+
+
+def test_without_stale_rules_it_says_so(checked_thirty_days_ago: str) -> None:
+    shown = rythmiq_command("portals", "--stale", "--days", 30).stdout
+    assert checked_thirty_days_ago not in shown
+    assert "Nothing: no rule is past its date or near it, and all were checked within 30 days." in shown
+
+
+def test_days_go_with_stale() -> None:
+    assert "--days goes with --stale" in misused("portals", "--days", 30)
+
+
+# --- the rest ----------------------------------------------------------------
+
+
+def test_a_new_key_is_an_entry_of_the_ring() -> None:
+    kid, _, key = rythmiq_command("keys", "new", "--kid", 3).stdout.strip().partition(":")
+    assert (kid, len(base64.b64decode(key, validate=True))) == ("3", 32)
+
+
+def test_a_new_key_is_told_as_json_too() -> None:
+    told = json.loads(rythmiq_command("keys", "new", "--kid", 3, "--json").stdout)
+    assert (told["kid"], told["entry"].partition(":")[0]) == (3, "3")
+    assert len(base64.b64decode(told["entry"].partition(":")[2], validate=True)) == 32
+
+
+def test_every_command_speaks_json() -> None:
+    """`--json` is everywhere."""
+    waiting = [("rythmiq", typer.main.get_command(app))]
+    silent = []
+    while waiting:
+        name, command = waiting.pop()
+        if inner := getattr(command, "commands", {}):
+            waiting += [(f"{name} {word}", found) for word, found in inner.items()]
+        elif not any("--json" in parameter.opts for parameter in command.params):
+            silent.append(name)
+    assert silent == []
+
+
+def test_no_two_keys_are_alike() -> None:
+    assert rythmiq_command("keys", "new").stdout != rythmiq_command("keys", "new").stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    assert rythmiq_command("--version").stdout.strip() == rythmiq.__version__
+
+
+@pytest.mark.parametrize("command", [[], ["conform"], ["check"], ["portals"], ["keys"], ["keys", "new"]], ids=" ".join)
+def test_every_help_names_the_exit_codes(command: list[str]) -> None:
+    done = rythmiq_command(*command, "--help")
+    assert done.exit_code == ExitCode.OK
+    assert "130 interrupted" in " ".join(done.stdout.split())
