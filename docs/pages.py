@@ -80,7 +80,7 @@ are also at its root (`/jobs`). Users send `Authorization: Bearer <JWT>` of Supa
 UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. A GET may be a HEAD. Whoever
 may not see something is told that it is not there. What the refusals mean, and every `code` of `advice` with its
 `parameters`, is in [errors.md](errors.md); what is done to a picture is in
-[worker.md](worker.md#what-is-done-to-a-picture).
+[worker.md](specification/worker.md#what-is-done-to-a-picture).
 
 | call | who | what |
 |---|---|---|

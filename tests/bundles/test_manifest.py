@@ -1,6 +1,6 @@
 """project.yml by the deployer's rules: its keys, strings, and variables; every function in it, and none that is not.
 
-Source: digitalocean/functions-deployer v5.0.19, `util.ts` validate*, as in docs/decisions.md.
+Source: digitalocean/functions-deployer v5.0.19, `util.ts` validate*, as in docs/digitalocean-functions.md.
 """
 
 import re

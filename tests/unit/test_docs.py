@@ -23,7 +23,7 @@ from rythmiq_worker.intake import admitted
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-WRITTEN = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "tests" / "rig").glob("*.md")])
+WRITTEN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "tests" / "rig").glob("*.md")])
 BINARY = {".jpg", ".png", ".webp", ".heic", ".gif", ".pdf"}
 
 
@@ -35,8 +35,8 @@ def tracked() -> list[Path]:
 
 
 def examples(kind: str) -> list[str]:
-    """The JSON blocks of docs/worker.md that are marked as this."""
-    page = (DOCS / "worker.md").read_text(encoding="utf-8")
+    """The JSON blocks of docs/specification/worker.md that are marked as this."""
+    page = (DOCS / "specification" / "worker.md").read_text(encoding="utf-8")
     return re.findall(rf"^```json {kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
@@ -78,8 +78,8 @@ def test_every_target_of_the_makefile_says_what_it_does() -> None:
     assert targets == set(re.findall(r"^([a-z][a-z-]*):.*## \S", MAKEFILE, re.MULTILINE))
 
 
-def test_the_worker_page_names_every_variable() -> None:
-    assert set(WorkerSettings.variables().values()) <= names_of(DOCS / "worker.md")
+def test_the_worker_s_variables_are_all_listed() -> None:
+    assert set(WorkerSettings.variables().values()) <= names_of(DOCS / "specification" / "configuration.md")
 
 
 def test_every_failure_and_warning_has_its_line() -> None:
@@ -162,7 +162,7 @@ def test_every_locked_package_has_its_hashes(lock: str) -> None:
 
 
 def test_the_worker_s_page_lists_every_operation() -> None:
-    page = (DOCS / "worker.md").read_text(encoding="utf-8")
+    page = (DOCS / "specification" / "worker.md").read_text(encoding="utf-8")
     table = page.partition("## What is done to a picture")[2].partition("\n## ")[0]
     listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "layers/worker/rythmiq_worker").rglob("*.py")]

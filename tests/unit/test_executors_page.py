@@ -1,4 +1,4 @@
-"""docs/executors.md: the capabilities are the adapters', and every variable and name on the wire is there."""
+"""docs/executors.md has the adapters' capabilities and variables, docs/camber.md every name on Camber's wire."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,9 @@ from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import Executor
 from rythmiq.settings.execution import CamberSettings, KubernetesSettings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "executors.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "executors.md").read_text(encoding="utf-8")
+WIRE = (DOCS / "camber.md").read_text(encoding="utf-8")
 EXECUTORS: list[Executor] = [
     CamberExecutor(CamberService("https://x.example", "key")),
     KubernetesExecutor(KubernetesTerms("https://x.example", "token", "image")),
@@ -38,7 +40,7 @@ def test_it_names_every_variable() -> None:
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.what)
 def test_it_says_of_every_name_on_the_wire_how_sure_it_is(name: Name) -> None:
-    rows = [row for row in PAGE.splitlines() if row.startswith(f"| {name.what} | `{name.default}` |")]
+    rows = [row for row in WIRE.splitlines() if row.startswith(f"| {name.what} | `{name.default}` |")]
     assert len(rows) == 1
     assert f"| {name.evidence} |" in rows[0]
     assert (f"`{name.variable}`" if name.variable else "") in rows[0]

@@ -1,4 +1,4 @@
-"""docs/launcher.md lists the launcher's exit codes, reasons, variables and times."""
+"""docs/specification/launcher.md lists the launcher's exit codes, reasons, variables and times."""
 
 import re
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from rythmiq_worker.launcher import attempt as launcher
 from rythmiq_worker.launcher.limits import Limits
 from rythmiq_worker.launcher.verdict import Reason
 
-PAGE = (DOCS / "launcher.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "specification" / "launcher.md").read_text(encoding="utf-8")
 
 
 def test_every_exit_code_is_listed() -> None:

@@ -8,7 +8,7 @@ Out: `{statusCode, headers, body}`. An object is JSON (a JSON text that happens 
 body is base64; an empty one stays empty. At most 1 MB both ways. A key `error` at the top would turn any answer into a
 failure of the platform's own, and so would text that is not UTF-8 or a number that is not JSON's.
 
-Source: facts of the platform in docs/decisions.md; apache/openwhisk `WebActions.scala`.
+Source: docs/digitalocean-functions.md; apache/openwhisk `WebActions.scala`.
 """
 
 import base64

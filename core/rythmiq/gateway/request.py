@@ -1,6 +1,6 @@
 """A request as the handlers see it, whatever the platform's event looked like.
 
-Source: docs/specification/http-api.md; the event's fields: docs/decisions.md, DigitalOcean Functions.
+Source: docs/specification/http-api.md; the event's fields: docs/digitalocean-functions.md.
 """
 
 import base64

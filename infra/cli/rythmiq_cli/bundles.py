@@ -8,7 +8,7 @@ the sources, where a remote build would upload it.
 
 Zips are deterministic: sorted, one time stamp.
 
-Source: digitalocean/functions-deployer, as in docs/decisions.md.
+Source: digitalocean/functions-deployer, as in docs/digitalocean-functions.md.
 """
 
 import argparse

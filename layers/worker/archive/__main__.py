@@ -3,9 +3,9 @@
     FILE [--open-env] USER_ID JOB_ID ATTEMPT
     FILE --unpack DIRECTORY
 
-The launcher's exit codes are this program's (docs/launcher.md). Nothing is written but one directory in TMPDIR, which
-is gone afterwards, and the launcher stands in that directory: on Camber whatever is left in the working directory is
-kept, and the next job is slowed by it.
+Exit codes are the launcher's (docs/specification/launcher.md). Nothing is written but one directory in TMPDIR, which is
+gone afterwards; the launcher runs in it, because on Camber whatever is left in the working directory is kept and slows
+the next job down.
 
 `worker.env` beside the file gives variables, one NAME=VALUE a line; what the environment has goes before it. Only its
 owner may read it: `--open-env` is for places that keep no modes.

@@ -4,7 +4,7 @@ That function is `infra/recorder`, deployed beside the others for as long as thi
 the gateway, and what it reads is held against what was sent. The recording holds no secret, address or host: of a
 header that nobody here chose, the name alone is kept.
 
-Source: facts of the platform in docs/decisions.md, which a recording confirms or corrects.
+Source: docs/digitalocean-functions.md, which a recording confirms or corrects.
 """
 
 import datetime as dt
