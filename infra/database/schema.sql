@@ -26,6 +26,13 @@ create table public.portal_aliases (
   portal text not null
 );
 
+-- The rules that jobs were created with, each once: `hash` is the SHA-256 of the portal's name and the definition.
+create table public.rules (
+  hash bytea primary key,
+  portal_name text not null,
+  schema_definition jsonb not null
+);
+
 -- What POST /uploads signed. `size_bytes` is the plaintext's; `kid` and `wrapped_key` are null for a plaintext upload.
 create table public.uploads (
   job_id uuid primary key,
@@ -102,6 +109,8 @@ create table public.jobs (
   advice jsonb not null default '[]',
   -- the request: uploads in their order, in place of `raw_path`
   raw_paths jsonb,
+  -- the rules of all attempts; null of what had ended before there was this column
+  rules_hash bytea references public.rules (hash),
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
   check ((input_kid is null) = (input_wrapped_key is null)),
@@ -221,6 +230,23 @@ create table public.counters (
 create function public.instant() returns timestamptz
 language sql stable set search_path = '' as $$ select pg_catalog.now() $$;
 
+-- Keeps the rules of a slot as they are now, under their hash; null when there is no such slot. Equal rules are kept once.
+create function public.rules_keep(p_portal text, p_slot text, p_version text) returns bytea
+language plpgsql set search_path = '' as $$
+declare
+  v_slot public.portal_schemas;
+  v_hash bytea;
+begin
+  select * into v_slot from public.portal_schemas where portal = p_portal and slot = p_slot and version = p_version;
+  if v_slot.portal is null then
+    return null;
+  end if;
+  v_hash := sha256(convert_to(jsonb_build_array(v_slot.name, v_slot.schema_definition)::text, 'UTF8'));
+  insert into public.rules (hash, portal_name, schema_definition) values (v_hash, v_slot.name, v_slot.schema_definition)
+    on conflict do nothing;
+  return v_hash;
+end $$;
+
 create function public.jobs_guard() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -236,6 +262,7 @@ begin
     if new.status <> 'pending' or new.attempt <> 0 then
       raise exception 'a job starts as pending, before its first attempt' using errcode = 'check_violation';
     end if;
+    new.rules_hash := public.rules_keep(new.portal, new.slot, new.portal_version);
     return new;
   end if;
   if old.status in ('completed', 'failed') then
@@ -269,9 +296,9 @@ begin
     if new.attempt < old.attempt then
       raise exception 'the attempt of a job never falls' using errcode = 'check_violation';
     end if;
-    if (new.id, new.user_id, new.document_id, new.portal, new.slot, new.portal_version, new.created_at)
+    if (new.id, new.user_id, new.document_id, new.portal, new.slot, new.portal_version, new.rules_hash, new.created_at)
       is distinct from
-      (old.id, old.user_id, old.document_id, old.portal, old.slot, old.portal_version, old.created_at)
+      (old.id, old.user_id, old.document_id, old.portal, old.slot, old.portal_version, old.rules_hash, old.created_at)
     then
       raise exception 'whose job it is, and what for, is fixed' using errcode = 'check_violation';
     end if;
@@ -319,6 +346,10 @@ create trigger credit_ledger_append_only before update or delete on public.credi
   for each row execute function public.refuse_change();
 create trigger credit_ledger_not_truncated before truncate on public.credit_ledger
   for each statement execute function public.refuse_change();
+create trigger rules_kept before update or delete on public.rules
+  for each row execute function public.refuse_change();
+create trigger rules_not_truncated before truncate on public.rules
+  for each statement execute function public.refuse_change();
 create trigger cpu_usage_append_only before update or delete on public.cpu_usage
   for each row execute function public.refuse_change();
 create trigger cpu_usage_not_truncated before truncate on public.cpu_usage
@@ -357,9 +388,11 @@ create trigger user_credits_kept before delete on public.user_credits
   for each row execute function public.refuse_change();
 
 revoke all on function
-  public.instant(), public.jobs_guard(), public.jobs_queue(), public.refuse_change(), public.credit_ledger_sums()
+  public.instant(), public.rules_keep(text, text, text), public.jobs_guard(), public.jobs_queue(),
+  public.refuse_change(), public.credit_ledger_sums()
   from public, anon, authenticated, service_role;
 grant execute on function public.instant() to authenticated, service_role;
+grant execute on function public.rules_keep(text, text, text) to service_role;
 
 -- access --------------------------------------------------------------------------------------------------------------
 
@@ -372,7 +405,7 @@ declare
 begin
   foreach v_table in array array[
     'portal_schemas', 'portal_aliases', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage',
-    'metrics', 'counters', 'removals'
+    'metrics', 'counters', 'removals', 'rules'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('alter table public.%I force row level security', v_table);
@@ -413,6 +446,14 @@ grant select, insert on public.cpu_usage to service_role;
 grant select, insert, delete on public.metrics to service_role;
 grant select, insert, update on public.counters to service_role;
 grant select, insert, update, delete on public.removals to service_role;
+grant select, insert on public.rules to service_role;
+
+-- What the owner makes later is nobody's until it is granted. Postgres lets everybody execute a new function, and older
+-- Supabase projects grant everything on what is new in schema public.
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
 
 -- counters ------------------------------------------------------------------------------------------------------------
 
@@ -705,7 +746,8 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'job_id', p_job.id, 'user_id', p_job.user_id, 'attempt', p_job.attempt, 'document_id', p_job.document_id,
     'created_at', p_job.created_at, 'dispatched_at', p_job.dispatched_at, 'portal', p_job.portal, 'slot', p_job.slot,
-    'portal_version', p_job.portal_version, 'portal_name', s.name, 'schema_definition', s.schema_definition,
+    'portal_version', p_job.portal_version, 'portal_name', coalesce(r.portal_name, s.name),
+    'schema_definition', coalesce(r.schema_definition, s.schema_definition),
     'raw_path', p_job.raw_path, 'raw_paths', p_job.raw_paths, 'artifact_url', p_job.artifact_url,
     'mime_type', p_job.mime_type, 'original_filename', p_job.original_filename, 'options', p_job.options,
     'kid', p_job.kid, 'wrapped_key', p_job.wrapped_key, 'input_kid', p_job.input_kid,
@@ -716,7 +758,7 @@ language sql stable set search_path = '' as $$
       join public.uploads u on u.job_id = public.key_id(asked.path)
     )
   )
-  from public.portal_schemas s
+  from public.portal_schemas s left join public.rules r on r.hash = p_job.rules_hash
   where s.portal = p_job.portal and s.slot = p_job.slot and s.version = p_job.portal_version
 $$;
 
@@ -1558,11 +1600,14 @@ language sql stable set search_path = '' as $$
     from names, (
       select case
         when p_job.raw_paths is not null then 'pdf'
-        else case coalesce(schema_definition ->> 'output_format', schema_definition -> 'formats' ->> 0, 'jpeg')
+        else case coalesce(kept.rules ->> 'output_format', kept.rules -> 'formats' ->> 0, 'jpeg')
           when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
         end as extension
-      from public.portal_schemas
-      where portal = p_job.portal and slot = p_job.slot and version = p_job.portal_version
+      from (
+        select coalesce(r.schema_definition, s.schema_definition) as rules
+        from public.portal_schemas s left join public.rules r on r.hash = p_job.rules_hash
+        where s.portal = p_job.portal and s.slot = p_job.slot and s.version = p_job.portal_version
+      ) kept
     ) s
     where p_job.attempt > 0
   )

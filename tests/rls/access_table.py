@@ -40,6 +40,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
     "metrics": {"service_role": {"select": "all", "insert": "yes", "delete": "yes"}},
     "counters": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
     "removals": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
+    "rules": {"service_role": {"select": "all", "insert": "yes"}},
     "job_lines": {"authenticated": {"select": "own"}},
 }
 
@@ -58,6 +59,7 @@ HIDDEN_COLUMNS: dict[str, set[str]] = {
         "claim",
         "claim_until",
         "packaging_failures",
+        "rules_hash",
     },
 }
 READABLE_COLUMNS: dict[str, set[str]] = {
@@ -179,6 +181,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "queue_lock": SERVICE,
     "queue_state": USERS,
     "report_refused": SERVICE,
+    "rules_keep": SERVICE,
     "stage_times": SERVICE,
     "upload_document": SERVICE,
     "whole_ms": SERVICE,

@@ -285,3 +285,26 @@ def test_no_role_of_the_api_makes_objects_or_uses_sequences(people: People, role
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
 def test_the_record_of_migrations_is_no_users_business(people: People, role: str) -> None:
     assert people.calls.value("select has_schema_privilege(%s, 'rythmiq_ops', 'usage')", role) is False
+
+
+@pytest.mark.parametrize("role", API_ROLES)
+@pytest.mark.parametrize(
+    ("made", "use"),
+    [
+        (
+            "create function public.later() returns integer language sql as 'select 1'",
+            "select public.later()",
+        ),
+        ("create table public.later as select 1 as one", "select * from public.later"),
+        ("create sequence public.later", "select nextval('public.later')"),
+    ],
+    ids=["function", "table", "sequence"],
+)
+def test_what_the_owner_makes_later_is_nobodys_until_it_is_granted(
+    people: People, role: str, made: str, use: str
+) -> None:
+    connection = people.calls.connection
+    with connection.transaction(force_rollback=True):
+        connection.execute(made.encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), acting(people, role, people.owner) as acted:
+            acted.execute(use.encode())
