@@ -10,16 +10,20 @@ READY := $(VENV)/.whole
 WEIGHTS := $(BIN)/python layers/worker/weights.py layers/worker/models
 PADDLE := .venv-paddle
 PADDLE_READY := $(PADDLE)/.ready
-LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+EXPORT := $(BIN)/uv export --quiet --frozen --no-default-groups --no-emit-project --no-annotate --no-header
 # Functions run on one platform, and pip reads markers for the machine that builds: so these locks have none.
-LOCK_FUNCTIONS := $(filter-out --universal,$(LOCK)) --python-platform x86_64-manylinux2014 --constraint tests/requirements.txt
+LOCK_FUNCTIONS := --python-version 3.11 --python-platform x86_64-manylinux2014 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint tests/requirements.txt
 PACKAGES := core functions layers infra tests docs
 
+# pip brings uv by the lock's own hashes, and uv the rest. uv reads no pip.conf: where only pip knows the registry, pip
+# installs everything.
 $(INSTALLED): tests/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed; name it with make PYTHON=..." >&2; exit 2; }
-	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
+	@echo "Setting up $(VENV) (half a minute, once) ..." >&2
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	sed -n '/^uv==/,/[^\\]$$/p' tests/requirements.txt >$(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes tests/requirements.txt || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -120,13 +124,14 @@ seed: $(READY)  ## write the rule book as the database's next migration, if it h
 	$(BIN)/python -m rythmiq_cli.operator.rule_book_seed
 
 .PHONY: lock
-lock: $(READY)  ## resolve the locked requirements anew
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --extra cli --extra local --group dev --output-file tests/requirements.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra worker --output-file layers/worker/requirements.txt
+lock: $(READY)  ## resolve the locked requirements, once for all of them; UPGRADE=--upgrade takes newer versions
+	$(BIN)/uv lock --quiet $(UPGRADE)
+	$(EXPORT) --extra worker --extra cli --extra local --group dev --output-file tests/requirements.txt
+	$(EXPORT) --extra worker --output-file layers/worker/requirements.txt
+	$(EXPORT) --extra paddle --group paddle-test --output-file tests/requirements-paddle.txt
+	$(EXPORT) --extra paddle --output-file layers/worker/requirements-paddle.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FUNCTIONS) --extra functions --output-file layers/functions/requirements.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FUNCTIONS) --extra functions --extra postgres --output-file layers/functions/requirements-postgres.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra paddle --group paddle-test --output-file tests/requirements-paddle.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra paddle --output-file layers/worker/requirements-paddle.txt
 
 .PHONY: clean
 clean:  ## remove what make made
