@@ -90,11 +90,12 @@ test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 
 	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/contract tests/integration -k "database or access"
 
 .PHONY: lint
-lint: $(READY)  ## check format, rules, types and the walls between rooms
+lint: $(READY)  ## check format, rules, types, the walls between rooms, and links
 	$(BIN)/ruff format --check $(PACKAGES)
 	$(BIN)/ruff check $(PACKAGES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.links
 	$(BIN)/hadolint layers/worker/Dockerfile
 
 .PHONY: format

@@ -16,7 +16,7 @@ from rythmiq_cli.app import app
 from rythmiq_cli.operator.env_check import names_of_project, template_rows
 from rythmiq_cli.operator.environment import parse_env
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "docs" / "deploy.md", ROOT / "infra" / "monitoring" / "README.md"]
 PAGE = PAGES[0].read_text(encoding="utf-8")
 NOT_OURS = {"TAG", "USER", "RELEASE", "USER_ID", "JOB_ID", "ATTEMPT", "DELETE", "POST", "GET", "STDERR"}

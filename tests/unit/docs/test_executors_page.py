@@ -14,7 +14,7 @@ from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import Executor
 from rythmiq.settings.execution import CamberSettings, KubernetesSettings
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "executors.md").read_text(encoding="utf-8")
 WIRE = (DOCS / "camber.md").read_text(encoding="utf-8")
 EXECUTORS: list[Executor] = [

@@ -11,7 +11,7 @@ from rythmiq import client
 from rythmiq.client import AsyncClient, Client, ClientError
 from rythmiq.client import errors as client_errors
 
-PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "client.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 METHODS = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} - {"close"}
 

@@ -20,7 +20,7 @@ from rythmiq.portals import all_portals
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.intake import admitted
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 WRITTEN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "tests" / "rig").glob("*.md")])
@@ -58,13 +58,6 @@ def test_an_outdated_page_is_found_and_written(
     assert "docs/cli.md" in capsys.readouterr().err
     assert main([]) == 0
     assert main(["--check"]) == 0
-
-
-@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert not missing
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
