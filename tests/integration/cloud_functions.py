@@ -70,7 +70,7 @@ class Server:
         self.pool = FunctionPool(function, self.tether, logs=subprocess.DEVNULL)
         self.gateway = GatewayServer(log=lambda event: self.events.append(dict(event)))
         self._stack.callback(self.gateway.close)
-        self.gateway.start([self.pool])
+        self.gateway.serve([self.pool])
         return self._stack.enter_context(httpx.Client(base_url=self.gateway.url, timeout=30))
 
 

@@ -36,7 +36,7 @@ def deployed(tmp_path: Path) -> Iterator[str]:
         pool = FunctionPool(function, stack.enter_context(Tether()), logs=subprocess.DEVNULL)
         gateway = gateway_server.GatewayServer()
         stack.callback(gateway.close)
-        gateway.start([pool])
+        gateway.serve([pool])
         yield gateway.url
 
 
@@ -87,7 +87,7 @@ def test_a_recording_takes_the_place_of_the_events_that_tests_make(deployed: str
 
 def test_no_recording_is_written_when_there_is_no_recorder(tmp_path: Path) -> None:
     with contextlib.closing(gateway_server.GatewayServer()) as gateway:
-        gateway.start([])
+        gateway.serve([])
         code, said = recorded(gateway.url, tmp_path / "events.json")
     assert code == 1
     (finding,) = said["findings"]

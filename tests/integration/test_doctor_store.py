@@ -19,7 +19,8 @@ from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq_cli.doctor.bucket import bucket_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.doctor.store import StoreProbes
-from rythmiq_cli.local.store.guard import Environ, SigV4Guard, StartResponse, WsgiApp
+from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
+from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.server import local_store, make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from tests.contract.store_clients import operator

@@ -9,7 +9,7 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.errors import CATALOGUE
-from rythmiq_cli.local.store.guard import Environ, StartResponse
+from rythmiq_cli.local.http_server import Environ, StartResponse
 from rythmiq_cli.local.store.server import LocalStore, local_store
 from tests.integration.launch_run import Order, is_alive, until
 from tests.integration.webhook_receiver import Receiver

@@ -113,7 +113,7 @@ class _Cloud:
             FunctionPool(function, self._tether, logs=self._log.descriptor)
             for function in functions_of(directory, values)
         )
-        gateway.start(pools)
+        gateway.serve(pools)
         self._start_executor(executor_port, values)
         is_ours = outside_store(self._environ) is None
         with ThreadPoolExecutor(1) as beside:

@@ -19,26 +19,34 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
-import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
 
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.webhook import Attempt
 from rythmiq.ports.executor import Order
-from rythmiq_cli.local.executor.engine import Engine, Manner
+from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
 from rythmiq_cli.local.executor.faults import FaultPlan
 from rythmiq_cli.local.executor.processes import PROGRAM
+from rythmiq_cli.local.http_server import serving
 
 MAX_BODY_BYTES = 4 * 1024
-_JOB = re.compile(r"/jobs/(?P<id>[0-9]{1,12})(?P<logs>/logs)?")
+_ROUTES = Map(
+    [
+        Rule("/jobs", methods=["GET", "POST"], endpoint="_orders"),
+        Rule("/jobs/<number>", methods=["GET", "DELETE"], endpoint="_order"),
+        Rule("/jobs/<number>/logs", methods=["GET"], endpoint="_logs"),
+    ],
+    strict_slashes=True,
+    merge_slashes=False,
+)
 
 
 class OrderBody(BaseModel):
@@ -51,110 +59,78 @@ class OrderBody(BaseModel):
     attempt: Attempt
 
 
-class Server(ThreadingHTTPServer):
-    """HTTP on loopback in front of an engine.
+class ExecutorApp:
+    """The WSGI application in front of an engine.
 
     Args:
-        port: 0 picks a free one.
-        engine: behind it.
+        engine: takes the orders.
         cancel: whether DELETE stops an order.
     """
 
-    daemon_threads = True
+    def __init__(self, engine: Engine, *, cancel: bool) -> None:
+        self._engine = engine
+        self._cancel = cancel
+        self.wsgi = _Request.application(self._answer)
 
-    def __init__(self, port: int, engine: Engine, *, cancel: bool) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        self.engine = engine
-        self.cancel = cancel
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One request."""
-
-    server: Server
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def do_POST(self) -> None:
-        """Take an order."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES or urlsplit(self.path).path != "/jobs":
-            self.close_connection = True
-            self._say(HTTPStatus.NOT_FOUND if length.isdigit() else HTTPStatus.LENGTH_REQUIRED)
-            return
+    def _answer(self, request: Request) -> Response:
         try:
-            body = OrderBody.model_validate_json(self.rfile.read(int(length)))
+            endpoint, arguments = _ROUTES.bind_to_environ(request.environ).match()
+            return getattr(self, endpoint)(request, **arguments)  # type: ignore[no-any-return]  # one of the three
+        except HTTPException as error:
+            return _json(HTTPStatus(error.code or 500))
+
+    def _orders(self, request: Request) -> Response:
+        if request.method == "POST":
+            return self._take(request)
+        attempt = request.args.get("attempt", type=int)
+        entries = self._engine.listed(request.args.get("job_id"), attempt)
+        return _json(HTTPStatus.OK, {"jobs": [entry.public() for entry in entries]})
+
+    def _take(self, request: Request) -> Response:
+        if request.content_length is None:
+            return _json(HTTPStatus.LENGTH_REQUIRED)
+        try:
+            body = OrderBody.model_validate_json(request.get_data())
         except ValidationError:
-            self._say(HTTPStatus.BAD_REQUEST, {"message": "not an order"})
-            return
-        self._take(Order(body.user_id, body.job_id, body.attempt))
-
-    def _take(self, order: Order) -> None:
-        engine = self.server.engine
-        fault = engine.fault_of(order)
+            return _json(HTTPStatus.BAD_REQUEST, {"message": "not an order"})
+        except RequestEntityTooLarge:
+            raise NotFound from None
+        order = Order(body.user_id, body.job_id, body.attempt)
+        fault = self._engine.fault_of(order)
         if fault.reject:
-            self._say(HTTPStatus.UNPROCESSABLE_ENTITY, {"message": "rejected by plan"})
-            return
+            return _json(HTTPStatus.UNPROCESSABLE_ENTITY, {"message": "rejected by plan"})
         if fault.drop_order:
-            self.close_connection = True
-            return
-        entry = engine.submit(order)
+            raise ConnectionAbortedError("by plan")
+        entry = self._engine.submit(order)
         if fault.late_reply:
-            engine.wait_for_end(entry.id)
+            self._engine.wait_for_end(entry.id)
         if fault.drop_reply:
-            self.close_connection = True
-            return
-        self._say(HTTPStatus.CREATED, {"id": entry.id})
+            raise ConnectionAbortedError("by plan")
+        return _json(HTTPStatus.CREATED, {"id": entry.id})
 
-    def do_GET(self) -> None:
-        """Tell about orders."""
-        target = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(target.query).items()}
-        engine = self.server.engine
-        if target.path == "/jobs":
-            attempt = query.get("attempt", "")
-            entries = engine.listed(query.get("job_id"), int(attempt) if attempt.isdecimal() else None)
-            self._say(HTTPStatus.OK, {"jobs": [entry.public() for entry in entries]})
-            return
-        match = _JOB.fullmatch(target.path)
-        entry = engine.get(match["id"]) if match else None
-        if match is None or entry is None:
-            self._say(HTTPStatus.NOT_FOUND)
-        elif match["logs"]:
-            lines = query.get("tail", "100")
-            self._say(HTTPStatus.OK, engine.log_of(entry.id, int(lines) if lines.isdecimal() else 0))
-        else:
-            self._say(HTTPStatus.OK, entry.public())
+    def _order(self, request: Request, number: str) -> Response:
+        if request.method == "DELETE" and not self._cancel:
+            raise MethodNotAllowed
+        entry = self._engine.get(number)
+        if entry is None:
+            raise NotFound
+        if request.method == "DELETE":
+            return _json(HTTPStatus.ACCEPTED if self._engine.cancel(number) else HTTPStatus.CONFLICT)
+        return _json(HTTPStatus.OK, entry.public())
 
-    def do_DELETE(self) -> None:
-        """Stop an order, if this executor does that."""
-        match = _JOB.fullmatch(urlsplit(self.path).path)
-        if not self.server.cancel:
-            self._say(HTTPStatus.METHOD_NOT_ALLOWED)
-        elif match is None or match["logs"] or self.server.engine.get(match["id"]) is None:
-            self._say(HTTPStatus.NOT_FOUND)
-        else:
-            stopped = self.server.engine.cancel(match["id"])
-            self._say(HTTPStatus.ACCEPTED if stopped else HTTPStatus.CONFLICT)
+    def _logs(self, request: Request, number: str) -> Response:
+        if self._engine.get(number) is None:
+            raise NotFound
+        return Response(self._engine.log_of(number, request.args.get("tail", 100, type=int)))
 
-    def _say(self, status: HTTPStatus, content: object = None) -> None:
-        is_text = isinstance(content, str)
-        body = (
-            content.encode() if isinstance(content, str) else json.dumps(content or {"message": status.phrase}).encode()
-        )
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8" if is_text else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's own name
-        """Keep the terminal for the person."""
+class _Request(Request):
+    max_content_length = MAX_BODY_BYTES
+
+
+def _json(status: HTTPStatus, content: object = None) -> Response:
+    body = json.dumps({"message": status.phrase} if content is None else content)
+    return Response(body, status, content_type="application/json")
 
 
 def main() -> int:
@@ -171,20 +147,17 @@ def main() -> int:
     parser.add_argument("--program", nargs="+", default=PROGRAM, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
-    manner = Manner(
+    config = ExecutorConfig(
         arguments.slots, arguments.pending_s, arguments.provisioning_s, arguments.grace_s, arguments.program
     )
-    engine = Engine(arguments.data_dir, os.environ, manner, FaultPlan(arguments.faults))
+    engine = Engine(arguments.data_dir, os.environ, config, FaultPlan(arguments.faults))
     signal.signal(signal.SIGTERM, lambda *_: engine.stop())
     signal.signal(signal.SIGINT, lambda *_: engine.stop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-    with Server(arguments.port, engine, cancel=arguments.cancel) as server:
-        thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
-        thread.start()
+    with serving(arguments.port, ExecutorApp(engine, cancel=arguments.cancel).wsgi) as server:
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps({"url": server.url}), flush=True)
         engine.run()
-        server.shutdown()
     return 0
 
 

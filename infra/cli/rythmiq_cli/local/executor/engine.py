@@ -37,8 +37,8 @@ _MOST_WAIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How the executor behaves.
+class ExecutorConfig:
+    """The executor's limits and delays.
 
     Attributes:
         slots: how many launchers run at once; 0 starts none.
@@ -61,16 +61,16 @@ class Engine:
     Args:
         data_dir: where everything is kept.
         environ: to choose the launchers' few variables from.
-        manner: how it behaves.
+        config: limits and delays.
         plan: faults, for tests.
     """
 
     def __init__(
-        self, data_dir: Path, environ: Mapping[str, str], manner: Manner, plan: FaultPlan | None = None
+        self, data_dir: Path, environ: Mapping[str, str], config: ExecutorConfig, plan: FaultPlan | None = None
     ) -> None:
         self._data_dir = data_dir = data_dir.resolve()
         self._environ = environ
-        self._manner = manner
+        self._config = config
         self._plan = plan or FaultPlan()
         self._journal = Journal(data_dir / "jobs")
         for name in ("logs", "work"):
@@ -184,13 +184,13 @@ class Engine:
             self._finish(entry, "CANCELLED", None)
             return None
         if entry.status == "PENDING":
-            if fault.hold or len(self._busy()) >= self._manner.slots:
+            if fault.hold or len(self._busy()) >= self._config.slots:
                 return None
-            if (left_s := self._left_s(entry, self._manner.pending_s)) > 0:
+            if (left_s := self._left_s(entry, self._config.pending_s)) > 0:
                 return left_s
             self._due_s.pop(entry.id)
             entry = self._note(entry, status="PROVISIONING")
-        if (left_s := self._left_s(entry, self._manner.provisioning_s)) > 0:
+        if (left_s := self._left_s(entry, self._config.provisioning_s)) > 0:
             return left_s
         self._due_s.pop(entry.id)
         self._start(entry, fault)
@@ -205,7 +205,7 @@ class Engine:
         try:
             child = processes.start(
                 entry.order,
-                program=fault.program or self._manner.program,
+                program=fault.program or self._config.program,
                 environ=self._environ,
                 directory=directory,
                 log=self._log(entry.id),
@@ -254,7 +254,7 @@ class Engine:
 
     def _end_all(self) -> None:
         """SIGTERM to every launcher, SIGKILL to those that take too long."""
-        deadline = time.monotonic() + self._manner.grace_s
+        deadline = time.monotonic() + self._config.grace_s
         with self._changed:
             self._changed.notify_all()
             self._signal_all(signal.SIGTERM)

@@ -11,11 +11,10 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-Headers = tuple[tuple[str, str], ...]
+from werkzeug.wrappers import Request, Response
 
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -26,51 +25,42 @@ _TEXTUAL = frozenset(
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
-@dataclass(frozen=True, slots=True)
-class WebRequest:
-    """A request as it arrived: `path` as the client wrote it, percent-escapes included, `query` likewise."""
+class Answer(Response):
+    """What goes back to the client; a Content-Type only where one was given."""
 
-    method: str
-    path: str
-    query: str
-    headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
-    client: str
-    request_id: str
+    default_mimetype = None
 
 
-@dataclass(frozen=True, slots=True)
-class WebAnswer:
-    """What goes back to the client."""
+def event_of(request: Request, body: bytes, path: str, request_id: str) -> dict[str, Any]:
+    """Make the event of a raw web function.
 
-    status: int
-    headers: Headers = ()
-    body: bytes = field(default=b"", repr=False)
-
-
-def event_of(request: WebRequest) -> dict[str, Any]:
-    """The event of a raw web function; `request.path` is what follows its name. The last of equal headers counts."""
-    headers = {name.lower(): value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
+    Args:
+        request: its method, headers and query are taken as they came.
+        body: of the request.
+        path: what follows the function's name, percent-escapes included.
+        request_id: sent to the function as X-Request-Id.
+    """
+    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
     headers |= {
         "accept-encoding": "gzip",
-        "x-forwarded-for": request.client,
+        "x-forwarded-for": request.remote_addr or "",
         "x-forwarded-proto": "http",
-        "x-request-id": request.request_id,
+        "x-request-id": request_id,
     }
-    text = _text(headers.get("content-type", ""), request.body)
+    text = _text(headers.get("content-type", ""), body)
     return {
         "http": {
-            "body": base64.b64encode(request.body).decode() if text is None else text,
+            "body": base64.b64encode(body).decode() if text is None else text,
             "headers": headers,
             "isBase64Encoded": text is None,
             "method": request.method,
-            "path": request.path,
-            "queryString": request.query,
+            "path": path,
+            "queryString": request.query_string.decode("latin-1"),
         }
     }
 
 
-def answer_of(result: Mapping[str, Any], request_id: str) -> WebAnswer:
+def answer_of(result: Mapping[str, Any], request_id: str) -> Answer:
     """Read a function's result."""
     if "error" in result:
         inner = result["error"]
@@ -86,20 +76,20 @@ def answer_of(result: Mapping[str, Any], request_id: str) -> WebAnswer:
     media_type = next((value for name, value in headers if name.lower() == "content-type"), None)
     others = tuple(pair for pair in headers if pair[0].lower() != "content-type")
     if body is None or body == "":
-        return WebAnswer(status or HTTPStatus.NO_CONTENT, others)
+        return Answer(status=status or HTTPStatus.NO_CONTENT, headers=others)
     try:
         media_type, data = _body(media_type, body)
     except ValueError:
         return platform_answer(
             HTTPStatus.BAD_REQUEST, "Response type in header did not match generated content type.", request_id
         )
-    return WebAnswer(status or HTTPStatus.OK, (*others, ("Content-Type", media_type)), data)
+    return Answer(data, status or HTTPStatus.OK, (*others, ("Content-Type", media_type)))
 
 
-def platform_answer(status: HTTPStatus, message: str, request_id: str) -> WebAnswer:
+def platform_answer(status: HTTPStatus, message: str, request_id: str) -> Answer:
     """What the platform itself answers when the function did not."""
     body = json.dumps({"code": request_id, "error": message}).encode()
-    return WebAnswer(status, (("Content-Type", "application/json"),), body)
+    return Answer(body, status, content_type="application/json")
 
 
 def _text(content_type: str, body: bytes) -> str | None:

@@ -19,7 +19,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
@@ -28,9 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from werkzeug.formparser import parse_form_data
 
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
-WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 
 MAX_SKEW_S = 15 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60

@@ -21,7 +21,7 @@ from werkzeug.formparser import parse_form_data
 from werkzeug.test import Client, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from rythmiq_cli.local.store.guard import Environ, StartResponse, WsgiApp
+from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 
 SETTINGS = frozenset({"cors", "lifecycle", "policy", "publicAccessBlock", "tagging", "versioning", "ownershipControls"})
 _KEPT_HEADERS = re.compile(r"content-type|content-disposition|content-encoding|cache-control|x-amz-meta-.*")

@@ -11,28 +11,20 @@ import json
 import secrets
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from moto.moto_server import werkzeug_app as moto_server
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.local.store.guard import SigV4Guard, WsgiApp
+from rythmiq_cli.local.http_server import WsgiApp, serving
+from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.journal import Journal
 
 # moto would allow every origin everywhere; a browser is to meet the bucket's own CORS rules, as on a real store.
 vars(moto_server)["DISABLE_GLOBAL_CORS"] = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002  werkzeug's own name
-        """Keep the terminal for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,6 @@ class LocalStore:
 
     config: StoreConfig
     guard: SigV4Guard = field(repr=False)
-    server: BaseWSGIServer = field(repr=False)
 
 
 @contextlib.contextmanager
@@ -62,17 +53,9 @@ def local_store(
         app.replay()
     access_key, secret_key = _keys(data_dir)
     guard = SigV4Guard(app, {access_key: secret_key})
-    server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, name="s3", daemon=True)
-    thread.start()
-    config = StoreConfig(f"http://127.0.0.1:{server.server_port}", region, bucket, access_key, secret_key)
-    try:
-        Client(app).put(f"/{bucket}")  # behind the guard, in this process: no boto3 client to pay for
-        yield LocalStore(config, guard, server)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    Client(app).put(f"/{bucket}")  # behind the guard, in this process: no boto3 client to pay for
+    with serving(port, guard) as server:
+        yield LocalStore(StoreConfig(server.url, region, bucket, access_key, secret_key), guard)
 
 
 def _keys(data_dir: Path | None) -> tuple[str, str]:
