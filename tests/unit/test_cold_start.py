@@ -9,7 +9,7 @@ import pytest
 
 BEGIN = """
 import sys
-from rythmiq.wiring import cold_start
+from rythmiq import cold_start
 cold_start.begin()
 def ran(name):
     return "__getattr__" not in vars(sys.modules[name])

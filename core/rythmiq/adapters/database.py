@@ -7,7 +7,7 @@ everything else goes as `service_role`, to functions that check ownership themse
 Source: docs/specification/database.md; `infra/database/migrations`.
 """
 
-from __future__ import annotations  # `ports.jobs` is deferred in functions (wiring.cold_start)
+from __future__ import annotations  # `ports.jobs` is deferred in functions (cold_start)
 
 import datetime as dt
 import re

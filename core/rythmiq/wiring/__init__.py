@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any
 
-from rythmiq.wiring import cold_start
+from rythmiq import cold_start
 
 # Before pydantic is imported: looking for plugins costs a cold start, and there are none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

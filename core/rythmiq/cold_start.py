@@ -1,4 +1,4 @@
-"""What a cold start leaves out: modules that are imported and not used, and the collection of garbage.
+"""What a short-lived process leaves out: modules that are imported and not used, and the collection of garbage.
 
 A *deferred* module is found and put into `sys.modules` when it is imported, but its code does not run: its submodules
 can be imported as ever, and the first use of anything else in it runs it. So nothing changes but the time. Deferred is
@@ -37,10 +37,16 @@ DEFERRED = frozenset(
 
 
 @cache
-def begin() -> None:
-    """Defer from now on, and collect no garbage: imports make objects by the thousand, to stay."""
-    gc.disable()
+def defer() -> None:
+    """Defer from now on."""
     sys.meta_path.insert(0, _Finder())
+
+
+@cache
+def begin() -> None:
+    """Begin a function's first call: defer, and collect no garbage, since imports make thousands of lasting objects."""
+    gc.disable()
+    defer()
 
 
 @cache
