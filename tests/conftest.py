@@ -12,4 +12,4 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Started in the background, a shell has us ignore Ctrl-C, and so would every program that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The environment of `make test-paddle` has no database driver.
-pytest_plugins = ["tests.postgres_fixture"] if importlib.util.find_spec("psycopg") else []
+pytest_plugins = ["tests.support.postgres_fixture"] if importlib.util.find_spec("psycopg") else []

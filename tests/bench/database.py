@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from rythmiq_cli.local.postgres.server import LocalPostgres
-from tests.database_growth import CALLS, Touched, load, touched_by_calls
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_growth import CALLS, Touched, load, touched_by_calls
+from tests.support.postgres_fixture import PostgresForTests
 
 SIZES = (10_000, 100_000, 1_000_000)
 MOST_RATIO = 1.5

@@ -25,7 +25,7 @@ from tests.data.own_files import own_portraits
 from tests.data.page_defects import DEFECTS, Defect, Pixels, pages
 from tests.data.portraits import portraits
 from tests.samples.pages import Page
-from tests.unit.uploads import context
+from tests.support.uploads import context
 
 RAISED_TO = 0.10
 MENDED_TO = 0.02

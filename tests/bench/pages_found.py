@@ -15,7 +15,7 @@ from rythmiq_worker.frame import Frame
 from rythmiq_worker.pages.shape import find_shape
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
-from tests.unit.uploads import context
+from tests.support.uploads import context
 
 Row = dict[str, object]
 FLAT_IOU = 0.9

@@ -14,7 +14,7 @@ from rythmiq_worker.engines.text import PageText, TurningEngine
 from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
-from tests.unit.uploads import context
+from tests.support.uploads import context
 
 Row = dict[str, object]
 MOST_MISSING_FLAT = 0.015

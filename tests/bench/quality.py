@@ -34,7 +34,7 @@ from tests.data.quality_levels import (
 from tests.samples.camera import Shot, photograph
 from tests.samples.pages import admit_card, marksheet
 from tests.samples.portrait import phone_photo
-from tests.unit.uploads import context
+from tests.support.uploads import context
 
 Large = tuple[Kind, Callable[[], Image.Image]]
 """A picture's kind, and what makes it."""

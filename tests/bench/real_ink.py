@@ -9,7 +9,7 @@ from rythmiq_worker.stages.quality import quality
 from tests.bench.quality import area_under_curve, judged
 from tests.bench.real_pictures import RealPicture, real_signatures
 from tests.data.quality_levels import NOISES, as_jpeg, noisy, reduced
-from tests.unit.uploads import context
+from tests.support.uploads import context
 
 NO_SIGNATURE = frozenset({WarningCode.NO_INK, WarningCode.PRINTED_TEXT, WarningCode.SEVERAL_LINES})
 LEAST_AUC = 0.95

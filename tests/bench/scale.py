@@ -17,10 +17,10 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
 from rythmiq_cli.local.postgres.server import LocalPostgres
 from rythmiq_cli.local.store.server import local_store
-from tests.integration import worker_uploads
-from tests.integration.fault_parts import CLOCK
-from tests.integration.worker_run import Job
-from tests.postgres_fixture import PostgresForTests
+from tests.support import worker_uploads
+from tests.support.fault_parts import CLOCK
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.worker_run import Job
 
 JOBS = 100_000
 JOBS_A_USER = 5

@@ -18,10 +18,10 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.settle import Settlement
 from rythmiq_cli.local.postgres.server import LocalPostgres
-from tests.integration.fault_parts import Launch
-from tests.integration.fault_world import World, set_clock
-from tests.integration.service_rig import User
-from tests.postgres_fixture import PostgresForTests
+from tests.support.fault_parts import Launch
+from tests.support.fault_world import World, set_clock
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.service_rig import User
 
 JOBS = 300
 LEAST = 0.7

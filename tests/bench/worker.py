@@ -13,9 +13,9 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
 from rythmiq_cli.local.store.server import local_store
 from tests.bench.measuring import Spent, run_process
-from tests.integration.worker_run import Job, environ_for
 from tests.samples.cutout import wall_photo
 from tests.samples.portrait import as_phone_jpeg
+from tests.support.worker_run import Job, environ_for
 
 ROUNDS = 9
 MOST_RATIO = 1.20

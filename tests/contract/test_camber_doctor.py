@@ -14,9 +14,9 @@ from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
 from rythmiq.ports.executor import Order
 from rythmiq_cli.app import app
 from rythmiq_cli.doctor.camber import CamberLook, Finding
-from tests.contract.executor_rigs import NOBODY, TERMS, camber_in_process
-from tests.contract.fake_camber import BASE, KEY, FakeCamber
-from tests.integration.executor_run import new_order
+from tests.support.executor_rigs import NOBODY, TERMS, camber_in_process
+from tests.support.executor_run import new_order
+from tests.support.fake_camber import BASE, KEY, FakeCamber
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from rythmiq.adapters.launch_command import GRAMMAR
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order
 from rythmiq.settings.execution import CamberSettings
-from tests.contract.executor_rigs import TERMS, WIRE, camber_in_process
-from tests.contract.fake_camber import BASE, KEY, PATH, FakeCamber, Plan
-from tests.integration.executor_run import new_order
+from tests.support.executor_rigs import TERMS, WIRE, camber_in_process
+from tests.support.executor_run import new_order
+from tests.support.fake_camber import BASE, KEY, PATH, FakeCamber, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.ports.database import Capacity, Database
-from tests.contract.database_clients import (
+from tests.support.database_clients import (
     NO_ROOM,
     ROOM,
     WAYS,
@@ -22,7 +22,7 @@ from tests.contract.database_clients import (
     new_upload,
     transport_by,
 )
-from tests.postgres_fixture import PostgresForTests
+from tests.support.postgres_fixture import PostgresForTests
 
 ERROR = {"code": "OCR_FAILED", "stage": "ocr", "message": "the engine ended", "retryable": False, "detail": {"n": 1}}
 

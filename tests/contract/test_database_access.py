@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.ports.errors import DatabaseNotReadyError
-from tests.contract.database_clients import (
+from tests.support.database_clients import (
     LEGACY_KEYS,
     NEW_KEYS,
     WAYS,
@@ -19,7 +19,7 @@ from tests.contract.database_clients import (
     supabase_transport,
     transport_by,
 )
-from tests.contract.supabase_stub import Key, SupabaseStub
+from tests.support.supabase_stub import Key, SupabaseStub
 
 READS = {"job_get", "jobs_list"}
 

@@ -17,7 +17,7 @@ from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 from rythmiq_cli.local.postgres.server import LocalPostgres
-from tests.contract.database_clients import (
+from tests.support.database_clients import (
     NEW_KEYS,
     NO_ROOM,
     WAYS,
@@ -30,8 +30,8 @@ from tests.contract.database_clients import (
     supabase_transport,
     transport_by,
 )
-from tests.contract.supabase_stub import SupabaseStub
-from tests.postgres_fixture import PostgresForTests
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.supabase_stub import SupabaseStub
 
 
 @pytest.fixture(params=WAYS)

@@ -9,9 +9,9 @@ import pytest
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.ports.errors import DatabaseUnavailableError
-from tests.contract.database_clients import Steps, caller, every_call, new_id, stub_of, supabase_transport
-from tests.contract.supabase_stub import SupabaseStub
-from tests.contract.wire_spy import WireSpy, wire_spy
+from tests.support.database_clients import Steps, caller, every_call, new_id, stub_of, supabase_transport
+from tests.support.supabase_stub import SupabaseStub
+from tests.support.wire_spy import WireSpy, wire_spy
 
 METHODS = sorted(every_call(caller(new_id())))
 

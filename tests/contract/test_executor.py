@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorState, Order
-from tests.contract.executor_rigs import (
+from tests.support.executor_rigs import (
     NOBODY,
     ExecutorRig,
     FakeRig,
@@ -17,10 +17,10 @@ from tests.contract.executor_rigs import (
     kubernetes_at,
     kubernetes_terms,
 )
-from tests.contract.fake_camber import FakeCamber
-from tests.contract.kubernetes_stub import KubernetesStub
-from tests.integration.executor_run import new_order, running_executor
-from tests.integration.launch_run import until
+from tests.support.executor_run import new_order, running_executor
+from tests.support.fake_camber import FakeCamber
+from tests.support.kubernetes_stub import KubernetesStub
+from tests.support.launch_run import until
 
 TIMEOUT_S = 10.0
 UNKNOWN = ["1", "999999999", "", "nonsense", "../jobs", "25001/logs", "-1", "²"]

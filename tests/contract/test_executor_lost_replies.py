@@ -20,12 +20,12 @@ from rythmiq.ports.jobs import OverdueJob, TickWork
 from rythmiq.services.dispatch import Dispatcher, DispatchTerms
 from rythmiq.services.reconcile import Reconciler, ReconcileTerms
 from rythmiq.services.settle import Settlement
-from tests.contract.executor_rigs import camber_in_process, kubernetes_at, kubernetes_terms
-from tests.contract.fake_camber import FakeCamber
-from tests.contract.fake_camber import Plan as CamberPlan
-from tests.contract.fake_runs import FakeRuns
-from tests.contract.kubernetes_stub import KubernetesStub
-from tests.contract.kubernetes_stub import Plan as KubernetesPlan
+from tests.support.executor_rigs import camber_in_process, kubernetes_at, kubernetes_terms
+from tests.support.fake_camber import FakeCamber
+from tests.support.fake_camber import Plan as CamberPlan
+from tests.support.fake_runs import FakeRuns
+from tests.support.kubernetes_stub import KubernetesStub
+from tests.support.kubernetes_stub import Plan as KubernetesPlan
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 
 JOBS, LOST, SEED = 1_000, 0.2, 20261123

@@ -10,7 +10,7 @@ from rythmiq.contracts.keys import dispatch_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.local.store.server import make_bucket
 from rythmiq_cli.operator.key_rotation import Rotation
-from tests.contract.store_clients import Server, operator
+from tests.support.store_clients import Server, operator
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)
 

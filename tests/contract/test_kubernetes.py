@@ -34,9 +34,9 @@ from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order
 from rythmiq.services.reconcile import ReconcileTerms
 from rythmiq.settings.execution import ExecutorSettings, KubernetesSettings
-from tests.contract.executor_rigs import IMAGE, kubernetes_at, kubernetes_terms
-from tests.contract.kubernetes_stub import POWERLESS_TOKEN, VERSIONS, KubernetesStub, Plan
-from tests.integration.executor_run import new_order
+from tests.support.executor_rigs import IMAGE, kubernetes_at, kubernetes_terms
+from tests.support.executor_run import new_order
+from tests.support.kubernetes_stub import POWERLESS_TOKEN, VERSIONS, KubernetesStub, Plan
 
 TIMEOUT_S = 10.0
 MANIFESTS = Path(__file__).parents[2] / "infra" / "kubernetes"

@@ -6,7 +6,6 @@ import pytest
 
 from rythmiq.contracts.keys import InvalidKeyError
 from rythmiq.contracts.store_errors import AccessDeniedError, PreconditionFailedError
-from tests.contract.store_clients import Client, Upload
 from tests.contract.test_store import (  # noqa: F401  the suite runs here too, on this module's client
     test_a_missing_object_is_missing,
     test_a_second_put_replaces_the_first,
@@ -16,6 +15,7 @@ from tests.contract.test_store import (  # noqa: F401  the suite runs here too, 
     test_delete_may_be_repeated,
 )
 from tests.support.memory import FixedClock, MemoryStore
+from tests.support.store_clients import Client, Upload
 
 
 class MemoryClient:

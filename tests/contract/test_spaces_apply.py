@@ -15,7 +15,7 @@ from rythmiq_cli.doctor.bucket import bucket_findings
 from rythmiq_cli.doctor.store import StoreProbes
 from rythmiq_cli.local.store.server import make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
-from tests.contract.store_clients import AdapterClient, Server, operator
+from tests.support.store_clients import AdapterClient, Server, operator
 
 DATA = b"seventeen bytes!!"
 PAGE = "https://page.test"

@@ -15,7 +15,7 @@ import pytest
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key, raw_key
 from rythmiq.contracts.store_errors import AccessDeniedError, ObjectMissingError
 from rythmiq_cli.local.store.server import make_bucket
-from tests.contract.store_clients import AdapterClient, Client, Server, operator
+from tests.support.store_clients import AdapterClient, Client, Server, operator
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CORSRuleTypeDef

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from rythmiq.contracts.keys import raw_key
-from tests.contract.store_clients import TYPE, AdapterClient, Server
+from tests.support.store_clients import TYPE, AdapterClient, Server
 
 DATA = b"seventeen bytes!!"
 Probe = Callable[[Server, str], httpx.Response]

@@ -19,7 +19,7 @@ from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.server import local_store
 from tests.e2e.cloud_process import CloudProcess
 from tests.e2e.proxy import Proxy
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 LEASE_S, CREDITS = 4, 4
 

@@ -23,7 +23,7 @@ from rythmiq.contracts.receipt import Receipt
 from rythmiq_cli.exits import ExitCode
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess
 from tests.e2e.conftest import CREDITS, Cloud
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 MOST_S = 240
 

@@ -10,7 +10,7 @@ import httpx
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from tests.e2e.cloud_process import CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 JOB = {"portal": "college-generic", "slot": "signature"}
 

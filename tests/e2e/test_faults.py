@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.cloud_process import CloudProcess, descendants, processes, within
 from tests.e2e.conftest import Cloud
 from tests.e2e.proxy import Does, Exchange, Proxy
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 FILE = worker_uploads.blank(600)
 

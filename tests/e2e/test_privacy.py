@@ -17,7 +17,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import is_sealed, parse_header, seal
 from tests.e2e.cloud_process import CloudProcess, processes, within
 from tests.e2e.conftest import Cloud
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 CARD_WORDS = (b"GOVERNMENT", b"SPECIMEN", b"1111 2222")
 PLAIN = {

@@ -16,7 +16,7 @@ import pytest
 
 from rythmiq_cli.local.cloud_file import CloudFile
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, descendants, processes, within
-from tests.integration import worker_uploads
+from tests.support import worker_uploads
 
 GIVEN = {
     "EXECUTOR": "hold",

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.dockerfile import ROOT
-from tests.integration.launch_run import until
+from tests.support.launch_run import until
 
 WORDS = ("4fa85f64-5717-4562-b3fc-2c963f66afa6", "5fa85f64-5717-4562-b3fc-2c963f66afa6", "1")
 LAUNCHER = """

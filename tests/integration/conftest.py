@@ -6,12 +6,12 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq_cli.local.store.server import local_store
-from tests.integration import worker_uploads
-from tests.integration.database_fixtures import sql, untouched_database_url
-from tests.integration.hostile_store import HostileStore, hostile_store
-from tests.integration.webhook_receiver import Receiver, webhook_receiver
-from tests.integration.worker_run import Job
-from tests.postgres_fixture import database_url, fresh_database_url, postgres
+from tests.support import worker_uploads
+from tests.support.database_fixtures import sql, untouched_database_url
+from tests.support.hostile_store import HostileStore, hostile_store
+from tests.support.postgres_fixture import database_url, fresh_database_url, postgres
+from tests.support.webhook_receiver import Receiver, webhook_receiver
+from tests.support.worker_run import Job
 
 __all__ = ["database_url", "fresh_database_url", "postgres", "sql", "untouched_database_url"]
 

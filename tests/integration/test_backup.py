@@ -20,8 +20,8 @@ from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.local.postgres.binaries import find_binaries
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
-from tests.database_calls import Calls
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_calls import Calls
+from tests.support.postgres_fixture import PostgresForTests
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").partition("## Back-up")[2].partition("\n## ")[0]

@@ -12,7 +12,7 @@ from rythmiq_cli.local.functions.process import (
     FunctionProcess,
     FunctionTimeoutError,
 )
-from tests.integration.cloud_functions import ECHO, returning, write_function
+from tests.support.cloud_functions import ECHO, returning, write_function
 
 Write = Callable[[str], Path]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq_cli.local.functions.gateway import MAX_BODY_BYTES, GatewayServer
-from tests.integration.cloud_functions import Server, returning, within
+from tests.support.cloud_functions import Server, returning, within
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.cloud_functions import Server, process_state, within
+from tests.support.cloud_functions import Server, process_state, within
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
 

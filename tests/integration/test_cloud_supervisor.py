@@ -13,7 +13,7 @@ import pytest
 
 from rythmiq_cli.local.supervisor import Part, PartError, Supervisor
 from rythmiq_cli.local.tether import Tether
-from tests.integration.cloud_functions import process_state, within
+from tests.support.cloud_functions import process_state, within
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq_cli.local.tether import Tether
-from tests.integration.cloud_functions import process_state, within
+from tests.support.cloud_functions import process_state, within
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
 

@@ -18,7 +18,7 @@ from rythmiq_worker.conform import Conformed, Labels, check_with_advice, conform
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.search import find_faces
 from tests.samples.cutout import WHITE, before_wall
-from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
+from tests.support.people import astronaut_rgb, needs_networks, turned_about_face
 
 pytestmark = needs_networks
 Pixels = NDArray[np.uint8]

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.database_calls import WRAPPED_KEY, Calls, new_id
+from tests.support.database_calls import WRAPPED_KEY, Calls, new_id
 
 
 def test_the_first_call_grants_the_initial_credits_and_the_second_does_not(sql: Calls) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.database_calls import CAPACITY, Calls, call, failure, finish, new_id, new_job
-from tests.database_invariants import broken_invariants
+from tests.support.database_calls import CAPACITY, Calls, call, failure, finish, new_id, new_job
+from tests.support.database_invariants import broken_invariants
 
 Work = Callable[[psycopg.Connection[Any]], Any]
 ONE_AT_A_TIME = {**CAPACITY, "max_inflight": 1}

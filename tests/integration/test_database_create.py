@@ -6,7 +6,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from rythmiq.portals import load_portal
-from tests.database_calls import WRAPPED_KEY, Calls, new_id
+from tests.support.database_calls import WRAPPED_KEY, Calls, new_id
 
 
 def test_a_job_takes_id_key_and_media_type_from_its_upload_and_reserves_one_credit(sql: Calls) -> None:

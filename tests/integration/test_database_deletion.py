@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from rythmiq.contracts import keys
-from tests.database_calls import Calls, new_id
+from tests.support.database_calls import Calls, new_id
 
 PERSONAL = ("scan.jpg", "wrapped", "UPSCALED", "the picture")
 

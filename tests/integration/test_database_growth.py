@@ -5,8 +5,8 @@ At 2,000 and 20,000 jobs, so that it stays a test; `make bench` does the same at
 
 import pytest
 
-from tests.database_growth import CALLS, Touched, load, touched_by_calls
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_growth import CALLS, Touched, load, touched_by_calls
+from tests.support.postgres_fixture import PostgresForTests
 
 FEW, MANY = 2_000, 20_000
 

@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from tests.database_calls import Calls, new_id
+from tests.support.database_calls import Calls, new_id
 
 APPEND_ONLY: list[LiteralString] = ["credit_ledger", "cpu_usage"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.database_calls import START, Calls
+from tests.support.database_calls import START, Calls
 
 ERROR: dict[str, Any] = {
     "code": "EXECUTOR_LOST", "stage": "dispatch", "message": "an operator", "retryable": True, "detail": None,

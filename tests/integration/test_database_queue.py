@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.database_calls import Calls, new_id
+from tests.support.database_calls import Calls, new_id
 
 
 def fill(sql: Calls, places: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from rythmiq.ports.jobs import JobListRow, JobRow, OperatorJob
-from tests.database_calls import METRICS, Calls, new_id
+from tests.support.database_calls import METRICS, Calls, new_id
 
 NOTHING = {"status": None, "limit": 20, "before_at": None, "before_id": None}
 

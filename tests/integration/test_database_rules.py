@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.database_calls import PORTAL, Calls
+from tests.support.database_calls import PORTAL, Calls
 
 SLOT = (PORTAL["portal"], PORTAL["slot"])
 UPLOAD_FAILED = {"code": "UPLOAD_FAILED", "stage": "upload", "message": "no", "retryable": True, "detail": None}

@@ -6,9 +6,9 @@ from psycopg import sql
 
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator.migrations import bootstrap, database_dir, read_migrations
-from tests.database_calls import Calls
-from tests.database_catalog import catalog
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_calls import Calls
+from tests.support.database_catalog import catalog
+from tests.support.postgres_fixture import PostgresForTests
 
 
 def test_all_migrations_together_are_the_declared_schema(postgres: PostgresForTests) -> None:

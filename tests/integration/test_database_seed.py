@@ -8,7 +8,7 @@ from rythmiq.contracts.portal import Portal, SchemaDefinition
 from rythmiq.portals import all_portals, load_portal
 from rythmiq_cli.operator.migrations import database_dir
 from rythmiq_cli.operator.rule_book_seed import seed_sql, seeds_in
-from tests.database_calls import Calls
+from tests.support.database_calls import Calls
 
 SEEDS = [file.read_text(encoding="utf-8") for file in seeds_in(database_dir() / "migrations")]
 BOOK = {(portal.portal, slot.slot, portal.version): slot for portal in all_portals() for slot in portal.slots}

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.database_calls import METRICS, Calls, failure, finish, new_id
+from tests.support.database_calls import METRICS, Calls, failure, finish, new_id
 
 ERROR = {"code": "UPLOAD_FAILED", "stage": "upload", "message": "reset", "retryable": True, "detail": {"status": 500}}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rythmiq.contracts import keys
-from tests.database_calls import WRAPPED_KEY, Calls, finish, new_id
+from tests.support.database_calls import WRAPPED_KEY, Calls, finish, new_id
 
 PDF = {"portal": "aadhaar-update", "slot": "document-pdf"}
 OTHER_KEY = WRAPPED_KEY.replace("A", "C")

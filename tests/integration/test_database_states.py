@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from tests.database_calls import METRICS, Calls, calls_on_a_set_clock, new_id
-from tests.database_invariants import broken_invariants
+from tests.support.database_calls import METRICS, Calls, calls_on_a_set_clock, new_id
+from tests.support.database_invariants import broken_invariants
 
 MAX_INFLIGHT = 2
 
@@ -141,7 +141,7 @@ class Database(RuleBasedStateMachine):
 
     @invariant()
     def everything_adds_up(self) -> None:
-        """The sentences of tests/database_invariants.py."""
+        """The sentences of tests/support/database_invariants.py."""
         assert broken_invariants(self.sql.connection) == []
 
     @invariant()

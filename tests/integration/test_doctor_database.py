@@ -15,8 +15,8 @@ from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
-from tests.postgres_fixture import PostgresForTests
 from tests.rls.access_table import FUNCTIONS, RELATIONS
+from tests.support.postgres_fixture import PostgresForTests
 
 
 def found(url: str) -> dict[str, Finding]:

@@ -23,7 +23,7 @@ from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.server import local_store, make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
-from tests.contract.store_clients import operator
+from tests.support.store_clients import operator
 
 PAGE = "https://page.test"
 

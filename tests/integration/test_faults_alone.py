@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.fault_ends import GONE_S, check, clear_up, masters_without_a_document
-from tests.integration.fault_parts import Launch, killed
-from tests.integration.fault_world import DOWN, World, set_clock
-from tests.integration.service_rig import LEASE_S, User
-from tests.postgres_fixture import PostgresForTests
+from tests.support.fault_ends import GONE_S, check, clear_up, masters_without_a_document
+from tests.support.fault_parts import Launch, killed
+from tests.support.fault_world import DOWN, World, set_clock
 from tests.support.memory import Fault
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.service_rig import LEASE_S, User
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.database_invariants import broken_invariants
-from tests.integration.fault_ends import check
-from tests.integration.fault_world import World, set_clock
-from tests.integration.service_rig import User
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_invariants import broken_invariants
+from tests.support.fault_ends import check
+from tests.support.fault_world import World, set_clock
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.service_rig import User
 
 SUBMITS, DROPPED = 1_000, 0.2
 DELIVERED_JOBS, DELIVERIES = 100, 5_000

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.integration.fault_ends import check
-from tests.integration.fault_parts import killed
-from tests.integration.fault_world import DOWN, World, set_clock
-from tests.integration.service_rig import User
-from tests.postgres_fixture import PostgresForTests
+from tests.support.fault_ends import check
+from tests.support.fault_parts import killed
+from tests.support.fault_world import DOWN, World, set_clock
 from tests.support.memory import Fault
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.service_rig import User
 
 SEEDS = range(4)
 RUNS_A_SEED, LONG_RUNS_A_SEED = 50, 500

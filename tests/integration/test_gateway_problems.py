@@ -11,10 +11,10 @@ from rythmiq.contracts.problems import PROBLEMS, ProblemCode
 from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.gateway.routes import account
-from tests.integration.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins
-from tests.integration.service_rig import Rig, User, rig, service_database, user
+from tests.support.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins
 from tests.support.memory import Fault
-from tests.web_calls import JSON, Seen, ask
+from tests.support.service_rig import Rig, User, rig, service_database, user
+from tests.support.web_calls import JSON, Seen, ask
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.webhook import derive_token
-from tests.integration.gateway_doors import (
+from tests.support.gateway_doors import (
     AS_LAUNCHER,
     AS_OPERATOR,
     PAGE,
@@ -19,8 +19,8 @@ from tests.integration.gateway_doors import (
     as_user,
     token_of,
 )
-from tests.integration.service_rig import BASE_URL, SECRET, Rig, User, rig, service_database, user
-from tests.web_calls import Seen
+from tests.support.service_rig import BASE_URL, SECRET, Rig, User, rig, service_database, user
+from tests.support.web_calls import Seen
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -27,7 +27,7 @@ from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings
 from rythmiq.wiring import public
 from rythmiq.wiring.outside import executor_of
-from tests.web_calls import Seen, ask
+from tests.support.web_calls import Seen, ask
 
 SECRET = "0123456789abcdef0123456789abcdef"
 ISSUER = "http://auth.test/auth/v1"

@@ -9,8 +9,8 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.result import Failure
 from tests.data.hostile_corpus import OPENS, Hostile, Kind, corpus
-from tests.integration.worker_forks import Forks, forks
-from tests.integration.worker_run import Job
+from tests.support.worker_forks import Forks, forks
+from tests.support.worker_run import Job
 
 MAX_CPU_S = 60
 MAX_WALL_S = 180  # so much more, because others may be at work on the machine

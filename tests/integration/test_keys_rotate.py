@@ -18,7 +18,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
 from rythmiq_cli.app import app
 from rythmiq_cli.local.store.server import local_store
-from tests.database_calls import Calls
+from tests.support.database_calls import Calls
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)
 BEFORE, DURING, AFTER = KeyRing.parse(OLD), KeyRing.parse(f"{NEW},{OLD}"), KeyRing.parse(NEW)

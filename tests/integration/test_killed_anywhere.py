@@ -17,15 +17,15 @@ from rythmiq.contracts.keys import result_key
 from rythmiq.contracts.result import Success
 from rythmiq.contracts.store_errors import ObjectMissingError
 from rythmiq.contracts.webhook import WebhookBody
-from tests.integration.fault_ends import check
-from tests.integration.fault_parts import killed
-from tests.integration.fault_world import World, set_clock
-from tests.integration.launch_run import TIMEOUT_S, WEBHOOK_SECRET, Order, other_attempt
-from tests.integration.service_rig import User
-from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
-from tests.integration.worker_uploads import blank
-from tests.postgres_fixture import PostgresForTests
+from tests.support.fault_ends import check
+from tests.support.fault_parts import killed
+from tests.support.fault_world import World, set_clock
+from tests.support.launch_run import TIMEOUT_S, WEBHOOK_SECRET, Order, other_attempt
+from tests.support.postgres_fixture import PostgresForTests
+from tests.support.service_rig import User
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
+from tests.support.worker_uploads import blank
 
 # point: whether the result object stands afterwards, how many webhooks were sent
 LAUNCHER = {

@@ -13,10 +13,10 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header
-from tests.integration.launch_run import KEYS, RING, WEBHOOK_SECRET, Order, is_alive, until
-from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import ROOT, WORKER_PYTHON, Job, environ_for
-from tests.integration.worker_uploads import blank
+from tests.support.launch_run import KEYS, RING, WEBHOOK_SECRET, Order, is_alive, until
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_run import ROOT, WORKER_PYTHON, Job, environ_for
+from tests.support.worker_uploads import blank
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq_cli.local.http_server import Environ, StartResponse
 from rythmiq_cli.local.store.server import LocalStore, local_store
-from tests.integration.launch_run import Order, is_alive, until
-from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import Job
-from tests.integration.worker_uploads import blank
+from tests.support.launch_run import Order, is_alive, until
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_run import Job
+from tests.support.worker_uploads import blank
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import result_key
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order as Ordered
-from tests.integration.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
-from tests.integration.launch_run import KEYS, WEBHOOK_SECRET, Order, is_alive, until
-from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import FAULTS, Job, environ_for
-from tests.integration.worker_uploads import blank
+from tests.support.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
+from tests.support.launch_run import KEYS, WEBHOOK_SECRET, Order, is_alive, until
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_run import FAULTS, Job, environ_for
+from tests.support.worker_uploads import blank
 
 
 @pytest.fixture

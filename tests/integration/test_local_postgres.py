@@ -25,7 +25,7 @@ from rythmiq_cli.local.postgres.server import (
     PostgresError,
     local_postgres,
 )
-from tests.postgres_fixture import PostgresForTests
+from tests.support.postgres_fixture import PostgresForTests
 
 SYSTEM = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 AVAILABLE = [None, *(place for place in SYSTEM if int(place.parent.name) >= 15)]

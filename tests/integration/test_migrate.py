@@ -17,7 +17,7 @@ from rythmiq.portals import all_portals
 from rythmiq_cli.app import app
 from rythmiq_cli.operator import migrations
 from rythmiq_cli.operator.migrations import Migration, MigrationError
-from tests.postgres_fixture import PostgresForTests
+from tests.support.postgres_fixture import PostgresForTests
 
 ROOT = Path(__file__).parents[2]
 

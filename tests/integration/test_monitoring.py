@@ -8,7 +8,7 @@ import pytest
 
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.gateway.prometheus import render
-from tests.database_calls import Calls
+from tests.support.database_calls import Calls
 
 ROOT = Path(__file__).parents[2] / "infra" / "monitoring"
 RULES = (ROOT / "alerts.yml").read_text(encoding="utf-8")

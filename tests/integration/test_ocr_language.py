@@ -15,8 +15,8 @@ from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context
 from rythmiq_worker.stages.ocr import language_of
 from tests.data.turned_pages import bilingual, hindi, one_line
-from tests.integration.worker_run import Job
-from tests.tessdata import needs_hindi
+from tests.support.tessdata import needs_hindi
+from tests.support.worker_run import Job
 
 SETTINGS = WorkerSettings.model_validate(
     {

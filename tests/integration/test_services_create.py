@@ -15,8 +15,8 @@ from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import JobCreated
 from rythmiq_worker.launcher.dispatch import payload_of
-from tests.integration.service_rig import Rig, User, at_once, rig, service_database, user
 from tests.support.memory import Fault
+from tests.support.service_rig import Rig, User, at_once, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -9,7 +9,7 @@ from rythmiq.contracts.api.uploads import UploadAnswer
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import Payload
 from rythmiq_worker.launcher.dispatch import DispatchRefusedError, Launch, opened, payload_of
-from tests.integration.service_rig import LEASE_S, Rig, User, rig, service_database, user
+from tests.support.service_rig import LEASE_S, Rig, User, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -13,8 +13,8 @@ from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.executor import Order
 from rythmiq.ports.jobs import StartedJob
 from rythmiq.services.reconcile import TickReport
-from tests.integration.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
 from tests.support.memory import Fault
+from tests.support.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 

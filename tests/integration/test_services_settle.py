@@ -16,7 +16,8 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import StartedJob
-from tests.integration.service_rig import (
+from tests.support.memory import Fault
+from tests.support.service_rig import (
     BEFORE,
     DOCUMENT,
     LEASE_S,
@@ -31,7 +32,6 @@ from tests.integration.service_rig import (
     service_database,
     user,
 )
-from tests.support.memory import Fault
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -10,7 +10,7 @@ from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.services.uploads import Uploads, UploadTerms
-from tests.integration.service_rig import PHOTO, Rig, User, rig, service_database, user
+from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user
 
 if TYPE_CHECKING:
     from tests.support.memory import SignedPlace

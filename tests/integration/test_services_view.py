@@ -12,8 +12,8 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.ports.database import Capacity
 from rythmiq.services.jobs import Viewed
-from tests.integration.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
 from tests.support.memory import Fault
+from tests.support.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 

@@ -1,6 +1,6 @@
 """The walk of one job through the use cases: upload, job, dispatch, webhook, ZIP, download, erasure."""
 
-from tests.integration.service_rig import DOCUMENT, TEXT, Rig, User, rig, service_database, user
+from tests.support.service_rig import DOCUMENT, TEXT, Rig, User, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
 

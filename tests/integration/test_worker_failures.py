@@ -14,7 +14,7 @@ from PIL import Image
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode
-from tests.integration.hostile_store import (
+from tests.support.hostile_store import (
     Behaviour,
     HostileStore,
     answers,
@@ -24,8 +24,8 @@ from tests.integration.hostile_store import (
     says,
     stalls,
 )
-from tests.integration.worker_run import ROOT, WORKER_PYTHON, Done, Job, environ_for, run
-from tests.integration.worker_uploads import blank, card, encoded, noise
+from tests.support.worker_run import ROOT, WORKER_PYTHON, Done, Job, environ_for, run
+from tests.support.worker_uploads import blank, card, encoded, noise
 
 STRANGER = "99999999-9999-4999-8999-999999999999"
 OTHER_KEY = bytes(32)

@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from tests.integration.worker_run import ORIGINAL, Job, environ_for, run
-from tests.integration.worker_uploads import blank, encoded
+from tests.support.worker_run import ORIGINAL, Job, environ_for, run
+from tests.support.worker_uploads import blank, encoded
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 import re
 
 from rythmiq.adapters.spaces import SpacesStore
-from tests.integration.worker_run import Done, Job, environ_for, run
-from tests.integration.worker_uploads import blank
+from tests.support.worker_run import Done, Job, environ_for, run
+from tests.support.worker_uploads import blank
 
 HEAVY = {
     "boto3",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import worker_uploads
-from tests.integration.worker_run import Job
 from tests.paddle import models
+from tests.support import worker_uploads
+from tests.support.worker_run import Job
 
 pytestmark = pytest.mark.image
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode
 from rythmiq.contracts.keys import raw_key
-from tests.integration.worker_run import DATA_KEY, UPLOADED_AT, Job
+from tests.support.worker_run import DATA_KEY, UPLOADED_AT, Job
 
 OTHER_KEY = bytes(range(32, 64))
 RULES = {"kind": "document", "ocr": "off", "output_format": "pdf", "max_kb": 300, "enhance": "off"}

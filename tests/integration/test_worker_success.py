@@ -10,8 +10,8 @@ from PIL import Image
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.payload import PAYLOAD_VERSION
 from rythmiq.crypto.rqe1 import is_sealed, parse_header
-from tests.integration.worker_run import FLAT, KID, ORIGINAL, STAGES, WRAPPED_KEY, Job
-from tests.integration.worker_uploads import TEXT, encoded
+from tests.support.worker_run import FLAT, KID, ORIGINAL, STAGES, WRAPPED_KEY, Job
+from tests.support.worker_uploads import TEXT, encoded
 
 PHOTO = {"kind": "photo", "ocr": "off", "target_width": 350, "target_height": 450, "max_kb": 50, "target_dpi": 200}
 PAGES = {"kind": "document", "ocr": "off", "output_format": "pdf", "max_kb": 300}

@@ -9,8 +9,8 @@ from psycopg import sql
 
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
-from tests.database_calls import Calls
-from tests.postgres_fixture import PostgresForTests, database_url, postgres
+from tests.support.database_calls import Calls
+from tests.support.postgres_fixture import PostgresForTests, database_url, postgres
 
 __all__ = ["database_url", "postgres"]
 

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.database_calls import new_id
 from tests.rls.access_table import (
     FUNCTIONS,
     HIDDEN_COLUMNS,
@@ -20,6 +19,7 @@ from tests.rls.access_table import (
     VERBS,
 )
 from tests.rls.conftest import People
+from tests.support.database_calls import new_id
 
 API_ROLES = ("anon", "authenticated", "service_role")
 

@@ -17,8 +17,8 @@ from rythmiq.client import (
     UnreachableError,
     WaitTimeoutError,
 )
-from tests.unit.client_both import Both, opened_clients
-from tests.unit.client_stub import Stub, running_stub
+from tests.support.client_both import Both, opened_clients
+from tests.support.client_stub import Stub, running_stub
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from rythmiq.client import (
     UnreachableError,
 )
 from rythmiq.crypto.rqe1 import is_sealed
-from tests.unit.client_both import Both, opened_clients
-from tests.unit.client_stub import Stub, running_stub
+from tests.support.client_both import Both, opened_clients
+from tests.support.client_stub import Stub, running_stub
 
 CONTENT = b"\xff\xd8 a photo of a person"
 

@@ -15,7 +15,7 @@ from rythmiq_worker.ink.find import MARGIN
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
-from tests.unit.uploads import context, difference, encode, portrait
+from tests.support.uploads import context, difference, encode, portrait
 
 INK = (28, 36, 110)
 PAPER = (226, 220, 206)

@@ -11,7 +11,7 @@ from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.enhance import enhance
 from tests.data.desks import SLATE, bent, desk, laid, photographed, printed
-from tests.unit.uploads import context, difference
+from tests.support.uploads import context, difference
 
 CORNERS = [(0.15, 0.2), (0.8, 0.12), (0.88, 0.85), (0.1, 0.8)]
 WHOLE = [[0, 0], [1, 0], [1, 1], [0, 1]]

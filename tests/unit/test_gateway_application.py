@@ -20,7 +20,7 @@ from rythmiq.gateway.response import Response
 from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
 from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorUnclearError
-from tests.web_calls import JSON, Seen, ask, web_event
+from tests.support.web_calls import JSON, Seen, ask, web_event
 
 JOB = "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 GOOD = {"authorization": "good", **JSON}

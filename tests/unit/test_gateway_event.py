@@ -12,7 +12,7 @@ from rythmiq.contracts.problems import ProblemError
 from rythmiq.gateway.event import MAX_RESULT_BYTES, UnsendableError, read_event, write_answer
 from rythmiq.gateway.request import MAX_BODY_BYTES
 from rythmiq.gateway.response import Response
-from tests.web_calls import web_event
+from tests.support.web_calls import web_event
 
 
 def test_a_request_is_what_was_sent() -> None:

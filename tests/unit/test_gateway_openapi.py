@@ -14,7 +14,7 @@ from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.routing import Operation
 from rythmiq.portals import all_portals
 from rythmiq.portals.book import portal_document, portals_document
-from tests.json_schema import SchemaMismatchError, check
+from tests.support.json_schema import SchemaMismatchError, check
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = document()

@@ -37,7 +37,7 @@ from tests.data.ink_pictures import (
     thumb,
     written,
 )
-from tests.unit.uploads import context, difference, portrait
+from tests.support.uploads import context, difference, portrait
 
 INK_CODES = frozenset(
     {WarningCode.NO_INK, WarningCode.SEVERAL_LINES, WarningCode.PRINTED_TEXT, WarningCode.INK_TOUCHES_EDGE}

@@ -26,7 +26,7 @@ from rythmiq_worker.engines.scripts import (
     stretches,
 )
 from rythmiq_worker.engines.tesseract import Tesseract, Word, apart, folder_of, tidy
-from tests.tessdata import needs_hindi
+from tests.support.tessdata import needs_hindi
 
 HEIGHT_PX, WIDTH_PX = 48, 480
 ASPECT = WIDTH_PX / HEIGHT_PX

@@ -13,7 +13,7 @@ from PIL import Image
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq_worker.decode.pdf import MAX_DPI, MIN_DPI, open_pdf
 from rythmiq_worker.decode.raster import JpegSource
-from tests.unit.uploads import MAX_PIXELS, as_pdf, difference, encode, exif, page_of, pages_of, portrait
+from tests.support.uploads import MAX_PIXELS, as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
 SCAN = encode(portrait(300, 400), "JPEG", quality=90)
 A4_PT = (595.0, 842.0)

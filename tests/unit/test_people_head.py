@@ -9,7 +9,7 @@ from rythmiq_worker.people.face import CHIN, FOREHEAD, Face
 from rythmiq_worker.people.head import head_of
 from rythmiq_worker.people.mask import person_mask
 from rythmiq_worker.people.search import find_faces
-from tests.unit.people import astronaut_rgb, turned_about_face
+from tests.support.people import astronaut_rgb, turned_about_face
 
 BLANK = np.zeros((400, 400, 3), np.uint8)
 

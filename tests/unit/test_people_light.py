@@ -13,7 +13,7 @@ from rythmiq_worker.people.light import EYE_WHITE, SHINE, UNEVEN, FaceLight, fac
 from rythmiq_worker.people.mask import person_mask
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.sharpness import EDGE_WIDTH_PX, SMEAR, Sharpness, face_sharpness
-from tests.unit.people import astronaut_rgb, needs_networks
+from tests.support.people import astronaut_rgb, needs_networks
 
 Pixels = NDArray[np.uint8]
 

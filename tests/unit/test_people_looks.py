@@ -22,7 +22,7 @@ from rythmiq_worker.people.looks import (
     look_of,
 )
 from rythmiq_worker.people.search import find_faces
-from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
+from tests.support.people import astronaut_rgb, needs_networks, turned_about_face
 
 Pixels = NDArray[np.uint8]
 _STRAIGHT = Look(0.0, 0.0, 0.0, eyes_open=0.5, mouth_open=0.0, dark_glasses=0.0, chroma=20.0)

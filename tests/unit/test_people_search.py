@@ -13,7 +13,7 @@ from rythmiq_worker.people.face import LEAST_SCORE, Face
 from rythmiq_worker.people.search import find_faces, read_mesh
 from tests.data.pages import PagePhoto, page_photos
 from tests.data.portraits import ASTRONAUT_FACE, Sample, portraits
-from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
+from tests.support.people import astronaut_rgb, needs_networks, turned_about_face
 
 pytestmark = needs_networks
 FRONTAL = [sample for sample in portraits() if sample.frontal]

@@ -11,7 +11,7 @@ from rythmiq_worker.people.mask import person_mask
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.whiten import white_background
 from tests.samples.cutout import before_wall
-from tests.unit.people import astronaut_rgb, needs_networks
+from tests.support.people import astronaut_rgb, needs_networks
 
 Pixels = NDArray[np.uint8]
 Wall = tuple[int, int, int]

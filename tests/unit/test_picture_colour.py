@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from rythmiq_worker.decode.colour import is_srgb
-from tests.unit.uploads import (
+from tests.support.uploads import (
     DISPLAY_P3_PRIMARIES,
     SRGB_PRIMARIES,
     difference,

@@ -18,7 +18,7 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq_worker.decode import raster as raster_in
 from rythmiq_worker.decode.jpeg_scan import MAX_SCANS
 from rythmiq_worker.decode.undecodable import decoder_door
-from tests.unit.uploads import as_pdf, encode, page_of, pages_of, portrait
+from tests.support.uploads import as_pdf, encode, page_of, pages_of, portrait
 
 SMALL = portrait(96, 80)
 HEIF = Path(__file__).parent / "heif"

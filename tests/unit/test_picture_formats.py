@@ -9,7 +9,7 @@ from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.picture import GLANCE_PX, Picture, sniff
-from tests.unit.uploads import as_pdf, difference, encode, exif, page_of, pages_of, portrait
+from tests.support.uploads import as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
 HEIF = Path(__file__).parent / "heif"
 SMALL = portrait(120, 90)

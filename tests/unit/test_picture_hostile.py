@@ -4,7 +4,7 @@ import pytest
 
 from rythmiq.contracts.errors import ErrorCode, JobError
 from tests.data.hostile import OPENS, Upload, upload, uploads, upright
-from tests.unit.uploads import difference, pages_of
+from tests.support.uploads import difference, pages_of
 
 
 @pytest.mark.parametrize("odd", uploads(), ids=lambda odd: odd.name)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rythmiq_worker.decode.jpeg_scan import first_rows, read_header, without_metadata
-from tests.unit.uploads import (
+from tests.support.uploads import (
     DISPLAY_P3_PRIMARIES,
     SRGB_PRIMARIES,
     encode,

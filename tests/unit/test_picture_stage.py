@@ -9,7 +9,7 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.decode import decode
-from tests.unit.uploads import as_pdf, context, encode, portrait
+from tests.support.uploads import as_pdf, context, encode, portrait
 
 SMALL = portrait(60, 40)
 THREE_PAGES = as_pdf(*[encode(SMALL, "JPEG")] * 3)

@@ -14,7 +14,7 @@ from rythmiq_worker.conform.placing import LEVEL_FROM_DEG, Placed, place
 from rythmiq_worker.conform.subject import portrait_of, wish_of
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.portrait import Portrait, Wish, read_portrait
-from tests.unit.people import astronaut_rgb, needs_networks, turned_about_face
+from tests.support.people import astronaut_rgb, needs_networks, turned_about_face
 
 pytestmark = needs_networks
 RULES: dict[str, Any] = {"kind": "photo", "target_width": 413, "target_height": 531, "face_ratio": [0.7, 0.8]}

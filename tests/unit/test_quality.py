@@ -22,7 +22,7 @@ from rythmiq_worker.people.portrait import Rgb
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
 from tests.data.faces import face_at
-from tests.unit.uploads import context, encode, exif, portrait
+from tests.support.uploads import context, encode, exif, portrait
 
 Spoil = Callable[[Image.Image], Image.Image]
 LINE = "statement of marks obtained in the examination held in march"

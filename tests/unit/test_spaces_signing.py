@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import rythmiq.adapters.spaces
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig, content_disposition
 from rythmiq.contracts.keys import InvalidKeyError, output_key, raw_key
-from tests.contract.store_clients import AdapterClient, Boto3Client
+from tests.support.store_clients import AdapterClient, Boto3Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ are, and go as `Authorization` too. Supabase refuses a secret key from what call
 
 A request that may have arrived is sent again only when it reads.
 
-Tried against `tests/contract/supabase_stub.py`, on the same Postgres. What rests on PostgREST's and Supabase's
+Tried against `tests/support/supabase_stub.py`, on the same Postgres. What rests on PostgREST's and Supabase's
 documentation alone: the error bodies and statuses, `null` as the answer of a function that gives SQL's null, a STABLE
 function's read-only transaction, the gateway's answer to a wrong `apikey`, that new keys work without `Authorization`,
 and that the schema cache learns of new functions by `notify pgrst`, which `rythmiq migrate` sends.

@@ -1,6 +1,6 @@
 """Camber: the service of the hand-off's interface, the transport under it, and the executor over it.
 
-Verified against a fake that was built from other people's live runs (`tests/contract/fake_camber.py`), not against
+Verified against a fake that was built from other people's live runs (`tests/support/fake_camber.py`), not against
 Camber. `rythmiq camber doctor` is how the holder of a key verifies the rest; `wire.py` holds every name that it may
 find different.
 

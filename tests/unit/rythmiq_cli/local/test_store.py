@@ -22,7 +22,7 @@ from rythmiq.contracts.keys import output_key, raw_key
 from rythmiq.contracts.store_errors import AccessDeniedError
 from rythmiq_cli.local.store.guard import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.store.server import local_store
-from tests.contract.store_clients import operator
+from tests.support.store_clients import operator
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CORSRuleTypeDef

@@ -21,7 +21,7 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.executor import Order
-from tests.integration.fault_parts import (
+from tests.support.fault_parts import (
     CLOCK,
     FaultyExecutor,
     FaultyTransport,
@@ -31,7 +31,7 @@ from tests.integration.fault_parts import (
     Launch,
     WorldClock,
 )
-from tests.integration.service_rig import LEASE_S, Rig, User
+from tests.support.service_rig import LEASE_S, Rig, User
 
 DOWN = StoreUnavailableError("the server answered 503")
 WEBHOOK_TRIES = 4

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.integration.worker_run import ROOT, Done, Job, environ_for, held_to_the_contract
+from tests.support.worker_run import ROOT, Done, Job, environ_for, held_to_the_contract
 
 # What a worker may take at all, so that one that runs wild ends alone; what it should take is the test's to say.
 _ADDRESS_SPACE_BYTES = 6 * 2**30

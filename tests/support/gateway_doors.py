@@ -15,9 +15,9 @@ from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals,
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 from rythmiq.services.rule_book import list_portals, show_portal
 from rythmiq.services.webhooks import WebhookAuth
-from tests.integration.service_rig import BASE_URL, SECRET, Rig, User
-from tests.json_schema import check
-from tests.web_calls import Function, Seen, ask
+from tests.support.json_schema import check
+from tests.support.service_rig import BASE_URL, SECRET, Rig, User
+from tests.support.web_calls import Function, Seen, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

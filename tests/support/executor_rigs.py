@@ -10,10 +10,10 @@ from rythmiq.adapters.camber.wire import JobTerms, Wire
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
 from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import Executor, Order
-from tests.contract.fake_camber import KEY, PATH, FakeCamber
-from tests.contract.fake_runs import FakeRuns
-from tests.contract.kubernetes_stub import TOKEN
-from tests.integration.executor_run import RunningExecutor
+from tests.support.executor_run import RunningExecutor
+from tests.support.fake_camber import KEY, PATH, FakeCamber
+from tests.support.fake_runs import FakeRuns
+from tests.support.kubernetes_stub import TOKEN
 from tests.support.memory import MemoryExecutor
 
 NOBODY = "http://127.0.0.1:9"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.database_calls import Calls, calls_on_a_set_clock
-from tests.postgres_fixture import PostgresForTests
+from tests.support.database_calls import Calls, calls_on_a_set_clock
+from tests.support.postgres_fixture import PostgresForTests
 
 
 @pytest.fixture(scope="session")

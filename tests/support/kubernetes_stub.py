@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
 
-from tests.contract.fake_runs import FakeRun, FakeRuns
+from tests.support.fake_runs import FakeRun, FakeRuns
 
 TOKEN, POWERLESS_TOKEN, NAMESPACE = "the-token", "a-token-without-rights", "rythmiq"
 VERSIONS = ("1.30", "1.37")

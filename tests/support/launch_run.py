@@ -24,8 +24,8 @@ from rythmiq.contracts.result import Failure, Success
 from rythmiq.contracts.webhook import WebhookBody, derive_token
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import seal
-from tests.integration.webhook_receiver import Receiver
-from tests.integration.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
 
 KEYS = KeyRing.new_entry(3)
 RING = KeyRing.parse(KEYS)

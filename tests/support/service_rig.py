@@ -50,8 +50,8 @@ from rythmiq.services.reconcile import Reconciler, ReconcileTerms
 from rythmiq.services.settle import Settlement
 from rythmiq.services.uploads import Uploads, UploadTerms
 from rythmiq.services.webhooks import Webhooks
-from tests.postgres_fixture import PostgresForTests
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
+from tests.support.postgres_fixture import PostgresForTests
 
 BASE_URL = "https://api.test"
 SECRET = "a webhook secret of a test"

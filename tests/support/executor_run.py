@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import ExecutorState, Order
-from tests.integration.launch_run import until
-from tests.integration.worker_run import FAULTS, ROOT
+from tests.support.launch_run import until
+from tests.support.worker_run import FAULTS, ROOT
 
 TIMEOUT_S = 10.0
 

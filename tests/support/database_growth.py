@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from tests.database_calls import METRICS, call_statement, failure, finish, new_job
+from tests.support.database_calls import METRICS, call_statement, failure, finish, new_job
 
 USER = "11111111-1111-4111-8111-111111111111"
 _LOAD = Path(__file__).with_name("database_load.sql").read_text(encoding="utf-8")

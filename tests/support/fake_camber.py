@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from tests.contract.fake_runs import FakeRun, FakeRuns
+from tests.support.fake_runs import FakeRun, FakeRuns
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 BASE = "/api/cli"

@@ -20,7 +20,7 @@ from rythmiq.ports.database import Caller, Capacity, Finish, NewJob
 from rythmiq.ports.errors import DatabaseFaultError
 from rythmiq.ports.jobs import SettlementClaim
 from rythmiq.ports.rows import Upload
-from tests.contract.supabase_stub import Key, SupabaseStub, supabase_stub
+from tests.support.supabase_stub import Key, SupabaseStub, supabase_stub
 
 Way = Literal["postgres", "supabase with legacy keys", "supabase with new keys"]
 WAYS: tuple[Way, ...] = ("postgres", "supabase with legacy keys", "supabase with new keys")

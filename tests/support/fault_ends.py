@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from rythmiq.contracts.keys import MasterKey, RawKey, parse_key
-from tests.database_invariants import broken_invariants
-from tests.integration.fault_world import World
+from tests.support.database_invariants import broken_invariants
+from tests.support.fault_world import World
 
 GONE_S = 3_700
 """After this a tick removes what an attempt that never settled has left, and after as much again once more."""
