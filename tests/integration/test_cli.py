@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pypdfium2
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from rythmiq.contracts.receipt import Receipt
 from rythmiq_cli.exits import ExitCode
@@ -55,6 +56,19 @@ def test_conform_says_everything_in_one_json_document(photo: Path, tmp_path: Pat
     assert Receipt.model_validate(document["receipt"]).conforms
     assert sorted(document["files"]) == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert document["warnings"] == []
+
+
+def test_a_pdf_can_be_searched_where_the_rules_allow_it(tmp_path: Path) -> None:
+    page = Image.new("RGB", (700, 300), "white")
+    ImageDraw.Draw(page).text((60, 100), "Roll number 2231", font=ImageFont.load_default(40), fill="black")
+    page.save(tmp_path / "page.png")
+    rules = {"kind": "document", "formats": ["pdf"], "text_layer": "allowed", "filename_pattern": "page"}
+    (tmp_path / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
+    output = tmp_path / "out"
+    done = run("conform", tmp_path / "page.png", "--schema", tmp_path / "rules.json", "-o", output, "--text-layer")
+    assert done.returncode == ExitCode.OK, done.stderr
+    with pypdfium2.PdfDocument(output / "page.pdf") as document:
+        assert document[0].get_textpage().get_text_range() == "Roll number 2231"
 
 
 def test_several_files_are_the_pages_of_one_pdf(tmp_path: Path) -> None:

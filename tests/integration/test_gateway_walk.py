@@ -110,9 +110,10 @@ def test_an_equal_request_finds_the_same_job_and_another_one_does_not(doors: Doo
 
 def test_an_option_that_the_slot_does_not_allow_is_a_wrong_field(doors: Doors, rig: Rig, user: User) -> None:
     caption = {"name": "Asha Rao", "date": "2026-11-28"}
-    seen = create(doors, rig, user, slot="signature", options={"background": "white", "caption": caption})
+    options = {"background": "white", "caption": caption, "text_layer": True}
+    seen = create(doors, rig, user, slot="signature", options=options)
     assert (seen.status, seen.code) == (422, "INVALID_FIELD")
-    assert seen.wrong_fields == {"/options/background": "NOT_ALLOWED", "/options/caption": "NOT_ALLOWED"}
+    assert seen.wrong_fields == {f"/options/{name}": "NOT_ALLOWED" for name in options}
     assert "Asha" not in str(seen.body)
 
 

@@ -80,7 +80,7 @@ def test_an_option_that_the_slot_does_not_allow_is_refused_with_the_reason(rig: 
 def test_the_options_that_a_slot_allows_reach_the_worker_with_the_version_that_it_must_know(
     rig: Rig, user: User
 ) -> None:
-    slot = slot_with(rig, background_edit="allowed", caption="allowed")
+    slot = slot_with(rig, background_edit="allowed", caption="allowed", text_layer="allowed")
     options = {"background": "white", "caption": CAPTION, "face": {"x": 0.25, "y": 0.5}, "rotate": 0}
     dispatch = rig.dispatch_of(rig.order(rig.create(user, options=options, **slot).job_id))
     assert (dispatch.v, dispatch.options) == (2, options)

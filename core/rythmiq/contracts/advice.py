@@ -188,6 +188,13 @@ class WarningCode(StrEnum):
             )
         },
     )
+    TEXT_LAYER_DROPPED = (
+        "TEXT_LAYER_DROPPED",
+        (
+            "The PDF has no text that can be searched, because the portal's limit has no room for its {bytes} bytes; "
+            "send fewer pages."
+        ),
+    )
     SCRIPT_NOT_READ = (
         "SCRIPT_NOT_READ",
         "The page has text in {script} script, which this service does not read; its operator can install {install}.",

@@ -84,11 +84,12 @@ def payload_version(
 
 def refused_options(options: "Options", rules: SchemaDefinition) -> tuple[str, ...]:
     """The names of the options that a slot's rules do not allow: two are for photos, a text layer is for a PDF."""
-    photo = rules.kind in {"photo", "auto"}
+    photo, document = rules.kind in {"photo", "auto"}, rules.kind in {"document", "auto"}
+    searchable = document and rules.output_format == "pdf" and rules.text_layer == "allowed"
     wanted = {
         "background": options.background is not None and not (photo and rules.background_edit == "allowed"),
         "caption": options.caption is not None and not (photo and rules.caption != "none"),
-        "text_layer": options.text_layer is True,  # no PDF of ours has one yet, whatever a slot allows
+        "text_layer": options.text_layer is True and not searchable,
     }
     return tuple(name for name, refused in wanted.items() if refused)
 

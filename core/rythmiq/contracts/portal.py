@@ -148,7 +148,7 @@ class SchemaDefinition(BaseModel):
     )
     text_layer: Literal["forbidden", "allowed"] = Field(
         default="forbidden",
-        description="whether `options.text_layer` may put text that can be searched into the PDF; not made yet",
+        description="whether `options.text_layer` may put invisible text into the PDF, so that it can be searched",
     )
     color: Literal["rgb", "gray", "bw"] = "rgb"
     fit: Literal["cover", "contain"] | None = Field(default=None, description="default: cover for a photo")

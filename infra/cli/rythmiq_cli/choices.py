@@ -54,7 +54,8 @@ PageText = Annotated[
     typer.Option("--page", help="whole: the picture is the page. Repeated, page by page; - where it is to be found."),
 ]
 TextLayer = Annotated[
-    bool, typer.Option("--text-layer", help="Text that can be searched in the PDF: not made yet, and refused.")
+    bool,
+    typer.Option("--text-layer", help="Put the text that is read into the PDF, unseen, where the portal allows it."),
 ]
 _RULES = {"background": "background_edit", "caption": "caption", "text_layer": "text_layer"}
 _FLAGS = {"background": "--background", "caption": "--caption-name", "text_layer": "--text-layer"}

@@ -62,6 +62,7 @@ class Frame:
         operations: what was done to the pixels, for the receipt.
         ink: what the first page of a signature or thumb shows, on the upload; None for other kinds.
         lines: OCR's text lines in reading order; None when no text was looked for.
+        page_lines: the same lines page by page, as far as pages were read.
         sights: how much of each page's text OCR has read; None for a page that was not read in time. Empty when no text
             was looked for.
         document: SCHEMA's conformed file, with its receipt.
@@ -80,6 +81,7 @@ class Frame:
     operations: list[Operation] = field(default_factory=list)
     ink: "InkSight | None" = None
     lines: "list[TextLine] | None" = None
+    page_lines: "list[list[TextLine]]" = field(default_factory=list)
     sights: "list[TextSight | None]" = field(default_factory=list)
     document: bytes = b""
     after: "Image | None" = None

@@ -50,7 +50,9 @@ class JobOptions(RequestBody):
         "pages a list, null where the page is to be found",
     )
     text_layer: bool | None = Field(
-        default=None, description="text that can be searched in the PDF; not made yet, and refused"
+        default=None,
+        description="put the text that is read into the PDF, unseen, so that it can be searched; where the slot's rule "
+        "`text_layer` allows it",
     )
 
     @model_validator(mode="after")

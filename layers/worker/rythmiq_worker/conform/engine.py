@@ -6,7 +6,7 @@ Source: docs/specification/worker.md, docs/specification/receipt.md.
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -30,7 +30,7 @@ from rythmiq_worker.conform.kind import ResolvedKind, resolve_kind
 from rythmiq_worker.conform.measure import decoded, decoded_pages, measure
 from rythmiq_worker.conform.notices import notices_for
 from rythmiq_worker.conform.operations import operations_of
-from rythmiq_worker.conform.pdf import Page, fit_pdf
+from rythmiq_worker.conform.pdf import Layered, Page, fit_pdf, layer_of
 from rythmiq_worker.conform.placing import Placed, place
 from rythmiq_worker.conform.png import fit_png
 from rythmiq_worker.conform.render import coloured, drawn, is_bilevel
@@ -38,7 +38,8 @@ from rythmiq_worker.conform.sight import Sight, look
 from rythmiq_worker.decode.picture import Picture
 
 if TYPE_CHECKING:
-    from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.conform.text_layer import PlacedLine
+    from rythmiq_worker.engines.text import TextLine, TextSight
     from rythmiq_worker.ink.sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
@@ -88,6 +89,7 @@ class _Made:
     shrink: float
     finished: Finished
     onto: NDArray[np.float64] | None
+    layered: Layered | None = None
 
 
 def conform(  # noqa: PLR0913  what a document depends on
@@ -101,6 +103,7 @@ def conform(  # noqa: PLR0913  what a document depends on
     operations: Sequence[Operation] = (),
     ink: "InkSight | None" = None,
     texts: "Sequence[TextSight | None]" = (),
+    lines: "Sequence[Sequence[TextLine]]" = (),
 ) -> Conformed:
     """Make the file that a slot takes, and measure it.
 
@@ -114,6 +117,8 @@ def conform(  # noqa: PLR0913  what a document depends on
         operations: what was done to the pixels before.
         ink: what a signature or thumb shows, where somebody looked.
         texts: how much of each page's text was read; None for a page that nobody read.
+        lines: the text of each page, in pixels of the page or of the owner's crop, for the layer that its owner asks
+            for; pages at the end may be missing.
 
     Raises:
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
@@ -127,7 +132,7 @@ def conform(  # noqa: PLR0913  what a document depends on
         portrait = None
     captioned = kind == "photo" and options.caption is not None
     placed = place(pages[0], portrait, rules, options, captioned=captioned)
-    made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options)
+    made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options, lines)
     facts = measure(made.encoded.data)
     shown = decoded(made.encoded.data) if facts.container in {"jpeg", "png"} else None
     sight = _sight(made, rules, kind, shown, portrait, ink, texts)
@@ -152,13 +157,15 @@ def conform(  # noqa: PLR0913  what a document depends on
         ),
         operations=(
             *operations,
-            *operations_of(made.layout, made.encoded, made.finished, portrait, options, rules),
+            *operations_of(made.layout, made.encoded, made.finished, portrait, options, rules, made.layered),
         ),
         padded_bytes=made.encoded.padded_bytes,
         versions=VERSIONS,
     )
     table_scale = None if rules.output_format == "png" else made.encoded.scale
-    warnings = notices_for(clauses, sight, rules, made.layout, made.finished, shrunk=made.shrink < 1)
+    warnings = notices_for(
+        clauses, sight, rules, made.layout, made.finished, shrunk=made.shrink < 1, layered=made.layered
+    )
     return Conformed(made.encoded.data, receipt, made.encoded.encodes, table_scale, warnings, shown)
 
 
@@ -169,6 +176,7 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
     placed: Placed,
     portrait: "Portrait | None",
     options: Options,
+    lines: "Sequence[Sequence[TextLine]]",
 ) -> _Made:
     """Encode, with fewer pixels when the budget asks for it and the rules allow it."""
     smallest: int | None = None
@@ -185,10 +193,11 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
         )
         if before is not None and (before.width_px, before.height_px) == (layout.width_px, layout.height_px):
             break
-        onto = None
+        onto, layered = None, None
         try:
             if rules.output_format == "pdf":
-                encoded, finished = _pdf(pages, rules, kind, options, shrink), Finished()
+                encoded, layered = _pdf(pages, rules, kind, options, shrink, lines)
+                finished = Finished()
             else:
                 image, finished = drawn(pages[0], layout, rules), Finished()
                 if portrait is not None:
@@ -204,7 +213,7 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
                 ErrorCode.SCHEMA_FAILED, f"the document could not be encoded ({type(error).__name__})"
             ) from None
         else:
-            return _Made(encoded, layout, shrink, finished, onto)
+            return _Made(encoded, layout, shrink, finished, onto, layered)
     width, height = (layout.width_px, layout.height_px) if layout else (0, 0)
     raise JobError(
         ErrorCode.SIZE_EXCEEDED,
@@ -228,14 +237,43 @@ def _raster(image: Image.Image, rules: SchemaDefinition) -> Encoded:
     return fit_jpeg(image, max_bytes=max_bytes, min_bytes=min_bytes, dpi=rules.target_dpi, quality=rules.quality)
 
 
-def _pdf(
-    pages: Sequence[Picture], rules: SchemaDefinition, kind: ResolvedKind, options: Options, shrink: float
-) -> Encoded:
-    made = [_pdf_page(page, rules, kind, options, shrink) for page in pages]
-    return fit_pdf(made, max_bytes=rules.max_bytes, min_bytes=rules.min_bytes or 0, dpi=rules.target_dpi)
+def _pdf(  # noqa: PLR0913, PLR0917  what a PDF depends on
+    pages: Sequence[Picture],
+    rules: SchemaDefinition,
+    kind: ResolvedKind,
+    options: Options,
+    shrink: float,
+    lines: "Sequence[Sequence[TextLine]]",
+) -> tuple[Encoded, Layered | None]:
+    """Encode the pages. A text layer that does not fit is left out before pixels are given up for it."""
+    wanted = lines if options.text_layer else ()
+    made = [
+        _pdf_page(page, rules, kind, options, shrink, wanted[index] if index < len(wanted) else ())
+        for index, page in enumerate(pages)
+    ]
+    layered = layer_of(made, rules.max_bytes, rules.target_dpi) if options.text_layer else None
+    if layered is not None and not layered.dropped:
+        try:
+            return _fitted(made, rules), layered
+        except TooLargeError:
+            if not layered.lines:
+                raise
+            layered = layered._replace(dropped=True)
+    return _fitted([replace(page, lines=()) for page in made], rules), layered
 
 
-def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, options: Options, shrink: float) -> Page:
+def _fitted(pages: Sequence[Page], rules: SchemaDefinition) -> Encoded:
+    return fit_pdf(pages, max_bytes=rules.max_bytes, min_bytes=rules.min_bytes or 0, dpi=rules.target_dpi)
+
+
+def _pdf_page(  # noqa: PLR0913, PLR0917  what a page depends on
+    picture: Picture,
+    rules: SchemaDefinition,
+    kind: ResolvedKind,
+    options: Options,
+    shrink: float,
+    lines: "Sequence[TextLine]",
+) -> Page:
     region = chosen_region(picture.width_px, picture.height_px, options.crop)
     layout = lay_out(rules, kind, region, None, shrink=shrink)
     untouched = options.crop is None and rules.pixel_bounds is None and shrink == 1
@@ -244,7 +282,19 @@ def _pdf_page(picture: Picture, rules: SchemaDefinition, kind: ResolvedKind, opt
     if scan is not None and measure(scan).colour != rules.color:
         scan = None
     picture.release()
-    return Page(image, scan)
+    return Page(image, scan, tuple(_placed_line(line, layout) for line in lines))
+
+
+def _placed_line(line: "TextLine", layout: Layout) -> "PlacedLine":
+    """A line on the document's page. OCR was given whole pixels of what the owner chose."""
+    from rythmiq_worker.conform.text_layer import PlacedLine  # noqa: PLC0415  few PDFs have one
+
+    left, top = int(layout.region.left), int(layout.region.top)
+    corners = np.add(line.quad, (left, top))
+    onto = layout.onto_document
+    places = (corners @ onto[:, :2].T + onto[:, 2]) / (layout.width_px, layout.height_px)
+    first, second, third, fourth = ((float(x), float(y)) for x, y in places)
+    return PlacedLine(line.text, (first, second, third, fourth))
 
 
 def _sight(  # noqa: PLR0913, PLR0917  what is looked at

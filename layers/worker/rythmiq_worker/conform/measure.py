@@ -231,13 +231,22 @@ def _pdf_colour(document: "pypdfium2.PdfDocument") -> Colour | None:
 
 
 def _only_pictures(document: "pypdfium2.PdfDocument") -> "Iterator[pypdfium2.PdfImage | None]":
-    """The picture of each page; None for a page that holds anything else."""
+    """The picture of each page; None for a page that shows anything else. Invisible text may lie over it."""
     import pypdfium2  # noqa: PLC0415  only a PDF needs it
 
     for page in document:
-        things = list(page.get_objects(max_depth=2))
-        picture = things[0] if len(things) == 1 else None
+        shown = [thing for thing in page.get_objects(max_depth=2) if not _is_invisible(thing)]
+        picture = shown[0] if len(shown) == 1 else None
         yield picture if isinstance(picture, pypdfium2.PdfImage) else None
+
+
+def _is_invisible(thing: "pypdfium2.PdfObject") -> bool:
+    """Whether an object of a page is text that is not drawn."""
+    from pypdfium2 import raw  # noqa: PLC0415  only a PDF needs it
+
+    if thing.type != raw.FPDF_PAGEOBJ_TEXT:
+        return False
+    return bool(raw.FPDFTextObj_GetTextRenderMode(thing.raw) == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
 
 
 def _picture_colour(picture: "pypdfium2.PdfImage | None") -> Colour | None:

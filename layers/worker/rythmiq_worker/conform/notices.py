@@ -1,6 +1,7 @@
 """From clauses and what was done to the advice that a photo's or page's owner reads."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
@@ -11,6 +12,9 @@ from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.conform.ink_clauses import ink_notices
 from rythmiq_worker.conform.sight import Sight
 from rythmiq_worker.conform.text_clauses import text_notices
+
+if TYPE_CHECKING:
+    from rythmiq_worker.conform.pdf import Layered
 
 _OF_CLAUSES = {"sharpness": WarningCode.BLURRED}
 
@@ -23,6 +27,7 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
     finished: Finished,
     *,
     shrunk: bool,
+    layered: "Layered | None" = None,
 ) -> tuple[Notice, ...]:
     """Say what would make a file better that we made, the person first.
 
@@ -33,6 +38,7 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
         layout: how it was made.
         finished: what was done to a photo.
         shrunk: whether pixels were given up for the kilobytes.
+        layered: the text layer, where its owner asked for one.
     """
     found = list(advice_on(clauses, sight, rules))
     if finished.kept_because is not None:
@@ -42,6 +48,8 @@ def notices_for(  # noqa: PLR0913  what a warning can come from
         found.append(Notice(WarningCode.UPSCALED, {"reason": "face"} if of_a_face else {}))
     if shrunk:
         found.append(Notice(WarningCode.PIXELS_REDUCED))
+    if layered is not None and layered.dropped:
+        found.append(Notice(WarningCode.TEXT_LAYER_DROPPED, {"bytes": layered.bytes}))
     return tuple(found)
 
 

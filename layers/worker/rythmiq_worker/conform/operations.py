@@ -10,6 +10,9 @@ from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.conform.jpeg import Encoded
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from rythmiq_worker.conform.pdf import Layered
     from rythmiq_worker.people.portrait import Portrait
 
 _MOST_OTHERS = 9
@@ -22,6 +25,7 @@ def operations_of(  # noqa: PLR0913, PLR0917  what there is to tell of
     portrait: "Portrait | None",
     options: Options,
     rules: SchemaDefinition,
+    layered: "Layered | None" = None,
 ) -> list[Operation]:
     """List what was done, in its order."""
     found = _of_the_person(layout, portrait, options) if portrait is not None else []
@@ -51,6 +55,14 @@ def operations_of(  # noqa: PLR0913, PLR0917  what there is to tell of
         found.append(Operation(op="caption", parameters={"height_px": layout.strip_px, "by": "owner"}))
     if rules.color != "rgb":
         found.append(Operation(op="colour", parameters={"to": rules.color}))
+    if layered is not None:
+        kept: dict[str, JsonValue] = {"lines": layered.lines, "pages": layered.pages, "by": "owner"}
+        found.append(
+            Operation(
+                op="text_layer",
+                parameters=kept | ({"dropped": True, "needs_bytes": layered.bytes} if layered.dropped else {}),
+            )
+        )
     found.append(
         Operation(op="encode", parameters={"format": rules.output_format, "table_scale": round(made.scale, 4)})
     )

@@ -1,4 +1,4 @@
-"""PDF out: pages as JPEG, embedded byte for byte by img2pdf, within one byte budget.
+"""PDF out: pages as JPEG, embedded byte for byte by img2pdf, with their text or without, within one byte budget.
 
 img2pdf's internal engine and fixed dates make the same pages the same bytes; with pikepdf's engine two runs differ.
 """
@@ -7,6 +7,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
@@ -20,6 +21,9 @@ from rythmiq_worker.conform.jpeg import (
     pad_jpeg,
 )
 
+if TYPE_CHECKING:
+    from rythmiq_worker.conform.text_layer import PlacedLine, TextLayer
+
 DEFAULT_DPI = 200
 _FIXED_DATE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _FILE_OVERHEAD_BYTES = 900
@@ -31,39 +35,89 @@ _ROUNDS = 3
 _FILLED = 0.92  # of its share: what has less is fitted again
 _LIGHT = 0.05  # of an equal share
 _BISECTIONS = 40
+_POINTS_PER_INCH = 72
+_MOST_TEXT = 0.25  # of the budget that a text layer may take
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its pixels, and the scan they came from when that may be embedded as it is."""
+    """One page: its pixels, the scan they came from when that may be embedded as it is, and its text to be searched."""
 
     image: Image.Image
     scan: bytes | None = None
+    lines: "tuple[PlacedLine, ...]" = ()
 
 
 def fit_pdf(pages: Sequence[Page], *, max_bytes: int | None, min_bytes: int = 0, dpi: int | None) -> Encoded:
     """Bind pages into a PDF of `min_bytes` to `max_bytes`.
 
     Where the cap binds, all pages are quantised alike, so that the least legible is as legible as it can be. A scan
-    that fits an equal share is embedded unchanged. The floor is reached by padding inside the last page's JPEG.
+    that fits an equal share is embedded unchanged. The text layer is part of the budget, and pixels get what is left.
+    The floor is reached by padding inside the last page's JPEG.
 
     Raises:
         TooLargeError: nothing fits under the cap.
     """
-    left = None if max_bytes is None else max_bytes - _FILE_OVERHEAD_BYTES - _PAGE_OVERHEAD_BYTES * len(pages)
+    layer = _text_layer(pages)
+    beside = _FILE_OVERHEAD_BYTES + _PAGE_OVERHEAD_BYTES * len(pages) + _layer_bytes(layer, pages, dpi)
+    left = None if max_bytes is None else max_bytes - beside
     if left is not None and left < _LEAST_PAGE_BYTES * len(pages):
-        raise TooLargeError(_FILE_OVERHEAD_BYTES + (_PAGE_OVERHEAD_BYTES + _LEAST_PAGE_BYTES) * len(pages))
+        raise TooLargeError(beside + _LEAST_PAGE_BYTES * len(pages))
     fits = [_fit(page, None, dpi) for page in pages] if left is None else balanced(pages, left, dpi)
     parts = [fit.data for fit in fits]
-    data = bind_pdf(parts, dpi)
+    data = bind_pdf(parts, dpi, layer)
     padded = 0
     if len(data) < min_bytes:
         padded = min_bytes - len(data)
         parts[-1] = pad_jpeg(parts[-1], len(parts[-1]) + padded)
-        data = bind_pdf(parts, dpi)
+        data = bind_pdf(parts, dpi, layer)
     if max_bytes is not None and len(data) > max_bytes:
         raise TooLargeError(len(data))
     return Encoded(data, max(fit.scale for fit in fits), sum(fit.encodes for fit in fits), padded)
+
+
+class Layered(NamedTuple):
+    """The text layer of a PDF whose owner asked for one.
+
+    Attributes:
+        lines: how many lines it has; 0 when nothing was read.
+        pages: how many pages have any.
+        bytes: how many it takes of the file, at most.
+        dropped: it was left out, for the sake of the pixels.
+    """
+
+    lines: int
+    pages: int
+    bytes: int
+    dropped: bool = False
+
+
+def layer_of(pages: Sequence[Page], max_bytes: int | None, dpi: int | None) -> Layered:
+    """The text layer of these pages, dropped where it would take more than a quarter of the budget."""
+    layer = _text_layer(pages)
+    if layer is None:
+        return Layered(0, 0, 0)
+    needed = _layer_bytes(layer, pages, dpi)
+    dropped = max_bytes is not None and needed > _MOST_TEXT * max_bytes
+    return Layered(layer.lines, layer.pages, needed, dropped=dropped)
+
+
+def _text_layer(pages: Sequence[Page]) -> "TextLayer | None":
+    """The text layer of these pages; None when none has text."""
+    if not any(page.lines for page in pages):
+        return None
+    from rythmiq_worker.conform.text_layer import TextLayer  # noqa: PLC0415  few PDFs have one
+
+    layer = TextLayer([page.lines for page in pages])
+    return layer if layer.lines else None
+
+
+def _layer_bytes(layer: "TextLayer | None", pages: Sequence[Page], dpi: int | None) -> int:
+    """How many bytes a text layer adds at most to a PDF of these pages."""
+    if layer is None:
+        return 0
+    per_px = _POINTS_PER_INCH / (dpi or DEFAULT_DPI)
+    return layer.size_bytes([(page.image.width * per_px, page.image.height * per_px) for page in pages])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +219,19 @@ def _shares(fits: Sequence[Fit], left_bytes: int) -> list[int]:
     return wanted if over <= 0 else [max(1, size - over * size // sum(wanted) - 1) for size in wanted]
 
 
-def bind_pdf(parts: Sequence[bytes], dpi: int | None) -> bytes:
-    """Bind JPEGs into a PDF, byte for byte and the same each time: one a page, at `dpi` or 200."""
+def bind_pdf(parts: Sequence[bytes], dpi: int | None, layer: "TextLayer | None" = None) -> bytes:
+    """Bind JPEGs into a PDF, byte for byte and the same each time: one a page, at `dpi` or 200, with a text layer."""
     import img2pdf  # noqa: PLC0415  20 ms that a photo need not pay
 
-    layout = img2pdf.get_fixed_dpi_layout_fun((dpi or DEFAULT_DPI, dpi or DEFAULT_DPI))
-    bound: bytes = img2pdf.convert(
+    document = img2pdf.convert_to_docobject(
         list(parts),
         engine=img2pdf.Engine.internal,
-        layout_fun=layout,
+        layout_fun=img2pdf.get_fixed_dpi_layout_fun((dpi or DEFAULT_DPI, dpi or DEFAULT_DPI)),
         producer="Rythmiq One",
         creationdate=_FIXED_DATE,
         moddate=_FIXED_DATE,
     )
+    if layer is not None:
+        layer.draw(document.writer)
+    bound: bytes = document.tostring()
     return bound

@@ -26,7 +26,7 @@ _UNCLEAR = 0.80
 
 
 def ocr(frame: Frame, ctx: Context) -> None:
-    """Fill in `lines` for a document whose rules ask for text, and turn the pages that their text shows to lie wrong.
+    """Fill in `lines` of a document whose rules or owner ask for text, and turn pages whose text shows they lie wrong.
 
     What the owner said of turn or crop stands, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together; the
     pages that are left when it has passed are not read, as long as one was.
@@ -34,7 +34,8 @@ def ocr(frame: Frame, ctx: Context) -> None:
     Raises:
         JobError: OCR_FAILED or OCR_TIMEOUT.
     """
-    if ctx.payload.portal_schema.schema_definition.ocr == "off" or frame.kind != "document":
+    wanted = ctx.payload.portal_schema.schema_definition.ocr != "off" or ctx.payload.options.text_layer
+    if not wanted or frame.kind != "document":
         return
     from rythmiq_worker.engines.child import OcrTimeoutError, read_page, write_frame  # noqa: PLC0415  only documents
     from rythmiq_worker.engines.text import ModelChoice, sight_of_lines  # noqa: PLC0415  ditto
@@ -58,6 +59,7 @@ def ocr(frame: Frame, ctx: Context) -> None:
                 frame.warn(Notice(WarningCode.TEXT_NOT_READ, {"pages": left, "of": len(frame.pages)}))
                 break
         frame.lines += read.lines
+        frame.page_lines.append(read.lines)
         frame.sights[index] = read.sight or sight_of_lines(read.lines)
         if read.turn is not None:
             _turn(frame, index, read.turn)

@@ -44,6 +44,7 @@ def schema(frame: Frame, ctx: Context) -> None:
         operations=frame.operations,
         ink=frame.ink,
         texts=frame.sights,
+        lines=frame.page_lines,
     )
     if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
         # Before anything is stored: sources of any length travel with the rules, and the result is bounded.
