@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rythmiq_cli.local.supervisor import Part, PartError, Supervisor
+from rythmiq_cli.local.supervisor import Part, PartError, Supervisor, program
 from rythmiq_cli.local.tether import Tether
 from tests.support.cloud_functions import process_state, within
 
@@ -43,10 +43,8 @@ class Cloud:
         command = (sys.executable, "-I", "-S", "-c", source, str(port), *arguments)
         return Part(
             name,
-            lambda: command,
-            {"PATH": os.environ["PATH"]},
+            program(command, {"PATH": os.environ["PATH"]}, self.directory),
             lambda: _listens(port),
-            self.directory,
             self.directory / f"{name}.log",
             **changes,
         )
@@ -109,7 +107,7 @@ def test_a_part_that_never_answers_is_told(cloud: Cloud) -> None:
 
 
 def test_a_command_that_does_not_exist_is_tried_again_and_told(cloud: Cloud) -> None:
-    part = Part("one", lambda: ("/nowhere/program",), {}, lambda: False, cloud.directory, ready_within_s=0.3)
+    part = Part("one", program(("/nowhere/program",), {}, cloud.directory), lambda: False, ready_within_s=0.3)
     with pytest.raises(PartError):
         cloud.supervisor.start(part)
     assert cloud.events[0]["event"] == "part_not_started"

@@ -18,11 +18,11 @@ import pytest
 
 from rythmiq_cli.local.postgres import binaries as postgres_binaries
 from rythmiq_cli.local.postgres import server as postgres
-from rythmiq_cli.local.postgres.binaries import PostgresBinaries, find_binaries
+from rythmiq_cli.local.postgres.binaries import find_binaries
 from rythmiq_cli.local.postgres.server import (
     LocalPostgres,
-    OutsidePostgres,
     PostgresError,
+    apply_migrations,
     local_postgres,
 )
 from tests.support.postgres_fixture import PostgresForTests
@@ -35,7 +35,7 @@ PROGRAM = """
 import signal, sys
 from pathlib import Path
 from rythmiq_cli.local.postgres.server import local_postgres
-with local_postgres(Path(sys.argv[1]) if sys.argv[1] else None, environ={}) as server:
+with local_postgres(Path(sys.argv[1]) if sys.argv[1] else None) as server:
     print(server.url, server.pid, flush=True)
     signal.pause()
 """
@@ -120,7 +120,7 @@ def test_passwords_are_for_their_owner_alone(server: LocalPostgres) -> None:
     assert stat.S_IMODE((server.data_dir / "postgres.json").stat().st_mode) == 0o600
     assert stat.S_IMODE((server.data_dir / "pgdata").stat().st_mode) == 0o700
     password = server.url.split(":")[2].partition("@")[0]
-    assert password not in " ".join(server.argv)
+    assert password.encode() not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
 
 
 def test_the_log_holds_no_statement(server: LocalPostgres) -> None:
@@ -187,7 +187,7 @@ def test_a_stopped_server_leaves_no_process_and_starts_again(server: LocalPostgr
 def test_a_supervisor_can_own_the_process(server: LocalPostgres) -> None:
     server.stop()
     for _ in range(2):
-        process = subprocess.Popen(server.argv, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = server.spawn(subprocess.DEVNULL)
         server.wait_ready()
         server.provision()
         assert b"postgres" in Path(f"/proc/{process.pid}/cmdline").read_bytes().partition(b"\0")[0]
@@ -243,7 +243,7 @@ def test_a_server_ends_with_the_program_that_was_killed_and_its_data_can_be_used
     program.communicate()
     wait_until(lambda: not is_running(int(pid)))
     wait_until(lambda: not {each for each in processes_in(tmp_path) if is_running(each)})
-    with local_postgres(tmp_path, environ={}) as server:
+    with local_postgres(tmp_path) as server:
         assert answers(server.url)
 
 
@@ -268,16 +268,11 @@ def test_an_interrupted_program_leaves_neither_process_nor_directory(tmp_path: P
 # --- DATABASE_URL ----------------------------------------------------------------------------------------------------
 
 
-def test_a_database_that_the_environment_names_is_migrated_and_used(postgres: PostgresForTests) -> None:
+def test_a_database_of_somebody_else_is_made_to_look_like_supabase_and_migrated(postgres: PostgresForTests) -> None:
     with postgres.database(template="template0") as url:
-        with local_postgres(environ={"DATABASE_URL": url}) as server:
-            assert isinstance(server, OutsidePostgres)
-            assert (server.url, server.pid) == (url, None)
-            assert ask(url, "select count(*) > 0 from portal_schemas") == (True,)
-            with pytest.raises(PostgresError, match="not ours"):
-                server.restart()
-            server.stop()
-        assert answers(url)
+        for _ in range(2):
+            apply_migrations(url, bootstrap=True)
+        assert ask(url, "select count(*) > 0 from portal_schemas") == (True,)
 
 
 # --- which binaries --------------------------------------------------------------------------------------------------
@@ -318,4 +313,4 @@ def test_a_wheel_that_the_servers_account_cannot_reach_is_copied_where_it_can(
 
 
 def test_binaries_can_be_named() -> None:
-    assert find_binaries(Path("/some/bin")) == PostgresBinaries(Path("/some/bin"), find_binaries().account)
+    assert find_binaries(Path("/some/bin")).directory == Path("/some/bin")

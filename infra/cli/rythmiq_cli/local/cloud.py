@@ -31,9 +31,9 @@ from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import FunctionPool
 from rythmiq_cli.local.functions.process import FunctionError
 from rythmiq_cli.local.log import CloudLog
-from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, local_postgres
+from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, apply_migrations
 from rythmiq_cli.local.store.rules import outside_store, place_of_store, prepare_outside, set_rules
-from rythmiq_cli.local.supervisor import Part, Supervisor
+from rythmiq_cli.local.supervisor import Part, Supervisor, program
 from rythmiq_cli.local.tether import Tether
 
 RECONCILE_EVERY_S = 60.0
@@ -152,7 +152,9 @@ class _Cloud:
     def _start_database(self) -> str:
         self._log.say("starting Postgres ...")
         if environment.given(self._environ, "DATABASE_URL") is not None:
-            return self._stack.enter_context(local_postgres(environ=self._environ)).url
+            url = self._environ["DATABASE_URL"]
+            apply_migrations(url, bootstrap=True)
+            return url
         # Like the store's files: they outlive every process, and not a power cut. A server that was killed would
         # otherwise sync all of its files before it answers, which takes longer than 5 s on a busy disk.
         postgres = LocalPostgres(self._dir / "postgres", port=self._ports.pick("postgres"), throwaway=True)
@@ -160,10 +162,8 @@ class _Cloud:
         self._supervisor.start(
             Part(
                 name="postgres",
-                command=lambda: postgres.argv,
-                environ=environment.process_environ(self._environ),
+                spawn=postgres.spawn,
                 ready=lambda: _is_ready(postgres),
-                cwd=self._dir,
                 log=self._dir / "postgres" / "postgres.log",
                 stop_signal=signal.SIGINT,
             )
@@ -182,14 +182,15 @@ class _Cloud:
         endpoint = f"http://127.0.0.1:{port}"
         access_key, secret_key = environment.store_keys(self._environ, data_dir)
         region, bucket = place_of_store(self._environ)
-        options = ("--port", str(port), "--bucket", bucket, "--region", region, "--data-dir", str(data_dir))
+        command = (
+            *(sys.executable, "-m", "rythmiq_cli.local.store.server"),
+            *("--port", str(port), "--bucket", bucket, "--region", region, "--data-dir", str(data_dir)),
+        )
         self._supervisor.start(
             Part(
                 name="store",
-                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.store.server", *options),
-                environ=environment.process_environ(self._environ),
+                spawn=program(command, environment.process_environ(self._environ), self._dir),
                 ready=lambda: _answers(endpoint),
-                cwd=self._dir,
             )
         )
         return StoreConfig(endpoint, region, bucket, access_key, secret_key)
@@ -206,17 +207,16 @@ class _Cloud:
         data_dir = self._dir / "executor"
         data_dir.mkdir(exist_ok=True, mode=0o700)
         faults = self._options.executor_faults
-        options = (
+        command = (
+            *(sys.executable, "-m", "rythmiq_cli.local.executor"),
             *("--port", str(port), "--data-dir", str(data_dir), "--grace-s", str(_EXECUTOR_GRACE_S)),
             *(("--faults", str(faults)) if faults else ()),
         )
         self._supervisor.start(
             Part(
                 name="executor",
-                command=lambda: (sys.executable, "-m", "rythmiq_cli.local.executor", *options),
-                environ=environment.executor_environ(self._environ, values),
+                spawn=program(command, environment.executor_environ(self._environ, values), self._dir),
                 ready=lambda: _answers(f"http://127.0.0.1:{port}/jobs?job_id=none"),
-                cwd=self._dir,
                 grace_s=_EXECUTOR_GRACE_S + 3,
             )
         )

@@ -1,7 +1,6 @@
 """Keeps processes running: what ends without being told to is started again, with the same command.
 
-One thread starts and ends them all, and lives as long as they do: a process that asks the kernel to be ended with its
-parent (`PR_SET_PDEATHSIG`) is ended with the thread that started it.
+One thread starts and ends them all. A `Tether` ends them should this process be killed.
 """
 
 import os
@@ -22,6 +21,7 @@ _STEADY_AFTER_S = 5.0
 _MAX_PAUSE_S = 2.0
 _FIRST_STARTS = 3
 
+Spawn = Callable[[int], "subprocess.Popen[bytes]"]
 Log = Callable[[Mapping[str, Any]], None]
 
 
@@ -35,10 +35,8 @@ class Part:
 
     Attributes:
         name: how people call it.
-        command: makes its command line, anew at each start.
-        environ: all of its environment.
+        spawn: starts its process in a session of its own; it prints to the descriptor that is given.
         ready: whether it answers now.
-        cwd: its working directory.
         log: a file for what it prints; by default the cloud's log.
         stop_signal: what ends it in peace.
         grace_s: how long that may take before it is killed with its group.
@@ -46,10 +44,8 @@ class Part:
     """
 
     name: str
-    command: Callable[[], Sequence[str]]
-    environ: Mapping[str, str] = field(repr=False)
+    spawn: Spawn
     ready: Callable[[], bool]
-    cwd: Path
     log: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 5.0
@@ -151,15 +147,7 @@ class Supervisor:
         running.started_s = time.monotonic()
         own_log = None if part.log is None else os.open(part.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            process = subprocess.Popen(  # noqa: S603  a part's own command
-                part.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if own_log is None else own_log,
-                stderr=self._descriptor if own_log is None else own_log,
-                env=dict(part.environ),
-                cwd=part.cwd,
-                start_new_session=True,
-            )
+            process = part.spawn(self._descriptor if own_log is None else own_log)
         except OSError as error:
             self._log({"event": "part_not_started", "level": "error", "part": part.name, "reason": str(error)})
             running.not_before_s = running.started_s + _MAX_PAUSE_S
@@ -191,6 +179,25 @@ class Supervisor:
             if running in self._parts and not self._closing.is_set():
                 self._parts.remove(running)
         running.stopped.set()
+
+
+def program(
+    command: Sequence[str], environ: Mapping[str, str], cwd: Path
+) -> Callable[[int], "subprocess.Popen[bytes]"]:
+    """What spawns a command whose STDERR goes to the log; `environ` is all of its environment."""
+
+    def spawn(log: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603  a part's own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=dict(environ),
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+    return spawn
 
 
 def _send(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

