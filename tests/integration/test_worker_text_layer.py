@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from rythmiq.contracts.keys import raw_key
 from tests.data.turned_pages import bilingual, one_line
-from tests.integration.worker_run import UPLOADED_AT, Done, Job
-from tests.tessdata import needs_hindi
+from tests.support.tessdata import needs_hindi
+from tests.support.worker_run import UPLOADED_AT, Done, Job
 
 RULES: dict[str, Any] = {"kind": "document", "formats": ["pdf"], "text_layer": "allowed"}
 LINES = ("Certificate of the second term", "Roll number 2231", "Passed in the first division", "Delhi, 14 March 2026")
