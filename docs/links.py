@@ -4,8 +4,8 @@ Checked are, in every tracked text file:
 
 - links of Markdown pages to files and directories, and to headings of pages (`page.md#anchor`),
 - paths of pages, with their anchors, wherever they are named (docstrings, comments, SQL, Makefile),
-- other paths of the repository that a page names as code (`core/rythmiq/...`); decisions and the changelog are history,
-  so the paths in their text are not checked,
+- other paths of the repository that a page names as code (`core/rythmiq/...`) or in an indented command; decisions and
+  the changelog are history, so the paths in their text are not checked,
 - references to documents that the repository does not hold (`SPEC 4`, `facts/x.md`).
 
 Ends with 1 and one line a finding, `file:line: what`, when something leads nowhere.
@@ -33,6 +33,7 @@ EXPLAINED = frozenset(
 _LINK = re.compile(r"\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _DOCS = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md(?:#[\w-]+)?")
 _CODE_PATH = re.compile(r"`((?:core|docs|functions|infra|layers|tests)/[\w./-]+)`")
+_SHELL_PATH = re.compile(r"(?<![\w./-])(?:core|docs|functions|infra|layers|tests)/[\w./-]+\.\w+(?![\w/<*-])")
 _ELSEWHERE = re.compile(r"\b(?:SPEC \d+|facts/[\w-]+)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$")
 _OUTSIDE = re.compile(r"^[a-z][a-z0-9+.-]*:")
@@ -76,7 +77,8 @@ def _problems(root: Path, name: str, line: str, *, is_page: bool) -> Iterator[st
     for target in set(_DOCS.findall(line)) - set(links):
         yield from _dangling(root, root, target, page)
     if is_page and name not in HISTORY:
-        yield from (f"there is no {path}" for path in _CODE_PATH.findall(line) if not (root / path).exists())
+        named = _CODE_PATH.findall(line) + (_SHELL_PATH.findall(line) if line.startswith("    ") else [])
+        yield from (f"there is no {path}" for path in dict.fromkeys(named) if not (root / path).exists())
     if name not in EXPLAINED:
         yield from (f"{reference} is not in the repository" for reference in _ELSEWHERE.findall(line))
 

@@ -41,6 +41,7 @@ def test_what_leads_somewhere_is_passed_over(tree: Path) -> None:
         ("README.md", f"![picture]({DOCS}/gone.jpg)", "gone.jpg"),
         ("README.md", "[outside](../outside.md)", "../outside.md"),
         ("README.md", "see `core/gone.py`", "core/gone.py"),
+        ("README.md", "    python core/gone.py", "core/gone.py"),
         (f"{DOCS}/page.md", f"[not from here]({DOCS}/page.md)", "page.md"),
         ("core/code.py", f"# {DOCS}/gone.md has the reason", "gone.md"),
         ("core/code.py", f"# {DOCS}/page.md#gone has the reason", "#gone"),
