@@ -83,13 +83,6 @@ def test_a_function_is_given_exactly_what_its_settings_read(name: str) -> None:
     assert environment == {variable: f"${{{variable}}}" for variable in FUNCTIONS[name].reads.variables().values()}
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_the_settings_are_those_that_the_function_is_wired_with(name: str) -> None:
-    wiring = (ROOT / "core" / "rythmiq" / "wiring" / f"{name.replace('/', '_')}.py").read_text(encoding="utf-8")
-    known = FUNCTIONS[name].reads.__name__
-    assert known in wiring or known == "PublicSettings"
-
-
 def test_values_are_strings_in_double_quotes() -> None:
     """The deployer refuses numbers, and a line break in a value is safe in double quotes only."""
     assert all(isinstance(value, str) for function in LISTED.values() for value in function["environment"].values())

@@ -147,14 +147,14 @@ def _unavailable(doors: Doors, rig: Rig, someone: User) -> Seen:
 
 
 def _not_configured(_doors: Doors, _rig: Rig, someone: User) -> Seen:
-    def parts() -> account.Parts:
+    def parts() -> account.Dependencies:
         raise SettingsError("SUPABASE_URL is not set")
 
     return ask(account.application(parts, page_origins), headers=as_user(someone))
 
 
 def _internal(_doors: Doors, _rig: Rig, someone: User) -> Seen:
-    def parts() -> account.Parts:
+    def parts() -> account.Dependencies:
         raise ZeroDivisionError
 
     return ask(account.application(parts, page_origins), headers=as_user(someone))

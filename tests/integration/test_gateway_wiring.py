@@ -1,7 +1,6 @@
 """The functions as they are deployed: put together from an environment, on a real Postgres and a real store."""
 
 import base64
-import importlib
 import json
 import os
 import threading
@@ -16,17 +15,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rythmiq import wiring
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
-from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.settings.api import HealthSettings, UploadsSettings
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings
-from rythmiq.wiring import public
-from rythmiq.wiring.outside import executor_of
+from rythmiq.wiring import APPLICATIONS, application, functions
+from rythmiq.wiring.factories import executor_of
 from tests.support.web_calls import Seen, ask
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -36,7 +33,6 @@ SETTINGS: list[type[EnvironmentSettings]] = [
     UploadsSettings,
     HealthSettings,
 ]
-MODULES = [importlib.import_module(f"rythmiq.wiring.{path.replace('/', '_')}") for path in FUNCTIONS]
 
 
 class Environment:
@@ -77,11 +73,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
 
 def forget() -> None:
     """Begin as a new process would."""
-    public.allowed_origins.cache_clear()
-    for module in MODULES:
-        module.parts.cache_clear()
-        if hasattr(module, "deep"):
-            module.deep.cache_clear()
+    functions.allowed_origins.cache_clear()
+    APPLICATIONS.clear()
+
+
+def call(name: str, *arguments: Any, **named: Any) -> Seen:
+    """Call a function of the platform, `{package}/{function}`."""
+    return ask(application(name), *arguments, **named)
 
 
 @pytest.fixture
@@ -124,7 +122,7 @@ def test_a_job_is_created_on_what_was_uploaded() -> None:
     user = as_user(str(uuid.uuid4()))
     content = b"a photo"
     body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": len(content)}
-    signed = ask(wiring.uploads, "POST", headers=user, document=body).body
+    signed = call("api/uploads", "POST", headers=user, document=body).body
     key = signed["encryption"]
     sealed = seal(
         content,
@@ -137,66 +135,62 @@ def test_a_job_is_created_on_what_was_uploaded() -> None:
     put = httpx.request(upload["method"], upload["url"], headers=upload["headers"], content=sealed)
     assert put.status_code == 200
     wanted = {"portal": "neet-2026", "slot": "photo", "raw_path": signed["raw_path"]}
-    created = ask(wiring.jobs, "POST", headers=user, document=wanted)
+    created = call("api/jobs", "POST", headers=user, document=wanted)
     assert created.status == 202
     home = "https://faas.example/api/v1/web/fn-1/api/jobs/"
     assert created.headers["location"] == home + signed["job_id"]
-    shown = ask(wiring.jobs, "GET", f"/{signed['job_id']}", headers=user)
+    shown = call("api/jobs", "GET", f"/{signed['job_id']}", headers=user)
     assert (shown.status, shown.body["attempt"], shown.body["encryption"]["kid"]) == (200, 1, 7)
     assert shown.body["encryption"]["data_key"] == signed["encryption"]["data_key"]
     progress = {"job_id": signed["job_id"], "attempt": 1, "stage": "decode"}
     secret = {"X-Webhook-Secret": SECRET}
-    assert ask(wiring.webhooks, "POST", "/progress", headers=secret, document=progress).status == 200
-    assert ask(wiring.account, headers=user).body["credits"]["reserved"] == 1
+    assert call("internal/webhooks", "POST", "/progress", headers=secret, document=progress).status == 200
+    assert call("api/account", headers=user).body["credits"]["reserved"] == 1
 
 
 @pytest.mark.usefixtures("deployed")
 def test_operators_are_let_in() -> None:
-    assert ask(wiring.reconcile, "POST", headers={"X-Webhook-Secret": SECRET}).status == 200
-    assert Seen.of(wiring.reconcile({})).status == 200
+    assert call("internal/reconcile", "POST", headers={"X-Webhook-Secret": SECRET}).status == 200
+    assert Seen.of(application("internal/reconcile")({}, None)).status == 200
     bearer = {"Authorization": f"Bearer {SECRET}"}
-    assert "rythmiq_ticks_total" in ask(wiring.metrics, headers=bearer).body
-    assert ask(wiring.health, headers=bearer).body["database"] == "ok"
+    assert "rythmiq_ticks_total" in call("internal/metrics", headers=bearer).body
+    assert call("api/health", headers=bearer).body["database"] == "ok"
 
 
-@pytest.mark.parametrize(
-    "function", [wiring.portals, wiring.app, wiring.health], ids=lambda function: function.__name__
-)
-def test_what_everybody_may_see_needs_no_configuration(environment: Environment, function: Any) -> None:
-    assert ask(function).status == 200
+@pytest.mark.parametrize("function", ["api/portals", "api/app", "api/health"])
+def test_what_everybody_may_see_needs_no_configuration(environment: Environment, function: str) -> None:
+    assert call(function).status == 200
     environment.set(ALLOWED_ORIGINS="mallory")
     forget()
-    refused = ask(function)
+    refused = call(function)
     assert (refused.code, refused.problem.detail) == ("NOT_CONFIGURED", "ALLOWED_ORIGINS is not scheme://host[:port]")
 
 
 UNCONFIGURED = [
-    (wiring.uploads, "POST", "", {"DO_SPACES_ENDPOINT", "SUPABASE_URL", "SUPABASE_ANON_KEY", "ENCRYPTION_KEYS"}),
-    (wiring.jobs, "GET", "", {"DO_SPACES_BUCKET", "PUBLIC_URL", "WEBHOOK_SECRET", "CAMBER_API_KEY"}),
-    (wiring.account, "GET", "", {"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"}),
-    (wiring.webhooks, "POST", "/camber", {"WEBHOOK_SECRET", "ENCRYPTION_KEYS", "DO_SPACES_SECRET_KEY"}),
-    (wiring.reconcile, "POST", "", {"WEBHOOK_SECRET", "PUBLIC_URL"}),
-    (wiring.metrics, "GET", "", {"METRICS_TOKEN", "SUPABASE_URL"}),
+    ("api/uploads", "POST", "", {"DO_SPACES_ENDPOINT", "SUPABASE_URL", "SUPABASE_ANON_KEY", "ENCRYPTION_KEYS"}),
+    ("api/jobs", "GET", "", {"DO_SPACES_BUCKET", "PUBLIC_URL", "WEBHOOK_SECRET", "CAMBER_API_KEY"}),
+    ("api/account", "GET", "", {"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"}),
+    ("internal/webhooks", "POST", "/camber", {"WEBHOOK_SECRET", "ENCRYPTION_KEYS", "DO_SPACES_SECRET_KEY"}),
+    ("internal/reconcile", "POST", "", {"WEBHOOK_SECRET", "PUBLIC_URL"}),
+    ("internal/metrics", "GET", "", {"METRICS_TOKEN", "SUPABASE_URL"}),
 ]
 
 
-@pytest.mark.parametrize(
-    ("function", "method", "path", "named"), UNCONFIGURED, ids=lambda part: getattr(part, "__name__", "")
-)
+@pytest.mark.parametrize(("function", "method", "path", "named"), UNCONFIGURED)
 @pytest.mark.usefixtures("environment")
 def test_a_function_without_its_configuration_names_all_of_it(
-    function: Any, method: str, path: str, named: set[str]
+    function: str, method: str, path: str, named: set[str]
 ) -> None:
-    refused = ask(function, method, path)
+    refused = call(function, method, path)
     assert (refused.status, refused.code) == (503, "NOT_CONFIGURED")
     assert named <= {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")}
 
 
 def test_a_configuration_that_is_mended_is_seen_at_the_next_call(deployed: Environment, database_url: str) -> None:
     deployed.unset("DATABASE_URL")
-    assert ask(wiring.metrics).code == "NOT_CONFIGURED"
+    assert call("internal/metrics").code == "NOT_CONFIGURED"
     deployed.set(DATABASE_URL=database_url)
-    assert ask(wiring.metrics).code == "UNAUTHENTICATED"
+    assert call("internal/metrics").code == "UNAUTHENTICATED"
 
 
 EXECUTORS = {
@@ -217,26 +211,26 @@ EXECUTORS = {
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_each_executor_is_put_together_from_its_own_names(deployed: Environment, executor: str) -> None:
     deployed.set(EXECUTOR=executor)
-    refused = ask(wiring.jobs)
+    refused = call("api/jobs")
     assert {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")} == {
         name for name in EXECUTORS[executor] if not name.endswith("_FIELDS")
     }
     deployed.set(**EXECUTORS[executor])
-    assert ask(wiring.jobs).code == "UNAUTHENTICATED"
+    assert call("api/jobs").code == "UNAUTHENTICATED"
     assert executor_of(ExecutorSettings.from_environ(os.environ)).name == executor
 
 
 def test_no_value_of_the_configuration_is_ever_shown(deployed: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     bad = {"ENCRYPTION_KEYS": "hush-1", "WEBHOOK_SECRET": "hush-2", "MAX_INFLIGHT": "hush-3", "PUBLIC_URL": "hush-4"}
     deployed.set(**bad, SERVICE_ENV="staging")
-    refused = ask(wiring.jobs)
+    refused = call("api/jobs")
     assert {problem.partition(" ")[0] for problem in refused.problem.detail.split("; ")} == set(bad)
     assert "hush" not in json.dumps(refused.body) + capsys.readouterr().err
 
 
 def test_a_database_that_is_gone_is_503(deployed: Environment) -> None:
     deployed.set(DATABASE_URL="postgresql://nobody:x@127.0.0.1:9/none")
-    refused = ask(wiring.account, headers=as_user(str(uuid.uuid4())))
+    refused = call("api/account", headers=as_user(str(uuid.uuid4())))
     assert (refused.status, refused.code) == (503, "UNAVAILABLE")
     assert int(refused.headers["retry-after"]) > 0
 
@@ -248,7 +242,7 @@ def test_a_function_that_cannot_be_put_together_still_answers(
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", broken)
-    result = wiring.uploads({"http": {}})
+    result = application("api/uploads")({"http": {}}, None)
     assert (result["statusCode"], result["body"]["code"]) == (500, "INTERNAL")
     assert json.loads(capsys.readouterr().err)["event"] == "not_wired"
 
@@ -294,9 +288,9 @@ def test_fifty_calls_are_one_fetch_of_the_jwks(
     user_id = str(uuid.uuid4())
     token = jwt.encode(claims(user_id) | {"iss": f"{origin}/auth/v1"}, key, "ES256", headers={"kid": "k"})
     for _ in range(50):
-        assert ask(wiring.account, headers={"Authorization": f"Bearer {token}"}).status == 200
+        assert call("api/account", headers={"Authorization": f"Bearer {token}"}).status == 200
     assert asked == ["/auth/v1/.well-known/jwks.json"]
-    assert ask(wiring.account, headers=as_user(user_id)).code == "UNAUTHENTICATED"
+    assert call("api/account", headers=as_user(user_id)).code == "UNAUTHENTICATED"
 
 
 def test_keys_that_cannot_be_had_are_503_and_not_401(deployed: Environment) -> None:
@@ -304,5 +298,5 @@ def test_keys_that_cannot_be_had_are_503_and_not_401(deployed: Environment) -> N
     token = jwt.encode(
         claims(str(uuid.uuid4())), ec.generate_private_key(ec.SECP256R1()), "ES256", headers={"kid": "k"}
     )
-    refused = ask(wiring.account, headers={"Authorization": f"Bearer {token}"})
+    refused = call("api/account", headers={"Authorization": f"Bearer {token}"})
     assert (refused.status, refused.code) == (503, "UNAVAILABLE")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq.contracts.errors import CATALOGUE
-from rythmiq.gateway.prometheus import render
+from rythmiq.gateway.routes.metrics import render
 from tests.support.database_calls import Calls
 
 ROOT = Path(__file__).parents[2] / "infra" / "monitoring"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from rythmiq import __version__
+from rythmiq.gateway.guards import OperatorGuard, ReportGuard, SecretGuard
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 from rythmiq.services.rule_book import list_portals, show_portal
-from rythmiq.services.webhooks import WebhookAuth
 from tests.support.json_schema import check
 from tests.support.service_rig import BASE_URL, SECRET, Rig, User
 from tests.support.web_calls import Function, Seen, ask
@@ -61,22 +61,26 @@ class Doors:
     """The functions, by path; they see what `rig` is at each call."""
 
     def __init__(self, rig: Rig) -> None:
+        origins = page_origins
         verifier = TokenVerifier(issuer=ISSUER, keys=SecretKey(JWT_SECRET))
-        auth = WebhookAuth(secret=SECRET, previous=None, clock=rig.clock)
+        reporter, operator = ReportGuard(SECRET, None, rig.clock), OperatorGuard(METRICS_TOKEN)
+        ticker = SecretGuard(SECRET, None)
         self.functions: Mapping[str, Function] = {
-            "api/uploads": uploads.application(lambda: uploads.Parts(verifier, rig.uploads), page_origins),
+            "api/uploads": uploads.application(lambda: uploads.Dependencies(verifier, rig.uploads), origins),
             "api/jobs": jobs.application(
-                lambda: jobs.Parts(verifier, rig.jobs, f"{BASE_URL}/api", wait_max_s=10.0), page_origins
+                lambda: jobs.Dependencies(verifier, rig.jobs, f"{BASE_URL}/api", wait_max_s=10.0), origins
             ),
-            "api/account": account.application(lambda: account.Parts(verifier, rig.accounts), page_origins),
-            "api/portals": portals.application(lambda: portals.Parts(list_portals, show_portal), page_origins),
-            "api/app": app.application(lambda: app.Parts(document), page_origins),
+            "api/account": account.application(lambda: account.Dependencies(verifier, rig.accounts), origins),
+            "api/portals": portals.application(lambda: portals.Dependencies(list_portals, show_portal), origins),
+            "api/app": app.application(lambda: app.Dependencies(document), origins),
             "api/health": health.application(
-                lambda: health.Parts(lambda: health.Deep(rig.database, METRICS_TOKEN)), page_origins
+                lambda: health.Dependencies(lambda: health.Deep(operator, rig.database)), origins
             ),
-            "internal/webhooks": webhooks.application(lambda: webhooks.Parts(auth, rig.webhooks), page_origins),
-            "internal/reconcile": reconcile.application(lambda: reconcile.Parts(auth, rig.reconciler), page_origins),
-            "internal/metrics": metrics.application(lambda: metrics.Parts(rig.database, METRICS_TOKEN), page_origins),
+            "internal/webhooks": webhooks.application(lambda: webhooks.Dependencies(reporter, rig.webhooks), origins),
+            "internal/reconcile": reconcile.application(
+                lambda: reconcile.Dependencies(ticker, rig.reconciler), origins
+            ),
+            "internal/metrics": metrics.application(lambda: metrics.Dependencies(operator, rig.database), origins),
         }
         assert set(self.functions) == set(FUNCTIONS)
 

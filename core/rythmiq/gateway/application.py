@@ -1,159 +1,193 @@
-"""One function: event in, answer out, whatever happens in between.
+"""One function: an event in, a response out, whatever happens in between.
 
-The order in which a call can be refused: unknown path 404, method 405, size 413, configuration 503; then 415, 400, 401,
-422 for users, and 401, 415, 400, 422 for machines, whose secret counts before their words; then what the use case says.
+The order in which a call is refused: 413 for its size, 404 for its path, 405 for its method, 503 for the configuration;
+then 415, 400, 401, 422 for users, and 401, 415, 400, 422 for programs, which are authenticated before their body is
+validated; then what the use case refuses.
 
 Source: docs/specification/http-api.md.
 """
 
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Generic
+
+from pydantic import ValidationError
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreError
-from rythmiq.gateway.cors import cors_headers, preflight
-from rythmiq.gateway.event import UnsendableError, read_event, write_answer
-from rythmiq.gateway.json_body import read_object, require_json_type, validated
-from rythmiq.gateway.problems import RETRY_AFTER_S, problem_response
-from rythmiq.gateway.request import Request
-from rythmiq.gateway.response import NO_STORE, Response
-from rythmiq.gateway.routing import Call, Guards, PartsT, Route, Router, methods_of
+from rythmiq.contracts.strict_json import StrictJsonError, read_object
+from rythmiq.gateway.http import (
+    RETRY_AFTER_S,
+    Request,
+    Response,
+    UnsendableError,
+    common_headers,
+    preflight,
+    problem_response,
+    read_event,
+    write_result,
+)
+from rythmiq.gateway.operations import Call, DependenciesT, Operation, Route
+from rythmiq.gateway.validation import refusal_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request
 from rythmiq.ports.errors import UnavailableError
 
 _FRAMES = 3
-_JOB_ID = re.compile(UUID4_PATTERN.strip("^$"))
+_UUID = UUID4_PATTERN.strip("^$")
+_JOB_ID = re.compile(_UUID)
+_PLACEHOLDERS = {"{job_id}": _UUID, "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*"}
 
 
-class Application(Generic[PartsT]):
+class Application(Generic[DependenciesT]):
     """A function of the platform.
 
     Args:
         name: `{package}/{function}`, for the log.
-        routes: what it answers.
-        guards: how it lets callers in.
-        parts: what the handlers work with, made once a process; raises SettingsError.
+        routes: its operations and their handlers.
+        dependencies: makes what the handlers use, once a process; raises SettingsError.
         allowed_origins: of CORS; never raises, so that a page can read a refusal too.
-        on_trigger: what the platform's scheduler starts; without it such a call is read as GET of the function's path.
+        on_trigger: handles a call of the platform's scheduler; without it that is a GET of the function's path.
     """
 
-    def __init__(  # noqa: PLR0913  a function is this much
+    def __init__(
         self,
         name: str,
-        routes: Sequence[Route[PartsT]],
+        routes: Sequence[Route[DependenciesT]],
         *,
-        parts: Callable[[], PartsT],
-        guards: Guards[PartsT] | None = None,
+        dependencies: Callable[[], DependenciesT],
         allowed_origins: Callable[[], Collection[str]] = tuple,
-        on_trigger: Callable[[PartsT], Response] | None = None,
+        on_trigger: Callable[[DependenciesT], Response] | None = None,
     ) -> None:
         self._name = name
-        self._router = Router(routes)
-        self._guards = guards or Guards()
-        self._parts = parts
+        self._dependencies = dependencies
         self._allowed_origins = allowed_origins
         self._on_trigger = on_trigger
+        self._by_path: dict[str, dict[str, Route[DependenciesT]]] = {}
+        for route in routes:
+            self._by_path.setdefault(route.operation.path, {})[route.operation.method] = route
+        self._patterns = {path: re.compile(_pattern(path)) for path in self._by_path if "{" in path}
 
     def __call__(self, event: object, context: object = None) -> dict[str, Any]:
-        """Answer one event."""
+        """Answer one event; only what ends the process is raised."""
         began_s = time.monotonic()
         request = read_event(event, context)
         job = _JOB_ID.search(request.path)
         with log_of_request(request.request_id, job[0] if job else None):
-            response = self._checked(request, self._guarded(request))
+            try:
+                response = self._response(request)
+                result = write_result(self._completed(request, response))
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:  # noqa: BLE001  a library's SystemExit or cancellation must not end us
+                refusal = problem_response(self._refusal(error), request.request_id)
+                result = write_result(self._completed(request, refusal))
             log(
                 "call",
                 function=self._name,
                 method=request.method,
-                status=response["statusCode"],
+                status=result["statusCode"],
                 ms=round((time.monotonic() - began_s) * 1000, 1),
             )
-        return response
+        return result
 
-    def _checked(self, request: Request, response: Response) -> dict[str, Any]:
-        try:
-            return write_answer(self._finished(request, response))
-        except UnsendableError as error:
-            log("answer_unsendable", level="error", function=self._name, reason=str(error))
-            refusal = problem_response(ProblemError(ProblemCode.INTERNAL), request.request_id)
-            return write_answer(self._finished(request, refusal))
+    def _response(self, request: Request) -> Response:
+        if request.is_trigger and self._on_trigger is not None:
+            return self._on_trigger(self._dependencies())
+        request.require_size()
+        routes, path = self._find(request.path)
+        if request.method == "OPTIONS":
+            return preflight(_methods(routes))
+        route = routes.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            raise ProblemError(ProblemCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_methods(routes))})
+        data = request.body()
+        dependencies = self._dependencies()
+        return route.handle(dependencies, _admitted(dependencies, route.operation, Call(request, path), data))
 
-    def _finished(self, request: Request, response: Response) -> Response:
-        """Add what every answer carries; HEAD has no body."""
-        headers = {
-            "Cache-Control": NO_STORE,
-            "X-Content-Type-Options": "nosniff",
-            "X-Request-Id": request.request_id,
-            **cors_headers(request, self._allowed_origins()),
-            **response.headers,
-        }
+    def _find(self, path: str) -> tuple[Mapping[str, Route[DependenciesT]], Mapping[str, str]]:
+        """Return the routes of a path by method, and the values of its placeholders.
+
+        Raises:
+            ProblemError: NOT_FOUND.
+        """
+        if (exact := self._by_path.get(path)) is not None:
+            return exact, {}
+        for template, pattern in self._patterns.items():
+            if match := pattern.fullmatch(path):
+                return self._by_path[template], match.groupdict()
+        raise ProblemError(ProblemCode.NOT_FOUND)
+
+    def _completed(self, request: Request, response: Response) -> Response:
+        """Add the headers of every response; HEAD has no body."""
+        headers = {**common_headers(request, self._allowed_origins()), **response.headers}
         body = None if request.method == "HEAD" else response.body
         return Response(response.status, body, response.media_type, headers)
 
-    def _guarded(self, request: Request) -> Response:
-        """Whatever goes wrong becomes a problem; only what ends the process passes."""
-        try:
-            return self._answer(request)
-        except ProblemError as error:
-            refusal = error
-        except SettingsError as error:
+    def _refusal(self, error: BaseException) -> ProblemError:
+        """Return the problem that an exception becomes, and log what an operator has to know."""
+        if isinstance(error, ProblemError):
+            return error
+        if isinstance(error, SettingsError):
             log("not_configured", level="error", function=self._name, reason=str(error))
-            refusal = ProblemError(ProblemCode.NOT_CONFIGURED, str(error))
-        except (UnavailableError, StoreError) as error:
+            return ProblemError(ProblemCode.NOT_CONFIGURED, str(error))
+        if isinstance(error, UnavailableError | StoreError):
             log("unavailable", level="warning", function=self._name, error=type(error).__name__, reason=str(error))
-            refusal = ProblemError(ProblemCode.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001  a library's SystemExit or cancellation is no reason to die
-            log("crash", level="error", function=self._name, error=type(error).__name__, at=_place(error))
-            refusal = ProblemError(ProblemCode.INTERNAL)
-        return problem_response(refusal, request.request_id)
-
-    def _answer(self, request: Request) -> Response:
-        if request.is_trigger and self._on_trigger is not None:
-            return self._on_trigger(self._parts())
-        routes, path = self._router.find(request)
-        if request.method == "OPTIONS":
-            return preflight(methods_of(routes))
-        route = routes.get("GET" if request.method == "HEAD" else request.method)
-        if route is None:
-            raise ProblemError(ProblemCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods_of(routes))})
-        data = request.body()
-        parts = self._parts()
-        return route.handle(parts, self._admitted(parts, route, Call(request, path), data))
-
-    def _admitted(self, parts: PartsT, route: Route[PartsT], call: Call, data: bytes) -> Call:
-        """Check who calls and what is said, in the order that is theirs."""
-        operation, request = route.operation, call.request
-        caller = None
-        if operation.body_is_reported:
-            self._let_machine_in(parts, request, data)
-        document = None
-        if operation.body is not None:
-            require_json_type(request, optional=operation.body_is_reported)
-            document = read_object(data)
-        if operation.access == "user" and self._guards.user is not None:
-            caller = self._guards.user(parts, request)
-        elif operation.access not in {"public", "user"} and not operation.body_is_reported:
-            self._let_machine_in(parts, request, data)
-        if operation.body is None or document is None:
-            return Call(request, call.path, caller)
-        body = validated(operation.body, data, document, strict=not operation.body_is_reported)
-        return Call(request, call.path, caller, body)
-
-    def _let_machine_in(self, parts: PartsT, request: Request, data: bytes) -> None:
-        if self._guards.machine is None:
-            raise AssertionError("a route for machines needs their guard")
-        self._guards.machine(parts, request, data)
+            return ProblemError(ProblemCode.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+        if isinstance(error, UnsendableError):
+            log("answer_unsendable", level="error", function=self._name, reason=str(error))
+        else:
+            log("crash", level="error", function=self._name, error=type(error).__name__, at=_traceback_of(error))
+        return ProblemError(ProblemCode.INTERNAL)
 
 
-def _place(error: BaseException) -> str:
-    """Where it was raised: files and lines, never an exception's words, which may quote anything."""
+def _admitted(dependencies: DependenciesT, operation: Operation, call: Call, data: bytes) -> Call:
+    """Authenticate the caller and validate the body, in the order that the kind of caller has."""
+    document, is_report = None, operation.body_is_reported
+    if operation.body is not None:
+        if not is_report:
+            call.request.require_json_type()
+        try:
+            document = read_object(data, with_tuples=not is_report)
+        except StrictJsonError:
+            if not is_report:
+                raise ProblemError(ProblemCode.MALFORMED_JSON) from None
+    caller = None
+    if operation.access != "public":
+        caller = dependencies.guard.admit(call.request, document)
+    if operation.body is None:
+        return Call(call.request, call.path, caller)
+    call.request.require_json_type(optional=is_report)
+    if document is None:
+        raise ProblemError(ProblemCode.MALFORMED_JSON)
+    try:
+        body = operation.body.model_validate(document, strict=not is_report)
+    except ValidationError as error:
+        raise refusal_of(error, document) from None
+    return Call(call.request, call.path, caller, body)
+
+
+def _methods(routes: Mapping[str, object]) -> Iterator[str]:
+    """Yield what `Allow` names: a path's methods, HEAD where there is GET, and OPTIONS."""
+    for method in routes:
+        yield method
+        if method == "GET":
+            yield "HEAD"
+    yield "OPTIONS"
+
+
+def _pattern(path: str) -> str:
+    pattern = re.escape(path).replace(r"\{", "{").replace(r"\}", "}")
+    for placeholder, rule in _PLACEHOLDERS.items():
+        pattern = pattern.replace(placeholder, f"(?P<{placeholder.strip('{}')}>{rule})")
+    return pattern
+
+
+def _traceback_of(error: BaseException) -> str:
+    """Return where it was raised: files and lines, never the exception's message, which may quote anything."""
     import traceback  # noqa: PLC0415  a cold start does without it
 
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]

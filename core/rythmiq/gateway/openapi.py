@@ -18,8 +18,8 @@ from rythmiq.contracts.api.problem import Problem
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER
+from rythmiq.gateway.operations import Answer, Operation, Parameter
 from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
-from rythmiq.gateway.routing import Answer, Operation, Parameter
 
 FUNCTIONS: Mapping[str, tuple[Operation, ...]] = {
     "api/uploads": uploads.OPERATIONS,

@@ -9,7 +9,7 @@ Source: docs/specification/http-api.md; RFC 8725.
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jwt
@@ -20,7 +20,7 @@ from jwt.utils import is_pem_format, is_ssh_key
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.gateway.operators import bearer
+from rythmiq.gateway.http import Request, bearer
 from rythmiq.ports.database import Caller
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -87,6 +87,11 @@ class TokenVerifier:
     def __init__(self, *, issuer: str, keys: Keys) -> None:
         self._issuer = issuer
         self._keys = keys
+
+    def admit(self, request: Request, document: Mapping[str, Any] | None = None) -> Caller:
+        """Let a user in; implements `guards.Guard`."""
+        del document
+        return self.verify(request.header("authorization"))
 
     def verify(self, authorization: str | None) -> Caller:
         """Read `Authorization: Bearer <token>`.

@@ -12,7 +12,6 @@ from rythmiq.clock import Clock
 from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.api.words import JobStatus
 from rythmiq.contracts.choices import why_refused
-from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
@@ -81,7 +80,7 @@ class JobTerms:
 
 @dataclass(frozen=True, slots=True)
 class Viewed:
-    """What GET /jobs/{id} answers: `view` is None when nothing changed since `if_none_match` (304)."""
+    """What GET /jobs/{id} answers: `view` is None when the client has this state already (304)."""
 
     etag: str
     view: JobView | None
@@ -201,12 +200,12 @@ class Jobs:
         base_url: str,
         wait_s: float = 0.0,
         until_ended: bool = False,
-        if_none_match: str | None = None,
+        is_known: "Callable[[str], bool] | None" = None,
     ) -> Viewed:
         """Show one of the caller's jobs, after waiting up to `wait_s` for a change, or for its end with `until_ended`.
 
-        A change is one that the client does not know of: against `if_none_match`, else since the call. The gateway
-        bounds `wait_s`.
+        A change is a state whose ETag is not `is_known` to the client; by default one that differs from the present
+        state. The gateway bounds `wait_s`.
 
         Raises:
             ProblemError: NOT_FOUND, NOT_CONFIGURED.
@@ -216,13 +215,13 @@ class Jobs:
         if row.overdue:
             row = self._healed(caller, job_id)
         if wait_s > 0:
-            known = self._etag(row) if if_none_match is None else if_none_match
-            row = self._awaited(caller, row, wait_s, None if until_ended else known)
+            is_old = is_known or self._etag(row).__eq__
+            row = self._awaited(caller, row, wait_s, None if until_ended else is_old)
         etag = self._etag(row)
         retry_after_s = None
         if not is_terminal(row):
             retry_after_s = _PENDING_RETRY_S if row.status == "pending" else _PROCESSING_RETRY_S
-        if matches(if_none_match, etag):
+        if is_known is not None and is_known(etag):
             return Viewed(etag, None, retry_after_s)
         key = None
         if row.sealed:
@@ -246,10 +245,10 @@ class Jobs:
             log("tick_trouble", level="warning", job_id=job_id, reason=str(error))
         return self._row(caller, job_id)
 
-    def _awaited(self, caller: Caller, row: JobRow, wait_s: float, known_etag: str | None) -> JobRow:
-        """Poll the row until the job has ended, or until its ETag differs from `known_etag`, for at most `wait_s`."""
+    def _awaited(self, caller: Caller, row: JobRow, wait_s: float, is_old: "Callable[[str], bool] | None") -> JobRow:
+        """Poll the row until the job has ended, or until its ETag is not `is_old`, for at most `wait_s`."""
         began_at = self._clock.monotonic_s()
-        while not is_terminal(row) and (known_etag is None or matches(known_etag, self._etag(row))):
+        while not is_terminal(row) and (is_old is None or is_old(self._etag(row))):
             waited_s = self._clock.monotonic_s() - began_at
             if waited_s >= wait_s:
                 break

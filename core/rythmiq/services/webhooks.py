@@ -1,15 +1,11 @@
-"""What the launcher may say to us, and who may say it.
+"""Reports of the launcher: how an attempt ended, and which stage it has reached.
 
 Source: docs/specification/executors.md.
 """
 
-import hmac
-import json
 from typing import TYPE_CHECKING, Literal
 
-from rythmiq.clock import Clock
-from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.webhook import ProgressBody, WebhookBody, token_holds
+from rythmiq.contracts.webhook import ProgressBody, WebhookBody
 from rythmiq.ports.database import Database
 
 if TYPE_CHECKING:
@@ -17,59 +13,6 @@ if TYPE_CHECKING:
 
     from rythmiq.services.reconcile import Reconciler
     from rythmiq.services.settle import Settlement
-
-
-class WebhookAuth:
-    """Knows the webhook secret, its predecessor while it is being changed, and the tokens derived from both.
-
-    Args:
-        secret: WEBHOOK_SECRET.
-        previous: WEBHOOK_SECRET_PREVIOUS.
-        clock: for the tokens' expiry.
-    """
-
-    def __init__(self, *, secret: str, previous: str | None, clock: Clock) -> None:
-        self._secrets = tuple(text for text in (secret, previous) if text)
-        self._clock = clock
-
-    def require(self, shown: str | None, body: bytes) -> None:
-        """Let a report in: X-Webhook-Secret is a secret, or the token of exactly the job and attempt in the body.
-
-        To be asked before the body is judged (401 goes before 400 and 422): a body that is no JSON has no token.
-
-        Raises:
-            ProblemError: UNAUTHENTICATED.
-        """
-        if not self._is_secret(shown) and not self._is_token(shown, body):
-            raise ProblemError(ProblemCode.UNAUTHENTICATED)
-
-    def require_secret(self, shown: str | None) -> None:
-        """Let an operator in (POST /internal/reconcile): only a secret will do.
-
-        Raises:
-            ProblemError: UNAUTHENTICATED.
-        """
-        if not self._is_secret(shown):
-            raise ProblemError(ProblemCode.UNAUTHENTICATED)
-
-    def _is_secret(self, shown: str | None) -> bool:
-        given = (shown or "").encode("utf-8", "surrogatepass")
-        # Every secret is compared, so that the time taken does not tell which one it was not.
-        return any([hmac.compare_digest(given, secret.encode()) for secret in self._secrets])  # noqa: C419
-
-    def _is_token(self, shown: str | None, body: bytes) -> bool:
-        if not shown or not shown.startswith("v1."):
-            return False
-        try:
-            said = json.loads(body)
-        except (ValueError, RecursionError):
-            return False
-        job_id, attempt = (said.get("job_id"), said.get("attempt")) if isinstance(said, dict) else (None, None)
-        # True is an int, and no attempt.
-        if not isinstance(job_id, str) or not job_id.isascii() or type(attempt) is not int:
-            return False
-        now_s = self._clock.now().timestamp()
-        return any([token_holds(shown, secret, job_id, attempt, now_s) for secret in self._secrets])  # noqa: C419
 
 
 class Webhooks:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rythmiq.wiring import jobs
+from rythmiq.wiring import application
 
 
 def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
     """Answer one event of the platform."""
-    return jobs(event, context)
+    return application("api/jobs")(event, context)

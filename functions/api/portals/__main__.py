@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rythmiq.wiring import portals
+from rythmiq.wiring import application
 
 
 def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
     """Answer one event of the platform."""
-    return portals(event, context)
+    return application("api/portals")(event, context)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rythmiq.wiring import uploads
+from rythmiq.wiring import application
 
 
 def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
     """Answer one event of the platform."""
-    return uploads(event, context)
+    return application("api/uploads")(event, context)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.api.account import AccountAnswer
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
+from rythmiq.gateway.http import Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -28,24 +28,25 @@ OPERATIONS = (SHOW,)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with."""
+class Dependencies(HasGuard):
+    """What the handlers use."""
 
-    verifier: "TokenVerifier"
+    guard: "TokenVerifier"
     accounts: "Accounts"
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(SHOW, _show),)
+    routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
     return Application(
         "api/account",
         routes,
-        parts=make_parts,
+        dependencies=make_dependencies,
         allowed_origins=allowed_origins,
-        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
     )
 
 
-def _show(parts: Parts, call: Call) -> Response:
-    return answer(parts.accounts.view(call.user.user_id))
+def _show(dependencies: Dependencies, call: Call) -> Response:
+    return json_response(dependencies.accounts.view(call.user.user_id))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response
-from rythmiq.gateway.routing import Answer, Call, Operation, Route
+from rythmiq.gateway.http import Response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
 
 CACHE = "public, max-age=300"
 
@@ -54,8 +54,8 @@ _HEADERS = {
 }
 
 
-class Parts:
-    """What the handlers work with: the OpenAPI document, made once a process."""
+class Dependencies(HasGuard):
+    """What the handlers use: the OpenAPI document, made once a process."""
 
     def __init__(self, make_openapi: Callable[[], Mapping[str, Any]]) -> None:
         self._make_openapi = make_openapi
@@ -68,15 +68,17 @@ class Parts:
         return self._openapi
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(PAGE, _page), Route(OPENAPI, _openapi))
-    return Application("api/app", routes, parts=make_parts, allowed_origins=allowed_origins)
+    routes: Sequence[Route[Dependencies]] = (Route(PAGE, _page), Route(OPENAPI, _openapi))
+    return Application("api/app", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 
 
-def _page(_parts: Parts, _call: Call) -> Response:
+def _page(_dependencies: Dependencies, _call: Call) -> Response:
     return Response(200, _HTML, "text/html; charset=utf-8", _HEADERS)
 
 
-def _openapi(parts: Parts, _call: Call) -> Response:
-    return Response(200, parts.openapi(), headers={"Cache-Control": CACHE})
+def _openapi(dependencies: Dependencies, _call: Call) -> Response:
+    return Response(200, dependencies.openapi(), headers={"Cache-Control": CACHE})

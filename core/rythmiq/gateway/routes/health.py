@@ -7,20 +7,19 @@ Source: docs/specification/http-api.md.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq import __version__
 from rythmiq.contracts.api.account import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.operators import require_token
-from rythmiq.gateway.problems import RETRY_AFTER_S
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.gateway.http import RETRY_AFTER_S, Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
 from rythmiq.ports.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
+    from rythmiq.gateway.guards import OperatorGuard
     from rythmiq.ports.database import Database
 
 CACHE = "public, max-age=10"
@@ -42,29 +41,31 @@ OPERATIONS = (SHOW,)
 class Deep:
     """What a deep look needs."""
 
+    guard: "OperatorGuard"
     database: "Database"
-    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with; `deep` is made when somebody shows a token, and raises SettingsError."""
+class Dependencies(HasGuard):
+    """What the handlers use; `deep` is made when somebody shows a token, and raises SettingsError."""
 
     deep: Callable[[], Deep]
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(SHOW, _show),)
-    return Application("api/health", routes, parts=make_parts, allowed_origins=allowed_origins)
+    routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
+    return Application("api/health", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 
 
-def _show(parts: Parts, call: Call) -> Response:
+def _show(dependencies: Dependencies, call: Call) -> Response:
     headers = {"Vary": "Origin, Authorization"}
     if call.request.header("authorization") is None:
-        return answer(HealthAnswer(version=__version__), headers=headers | {"Cache-Control": CACHE})
-    deep = parts.deep()
-    require_token(call.request, deep.token)
+        return json_response(HealthAnswer(version=__version__), headers=headers | {"Cache-Control": CACHE})
+    deep = dependencies.deep()
+    deep.guard.admit(call.request)
     try:
         found = deep.database.health()
     except DatabaseUnavailableError as error:
@@ -75,4 +76,4 @@ def _show(parts: Parts, call: Call) -> Response:
         schema_version=found.get("schema_version"),
         last_tick_at=found.get("last_tick_at"),
     )
-    return answer(well, headers=headers)
+    return json_response(well, headers=headers)

@@ -11,9 +11,9 @@ from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.api.words import IDEMPOTENCY_KEY, JobStatus
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.query import Parameters
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
+from rythmiq.gateway.http import Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
+from rythmiq.gateway.validation import Parameters
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -136,18 +136,20 @@ OPERATIONS = (CREATE, LIST, SHOW, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with; `base_url` is what `/jobs/{id}` is appended to."""
+class Dependencies(HasGuard):
+    """What the handlers use; `base_url` is what `/jobs/{id}` is appended to."""
 
-    verifier: "TokenVerifier"
+    guard: "TokenVerifier"
     jobs: "Jobs"
     base_url: str
     wait_max_s: float
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (
+    routes: Sequence[Route[Dependencies]] = (
         Route(CREATE, _create),
         Route(LIST, _list),
         Route(SHOW, _show),
@@ -156,52 +158,53 @@ def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], C
     return Application(
         "api/jobs",
         routes,
-        parts=make_parts,
+        dependencies=make_dependencies,
         allowed_origins=allowed_origins,
-        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
     )
 
 
-def _create(parts: Parts, call: Call) -> Response:
+def _create(dependencies: Dependencies, call: Call) -> Response:
     parameters = Parameters(call.request)
     key = parameters.header("Idempotency-Key", IDEMPOTENCY_KEY)
     parameters.done()
-    accepted = parts.jobs.create(call.user.user_id, call.body, base_url=parts.base_url, idempotency_key=key)
-    return answer(accepted, status=202, headers={"Location": accepted.links.self})
+    accepted = dependencies.jobs.create(
+        call.user.user_id, call.body, base_url=dependencies.base_url, idempotency_key=key
+    )
+    return json_response(accepted, status=202, headers={"Location": accepted.links.self})
 
 
-def _list(parts: Parts, call: Call) -> Response:
+def _list(dependencies: Dependencies, call: Call) -> Response:
     parameters = Parameters(call.request)
     status = parameters.choice("status", _STATUSES)
     limit = parameters.integer("limit", least=1, most=MAX_LIMIT, default=DEFAULT_LIMIT)
     cursor = parameters.text("cursor", max_chars=MAX_CURSOR_CHARS)
     parameters.done()
-    page = parts.jobs.page(
-        call.user, base_url=parts.base_url, status=cast("JobStatus | None", status), limit=limit, cursor=cursor
+    page = dependencies.jobs.page(
+        call.user, base_url=dependencies.base_url, status=cast("JobStatus | None", status), limit=limit, cursor=cursor
     )
-    return answer(page)
+    return json_response(page)
 
 
-def _show(parts: Parts, call: Call) -> Response:
+def _show(dependencies: Dependencies, call: Call) -> Response:
     parameters = Parameters(call.request)
-    wait_s = parameters.seconds("wait", most=parts.wait_max_s)
+    wait_s = parameters.seconds("wait", most=dependencies.wait_max_s)
     until = parameters.choice("until", _UNTIL)
     parameters.done()
-    most_s = max(0.0, call.request.remaining_s(default=parts.wait_max_s + MARGIN_S) - MARGIN_S)
-    viewed = parts.jobs.view(
+    most_s = max(0.0, call.request.remaining_s(default=dependencies.wait_max_s + MARGIN_S) - MARGIN_S)
+    viewed = dependencies.jobs.view(
         call.user,
         call.path["job_id"],
-        base_url=parts.base_url,
+        base_url=dependencies.base_url,
         wait_s=min(wait_s, most_s),
         until_ended=until == "ended",
-        if_none_match=call.request.header("if-none-match"),
+        is_known=None if call.request.header("if-none-match") is None else call.request.knows,
     )
     headers = {"ETag": viewed.etag}
     if viewed.retry_after_s is not None:
         headers["Retry-After"] = str(viewed.retry_after_s)
-    return Response(304, headers=headers) if viewed.view is None else answer(viewed.view, headers=headers)
+    return Response(304, headers=headers) if viewed.view is None else json_response(viewed.view, headers=headers)
 
 
-def _delete(parts: Parts, call: Call) -> Response:
-    parts.jobs.delete(call.user.user_id, call.path["job_id"])
+def _delete(dependencies: Dependencies, call: Call) -> Response:
+    dependencies.jobs.delete(call.user.user_id, call.path["job_id"])
     return Response(204)

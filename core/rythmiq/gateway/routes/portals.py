@@ -9,12 +9,11 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from rythmiq.contracts.entity_tags import matches
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response
-from rythmiq.gateway.routing import Answer, Call, Operation, Parameter, Route
+from rythmiq.gateway.http import Response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
 
 CACHE = "public, max-age=300"
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "The `ETag` of an earlier answer.")
@@ -49,8 +48,8 @@ def utc_today() -> dt.date:
     return dt.datetime.now(tz=dt.UTC).date()
 
 
-class Parts:
-    """What the handlers work with: documents, each made and hashed once a process and day.
+class Dependencies(HasGuard):
+    """What the handlers use: documents, each made and hashed once a process and day.
 
     Args:
         everything: the whole rule book, as of a day.
@@ -86,15 +85,17 @@ class Parts:
         return self._made[key]
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(LIST, _show), Route(SHOW, _show))
-    return Application("api/portals", routes, parts=make_parts, allowed_origins=allowed_origins)
+    routes: Sequence[Route[Dependencies]] = (Route(LIST, _show), Route(SHOW, _show))
+    return Application("api/portals", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 
 
-def _show(parts: Parts, call: Call) -> Response:
-    document, etag = parts.document(call.path.get("portal"))
+def _show(dependencies: Dependencies, call: Call) -> Response:
+    document, etag = dependencies.document(call.path.get("portal"))
     headers = {"ETag": etag, "Cache-Control": CACHE}
-    if matches(call.request.header("if-none-match"), etag):
+    if call.request.knows(etag):
         return Response(304, headers=headers)
     return Response(200, document, headers=headers)

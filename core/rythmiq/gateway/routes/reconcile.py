@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.webhook import SECRET_HEADER, TickAnswer
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
+from rythmiq.gateway.http import Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
 
 if TYPE_CHECKING:
+    from rythmiq.gateway.guards import SecretGuard
     from rythmiq.services.reconcile import Reconciler
-    from rythmiq.services.webhooks import WebhookAuth
 
 WITHIN_S = 5.0
 """What a tick may ask of the store and the executor: the function has ten seconds, the rest is the database's."""
@@ -31,31 +31,32 @@ OPERATIONS = (TICK,)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with."""
+class Dependencies(HasGuard):
+    """What the handlers use."""
 
-    auth: "WebhookAuth"
+    guard: "SecretGuard"
     reconciler: "Reconciler"
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(TICK, _tick),)
+    routes: Sequence[Route[Dependencies]] = (Route(TICK, _tick),)
     return Application(
         "internal/reconcile",
         routes,
-        parts=make_parts,
+        dependencies=make_dependencies,
         allowed_origins=allowed_origins,
-        guards=Guards(machine=lambda parts, request, _body: parts.auth.require_secret(request.header(SECRET_HEADER))),
         on_trigger=_on_trigger,
     )
 
 
-def _on_trigger(parts: Parts) -> Response:
+def _on_trigger(dependencies: Dependencies) -> Response:
     """Do what the scheduler asks for."""
-    report = parts.reconciler.tick(within_s=WITHIN_S)
-    return answer(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
+    report = dependencies.reconciler.tick(within_s=WITHIN_S)
+    return json_response(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 
 
-def _tick(parts: Parts, _call: Call) -> Response:
-    return _on_trigger(parts)
+def _tick(dependencies: Dependencies, _call: Call) -> Response:
+    return _on_trigger(dependencies)

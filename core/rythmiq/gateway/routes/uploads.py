@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
+from rythmiq.gateway.http import Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -38,24 +38,25 @@ OPERATIONS = (CREATE,)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with."""
+class Dependencies(HasGuard):
+    """What the handlers use."""
 
-    verifier: "TokenVerifier"
+    guard: "TokenVerifier"
     uploads: "Uploads"
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(CREATE, _create),)
+    routes: Sequence[Route[Dependencies]] = (Route(CREATE, _create),)
     return Application(
         "api/uploads",
         routes,
-        parts=make_parts,
+        dependencies=make_dependencies,
         allowed_origins=allowed_origins,
-        guards=Guards(user=lambda parts, request: parts.verifier.verify(request.header("authorization"))),
     )
 
 
-def _create(parts: Parts, call: Call) -> Response:
-    return answer(parts.uploads.create(call.user.user_id, call.body), status=201)
+def _create(dependencies: Dependencies, call: Call) -> Response:
+    return json_response(dependencies.uploads.create(call.user.user_id, call.body), status=201)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER, ProgressAnswer, ProgressBody, WebhookAnswer, WebhookBody
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.response import Response, answer
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Parameter, Route
+from rythmiq.gateway.http import Response, json_response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
 from rythmiq.log import is_about
 
 if TYPE_CHECKING:
-    from rythmiq.services.webhooks import WebhookAuth, Webhooks
+    from rythmiq.gateway.guards import ReportGuard
+    from rythmiq.services.webhooks import Webhooks
 
 _SECRET = Parameter(SECRET_HEADER, "header", "The webhook secret, or the token of exactly this attempt.")
 
@@ -54,30 +55,31 @@ OPERATIONS = (END, PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the handlers work with."""
+class Dependencies(HasGuard):
+    """What the handlers use."""
 
-    auth: "WebhookAuth"
+    guard: "ReportGuard"
     webhooks: "Webhooks"
 
 
-def application(make_parts: Callable[[], Parts], allowed_origins: Callable[[], Collection[str]]) -> Application[Parts]:
+def application(
+    make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
+) -> Application[Dependencies]:
     """The function."""
-    routes: Sequence[Route[Parts]] = (Route(END, _end), Route(PROGRESS, _progress))
+    routes: Sequence[Route[Dependencies]] = (Route(END, _end), Route(PROGRESS, _progress))
     return Application(
         "internal/webhooks",
         routes,
-        parts=make_parts,
+        dependencies=make_dependencies,
         allowed_origins=allowed_origins,
-        guards=Guards(machine=lambda parts, request, body: parts.auth.require(request.header(SECRET_HEADER), body)),
     )
 
 
-def _end(parts: Parts, call: Call) -> Response:
+def _end(dependencies: Dependencies, call: Call) -> Response:
     is_about(call.body.job_id, call.body.attempt)
-    return answer(WebhookAnswer(outcome=parts.webhooks.receive(call.body)))
+    return json_response(WebhookAnswer(outcome=dependencies.webhooks.receive(call.body)))
 
 
-def _progress(parts: Parts, call: Call) -> Response:
+def _progress(dependencies: Dependencies, call: Call) -> Response:
     is_about(call.body.job_id, call.body.attempt)
-    return answer(ProgressAnswer(recorded=parts.webhooks.progress(call.body)))
+    return json_response(ProgressAnswer(recorded=dependencies.webhooks.progress(call.body)))

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote
 import httpx
 
 from rythmiq.contracts.problems import ProblemError
-from rythmiq.gateway.event import read_event
+from rythmiq.gateway.http import read_event
 from rythmiq_cli.doctor.finding import Finding, Reporter
 
 PATH = "doctor/event"
@@ -33,7 +33,7 @@ _KEPT_VALUES = frozenset(
 )
 _LEFT_OUT = "(left out)"
 _DEPLOY = "deploy it with `doctl serverless deploy infra/recorder --env FILE`, with this METRICS_TOKEN in the file"
-_MEND = "core/rythmiq/gateway/event.py is the one place that reads events: mend it there, and keep the recording"
+_MEND = "core/rythmiq/gateway/http.py is the one place that reads events: mend it there, and keep the recording"
 
 
 @dataclass(frozen=True, slots=True)

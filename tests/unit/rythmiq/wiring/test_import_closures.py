@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 KEYS = "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 SUPABASE = {
     "SUPABASE_URL": "http://127.0.0.1:9",
@@ -156,7 +156,7 @@ def test_functions_are_thin_and_import_wiring_only() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 15
         imports = [line for line in lines if line.startswith(("import ", "from "))]
-        assert imports == ["from typing import Any", f"from rythmiq.wiring import {path.parts[-2]}"]
+        assert imports == ["from typing import Any", "from rythmiq.wiring import application"]
 
 
 EXECUTORS = {
@@ -176,7 +176,7 @@ import json, os, sys
 for absent in ("click", "pygments", "rich"):
     sys.modules[absent] = None
 from rythmiq.settings.execution import ExecutorSettings
-from rythmiq.wiring.outside import executor_of
+from rythmiq.wiring.factories import executor_of
 executor_of(ExecutorSettings.from_environ(os.environ))
 print(json.dumps(sorted(name for name, module in sys.modules.items() if module is not None)))
 """

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.contracts.webhook import derive_token
-from rythmiq.services.webhooks import WebhookAuth
+from rythmiq.gateway.guards import ReportGuard, SecretGuard
+from rythmiq.gateway.http import Request
 from tests.support.memory import FixedClock
 
 SECRET, PREVIOUS = "the secret of this month", "the secret of last month"
@@ -19,13 +21,17 @@ SOON = int(CLOCK.now().timestamp()) + 60
 BODY = json.dumps({"job_id": JOB, "attempt": 2}).encode()
 
 
-def auth(previous: str | None = PREVIOUS) -> WebhookAuth:
-    return WebhookAuth(secret=SECRET, previous=previous, clock=CLOCK)
+def request(presented: str | None) -> Request:
+    return Request(headers={} if presented is None else {"x-webhook-secret": presented})
 
 
 def lets_in(shown: str | None, body: bytes = BODY, previous: str | None = PREVIOUS) -> bool:
     try:
-        auth(previous).require(shown, body)
+        document = read_object(body)
+    except StrictJsonError:
+        document = None
+    try:
+        ReportGuard(SECRET, previous, CLOCK).admit(request(shown), document)
     except ProblemError as problem:
         return problem.code != ProblemCode.UNAUTHENTICATED
     return True
@@ -43,7 +49,7 @@ def test_anything_else_does_not(shown: str | None) -> None:
     """Missing, wrong, longer, shorter, no ASCII."""
     assert not lets_in(shown)
     with pytest.raises(ProblemError):
-        auth().require_secret(shown)
+        SecretGuard(SECRET, PREVIOUS).admit(request(shown))
 
 
 def test_an_empty_previous_secret_lets_nobody_in() -> None:
@@ -95,9 +101,10 @@ def test_a_token_that_has_expired_lets_nobody_in() -> None:
 
 def test_a_token_is_no_secret() -> None:
     """It reports for one attempt and starts no tick."""
+    guard = SecretGuard(SECRET, PREVIOUS)
     with pytest.raises(ProblemError):
-        auth().require_secret(derive_token(SECRET, JOB, 2, SOON))
-    auth().require_secret(SECRET)
+        guard.admit(request(derive_token(SECRET, JOB, 2, SOON)), {"job_id": JOB, "attempt": 2})
+    guard.admit(request(SECRET))
 
 
 @given(st.text(), st.binary())

@@ -11,12 +11,12 @@ import pytest
 
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
 from rythmiq.gateway.openapi import FUNCTIONS, document
-from rythmiq.gateway.routing import Operation
+from rythmiq.gateway.operations import Operation
 from rythmiq.portals import all_portals
 from rythmiq.portals.book import portal_document, portals_document
 from tests.support.json_schema import SchemaMismatchError, check
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 DOCUMENT = document()
 OPERATIONS = [(function, operation) for function, operations in FUNCTIONS.items() for operation in operations]
 EACH = pytest.mark.parametrize(("function", "operation"), OPERATIONS, ids=[op.name for _, op in OPERATIONS])

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 
 from rythmiq.contracts.problems import ProblemError
-from rythmiq.gateway.event import MAX_RESULT_BYTES, UnsendableError, read_event, write_answer
-from rythmiq.gateway.request import MAX_BODY_BYTES
-from rythmiq.gateway.response import Response
+from rythmiq.gateway.http import (
+    MAX_BODY_BYTES,
+    MAX_RESULT_BYTES,
+    Request,
+    Response,
+    UnsendableError,
+    read_event,
+    write_result,
+)
 from tests.support.web_calls import web_event
 
 
@@ -63,15 +69,16 @@ def test_a_body_of_one_megabyte_is_taken_and_one_byte_more_is_not(
     request = read_event(web_event("POST", body=body, is_base64=is_base64))
     if refused:
         with pytest.raises(ProblemError) as error:
-            request.body()
+            request.require_size()
         assert error.value.code == "BODY_TOO_LARGE"
     else:
+        request.require_size()
         assert request.body() == data
 
 
 def test_the_size_of_a_body_is_counted_in_bytes() -> None:
     with pytest.raises(ProblemError):
-        read_event(web_event("POST", body="é" * (MAX_BODY_BYTES // 2 + 1))).body()
+        read_event(web_event("POST", body="é" * (MAX_BODY_BYTES // 2 + 1))).require_size()
 
 
 @pytest.mark.parametrize("event", [{}, {"cron": "x"}, {"http": None}])
@@ -115,25 +122,25 @@ def test_the_time_left_is_the_contexts_or_the_environments(monkeypatch: pytest.M
 
 
 def test_an_object_stays_an_object_and_says_that_it_is_json() -> None:
-    written = write_answer(Response(201, {"a": 1}))
+    written = write_result(Response(201, {"a": 1}))
     assert written == {"statusCode": 201, "headers": {"Content-Type": "application/json"}, "body": {"a": 1}}
 
 
 def test_text_stays_text_and_bytes_become_base64() -> None:
-    assert write_answer(Response(200, "hé", "text/plain"))["body"] == "hé"
-    written = write_answer(Response(200, b"\x00\xff", "application/zip"))
+    assert write_result(Response(200, "hé", "text/plain"))["body"] == "hé"
+    written = write_result(Response(200, b"\x00\xff", "application/zip"))
     assert base64.b64decode(written["body"]) == b"\x00\xff"
 
 
 @pytest.mark.parametrize("body", [None, "", b""])
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_has_no_type_either(status: int, body: str | bytes | None) -> None:
-    written = write_answer(Response(status, body, headers={"ETag": '"1"'}))
+    written = write_result(Response(status, body, headers={"ETag": '"1"'}))
     assert written == {"statusCode": status, "headers": {"ETag": '"1"'}, "body": ""}
 
 
 def test_a_repeated_header_is_a_list() -> None:
-    assert write_answer(Response(200, headers={"Set-Thing": ("a", "b")}))["headers"] == {"Set-Thing": ["a", "b"]}
+    assert write_result(Response(200, headers={"Set-Thing": ("a", "b")}))["headers"] == {"Set-Thing": ["a", "b"]}
 
 
 @pytest.mark.parametrize(
@@ -141,10 +148,23 @@ def test_a_repeated_header_is_a_list() -> None:
 )
 def test_what_the_platform_would_choke_on_is_not_sent(body: dict[str, object] | str) -> None:
     with pytest.raises(UnsendableError):
-        write_answer(Response(200, body))
+        write_result(Response(200, body))
 
 
 def test_a_key_named_error_stays_inside_the_body() -> None:
-    written = write_answer(Response(200, {"error": {"code": "X"}}))
+    written = write_result(Response(200, {"error": {"code": "X"}}))
     assert "error" not in written
     assert json.loads(json.dumps(written["body"])) == {"error": {"code": "X"}}
+
+
+@pytest.mark.parametrize("header", ['W/"3-1"', '"3-1"', '"0", W/"3-1"', "*", ' W/"3-1" '])
+def test_an_etag_is_named_weakly_alone_or_among_others(header: str) -> None:
+    """RFC 9110 13.1.2."""
+    assert Request(headers={"if-none-match": header}).knows('W/"3-1"')
+
+
+@pytest.mark.parametrize("header", [None, "", '"3"', 'W/"3-12"', "3-1"])
+def test_another_etag_is_not(header: str | None) -> None:
+    """Nor none."""
+    headers = {} if header is None else {"if-none-match": header}
+    assert not Request(headers=headers).knows('W/"3-1"')

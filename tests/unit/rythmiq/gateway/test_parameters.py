@@ -4,8 +4,8 @@ import pytest
 
 from rythmiq.contracts.api.words import IDEMPOTENCY_KEY
 from rythmiq.contracts.problems import ProblemError
-from rythmiq.gateway.query import Parameters
-from rythmiq.gateway.request import Request
+from rythmiq.gateway.http import Request
+from rythmiq.gateway.validation import Parameters
 
 
 def read(query: tuple[tuple[str, str], ...] = (), headers: dict[str, str] | None = None) -> Parameters:

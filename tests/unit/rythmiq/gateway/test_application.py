@@ -15,9 +15,8 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.store_errors import StoreTimeoutError
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.request import Request
-from rythmiq.gateway.response import Response
-from rythmiq.gateway.routing import Answer, Call, Guards, Operation, Route
+from rythmiq.gateway.http import Request, Response
+from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
 from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorUnclearError
 from tests.support.web_calls import JSON, Seen, ask, web_event
@@ -36,10 +35,22 @@ class Body(BaseModel):
     status: str = ""
 
 
-@dataclass
-class Parts:
-    """What the handlers of this test work with."""
+class OneCaller:
+    """Admits one caller."""
 
+    def admit(self, request: Request, document: object = None) -> Caller:
+        """Admit `Authorization: good`."""
+        del document
+        if request.header("authorization") != "good":
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
+        return Caller("somebody", "token", {})
+
+
+@dataclass
+class Parts(HasGuard):
+    """What the handlers of this test use."""
+
+    guard: OneCaller = field(default_factory=OneCaller)
     seen: list[Call] = field(default_factory=list)
     raises: BaseException | None = None
     answer: Response = field(default_factory=lambda: Response(200, {"fine": True}))
@@ -51,18 +62,6 @@ def handle(parts: Parts, call: Call) -> Response:
     if parts.raises is not None:
         raise parts.raises
     return parts.answer
-
-
-def user(_parts: Parts, request: Request) -> Caller:
-    """Let one user in."""
-    if request.header("authorization") != "good":
-        raise ProblemError(ProblemCode.UNAUTHENTICATED)
-    return Caller("somebody", "token", {})
-
-
-def machine(_parts: Parts, request: Request, _body: bytes) -> None:
-    """Let one machine in."""
-    user(_parts, request)
 
 
 def operation(
@@ -105,8 +104,7 @@ def function(
     return Application(
         "api/test",
         ROUTES,
-        parts=parts if callable(parts) else lambda: parts,
-        guards=Guards(user=user, machine=machine),
+        dependencies=parts if callable(parts) else lambda: parts,
         allowed_origins=lambda: origins,
         on_trigger=on_trigger,
     )
@@ -117,9 +115,9 @@ def function(
 TOO_LARGE = "x" * (1024 * 1024 + 1)
 # Each call is wrong in every way from some point on; it is refused for the first.
 USERS_ORDER = [
-    ("NOT_FOUND", "PATCH", "/no/such", {}, TOO_LARGE),
-    ("METHOD_NOT_ALLOWED", "PATCH", "", {}, TOO_LARGE),
-    ("BODY_TOO_LARGE", "POST", "", {"content-type": "text/plain"}, TOO_LARGE),
+    ("BODY_TOO_LARGE", "PATCH", "/no/such", {}, TOO_LARGE),
+    ("NOT_FOUND", "PATCH", "/no/such", {}, "{"),
+    ("METHOD_NOT_ALLOWED", "PATCH", "", {}, "{"),
     ("UNSUPPORTED_MEDIA_TYPE", "POST", "", {"content-type": "text/plain"}, "{"),
     ("UNSUPPORTED_MEDIA_TYPE", "POST", "", {}, "{"),
     ("MALFORMED_JSON", "POST", "", JSON, "{"),
@@ -127,9 +125,9 @@ USERS_ORDER = [
     ("INVALID_FIELD", "POST", "", GOOD, "{}"),
 ]
 MACHINES_ORDER = [
-    ("NOT_FOUND", "PATCH", "/no/such", {}, TOO_LARGE),
-    ("METHOD_NOT_ALLOWED", "GET", "/report", {}, TOO_LARGE),
-    ("BODY_TOO_LARGE", "POST", "/report", {}, TOO_LARGE),
+    ("BODY_TOO_LARGE", "GET", "/report", {}, TOO_LARGE),
+    ("NOT_FOUND", "PATCH", "/no/such", {}, "{"),
+    ("METHOD_NOT_ALLOWED", "GET", "/report", {}, "{"),
     ("UNAUTHENTICATED", "POST", "/report", {"content-type": "text/plain"}, "{"),
     ("UNSUPPORTED_MEDIA_TYPE", "POST", "/report", {"authorization": "good", "content-type": "text/plain"}, "{"),
     ("MALFORMED_JSON", "POST", "/report", {"authorization": "good"}, "{"),
@@ -255,7 +253,7 @@ def test_whatever_a_handler_raises_becomes_our_own_500(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["request_id"]) for line in lines] == [("crash", "r-1"), ("call", "r-1")]
     assert lines[0]["error"] == type(raised).__name__
-    assert "test_gateway_application.py" in lines[0]["at"]
+    assert "test_application.py" in lines[0]["at"]
     assert "secret" not in json.dumps([lines, seen.body])
 
 

@@ -14,7 +14,7 @@ from rythmiq.gateway.routes.reconcile import WITHIN_S
 from rythmiq.services import reconcile, settle
 from rythmiq.services.dispatch import SUBMIT_S
 
-PROJECT = yaml.safe_load((Path(__file__).parents[2] / "project.yml").read_text(encoding="utf-8"))
+PROJECT = yaml.safe_load((Path(__file__).parents[3] / "project.yml").read_text(encoding="utf-8"))
 LIMITS_S = {
     f"{package['name']}/{function['name']}": function["limits"]["timeout"] / 1000
     for package in PROJECT["packages"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rythmiq.gateway.prometheus import render
+from rythmiq.gateway.routes.metrics import render
 
 SNAPSHOT = {
     "jobs": {"pending": 2, "processing": 1, "completed": 10, "failed": 3},

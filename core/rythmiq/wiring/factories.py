@@ -1,6 +1,6 @@
-"""What stands outside, made from settings: database, store, key ring, executor.
+"""Builds what functions share from their settings: adapters, guards, and the reconciler.
 
-Of two ways to reach something only the one that is configured is imported.
+Imports stand inside the functions: of several adapters a process imports the one that is configured.
 """
 
 # ruff: noqa: PLC0415  see above
@@ -12,14 +12,20 @@ from rythmiq.contracts.errors import SettingsError
 if TYPE_CHECKING:
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
+    from rythmiq.gateway.guards import ReportGuard, SecretGuard
+    from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports.database import Capacity, Database
     from rythmiq.ports.executor import Executor
-    from rythmiq.settings.api import DatabaseSettings, EncryptionSettings, StoreSettings
-    from rythmiq.settings.execution import ExecutorSettings
+    from rythmiq.ports.store import ObjectStore
+    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.settings.api import AuthSettings, DatabaseSettings, EncryptionSettings, StoreSettings
+    from rythmiq.settings.execution import ExecutionSettings, ExecutorSettings
+
+JWKS_PATH = "/auth/v1/.well-known/jwks.json"
 
 
 def database_of(settings: "DatabaseSettings") -> "Database":
-    """Postgres when `DATABASE_URL` is set, else Supabase's Data API.
+    """Return Postgres when `DATABASE_URL` is set, else Supabase's Data API.
 
     Raises:
         SettingsError: `DATABASE_URL` cannot be used, or this bundle was built without psycopg.
@@ -41,7 +47,7 @@ def database_of(settings: "DatabaseSettings") -> "Database":
 
 
 def store_of(settings: "StoreSettings") -> "SpacesStore":
-    """The one bucket."""
+    """Return the client of the one bucket."""
     from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 
     return SpacesStore(
@@ -56,7 +62,7 @@ def store_of(settings: "StoreSettings") -> "SpacesStore":
 
 
 def ring_of(settings: "EncryptionSettings") -> "KeyRing | None":
-    """The key ring; None where plaintext is allowed and no keys are set."""
+    """Return the key ring; None where plaintext is allowed and no keys are set."""
     from rythmiq.crypto.key_ring import KeyRing
 
     keys = settings.encryption_keys
@@ -64,14 +70,92 @@ def ring_of(settings: "EncryptionSettings") -> "KeyRing | None":
 
 
 def capacity_of(settings: "ExecutorSettings") -> "Capacity":
-    """How much the executor is given."""
+    """Return the limits of the executor."""
     from rythmiq.ports.database import Capacity
 
     return Capacity(max_inflight=settings.max_inflight, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
 
 
+def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
+    """Return what verifies users' tokens: by the shared secret, or by the issuer's JWKS."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.gateway.tokens import SecretKey, TokenVerifier
+
+    issuer = f"{settings.supabase_url}/auth/v1"
+    if settings.verifies_by == "secret" and settings.supabase_jwt_secret is not None:
+        return TokenVerifier(issuer=issuer, keys=SecretKey(settings.supabase_jwt_secret.get_secret_value()))
+    from rythmiq.gateway.jwks import MAX_BYTES, TIMEOUT_S, JwksKeys
+
+    def fetch() -> bytes:
+        from rythmiq.adapters.bounded_http import fetch_url
+
+        return fetch_url(f"{settings.supabase_url}{JWKS_PATH}", max_bytes=MAX_BYTES, timeout_s=TIMEOUT_S)
+
+    return TokenVerifier(issuer=issuer, keys=JwksKeys(fetch, monotonic_s=SystemClock().monotonic_s))
+
+
+def secret_guard_of(settings: "ExecutorSettings") -> "SecretGuard":
+    """Return what admits operators to a tick."""
+    from rythmiq.gateway.guards import SecretGuard
+
+    return SecretGuard(*_webhook_secrets(settings))
+
+
+def report_guard_of(settings: "ExecutorSettings") -> "ReportGuard":
+    """Return what admits the launcher's reports."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.gateway.guards import ReportGuard
+
+    return ReportGuard(*_webhook_secrets(settings), clock=SystemClock())
+
+
+def _webhook_secrets(settings: "ExecutorSettings") -> tuple[str, str | None]:
+    previous = settings.webhook_secret_previous
+    return settings.webhook_secret.get_secret_value(), None if previous is None else previous.get_secret_value()
+
+
+def reconciler_of(
+    settings: "ExecutionSettings", database: "Database", store: "ObjectStore", ring: "KeyRing | None"
+) -> "Reconciler":
+    """Return what ends overdue attempts and starts the next ones."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.contracts.payload import StorageReference
+    from rythmiq.services.dispatch import Dispatcher, DispatchTerms
+    from rythmiq.services.reconcile import Reconciler, ReconcileTerms
+    from rythmiq.services.settle import Settlement
+
+    clock, capacity, executor = SystemClock(), capacity_of(settings), executor_of(settings)
+    dispatcher = Dispatcher(
+        database=database,
+        store=store,
+        ring=ring,
+        executor=executor,
+        clock=clock,
+        terms=DispatchTerms(
+            storage=StorageReference(
+                bucket=settings.do_spaces_bucket,
+                region=settings.do_spaces_region,
+                endpoint=settings.do_spaces_endpoint,
+            ),
+            callback_url=f"{settings.public_url}/internal/webhooks/camber",
+            webhook_secret=settings.webhook_secret.get_secret_value(),
+            capacity=capacity,
+        ),
+    )
+    return Reconciler(
+        database=database,
+        store=store,
+        ring=ring,
+        executor=executor,
+        clock=clock,
+        dispatcher=dispatcher,
+        settlement=Settlement(database=database, store=store, ring=ring, clock=clock, capacity=capacity),
+        terms=ReconcileTerms(capacity=capacity, job_timeout_s=settings.job_timeout_s),
+    )
+
+
 def executor_of(settings: "ExecutorSettings") -> "Executor":
-    """What starts the launcher."""
+    """Return the configured executor."""
     if settings.executor == "camber":
         return _camber_of(settings)
     if settings.executor == "kubernetes":

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.gateway.routes.portals import Parts
+from rythmiq.gateway.routes.portals import Dependencies
 from rythmiq.services.rule_book import list_portals, show_portal
 
 LAST_DAY, NEW_YEAR = dt.date(2026, 12, 31), dt.date(2027, 1, 1)
@@ -18,30 +18,30 @@ def days() -> list[dt.date]:
 
 
 @pytest.fixture
-def parts(days: list[dt.date]) -> Parts:
-    return Parts(list_portals, show_portal, lambda: days[-1])
+def rules(days: list[dt.date]) -> Dependencies:
+    return Dependencies(list_portals, show_portal, lambda: days[-1])
 
 
 @pytest.mark.parametrize("portal", ["neet", "neet-2026"])
-def test_the_new_year_brings_a_warning_and_another_tag(parts: Parts, days: list[dt.date], portal: str) -> None:
-    before, tag = parts.document(portal)
+def test_the_new_year_brings_a_warning_and_another_tag(rules: Dependencies, days: list[dt.date], portal: str) -> None:
+    before, tag = rules.document(portal)
     days.append(NEW_YEAR)
-    after, next_tag = parts.document(portal)
+    after, next_tag = rules.document(portal)
     assert (before["warnings"], before["advice"]) == ([], [])
     assert after["advice"] == [{"code": "PORTAL_RULES_OLD", "parameters": {"year": 2026, "next_year": 2027}}]
     assert after["slots"] == before["slots"]
     assert tag != next_tag
 
 
-def test_a_portal_without_a_year_is_the_same_in_the_new_one(parts: Parts, days: list[dt.date]) -> None:
-    before = parts.document("ibps")
+def test_a_portal_without_a_year_is_the_same_in_the_new_one(rules: Dependencies, days: list[dt.date]) -> None:
+    before = rules.document("ibps")
     days.append(NEW_YEAR)
-    assert parts.document("ibps") == before
+    assert rules.document("ibps") == before
 
 
-def test_the_list_warns_of_those_that_have_ended(parts: Parts, days: list[dt.date]) -> None:
+def test_the_list_warns_of_those_that_have_ended(rules: Dependencies, days: list[dt.date]) -> None:
     days.append(NEW_YEAR)
-    document, _ = parts.document(None)
+    document, _ = rules.document(None)
     warned = {portal["portal"] for portal in document["portals"] if portal["warnings"]}
     assert {"neet-2026", "jee-main-2026", "gate-2026", "upsc-2026"} <= warned
     assert "ibps" not in warned
@@ -54,11 +54,11 @@ def test_a_document_is_made_once_a_day(days: list[dt.date]) -> None:
         made.append(today)
         return {"portals": []}
 
-    parts = Parts(everything, show_portal, lambda: days[-1])
+    rules = Dependencies(everything, show_portal, lambda: days[-1])
     for _ in range(3):
-        parts.document(None)
+        rules.document(None)
     days.append(NEW_YEAR)
-    parts.document(None)
+    rules.document(None)
     assert made == [LAST_DAY, NEW_YEAR]
 
 

@@ -14,7 +14,7 @@ from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "infra" / "env" / "touch.env").read_text(encoding="utf-8")
 VALUES = dict(re.findall(r"^([A-Z_]+)=(.*)$", TEXT, re.MULTILINE))
 ROWS = {

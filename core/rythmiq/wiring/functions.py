@@ -1,0 +1,252 @@
+"""Wires each function: a builder returns the application, which reads its settings at the first call.
+
+Imports stand inside the builders, so that a function imports what its own use case needs. What was made is kept;
+settings that cannot be used are read again at the next call, and until then answered by 503 NOT_CONFIGURED.
+"""
+
+# ruff: noqa: PLC0415  see above
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rythmiq.contracts.errors import SettingsError
+from rythmiq.wiring import factories
+
+if TYPE_CHECKING:
+    from rythmiq.crypto.key_ring import KeyRing
+    from rythmiq.gateway.application import Application
+    from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
+    from rythmiq.ports.database import Database
+    from rythmiq.ports.store import ObjectStore
+    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.settings.execution import ExecutionSettings
+
+_DependenciesT = TypeVar("_DependenciesT")
+
+
+@cache
+def allowed_origins() -> frozenset[str]:
+    """Return the origins whose pages may read responses; none when the setting cannot be read."""
+    try:
+        return _public_origins()
+    except SettingsError:
+        return frozenset()
+
+
+def build_uploads() -> "Application[uploads.Dependencies]":
+    """Build `api/uploads`."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.gateway.routes import uploads
+    from rythmiq.services.uploads import Uploads, UploadTerms
+    from rythmiq.settings.api import UploadsSettings
+
+    @cache
+    def dependencies() -> uploads.Dependencies:
+        settings = UploadsSettings.from_environ(os.environ)
+        use_cases = Uploads(
+            database=factories.database_of(settings),
+            store=factories.store_of(settings),
+            ring=factories.ring_of(settings),
+            clock=SystemClock(),
+            terms=UploadTerms(
+                max_upload_bytes=settings.max_upload_bytes,
+                initial_credits=settings.initial_credits,
+                plaintext_allowed=settings.plaintext_allowed,
+                method=settings.upload_method,
+                url_ttl_s=settings.upload_url_ttl_s,
+            ),
+        )
+        return uploads.Dependencies(factories.verifier_of(settings), use_cases)
+
+    return uploads.application(dependencies, allowed_origins)
+
+
+def build_jobs() -> "Application[jobs.Dependencies]":
+    """Build `api/jobs`; what dispatches and reconciles is imported when there is something to do."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.contracts.origins import OriginRules
+    from rythmiq.gateway.routes import jobs
+    from rythmiq.services.jobs import Jobs, JobTerms
+    from rythmiq.settings.execution import JobsSettings
+
+    @cache
+    def dependencies() -> jobs.Dependencies:
+        settings = JobsSettings.from_environ(os.environ)
+        database, store = factories.database_of(settings), factories.store_of(settings)
+        ring = factories.ring_of(settings)
+        use_cases = Jobs(
+            database=database,
+            store=store,
+            ring=ring,
+            clock=SystemClock(),
+            reconciler=_reconciler_later(settings, database, store, ring),
+            terms=JobTerms(
+                origins=OriginRules(
+                    endpoint=settings.do_spaces_endpoint,
+                    bucket=settings.do_spaces_bucket,
+                    allowed_origins=settings.artifact_url_allowed_origins,
+                    https_only=settings.service_env == "prod",
+                ),
+                capacity=factories.capacity_of(settings),
+                max_upload_bytes=settings.max_upload_bytes,
+                max_active_jobs=settings.max_active_jobs,
+                max_pages=settings.max_pages,
+                initial_credits=settings.initial_credits,
+                download_url_ttl_s=settings.download_url_ttl_s,
+                output_url_ttl_s=settings.output_url_ttl_s,
+            ),
+        )
+        return jobs.Dependencies(
+            factories.verifier_of(settings), use_cases, f"{settings.public_url}/api", settings.wait_max_s
+        )
+
+    return jobs.application(dependencies, allowed_origins)
+
+
+def build_account() -> "Application[account.Dependencies]":
+    """Build `api/account`."""
+    from rythmiq.gateway.routes import account
+    from rythmiq.services.account import Accounts
+    from rythmiq.settings.api import AccountSettings
+
+    @cache
+    def dependencies() -> account.Dependencies:
+        settings = AccountSettings.from_environ(os.environ)
+        use_cases = Accounts(
+            database=factories.database_of(settings),
+            initial_credits=settings.initial_credits,
+            max_active_jobs=settings.max_active_jobs,
+        )
+        return account.Dependencies(factories.verifier_of(settings), use_cases)
+
+    return account.application(dependencies, allowed_origins)
+
+
+def build_portals() -> "Application[portals.Dependencies]":
+    """Build `api/portals`, which needs no configuration."""
+    from rythmiq.gateway.routes import portals
+    from rythmiq.services.rule_book import list_portals, show_portal
+
+    return portals.application(_public(lambda: portals.Dependencies(list_portals, show_portal)), allowed_origins)
+
+
+def build_app() -> "Application[app.Dependencies]":
+    """Build `api/app`, which needs no configuration; OpenAPI is imported when it is requested."""
+    from rythmiq.gateway.routes import app
+
+    def openapi() -> Mapping[str, Any]:
+        from rythmiq.gateway.openapi import document
+
+        return document()
+
+    return app.application(_public(lambda: app.Dependencies(openapi)), allowed_origins)
+
+
+def build_health() -> "Application[health.Dependencies]":
+    """Build `api/health`; its shallow check needs no configuration."""
+    from rythmiq.gateway.routes import health
+
+    @cache
+    def deep() -> health.Deep:
+        from rythmiq.gateway.guards import OperatorGuard
+        from rythmiq.settings.api import HealthSettings
+
+        settings = HealthSettings.from_environ(os.environ)
+        return health.Deep(OperatorGuard(settings.metrics_token.get_secret_value()), factories.database_of(settings))
+
+    return health.application(_public(lambda: health.Dependencies(deep)), allowed_origins)
+
+
+def build_webhooks() -> "Application[webhooks.Dependencies]":
+    """Build `internal/webhooks`; what starts the next job is imported when there is one."""
+    from rythmiq.clock import SystemClock
+    from rythmiq.gateway.routes import webhooks
+    from rythmiq.services.settle import Settlement
+    from rythmiq.services.webhooks import Webhooks
+    from rythmiq.settings.execution import WebhooksSettings
+
+    @cache
+    def dependencies() -> webhooks.Dependencies:
+        settings = WebhooksSettings.from_environ(os.environ)
+        database, store = factories.database_of(settings), factories.store_of(settings)
+        ring = factories.ring_of(settings)
+        settlement = Settlement(
+            database=database, store=store, ring=ring, clock=SystemClock(), capacity=factories.capacity_of(settings)
+        )
+        use_cases = Webhooks(
+            database=database,
+            settlement=settlement,
+            reconciler=_reconciler_later(settings, database, store, ring),
+        )
+        return webhooks.Dependencies(factories.report_guard_of(settings), use_cases)
+
+    return webhooks.application(dependencies, allowed_origins)
+
+
+def build_reconcile() -> "Application[reconcile.Dependencies]":
+    """Build `internal/reconcile`."""
+    from rythmiq.gateway.routes import reconcile
+    from rythmiq.settings.execution import ReconcileSettings
+
+    @cache
+    def dependencies() -> reconcile.Dependencies:
+        settings = ReconcileSettings.from_environ(os.environ)
+        reconciler = factories.reconciler_of(
+            settings, factories.database_of(settings), factories.store_of(settings), factories.ring_of(settings)
+        )
+        return reconcile.Dependencies(factories.secret_guard_of(settings), reconciler)
+
+    return reconcile.application(dependencies, allowed_origins)
+
+
+def build_metrics() -> "Application[metrics.Dependencies]":
+    """Build `internal/metrics`."""
+    from rythmiq.gateway.guards import OperatorGuard
+    from rythmiq.gateway.routes import metrics
+    from rythmiq.settings.api import MetricsSettings
+
+    @cache
+    def dependencies() -> metrics.Dependencies:
+        settings = MetricsSettings.from_environ(os.environ)
+        guard = OperatorGuard(settings.metrics_token.get_secret_value())
+        return metrics.Dependencies(guard, factories.database_of(settings))
+
+    return metrics.application(dependencies, allowed_origins)
+
+
+BUILDERS: Mapping[str, Callable[[], "Application[Any]"]] = {
+    "api/uploads": build_uploads,
+    "api/jobs": build_jobs,
+    "api/portals": build_portals,
+    "api/account": build_account,
+    "api/health": build_health,
+    "api/app": build_app,
+    "internal/webhooks": build_webhooks,
+    "internal/reconcile": build_reconcile,
+    "internal/metrics": build_metrics,
+}
+
+
+def _public_origins() -> frozenset[str]:
+    from rythmiq.settings.api import CorsSettings
+
+    return frozenset(CorsSettings.from_environ(os.environ).allowed_origins)
+
+
+def _public(make: Callable[[], _DependenciesT]) -> Callable[[], _DependenciesT]:
+    """Make the dependencies of a public function once; an unusable ALLOWED_ORIGINS is refused."""
+
+    @cache
+    def dependencies() -> _DependenciesT:
+        _public_origins()
+        return make()
+
+    return dependencies
+
+
+def _reconciler_later(
+    settings: "ExecutionSettings", database: "Database", store: "ObjectStore", ring: "KeyRing | None"
+) -> "Callable[[], Reconciler]":
+    return cache(lambda: factories.reconciler_of(settings, database, store, ring))
