@@ -117,6 +117,11 @@ def test_an_option_that_the_slot_does_not_allow_is_a_wrong_field(doors: Doors, r
     assert "Asha" not in str(seen.body)
 
 
+def test_a_slot_of_the_rule_book_takes_a_text_layer(doors: Doors, rig: Rig, user: User) -> None:
+    options = {"text_layer": True}
+    assert create(doors, rig, user, portal="college-generic", slot="document-pdf", options=options).status == 202
+
+
 @pytest.mark.parametrize(
     ("options", "pointer"),
     [
