@@ -24,7 +24,7 @@ DEFERRED = frozenset(
     {
         "rythmiq.ports.jobs",  # fourteen models that a function builds only when it reads a job
         "urllib3",  # botocore.auth needs urllib3.exceptions; we send by httpx
-        "botocore.awsrequest",  # botocore.utils names it; our requests are adapters.signer's own
+        "botocore.awsrequest",  # botocore.utils names it; our requests are adapters.spaces's own
         "botocore.httpsession",  # ditto
         "dateutil.parser",  # ditto
         "cryptography.x509",  # jwt.algorithms names it; nobody here has a certificate for a key

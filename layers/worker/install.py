@@ -38,7 +38,6 @@ OURS = {
         "portals/**/*",
         "adapters/__init__.py",
         "adapters/bounded_http.py",
-        "adapters/signer.py",
         "adapters/spaces.py",
     ),
 }

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from rythmiq.adapters.camber.errors import (
+from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
+from rythmiq.adapters.camber.http_transport import MAX_ANSWER_BYTES, TIMEOUT, HttpTransport
+from rythmiq.adapters.camber.wire import (
+    CREATE_FIELDS,
+    NAMES,
+    STATES,
     CamberAmbiguousError,
     CamberAuthError,
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
+    JobTerms,
+    Wire,
 )
-from rythmiq.adapters.camber.executor import CamberExecutor
-from rythmiq.adapters.camber.http_transport import MAX_ANSWER_BYTES, TIMEOUT, HttpTransport
-from rythmiq.adapters.camber.service import CamberService
-from rythmiq.adapters.camber.wire import CREATE_FIELDS, NAMES, STATES, JobTerms, Wire
 from rythmiq.adapters.launch_command import GRAMMAR
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
+from rythmiq.contracts.errors import AccessDeniedError, PreconditionFailedError
 from rythmiq.contracts.keys import InvalidKeyError
-from rythmiq.contracts.store_errors import AccessDeniedError, PreconditionFailedError
 from tests.contract.test_store import (  # noqa: F401  the suite runs here too, on this module's client
     test_a_missing_object_is_missing,
     test_a_second_put_replaces_the_first,

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
+from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key, raw_key
-from rythmiq.contracts.store_errors import AccessDeniedError, ObjectMissingError
 from rythmiq_cli.local.store.server import make_bucket
 from tests.support.store_clients import AdapterClient, Client, Server, operator
 

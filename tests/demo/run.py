@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rythmiq.client import Client, ClientError, JobFailedError
-from rythmiq.contracts.api.jobs import JobView
+from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.receipt import Receipt
 from rythmiq.services.receipt_page import receipt_page
 from tests.demo.gallery import Entry

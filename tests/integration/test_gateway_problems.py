@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.errors import SettingsError, StoreUnavailableError
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
-from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.gateway.routes import account
 from tests.support.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins

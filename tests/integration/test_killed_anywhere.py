@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.errors import ObjectMissingError
 from rythmiq.contracts.keys import result_key
 from rythmiq.contracts.result import Success
-from rythmiq.contracts.store_errors import ObjectMissingError
 from rythmiq.contracts.webhook import WebhookBody
 from tests.support.fault_ends import check
 from tests.support.fault_parts import killed

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api.jobs import JobAccepted
+from rythmiq.contracts.errors import StoreUnavailableError
+from rythmiq.contracts.job_bodies import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import JobCreated

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rythmiq.contracts.api.uploads import UploadAnswer
+from rythmiq.contracts.bodies import UploadAnswer
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import Payload
 from rythmiq_worker.launcher.dispatch import DispatchRefusedError, Launch, opened, payload_of

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
-from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api.uploads import UploadAnswer
+from rythmiq.contracts.bodies import UploadAnswer
+from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.keys import master_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.support.memory import Fault
 from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user

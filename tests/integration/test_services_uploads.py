@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rythmiq.contracts.api.uploads import UploadRequest
+from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api.jobs import JobView
+from rythmiq.contracts.errors import StoreUnavailableError
+from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreUnavailableError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.gateway.http import Request

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Protocol
 
-from rythmiq.adapters.camber.executor import CamberExecutor
+from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.http_transport import HttpTransport
-from rythmiq.adapters.camber.service import CamberService
 from rythmiq.adapters.camber.wire import JobTerms, Wire
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
 from rythmiq.adapters.local_executor import LocalExecutor

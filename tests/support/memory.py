@@ -15,8 +15,7 @@ from urllib.parse import quote
 
 from rythmiq.adapters.launch_command import arguments_of
 from rythmiq.clock import Clock
-from rythmiq.contracts.keys import parse_key
-from rythmiq.contracts.store_errors import (
+from rythmiq.contracts.errors import (
     AccessDeniedError,
     ObjectMissingError,
     ObjectTooLargeError,
@@ -24,6 +23,7 @@ from rythmiq.contracts.store_errors import (
     StoreError,
     StoreTimeoutError,
 )
+from rythmiq.contracts.keys import parse_key
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 from rythmiq.ports.store import SEALED_TYPE

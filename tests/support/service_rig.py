@@ -21,9 +21,9 @@ import pytest
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.advice import Advice
-from rythmiq.contracts.api.jobs import JobAccepted, JobRequest, JobView
-from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
+from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
 from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.job_bodies import JobAccepted, JobRequest, JobView
 from rythmiq.contracts.keys import (
     before_name,
     dispatch_key,

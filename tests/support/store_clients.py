@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig, content_disposition
-from rythmiq.contracts.store_errors import AccessDeniedError, ObjectMissingError
+from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rythmiq.contracts.api.problem import Problem
+from rythmiq.contracts.bodies import Problem
 
 JSON = {"content-type": "application/json"}
 Function = Callable[..., dict[str, Any]]

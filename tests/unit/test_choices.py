@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import Caption, Point, why_refused
+from rythmiq.contracts.job_bodies import JobOptions
 from rythmiq.contracts.payload import Options, payload_version, refused_options
 from rythmiq.contracts.portal import SchemaDefinition, Source
 

@@ -6,8 +6,7 @@ import sys
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from rythmiq.adapters.database import storable
-from rythmiq.adapters.database_errors import database_error
+from rythmiq.adapters.database import database_error, storable
 from rythmiq.adapters.postgres import PostgresTransport, connection_string
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError

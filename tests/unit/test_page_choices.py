@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rythmiq.contracts.api.jobs import JobOptions
+from rythmiq.contracts.job_bodies import JobOptions
 from rythmiq.contracts.payload import PAYLOAD_VERSION, Options, payload_version
 
 SLANTED = [[0.1, 0.2], [0.8, 0.1], [0.9, 0.9], [0.2, 0.8]]

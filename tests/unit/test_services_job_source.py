@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api.jobs import JobRequest
+from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.services.job_source import Source, request_hash, source_of

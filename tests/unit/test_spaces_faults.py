@@ -15,8 +15,7 @@ import pytest
 from rythmiq.adapters import bounded_http
 from rythmiq.adapters.bounded_http import call, fetch_url
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq.contracts.keys import master_key
-from rythmiq.contracts.store_errors import (
+from rythmiq.contracts.errors import (
     AccessDeniedError,
     AddressRefusedError,
     ObjectMissingError,
@@ -28,6 +27,7 @@ from rythmiq.contracts.store_errors import (
     TruncatedObjectError,
     UnexpectedAnswerError,
 )
+from rythmiq.contracts.keys import master_key
 
 KEY = master_key(str(uuid.UUID(int=1, version=4)), str(uuid.UUID(int=2, version=4)))
 DEADLINE_S = 0.3

@@ -5,7 +5,7 @@ deadline sits under httpx, in the network backend, and shortens every connect, h
 resolves names, so that a policy sees the very address that is connected to.
 
 Resolving itself is the system's and bounded by it alone: `getaddrinfo` takes no timeout, and the worker has no threads.
-The errors are drawn in `store_errors`, and importable from here too.
+The errors are drawn in `contracts.errors`, and importable from here too.
 """
 
 import socket
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from rythmiq.contracts.store_errors import (
+from rythmiq.contracts.errors import (
     AccessDeniedError,
     AddressRefusedError,
     ObjectMissingError,

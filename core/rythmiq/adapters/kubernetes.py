@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from rythmiq.adapters.bounded_http import Answer, exchange
 from rythmiq.adapters.launch_command import arguments_of
+from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 

@@ -1,7 +1,7 @@
-"""The executor of this machine, as the API sees it: a client of `rythmiq_cli.local.executor`.
+"""Executors of this machine: a client of `rythmiq_cli.local.executor`, and one that holds jobs and starts nothing.
 
-It behaves as Camber does: it takes an order at once, starts the launcher later, keeps no promise about repeated orders,
-and by default cannot be told to stop one.
+The local one behaves as Camber does: it takes an order at once, starts the launcher later, keeps no promise about
+repeated orders, and by default cannot stop one.
 
 Source: docs/specification/executors.md.
 """
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from rythmiq.adapters.bounded_http import Answer, exchange
-from rythmiq.contracts.store_errors import StoreError
+from rythmiq.contracts.errors import StoreError
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
@@ -143,3 +143,42 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise ExecutorUnclearError("the local executor answered what we do not understand")
     return value
+
+
+class HoldExecutor:
+    """Implements `ports.Executor`; it keeps nothing, so its references say all that it knows."""
+
+    @property
+    def name(self) -> Literal["hold"]:
+        """How `jobs.executor` calls it."""
+        return "hold"
+
+    @property
+    def capabilities(self) -> ExecutorCapabilities:
+        """What it can do."""
+        return ExecutorCapabilities(cancel=True, idempotent_submit=True, logs=False)
+
+    def submit(self, order: Order, *, timeout_s: float) -> str:
+        """Take one attempt; the reference is the same each time."""
+        del timeout_s
+        return f"hold-{order.job_id}-{order.attempt}"
+
+    def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
+        """Running, for ever."""
+        del timeout_s
+        return "running" if reference.startswith("hold-") else "unknown"
+
+    def find(self, job_id: str, attempt: int, *, timeout_s: float) -> str | None:
+        """The reference of an attempt, which is never lost."""
+        del timeout_s
+        return f"hold-{job_id}-{attempt}"
+
+    def cancel(self, reference: str, *, timeout_s: float) -> bool:
+        """Stop what was never started."""
+        del timeout_s
+        return reference.startswith("hold-")
+
+    def logs(self, reference: str, *, tail_lines: int, timeout_s: float) -> str:
+        """Nothing ran, so nothing was written."""
+        del reference, tail_lines, timeout_s
+        return ""

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from rythmiq.adapters.database_errors import database_error
+from rythmiq.adapters.database import database_error
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError

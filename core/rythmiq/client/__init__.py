@@ -33,8 +33,8 @@ from rythmiq.client.errors import (
     WaitTimeoutError,
 )
 from rythmiq.client.jobs import JOB_FILES, JobFile
-from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import Caption, Crop, Point
+from rythmiq.contracts.job_bodies import JobOptions
 
 __all__ = [
     "JOB_FILES",

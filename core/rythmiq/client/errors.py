@@ -29,7 +29,7 @@ from rythmiq.contracts.errors import CATALOGUE, ErrorCode, RythmiqError
 from rythmiq.contracts.problems import PROBLEMS, FieldError, ProblemCode
 
 if TYPE_CHECKING:
-    from rythmiq.contracts.api.jobs import JobView
+    from rythmiq.contracts.job_bodies import JobView
 
 
 class ClientError(RythmiqError):

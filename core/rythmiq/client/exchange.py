@@ -28,7 +28,7 @@ from rythmiq.client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from rythmiq.contracts.api.problem import Problem
+from rythmiq.contracts.bodies import Problem
 from rythmiq.contracts.problems import FieldError
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})

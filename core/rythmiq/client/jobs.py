@@ -34,9 +34,9 @@ from rythmiq.client.exchange import (
     read,
     store_exchange,
 )
-from rythmiq.contracts.api.account import AccountAnswer
-from rythmiq.contracts.api.jobs import JobItem, JobPage, JobView
-from rythmiq.contracts.api.words import JobStatus
+from rythmiq.contracts.bodies import AccountAnswer
+from rythmiq.contracts.choices import JobStatus
+from rythmiq.contracts.job_bodies import JobItem, JobPage, JobView
 from rythmiq.contracts.portal import Portal
 from rythmiq.crypto.rqe1 import DecryptionError, open_sealed
 

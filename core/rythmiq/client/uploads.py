@@ -28,8 +28,8 @@ from rythmiq.client.exchange import (
     store_exchange,
 )
 from rythmiq.client.jobs import job
-from rythmiq.contracts.api.jobs import JobAccepted, JobLinks, JobOptions, JobRequest
-from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
+from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
+from rythmiq.contracts.job_bodies import JobAccepted, JobLinks, JobOptions, JobRequest
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.crypto.rqe1 import seal
 

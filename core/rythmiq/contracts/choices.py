@@ -1,6 +1,6 @@
-"""What an owner chooses for a file, in requests and payloads alike, and how ids look.
+"""Words and small models that requests, payloads and rows share: ids, states, and what an owner chooses for a file.
 
-Apart from the rules of portals, which the functions that take requests do not need.
+Portal rules live apart, because the functions that take requests do not need them.
 """
 
 import datetime as dt
@@ -13,9 +13,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.keys import UUID4_PATTERN
-from rythmiq.contracts.union_tags import BY_PAGE, ONE
 
 _Entry = TypeVar("_Entry")
+ONE, BY_PAGE = "one", "by page"
+"""What is one for all pages, and a list by page; pydantic names a union's members so in the place of an error."""
+JobStatus = Literal["pending", "processing", "completed", "failed"]
+LedgerKind = Literal["grant", "reserve", "settle", "refund"]
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 OcrLanguage = Literal["en", "hi"]
 """Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""

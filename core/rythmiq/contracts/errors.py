@@ -1,10 +1,21 @@
 """The one catalogue of failures: code, stage, whether a repeat may help, and what to do about it.
 
-The exceptions that carry them::
+The exceptions that carry them, and those of an object store or of any HTTP call that is bounded::
 
     RythmiqError
     ├── SettingsError        a process that must not start (names, never values)
     └── JobError             one job ends `failed` with a code of the catalogue
+
+    StoreError                    transient: whether the same call may succeed soon
+    ├── ObjectMissingError        404
+    ├── AccessDeniedError         401, 403
+    ├── PreconditionFailedError   412
+    ├── ObjectTooLargeError       announced or counted above the bound
+    ├── TruncatedObjectError      the body ended before its announced length: transient
+    ├── AddressRefusedError       the policy refuses the resolved address
+    ├── StoreTimeoutError         the deadline passed: transient
+    ├── StoreUnavailableError     5xx, 429, reset: transient; refused, unknown host, untrusted certificate: not
+    └── UnexpectedAnswerError     any other status, redirects among them; what is not HTTP
 
 Source: docs/specification/worker.md.
 """
@@ -211,3 +222,53 @@ class JobError(RythmiqError):
     def retryable(self) -> bool:
         """Whether the same job may succeed when it is run again."""
         return CATALOGUE[self.code].retryable
+
+
+class StoreError(Exception):
+    """Something outside did not give what was asked; the message holds no URL, key or credential."""
+
+    transient = False
+
+
+class ObjectMissingError(StoreError):
+    """There is no such object."""
+
+
+class AccessDeniedError(StoreError):
+    """The signature, the expiry or the policy does not allow it."""
+
+
+class PreconditionFailedError(StoreError):
+    """A condition of the request does not hold: the object is there already."""
+
+
+class ObjectTooLargeError(StoreError):
+    """The object is larger than the caller takes."""
+
+
+class TruncatedObjectError(StoreError):
+    """The connection ended before the whole body came."""
+
+    transient = True
+
+
+class AddressRefusedError(StoreError):
+    """The host resolves to an address that must not be reached."""
+
+
+class StoreTimeoutError(StoreError):
+    """The whole call took longer than its deadline."""
+
+    transient = True
+
+
+class StoreUnavailableError(StoreError):
+    """The server is down, overloaded or cut the connection."""
+
+    def __init__(self, message: str, *, transient: bool = True) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class UnexpectedAnswerError(StoreError):
+    """The server answered what the call does not allow for."""

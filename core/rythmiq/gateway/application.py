@@ -14,10 +14,9 @@ from typing import Any, Generic
 
 from pydantic import ValidationError
 
-from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.errors import SettingsError, StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.gateway.http import (
     RETRY_AFTER_S,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq.log import log
 
 LIFESPAN_S = 600.0

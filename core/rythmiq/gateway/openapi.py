@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from rythmiq import __version__
-from rythmiq.contracts.api.problem import Problem
+from rythmiq.contracts.bodies import Problem
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER

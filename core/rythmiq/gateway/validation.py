@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rythmiq.contracts.choices import BY_PAGE, ONE
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import pointer
-from rythmiq.contracts.union_tags import BY_PAGE, ONE
 from rythmiq.gateway.http import Request
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from rythmiq.contracts.api.words import JobStatus
+    from rythmiq.contracts.choices import JobStatus
     from rythmiq.ports.jobs import (
         Deletion,
         Ended,

@@ -9,7 +9,7 @@
     DatabaseFaultError           the database refused what it should have taken: a defect of ours
     ExecutorRejectedError        the executor refuses the job for good: EXECUTOR_REJECTED
 
-An object store's errors are drawn in `contracts.store_errors`.
+An object store's errors are drawn in `contracts.errors`.
 """
 
 from rythmiq.contracts.errors import RythmiqError

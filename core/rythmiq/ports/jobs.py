@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rythmiq.contracts.api.words import JobStatus
+from rythmiq.contracts.choices import JobStatus
 from rythmiq.ports.rows import Row
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rythmiq.contracts.api.words import LedgerKind
+from rythmiq.contracts.choices import LedgerKind
 
 
 class Row(BaseModel):

@@ -10,7 +10,7 @@ SEALED_TYPE = "application/octet-stream"
 class ObjectStore(Protocol):
     """The direct calls that use cases make. `timeout_s` bounds a call as a whole, its repeats included.
 
-    Raises, each method: StoreError, one of its kinds (`contracts.store_errors`).
+    Raises, each method: StoreError, one of its kinds (`contracts.errors`).
     """
 
     def fetch_object(self, key: str, *, max_bytes: int, timeout_s: float | None = None) -> bytes:

@@ -3,7 +3,7 @@
 Source: docs/specification/http-api.md, docs/specification/credits.md.
 """
 
-from rythmiq.contracts.api.account import AccountAnswer, AccountLimits, Credits, LedgerEntry
+from rythmiq.contracts.bodies import AccountAnswer, AccountLimits, Credits, LedgerEntry
 from rythmiq.ports.database import Database
 
 

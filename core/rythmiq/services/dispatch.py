@@ -8,10 +8,9 @@ from typing import Literal
 
 from rythmiq.clock import Clock
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
-from rythmiq.contracts.errors import ErrorCode, RythmiqError
+from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.log import log

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from rythmiq.contracts.api.jobs import JobRequest
+from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.keys import InvalidKeyError, RawKey, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, permitted
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError

@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from rythmiq.contracts.api.jobs import JobItem, JobKey, JobLinks, JobView
+from rythmiq.contracts.job_bodies import JobItem, JobKey, JobLinks, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN, OutputKey, parse_key
 from rythmiq.ports.jobs import JobListRow, JobRow
 from rythmiq.ports.store import SigningStore

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
-from rythmiq.contracts.api.words import JobStatus
-from rythmiq.contracts.choices import why_refused
+from rythmiq.contracts.choices import JobStatus, why_refused
+from rythmiq.contracts.errors import StoreError
+from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log

@@ -11,10 +11,9 @@ import zipfile
 from collections.abc import Mapping
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.errors import RythmiqError
+from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
 from rythmiq.contracts.keys import output_key, sanitize_filename, zip_name
 from rythmiq.contracts.result import Artifacts, Success
-from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
 from rythmiq.ports.jobs import SettlingJob

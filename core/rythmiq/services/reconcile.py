@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.errors import ErrorCode
+from rythmiq.contracts.errors import ErrorCode, ObjectMissingError, StoreError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
 from rythmiq.log import log

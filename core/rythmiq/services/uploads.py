@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rythmiq.contracts.api.uploads import SignedUpload, UploadAnswer, UploadKey, UploadRequest
+from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing

@@ -161,7 +161,7 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
     if settings.executor == "kubernetes":
         return _kubernetes_of(settings)
     if settings.executor == "hold":
-        from rythmiq.adapters.hold import HoldExecutor
+        from rythmiq.adapters.local_executor import HoldExecutor
 
         return HoldExecutor()
     from rythmiq.adapters.local_executor import LocalExecutor
@@ -172,8 +172,7 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
 
 
 def _camber_of(settings: "ExecutorSettings") -> "Executor":
-    from rythmiq.adapters.camber.executor import CamberExecutor
-    from rythmiq.adapters.camber.service import CamberService
+    from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
     from rythmiq.adapters.camber.wire import JobTerms, Wire
 
     if settings.camber_api_key is None:

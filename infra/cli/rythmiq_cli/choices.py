@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.choices import why_refused
+from rythmiq.contracts.job_bodies import JobOptions
 from rythmiq.contracts.payload import Caption, Crop, Options, Point, refused_options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_cli.exits import usage

@@ -20,7 +20,7 @@ from rythmiq_cli.terminal import print_receipt
 
 if TYPE_CHECKING:
     from rythmiq.client import Client, JobFile
-    from rythmiq.contracts.api.jobs import JobView
+    from rythmiq.contracts.job_bodies import JobView
 
 _NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
 _MAX_MEMBER_BYTES = 64 * 1024 * 1024

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq.adapters.camber.executor import CamberExecutor
-from rythmiq.adapters.camber.service import CamberService
+from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.wire import NAMES, Name
-from rythmiq.adapters.hold import HoldExecutor
 from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
-from rythmiq.adapters.local_executor import LocalExecutor
+from rythmiq.adapters.local_executor import HoldExecutor, LocalExecutor
 from rythmiq.ports.executor import Executor
 from rythmiq.settings.execution import CamberSettings, KubernetesSettings
 

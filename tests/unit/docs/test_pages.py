@@ -12,8 +12,8 @@ from packaging.utils import canonicalize_name
 
 from docs.pages import DOCS, PAGES, main
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.api.jobs import JobOptions
 from rythmiq.contracts.errors import CATALOGUE
+from rythmiq.contracts.job_bodies import JobOptions
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import RESULT, Success
 from rythmiq.portals import all_portals

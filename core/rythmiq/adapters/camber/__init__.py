@@ -1,4 +1,4 @@
-"""Camber: the service of the hand-off's interface, the transport under it, and the executor over it.
+"""Camber: names on its wire, HTTP transport, and the executor over both.
 
 Verified against a fake that was built from other people's live runs (`tests/support/fake_camber.py`), not against
 Camber. `rythmiq camber doctor` is how the holder of a key verifies the rest; `wire.py` holds every name that it may

@@ -1,24 +1,179 @@
-"""Camber as an executor.
+"""Camber as an executor: the service of the hand-off's interface, and `ports.Executor` over it.
 
-It takes no deadline, cannot be told to stop a job and makes no promise about a repeated submit: attempts are fenced by
-their dispatch objects, and a submit whose answer was lost is looked up by its command before it is repeated.
+What is submitted is a command of fixed words and UUIDs. The payload itself never goes to Camber: it is sealed in the
+object store (`services.dispatch`), where the launcher that the command starts fetches it.
+
+Camber takes no deadline, cannot be told to stop a job and makes no promise about a repeated submit: attempts are fenced
+by their dispatch objects, and a submit whose answer was lost is looked up by its command before it is repeated.
 
 Source: docs/specification/executors.md, docs/camber.md.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+import re
+from collections.abc import Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import UUID
 
-from rythmiq.adapters.camber.errors import CamberError, CamberRejectedError
-from rythmiq.adapters.camber.service import CamberService
+from rythmiq.adapters.camber.http_transport import HttpTransport
+from rythmiq.adapters.camber.wire import (
+    STATES,
+    TERMINAL,
+    CamberAmbiguousError,
+    CamberError,
+    CamberRejectedError,
+    CamberUnavailableError,
+    JobTerms,
+    Wire,
+)
+from rythmiq.adapters.launch_command import command_of, starts_attempt
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
 _T = TypeVar("_T")
 
-STATES: Mapping[str, ExecutorState] = MappingProxyType(
+JOB_NUMBER = re.compile(r"[0-9]{1,12}")
+
+
+class Transport(Protocol):
+    """How Camber is reached.
+
+    Raises, each method: CamberAuthError, CamberUnavailableError; `create` also CamberRejectedError and
+    CamberAmbiguousError.
+    """
+
+    async def create(self, command: str) -> object:
+        """Start a job; its number as it came."""
+
+    async def get(self, number: str) -> Mapping[str, object] | None:
+        """What Camber says of a job; None when it knows none of that number."""
+
+    async def recent(self) -> Sequence[Mapping[str, object]]:
+        """The jobs that Camber lists."""
+
+    async def logs(self, number: str, *, tail_lines: int) -> str:
+        """The last lines that a job wrote; empty when there are none to be had."""
+
+
+class CamberService:
+    """What Camber does for us; each call is one request.
+
+    Args:
+        api_url: `CAMBER_API_URL`.
+        api_key: `CAMBER_API_KEY`.
+        terms: what every job is run with.
+        wire: the names in force.
+        transport: in the place of HTTP.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        terms: JobTerms | None = None,
+        wire: Wire | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.terms, self.wire = terms or JobTerms(), wire or Wire()
+        self._transport = transport or HttpTransport(api_url, api_key, terms=self.terms, wire=self.wire)
+
+    async def submit_job(self, job_id: UUID | str, payload: Mapping[str, Any]) -> str:
+        """Start one attempt; Camber's number for it.
+
+        Args:
+            job_id: of ours.
+            payload: of it `user_id` and `attempt` (1 when it has none) become words of the command, and nothing else.
+
+        Raises:
+            CamberRejectedError: it is refused for good, here or there.
+            CamberAuthError: the key is refused.
+            CamberUnavailableError: Camber does not answer.
+            CamberAmbiguousError: Camber may have taken it.
+        """
+        attempt = payload.get("attempt", 1)
+        if str(payload.get("job_id", job_id)) != str(job_id) or not isinstance(attempt, int):
+            raise CamberRejectedError("the payload is another job's, or has no attempt")
+        try:
+            command = command_of(self.terms.program, Order(str(payload.get("user_id")), str(job_id), attempt))
+        except ExecutorRejectedError as error:
+            raise CamberRejectedError(str(error)) from None
+        number = str(await self._transport.create(command))
+        if not JOB_NUMBER.fullmatch(number):
+            raise CamberAmbiguousError("Camber answered without a job's number")
+        return number
+
+    async def get_job_status(self, camber_job_id: str) -> dict[str, Any]:
+        """How a job stands: `{camber_job_id, status, raw_status, terminal, created_at, started_at, finished_at}`.
+
+        `status` is queued, starting, running, succeeded (the command exited with 0), failed, cancelled or unknown:
+        Camber does not know the number, or says a word that we do not.
+
+        Raises:
+            CamberAuthError: the key is refused.
+            CamberUnavailableError: Camber does not answer.
+        """
+        job: Mapping[str, object] | None = None
+        if JOB_NUMBER.fullmatch(camber_job_id):
+            job = await self._transport.get(camber_job_id)
+        raw = str(first_of(job or {}, self.wire.status_fields) or "")
+        if job is not None and not raw:
+            raise CamberUnavailableError("Camber's answer has no status")
+        status = STATES.get(raw.upper(), "unknown")
+        instants = {name: (job or {}).get(name) for name in self.wire.instants}
+        return {
+            "camber_job_id": camber_job_id,
+            "status": status,
+            "raw_status": raw or None,
+            "terminal": status in TERMINAL,
+            **instants,
+        }
+
+    async def find_job(self, job_id: str, attempt: int) -> str | None:
+        """The number of an attempt that may have been submitted, by the commands that Camber lists; the oldest, if two.
+
+        Raises:
+            CamberAuthError: the key is refused.
+            CamberUnavailableError: Camber does not answer, or its list cannot tell: it shows no commands, or is full
+                and begins with the oldest job.
+        """
+        jobs = await self._transport.recent()
+        field = self.wire.command_field
+        numbers = [
+            str(first_of(job, self.wire.id_fields))
+            for job in jobs
+            if starts_attempt(str(job.get(field, "")), job_id, attempt)
+        ]
+        numbers = sorted((number for number in numbers if JOB_NUMBER.fullmatch(number)), key=int)
+        if numbers:
+            return numbers[0]
+        if jobs and not any(field in job for job in jobs):
+            raise CamberUnavailableError("Camber's list shows no commands")
+        ids = [str(first_of(job, self.wire.id_fields)) for job in jobs]
+        if len(ids) >= max(2, self.wire.listed) and all(map(str.isdecimal, ids)) and int(ids[0]) < int(ids[-1]):
+            raise CamberUnavailableError("Camber's list begins with the oldest job, and does not hold all")
+        return None
+
+    async def job_logs(self, camber_job_id: str, *, tail_lines: int) -> str:
+        """The last lines that a job wrote; empty when Camber knows none.
+
+        Raises:
+            CamberAuthError: the key is refused.
+            CamberUnavailableError: Camber does not answer.
+        """
+        if not JOB_NUMBER.fullmatch(camber_job_id) or tail_lines < 1:
+            return ""
+        text = await self._transport.logs(camber_job_id, tail_lines=tail_lines)
+        return "".join(text.splitlines(keepends=True)[-tail_lines:])
+
+
+def first_of(document: Mapping[str, object], names: Sequence[str]) -> object:
+    """The value of the first of these names that is there."""
+    return next((document[name] for name in names if name in document), None)
+
+
+_STATE_OF: Mapping[str, ExecutorState] = MappingProxyType(
     {
         "queued": "pending",
         "starting": "pending",
@@ -74,7 +229,7 @@ class CamberExecutor:
         # A word that we do not know is not the end: the attempt is trusted as one that runs, for as long as one is.
         if told["status"] == "unknown" and told["raw_status"] is not None:
             return "running"
-        return STATES.get(told["status"], "unknown")
+        return _STATE_OF.get(told["status"], "unknown")
 
     def find(self, job_id: str, attempt: int, *, timeout_s: float) -> str | None:
         """The number of an attempt that may have been submitted.

@@ -13,14 +13,16 @@ from typing import Any
 
 import httpx
 
-from rythmiq.adapters.camber.errors import (
+from rythmiq.adapters.camber.wire import (
+    DOMAIN_CODE,
     CamberAmbiguousError,
     CamberAuthError,
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
+    JobTerms,
+    Wire,
 )
-from rythmiq.adapters.camber.wire import DOMAIN_CODE, JobTerms, Wire
 
 TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 MAX_ANSWER_BYTES = 4 * 1024 * 1024

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from rythmiq.contracts.errors import RythmiqError
+
 Evidence = Literal["verified", "inferred"]
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "unknown"]
 
@@ -139,3 +141,23 @@ class JobTerms:
     engine: str = "base"
     size: str = "xxsmall"
     path: str | None = None
+
+
+class CamberError(RythmiqError):
+    """Something went wrong with Camber; the message holds no key, and of Camber's own words what names a field."""
+
+
+class CamberRejectedError(CamberError):
+    """Camber refuses for good."""
+
+
+class CamberAuthError(CamberError):
+    """Camber refuses the key."""
+
+
+class CamberUnavailableError(CamberError):
+    """Camber does not answer now, or answers what we do not understand."""
+
+
+class CamberAmbiguousError(CamberError):
+    """Nobody knows whether Camber took the job; look it up before submitting again."""

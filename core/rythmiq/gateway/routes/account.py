@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.api.account import AccountAnswer
+from rythmiq.contracts.bodies import AccountAnswer
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Response, json_response
 from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route

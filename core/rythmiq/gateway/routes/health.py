@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq import __version__
-from rythmiq.contracts.api.account import HealthAnswer
+from rythmiq.contracts.bodies import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import RETRY_AFTER_S, Response, json_response

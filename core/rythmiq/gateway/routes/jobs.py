@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
-from rythmiq.contracts.api.jobs import JobAccepted, JobPage, JobRequest, JobView
-from rythmiq.contracts.api.words import IDEMPOTENCY_KEY, JobStatus
+from rythmiq.contracts.bodies import IDEMPOTENCY_KEY
+from rythmiq.contracts.choices import JobStatus
+from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Response, json_response

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.api.uploads import UploadAnswer, UploadRequest
+from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Response, json_response

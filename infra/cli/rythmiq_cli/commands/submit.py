@@ -27,7 +27,7 @@ from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, 
 
 if TYPE_CHECKING:
     from rythmiq.client import Client
-    from rythmiq.contracts.api.jobs import JobOptions
+    from rythmiq.contracts.job_bodies import JobOptions
 
 
 def submit(  # noqa: PLR0913, PLR0917  the command's options

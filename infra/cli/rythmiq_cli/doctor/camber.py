@@ -13,10 +13,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rythmiq.adapters.camber.errors import CamberAuthError, CamberError, CamberUnavailableError
+from rythmiq.adapters.camber.executor import JOB_NUMBER, CamberService, first_of
 from rythmiq.adapters.camber.http_transport import CamberAnswer, HttpTransport
-from rythmiq.adapters.camber.service import JOB_NUMBER, CamberService, first_of
-from rythmiq.adapters.camber.wire import NAMES, STATES, VALIDATION_CODE, JobTerms, Wire
+from rythmiq.adapters.camber.wire import (
+    NAMES,
+    STATES,
+    VALIDATION_CODE,
+    CamberAuthError,
+    CamberError,
+    CamberUnavailableError,
+    JobTerms,
+    Wire,
+)
 
 Verdict = Literal["verified", "differs", "open", "unreachable"]
 RUN_S = 20 * 60.0

@@ -19,8 +19,8 @@ from typing import Literal
 import httpx
 
 from rythmiq.adapters.spaces import PresignedUpload, SpacesStore, StoreConfig
+from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError, StoreError
 from rythmiq.contracts.keys import raw_key
-from rythmiq.contracts.store_errors import AccessDeniedError, ObjectMissingError, StoreError
 from rythmiq_cli.doctor.finding import Finding, Reporter
 
 _REPORT = Reporter("store")

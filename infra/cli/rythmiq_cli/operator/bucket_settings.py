@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq.contracts.errors import RythmiqError
+from rythmiq.contracts.errors import RythmiqError, StoreError
 from rythmiq.contracts.keys import raw_key
-from rythmiq.contracts.store_errors import StoreError
 from rythmiq_cli.operator.store import operator_client
 
 if TYPE_CHECKING:

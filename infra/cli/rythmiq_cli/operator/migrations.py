@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from rythmiq.adapters.database_errors import database_error
+from rythmiq.adapters.database import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.errors import DatabaseUnavailableError

@@ -32,10 +32,9 @@ from typing import NoReturn
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.dispatch import Dispatch
-from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreError
 from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, result_key
 from rythmiq.contracts.result import Failure, Success
-from rythmiq.contracts.store_errors import ObjectMissingError, StoreError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES

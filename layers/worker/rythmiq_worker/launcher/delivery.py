@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 
 from rythmiq.adapters.bounded_http import exchange
 from rythmiq.contracts.dispatch import Callback
-from rythmiq.contracts.store_errors import StoreError, StoreUnavailableError
+from rythmiq.contracts.errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.webhook import SECRET_HEADER
 from rythmiq_worker.launcher.limits import Limits
 from rythmiq_worker.launcher.log import LaunchLog

@@ -11,8 +11,7 @@ import time
 
 from rythmiq.adapters.bounded_http import exchange
 from rythmiq.contracts.dispatch import Dispatch
-from rythmiq.contracts.errors import Stage
-from rythmiq.contracts.store_errors import StoreError
+from rythmiq.contracts.errors import Stage, StoreError
 from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody
 
 _MAX_ANSWER_BYTES = 4 * 1024

@@ -9,17 +9,18 @@ from contextlib import contextmanager
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.advice import WarningCode
-from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq.contracts.payload import Encryption
-from rythmiq.contracts.store_errors import (
+from rythmiq.contracts.errors import (
     AccessDeniedError,
     AddressRefusedError,
+    ErrorCode,
+    JobError,
     ObjectMissingError,
     ObjectTooLargeError,
     StoreError,
     StoreTimeoutError,
     TruncatedObjectError,
 )
+from rythmiq.contracts.payload import Encryption
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.frame import Context, Frame

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.errors import SettingsError, StoreTimeoutError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreTimeoutError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Request, Response
 from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rythmiq.contracts.api.words import IDEMPOTENCY_KEY
+from rythmiq.contracts.bodies import IDEMPOTENCY_KEY
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.gateway.http import Request
 from rythmiq.gateway.validation import Parameters

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from rythmiq.contracts.errors import StoreError, StoreTimeoutError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.store_errors import StoreError, StoreTimeoutError
 from rythmiq.gateway.jwks import COOLDOWN_S, LIFESPAN_S, JwksKeys
 from rythmiq.gateway.tokens import MAX_TOKEN_BYTES, SecretKey, TokenVerifier
 

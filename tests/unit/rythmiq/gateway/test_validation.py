@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.api.jobs import JobRequest
-from rythmiq.contracts.api.uploads import UploadRequest
+from rythmiq.contracts.bodies import UploadRequest
+from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.gateway.application import Application

@@ -169,7 +169,7 @@ EXECUTORS = {
         "rythmiq.adapters.kubernetes",
     ),
     "local": ({}, "rythmiq.adapters.local_executor"),
-    "hold": ({}, "rythmiq.adapters.hold"),
+    "hold": ({}, "rythmiq.adapters.local_executor"),
 }
 OF_EXECUTORS = """
 import json, os, sys

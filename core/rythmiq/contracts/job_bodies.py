@@ -1,16 +1,20 @@
-"""Jobs: what is asked for, and what is told of one or of many."""
+"""Bodies of the HTTP API for jobs: the request, one job's view, and the lines of a list.
+
+Source: docs/specification/http-api.md.
+"""
 
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rythmiq.contracts.api.words import MEDIA_TYPE, SLUG, AnswerBody, JobStatus, RequestBody, Text, fields_error
+from rythmiq.contracts.bodies import MEDIA_TYPE, SLUG, AnswerBody, RequestBody, Text, fields_error
 from rythmiq.contracts.choices import (
     AtLeast,
     Caption,
     CornersByPage,
     Crop,
+    JobStatus,
     OcrLanguage,
     Point,
     TurnByPage,
