@@ -183,6 +183,26 @@ def test_data_is_sought_in_the_operators_folder_first(tmp_path: Path) -> None:
     assert folder_of(("eng", "xxx"), {"TESSDATA_PREFIX": str(tmp_path)}) is None
 
 
+@needs_hindi
+@pytest.mark.parametrize("damaged", ["eng", "hin"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_data_that_is_damaged_is_as_if_it_were_missing(tmp_path: Path, damaged: str, share: float) -> None:
+    folder = folder_of(("eng", "hin"))
+    assert folder is not None
+    for language in ("eng", "hin"):
+        whole = (folder / f"{language}.traineddata").read_bytes()
+        data = whole[: int(len(whole) * share)] if language == damaged else whole
+        (tmp_path / f"{language}.traineddata").write_bytes(data)
+    lines = [line_of(headline=True)] * 4
+    quads = [
+        [[0, top], [WIDTH_PX, top], [WIDTH_PX, top + HEIGHT_PX], [0, top + HEIGHT_PX]] for top in range(0, 192, 48)
+    ]
+    others = OtherScripts(("hin",), everything=True, environ={"TESSDATA_PREFIX": str(tmp_path)})
+    found = others.reread(np.concatenate(lines), np.array(quads, np.float32), [GARBAGE] * 4)
+    assert found.scripts == ("Devanagari",)
+    assert {reading.text for reading in found.readings} == {""}
+
+
 # --- a page ----------------------------------------------------------------------------------------------------------
 
 

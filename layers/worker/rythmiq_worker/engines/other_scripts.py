@@ -183,10 +183,13 @@ class OtherScripts:
         return " or ".join(lacking) or UNKNOWN
 
     def _reader(self, languages: tuple[str, ...]) -> Tesseract | None:
-        """The reader of some languages; None where their data is missing."""
+        """The reader of some languages; None where their data is missing or damaged."""
         if languages not in self._readers:
             folder = folder_of(languages, self._environ)
-            self._readers[languages] = None if folder is None else Tesseract(languages, folder)
+            try:
+                self._readers[languages] = None if folder is None else Tesseract(languages, folder)
+            except RuntimeError:
+                self._readers[languages] = None
         return self._readers[languages]
 
 

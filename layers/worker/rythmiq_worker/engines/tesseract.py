@@ -124,6 +124,8 @@ class Tesseract:
 
         self._tesserocr: Any = tesserocr
         self._reader: Any = tesserocr.PyTessBaseAPI(path=str(folder), lang="+".join(languages), psm=RAW_LINE)
+        if not set(languages) <= set(self._reader.GetLoadedLanguages()):  # it goes on with those that it could load
+            raise RuntimeError("the data of a language is damaged")
         self._reader.SetVariable("debug_file", os.devnull)
 
     def read(self, line: "NDArray[np.uint8]") -> list[Word]:
