@@ -17,8 +17,8 @@ from rythmiq_worker.conform.jpeg import MAX_ENCODES
 from rythmiq_worker.conform.subject import portrait_of
 from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Portrait, Wish
-from tests.data.pages import page_photos
-from tests.data.portraits import portraits
+from tests.data.pages import PagePhoto, page_photos
+from tests.data.portraits import Sample, portraits
 
 FLAT = SchemaDefinition.model_validate(
     {
@@ -43,8 +43,13 @@ class Case:
 
     name: str
     kind: str
-    data: bytes
+    sample: Sample | PagePhoto
     rules: SchemaDefinition
+
+    @property
+    def data(self) -> bytes:
+        """The file; drawn when a test first asks for it."""
+        return self.sample.data
 
     def __str__(self) -> str:
         return self.name
@@ -64,14 +69,13 @@ def _slots() -> Iterator[tuple[str, SchemaDefinition]]:
 
 @cache
 def _cases() -> tuple[Case, ...]:
-    people = [(sample.name, "portrait", sample.data) for sample in portraits()]
-    sheets = [(sample.name, "page", sample.data) for sample in page_photos()]
-    meant: list[tuple[str, str, bytes]] = [*people, *sheets[:STRANGERS]]
-    other: list[tuple[str, str, bytes]] = [*sheets, *people[:STRANGERS]]
+    people: list[tuple[str, Sample | PagePhoto]] = [("portrait", sample) for sample in portraits()]
+    sheets: list[tuple[str, Sample | PagePhoto]] = [("page", sample) for sample in page_photos()]
+    meant, other = [*people, *sheets[:STRANGERS]], [*sheets, *people[:STRANGERS]]
     return tuple(
-        Case(f"{name} for {slot}", kind, data, rules)
+        Case(f"{sample.name} for {slot}", kind, sample, rules)
         for slot, rules in _slots()
-        for name, kind, data in (meant if rules.kind == "photo" else other)
+        for kind, sample in (meant if rules.kind == "photo" else other)
     )
 
 
@@ -134,7 +138,7 @@ def test_the_budget_is_filled_wherever_it_is_tight() -> None:
             {"kind": "photo", "target_width": 300, "target_height": 400, "max_kb": budget_kb}
         )
         for sample in portraits():
-            made = _conformed(Case(sample.name, "portrait", sample.data, rules))
+            made = _conformed(Case(sample.name, "portrait", sample, rules))
             if made.table_scale is not None and made.table_scale > 0.1:
                 fills["portrait"].append(len(made.document) / (budget_kb * 1000))
     assert len(fills["portrait"]) >= 20

@@ -1,5 +1,7 @@
 """ENHANCE: a photo keeps its tones, ink is freed of its paper, a page loses a shadow only when that cannot hurt."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -232,13 +234,18 @@ def test_a_speck_does_not_pull_the_crop() -> None:
 
 
 @pytest.mark.parametrize(
-    "image",
-    [portrait(500, 500), Image.new("RGB", (300, 200), "white"), Image.new("RGB", (300, 200), "black")],
+    "draw",
+    [
+        lambda: portrait(500, 500),
+        lambda: Image.new("RGB", (300, 200), "white"),
+        lambda: Image.new("RGB", (300, 200), "black"),
+    ],
     ids=["a face", "blank", "black"],
 )
 @pytest.mark.parametrize("kind", ["signature", "thumb"])
-def test_what_is_no_ink_on_paper_is_left_alone(image: Image.Image, kind: str) -> None:
+def test_what_is_no_ink_on_paper_is_left_alone(draw: Callable[[], Image.Image], kind: str) -> None:
     """A photo in the signature's slot, an empty sheet: nothing is guessed."""
+    image = draw()
     after, operations = enhanced(image, kind)
     assert operations == []
     assert difference(image, after) == 0
@@ -304,17 +311,17 @@ def _with_head() -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    "image",
+    "draw",
     [
-        page(),
-        shaded(page(), 0.2),
-        _with_photo(),
-        shaded(_with_photo(), 0.5),
-        _with_head(),
-        shaded(page(), 0.9),
-        shaded(page(), 0.5, softness=80),
-        portrait(700, 700),
-        page().point(lambda level: level // 4),
+        page,
+        lambda: shaded(page(), 0.2),
+        _with_photo,
+        lambda: shaded(_with_photo(), 0.5),
+        _with_head,
+        lambda: shaded(page(), 0.9),
+        lambda: shaded(page(), 0.5, softness=80),
+        lambda: portrait(700, 700),
+        lambda: page().point(lambda level: level // 4),
     ],
     ids=[
         "clean",
@@ -328,8 +335,9 @@ def _with_head() -> Image.Image:
         "too dark",
     ],
 )
-def test_what_may_be_no_shadow_is_left_alone(image: Image.Image) -> None:
+def test_what_may_be_no_shadow_is_left_alone(draw: Callable[[], Image.Image]) -> None:
     """Never worse: where division could hurt, or there is no defect, not a pixel changes."""
+    image = draw()
     after, operations = enhanced(image, "document")
     assert operations == []
     assert difference(image, after) == 0

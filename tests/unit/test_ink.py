@@ -1,5 +1,7 @@
 """Ink: a signature is found on any paper and left as it is; what is no signature is called what it is."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -156,27 +158,31 @@ def test_a_printed_box_around_the_signature_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    "image",
+    "draw",
     [
-        Image.new("RGB", (1200, 800), PAPER),
-        shaded(Image.new("RGB", (1200, 800), PAPER)),
-        sheet(rules=14),
-        shaded(sheet(rules=9)),
-        on_desk(sheet(rules=9), 5.0),
-        Image.new("RGB", (1200, 800), "black"),
+        lambda: Image.new("RGB", (1200, 800), PAPER),
+        lambda: shaded(Image.new("RGB", (1200, 800), PAPER)),
+        lambda: sheet(rules=14),
+        lambda: shaded(sheet(rules=9)),
+        lambda: on_desk(sheet(rules=9), 5.0),
+        lambda: Image.new("RGB", (1200, 800), "black"),
     ],
     ids=["blank", "blank in shade", "ruled", "ruled in shade", "ruled on a desk", "black"],
 )
 @pytest.mark.parametrize("kind", ["signature", "thumb"])
-def test_paper_without_ink_is_called_so(image: Image.Image, kind: str) -> None:
+def test_paper_without_ink_is_called_so(draw: Callable[[], Image.Image], kind: str) -> None:
+    image = draw()
     frame = enhanced(image, kind)
     assert codes(frame) == {WarningCode.NO_INK}
 
 
 @pytest.mark.parametrize(
-    "image", [portrait(700, 900), seal(), sheet(seal()), thumb()], ids=["face", "seal", "seal on paper", "thumb"]
+    "draw",
+    [lambda: portrait(700, 900), seal, lambda: sheet(seal()), thumb],
+    ids=["face", "seal", "seal on paper", "thumb"],
 )
-def test_what_is_no_signature_is_called_so_and_left_alone(image: Image.Image) -> None:
+def test_what_is_no_signature_is_called_so_and_left_alone(draw: Callable[[], Image.Image]) -> None:
+    image = draw()
     frame = enhanced(image)
     assert codes(frame) == {WarningCode.NO_INK}
     assert [n.parameters for n in frame.warnings if n.code is WarningCode.NO_INK] == [{"reason": "not_ink"}]
@@ -252,18 +258,28 @@ def test_a_slot_that_wants_no_change_still_hears_of_its_ink() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [thumb(), shaded(thumb(), 0.35), on_desk(thumb(), 4.0)], ids=["plain", "shade", "desk"]
+    "draw",
+    [thumb, lambda: shaded(thumb(), 0.35), lambda: on_desk(thumb(), 4.0)],
+    ids=["plain", "shade", "desk"],
 )
-def test_a_thumb_impression_is_taken_without_a_word(image: Image.Image) -> None:
+def test_a_thumb_impression_is_taken_without_a_word(draw: Callable[[], Image.Image]) -> None:
+    image = draw()
     assert codes(enhanced(image, "thumb")) == set()
 
 
 @pytest.mark.parametrize(
-    "image",
-    [signature(1), sheet(signature(2)), printed(*SENTENCES), portrait(600, 600), seal()],
+    "draw",
+    [
+        lambda: signature(1),
+        lambda: sheet(signature(2)),
+        lambda: printed(*SENTENCES),
+        lambda: portrait(600, 600),
+        seal,
+    ],
     ids=["signature", "signature on paper", "print", "face", "seal"],
 )
-def test_what_is_no_thumb_is_called_so(image: Image.Image) -> None:
+def test_what_is_no_thumb_is_called_so(draw: Callable[[], Image.Image]) -> None:
+    image = draw()
     frame = enhanced(image, "thumb")
     assert [n.parameters.get("reason") for n in frame.warnings if n.code is WarningCode.NO_INK] == ["not_thumb"]
 

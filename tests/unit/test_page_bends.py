@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -72,16 +73,19 @@ def test_owners_corners_of_a_bent_page_are_made_flat_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "image",
+    "draw",
     [
-        printed(900, 1200),
-        laid(printed(900, 1200), desk(1200, 1600), SLANTED),
-        Image.fromarray(desk(900, 1200)),
-        close(bend=0.002),
+        lambda: printed(900, 1200),
+        lambda: laid(printed(900, 1200), desk(1200, 1600), SLANTED),
+        lambda: Image.fromarray(desk(900, 1200)),
+        lambda: close(bend=0.002),
     ],
     ids=["a scan", "a flat page", "a bare desk", "hardly bent"],
 )
-def test_what_is_not_bent_never_asks_the_network(image: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_bent_never_asks_the_network(
+    draw: Callable[[], Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = draw()
     monkeypatch.setattr(shape_module, "find_grid", lambda *_: pytest.fail("the network was asked"))
     assert find_shape(image).grid is None
 
