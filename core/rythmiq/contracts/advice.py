@@ -12,6 +12,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rythmiq.contracts.choices import INTEGER, NUMBER
+
 MAX_WARNING_CHARS = 500
 
 
@@ -284,4 +286,6 @@ class Advice(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+$", max_length=64)]
-    parameters: dict[str, str | int | float] = Field(default_factory=dict, max_length=10)
+    parameters: dict[str, str | Annotated[int, INTEGER] | Annotated[float, NUMBER]] = Field(
+        default_factory=dict, max_length=10
+    )

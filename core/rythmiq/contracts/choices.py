@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from rythmiq.contracts.keys import UUID4_PATTERN
 
@@ -19,13 +19,30 @@ ONE, BY_PAGE = "one", "by page"
 """What is one for all pages, and a list by page; pydantic names a union's members so in the place of an error."""
 JobStatus = Literal["pending", "processing", "completed", "failed"]
 LedgerKind = Literal["grant", "reserve", "settle", "refund"]
+
+
+def _integer(value: object) -> object:
+    if isinstance(value, bool | str | bytes):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+INTEGER, NUMBER = BeforeValidator(_integer), BeforeValidator(_number)
+"""Refuse `true` and "1", which pydantic would read as 1. They follow a field's bounds, so that OpenAPI shows these."""
+
 Uuid4 = Annotated[str, Field(pattern=UUID4_PATTERN)]
 OcrLanguage = Literal["en", "hi"]
 """Languages that text is read in: en is Latin script, hi Devanagari with Latin letters and digits among it."""
 TextLanguage = Literal["hin", "ben", "tam", "tel", "guj", "mar", "kan", "mal", "pan", "ori", "asm", "nep", "urd"]
 """Languages that may stand beside Latin script, as Tesseract names them (OCR_LANGUAGES)."""
 
-QuarterTurn = Literal[0, 90, 180, 270]
+QuarterTurn = Annotated[Literal[0, 90, 180, 270], INTEGER]
 """Degrees clockwise."""
 _NAME_PUNCTUATION = frozenset(" .'-,()/0123456789")
 
@@ -85,8 +102,8 @@ class Point(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
-    x: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    y: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    x: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
+    y: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
 
 
 class Caption(BaseModel):
@@ -109,10 +126,10 @@ class Crop(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
-    x: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-    y: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    x: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
+    y: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
+    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NUMBER]
+    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NUMBER]
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
@@ -135,7 +152,7 @@ def _real_quadrilateral(corners: tuple[tuple[float, float], ...]) -> tuple[tuple
     return corners
 
 
-_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
 _Corner = tuple[_Share, _Share]
 Corners = Annotated[tuple[_Corner, _Corner, _Corner, _Corner], AfterValidator(_real_quadrilateral)]
 """A page's corners clockwise from its upper left, each [x, y] in shares of the upright picture, as in a receipt."""

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rythmiq.contracts.choices import INTEGER
 from rythmiq.contracts.payload import InputReference, StorageReference, Uuid4
 
-Kid = Annotated[int, Field(ge=1, le=65_535)]
+Kid = Annotated[int, Field(ge=1, le=65_535), INTEGER]
 WrappedKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{54}==$")]
 """40 bytes as base64 with padding."""
 
@@ -57,10 +58,10 @@ class WrappedEncryption(_Wire):
 class Dispatch(_Wire):
     """One attempt of one job."""
 
-    v: Annotated[int, Field(ge=1)] = 1
+    v: Annotated[int, Field(ge=1), INTEGER] = 1
     job_id: Uuid4
     user_id: Uuid4
-    attempt: Annotated[int, Field(ge=1, le=1_000)]
+    attempt: Annotated[int, Field(ge=1, le=1_000), INTEGER]
     dispatched_at: dt.datetime
     document_id: Uuid4
     portal_schema: dict[str, Any]

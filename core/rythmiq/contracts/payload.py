@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rythmiq.contracts.choices import (
+    INTEGER,
     MAX_PAGES_CHOSEN,
     Caption,
     Corners,
@@ -255,7 +256,7 @@ class Encryption(_Lenient):
     `input_data_keys` open the uploads of `input.raw_paths`, in the same order.
     """
 
-    kid: Annotated[int, Field(ge=1, le=65_535)]
+    kid: Annotated[int, Field(ge=1, le=65_535), INTEGER]
     wrapped_key: WrappedKey = Field(repr=False)
     data_key: DataKey = Field(repr=False)
     input_data_key: DataKey | None = Field(default=None, repr=False)
@@ -270,8 +271,8 @@ class Payload(_Lenient):
     portal_schema: PortalSchema
     input: InputReference
     storage: StorageReference
-    v: Annotated[int, Field(ge=1, le=PAYLOAD_VERSION)] = 1
-    attempt: Annotated[int, Field(ge=1, le=1_000)] = 1
+    v: Annotated[int, Field(ge=1, le=PAYLOAD_VERSION), INTEGER] = 1
+    attempt: Annotated[int, Field(ge=1, le=1_000), INTEGER] = 1
     dispatched_at: dt.datetime | None = None
     document_id: Uuid4 | None = None
     options: Options = Field(default_factory=Options)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rythmiq.contracts.advice import Advice, Notice, WarningCode
-from rythmiq.contracts.choices import OcrLanguage
+from rythmiq.contracts.choices import INTEGER, NUMBER, OcrLanguage
 
 __all__ = [
     "EXTENSIONS",
@@ -53,10 +53,10 @@ OutputFormat = Annotated[Literal["jpeg", "png", "pdf"], BeforeValidator(_format_
 EXTENSIONS: dict[str, Literal["jpg", "png", "pdf"]] = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-PositivePx = Annotated[int, Field(ge=1, le=20_000)]
-PositiveMm = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
-Ratio = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+PositivePx = Annotated[int, Field(ge=1, le=20_000), INTEGER]
+PositiveMm = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False), NUMBER]
+Ratio = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False), NUMBER]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NUMBER]
 
 
 class Source(BaseModel):
@@ -112,9 +112,9 @@ class SchemaDefinition(BaseModel):
     height_mm: PositiveMm | None = None
     aspect_min: Ratio | None = Field(default=None, description="width over height, inclusive")
     aspect_max: Ratio | None = Field(default=None, description="width over height, inclusive")
-    target_dpi: Annotated[int, Field(ge=1, le=2_400)] | None = None
-    min_kb: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
-    max_kb: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    target_dpi: Annotated[int, Field(ge=1, le=2_400), INTEGER] | None = None
+    min_kb: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False), NUMBER] | None = None
+    max_kb: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False), NUMBER] | None = None
     formats: tuple[OutputFormat, ...] | None = Field(default=None, min_length=1)
     output_format: OutputFormat = "jpeg"
     filename_pattern: Annotated[str, Field(min_length=1, max_length=200)] = "{portal}_{slot}_{original}"
@@ -143,7 +143,7 @@ class SchemaDefinition(BaseModel):
     caption: Literal["none", "allowed", "required"] = Field(
         default="none", description="a strip with name and date at the foot of the photo, by `options.caption`"
     )
-    signatures: Annotated[int, Field(ge=1, le=9)] | None = Field(
+    signatures: Annotated[int, Field(ge=1, le=9), INTEGER] | None = Field(
         default=None, description="how many signatures the picture shows, one below the other"
     )
     text_layer: Literal["forbidden", "allowed"] = Field(
@@ -155,7 +155,9 @@ class SchemaDefinition(BaseModel):
     enhance: Literal["off", "auto"] = "auto"
     ocr: Literal["off", "auto"] = "auto"
     ocr_language: OcrLanguage | None = Field(default=None, description="of the text; default: en")
-    quality: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="a cap, in Pillow's scale")
+    quality: Annotated[int, Field(ge=1, le=100), INTEGER] | None = Field(
+        default=None, description="a cap, in Pillow's scale"
+    )
     max_compression_ratio: Ratio | None = Field(default=None, description="raw RGB bytes over file bytes")
     valid_from: dt.date | None = None
     valid_to: dt.date | None = None

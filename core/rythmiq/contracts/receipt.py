@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.portal import Source
 
 Verdict = Literal["pass", "fail", "advice", "not_checked"]
@@ -43,6 +44,8 @@ ClauseName = Literal[
     "name_date_strip",
 ]
 
+_Integer = Annotated[int, INTEGER]
+
 
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
@@ -65,7 +68,7 @@ class Clause(_Wire):
     verdict: Verdict
     hard: bool
     source: Source | None = None
-    page: Annotated[int, Field(ge=1)] | None = None
+    page: Annotated[int, Field(ge=1), INTEGER] | None = None
 
 
 class DocumentFacts(_Wire):
@@ -73,12 +76,12 @@ class DocumentFacts(_Wire):
 
     filename: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    bytes: int
-    width_px: int
-    height_px: int
-    dpi: float | None
+    bytes: _Integer
+    width_px: _Integer
+    height_px: _Integer
+    dpi: Annotated[float, NUMBER] | None
     format: Literal["jpeg", "png", "pdf"]
-    pages: int = 1
+    pages: _Integer = 1
 
 
 class Operation(_Wire):
@@ -98,7 +101,7 @@ class Receipt(_Wire):
     clauses: tuple[Clause, ...]
     document: DocumentFacts
     operations: tuple[Operation, ...] = ()
-    padded_bytes: int = 0
+    padded_bytes: _Integer = 0
     versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from rythmiq.contracts.advice import Advice
+from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.errors import ErrorCode, Stage
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.receipt import Receipt
@@ -21,8 +22,8 @@ MAX_STDOUT_BYTES = 64 * 1024
 MAX_TEXT_CHARS = 500
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
-Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1), INTEGER]
+Count = Annotated[int, Field(ge=0, le=2**53), INTEGER]
 WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
 
 
@@ -45,7 +46,7 @@ class StageTime(_Wire):
 class Metrics(_Wire):
     """What the job cost. `ocr_confidence` (0..1) is None when no text was looked for or found."""
 
-    ocr_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    ocr_confidence: Annotated[float, Field(ge=0, le=1), NUMBER] | None = None
     processing_ms: Milliseconds
     stages: Annotated[tuple[StageTime, ...], Field(max_length=50)]
     input_bytes: Count | None = None
@@ -70,7 +71,7 @@ class Success(_Wire):
 
     status: Literal["success"] = "success"
     job_id: Uuid4
-    quality_score: Annotated[float, Field(ge=0, le=1)]
+    quality_score: Annotated[float, Field(ge=0, le=1), NUMBER]
     warnings: Annotated[tuple[WarningText, ...], Field(max_length=50)] = ()
     advice: Annotated[tuple[Advice, ...], Field(max_length=50)] = ()
     artifacts: Artifacts

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rythmiq.contracts.choices import INTEGER
 from rythmiq.contracts.errors import Stage
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.result import Result
@@ -24,7 +25,7 @@ MAX_STRING_CHARS = 500
 TOKEN_TTL_S = 24 * 60 * 60
 _TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
 
-Attempt = Annotated[int, Field(ge=1, le=1_000)]
+Attempt = Annotated[int, Field(ge=1, le=1_000), INTEGER]
 
 
 class _Wire(BaseModel):
