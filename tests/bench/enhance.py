@@ -15,17 +15,15 @@ import numpy as np
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.text import TextLine, TurningEngine
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.ocr import error_rate, normal
 from tests.data.own_files import own_portraits
 from tests.data.page_defects import DEFECTS, Defect, Pixels, pages
 from tests.data.portraits import portraits
 from tests.samples.pages import Page
-from tests.support.uploads import context
+from tests.support.uploads import context, decoded
 
 RAISED_TO = 0.10
 MENDED_TO = 0.02
@@ -55,11 +53,10 @@ class Read:
 
 def mended(pixels: Pixels, kind: str = "document") -> tuple[Pixels, list[str]]:
     """A picture after ENHANCE, and what was done to it."""
-    frame = Frame(pages=[Picture.from_image(Image.fromarray(pixels))])
-    frame.kind = "photo" if kind == "photo" else "document"
-    enhance(frame, context(kind=kind, rotate=0, crop=None, enhance="auto", color="rgb"))
-    done = [operation.op for operation in frame.operations if operation.parameters.get("by") != "whole"]
-    return np.ascontiguousarray(frame.pages[0].image()), done
+    ctx = context(kind=kind, rotate=0, crop=None, enhance="auto", color="rgb")
+    made = enhance(decoded(Image.fromarray(pixels)), "photo" if kind == "photo" else "document", ctx)
+    done = [operation.op for operation in made.operations if operation.parameters.get("by") != "whole"]
+    return np.ascontiguousarray(made.pages[0].image()), done
 
 
 def read_both(engine: TurningEngine, name: str, page: Page, defect: Defect, level: float) -> Read:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Frame
+from rythmiq_worker.job import Decoded
 from rythmiq_worker.pages.find import find_page
 from rythmiq_worker.pages.shape import find_shape
 from rythmiq_worker.stages.enhance import enhance
@@ -60,9 +60,9 @@ class Seen:
 def look(picture: RealPicture) -> Seen:
     """Run ENHANCE on one picture."""
     page = Picture.from_image(picture.image())
-    frame = Frame(pages=[page], kind="document")
-    enhance(frame, context(kind="document", enhance="auto", color="rgb"))
-    facts = next(operation.parameters for operation in frame.operations if operation.op == "page")
+    ctx = context(kind="document", enhance="auto", color="rgb")
+    made = enhance(Decoded((page,), page.glance()), "document", ctx)
+    facts = next(operation.parameters for operation in made.operations if operation.op == "page")
     glance = page.glance()
     began_s = time.process_time()
     find_page(glance)
@@ -71,7 +71,7 @@ def look(picture: RealPicture) -> Seen:
     find_cpu_s = found_s - began_s
     unwarp_cpu_s = time.process_time() - found_s - find_cpu_s
     outline = shape.corners if shape.grid is None or shape.sheet is not None else shape.grid.outline
-    warned = any(warning.code is WarningCode.PAGE_NOT_FOUND for warning in frame.warnings)
+    warned = any(warning.code is WarningCode.PAGE_NOT_FOUND for warning in ctx.warnings)
     return Seen(picture.label, str(facts["by"]), outline, warned, find_cpu_s, unwarp_cpu_s)
 
 

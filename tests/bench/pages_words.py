@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.tesseract import folder_of
 from rythmiq_worker.engines.text import PageText, TurningEngine
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
-from tests.support.uploads import context
+from tests.support.uploads import context, decoded
 
 Row = dict[str, object]
 MOST_MISSING_FLAT = 0.015
@@ -94,10 +92,9 @@ def rows(pictures: Sequence[RealPicture]) -> list[Row]:
 
 
 def _read(engine: TurningEngine, picture: RealPicture) -> Read:
-    frame = Frame(pages=[Picture.from_image(picture.image())], kind="document")
-    enhance(frame, context(kind="document", enhance="auto", color="rgb"))
+    made = enhance(decoded(picture.image()), "document", context(kind="document", enhance="auto", color="rgb"))
     truth = (picture.path.parents[1] / picture.label["text"]).read_text(encoding="utf-8")
-    return Read(picture, words_of(truth), engine.read_turned(np.asarray(frame.pages[0].image())))
+    return Read(picture, words_of(truth), engine.read_turned(np.asarray(made.pages[0].image())))
 
 
 def _missing(pages: Sequence[Read]) -> int:

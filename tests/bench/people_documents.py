@@ -7,10 +7,9 @@ from typing import Any
 
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.receipt import Operation, Receipt
 from rythmiq_cli.local_job import run_local
 from rythmiq_cli.rules import rules_for
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.people.face import Box
 from tests.bench.real_pictures import RealPicture, overlap
 
@@ -28,20 +27,22 @@ class _Made:
     """One portrait, made for one portal."""
 
     picture: RealPicture
-    frame: Frame
+    receipt: Receipt | None
+    height_px: int
+    warnings: frozenset[str]
 
     def label(self, name: str) -> Any:
         return self.picture.label.get(name)
 
     def verdict(self, clause: str) -> str | None:
-        clauses = self.frame.receipt.clauses if self.frame.receipt is not None else ()
+        clauses = self.receipt.clauses if self.receipt is not None else ()
         return next((each.verdict for each in clauses if each.clause == clause), None)
 
     def warned(self, code: str) -> bool:
-        return code in {notice.code.value for notice in self.frame.warnings}
+        return code in self.warnings
 
     def operation(self, name: str) -> Operation | None:
-        operations = self.frame.receipt.operations if self.frame.receipt is not None else ()
+        operations = self.receipt.operations if self.receipt is not None else ()
         return next((each for each in operations if each.op == name), None)
 
 
@@ -54,10 +55,11 @@ def _made(picture: RealPicture, portal: str) -> _Made:
     rules = rules_for(portal, "photo", None)
     content = picture.path.read_bytes()
     try:
-        frame = run_local([content], picture.path.name, rules, Options(), lambda _: None)
+        made, notices = run_local([content], picture.path.name, rules, Options(), lambda _: None)
     except JobError:
-        frame = Frame()
-    return _Made(picture, frame)
+        return _Made(picture, None, 0, frozenset())
+    codes = frozenset(notice.code.value for notice in notices)
+    return _Made(picture, made.document.receipt, made.decoded.pages[0].height_px, codes)
 
 
 def _rows(portal: str, made: list[_Made]) -> list[Row]:
@@ -74,7 +76,7 @@ def _rows(portal: str, made: list[_Made]) -> list[Row]:
     yes, no = ([e for e in made if e.label("acceptable_for_id") is value] for value in (True, False))
     shares = [off for each in visible for off in _share_off(each)]
     cut = sum(_is_cut(each) for each in made)
-    fits = Counter(each.frame.receipt is not None and each.frame.receipt.conforms for each in yes)[True]
+    fits = Counter(each.receipt is not None and each.receipt.conforms for each in yes)[True]
     return [
         _least(f"{portal}: subject's face found", _count(map(_found, visible)), len(visible) - 1, len(visible)),
         _most(f"{portal}: a face where none is", sum(e.operation("face") is not None for e in faceless), 0, faceless),
@@ -107,12 +109,12 @@ def _region(made: _Made) -> tuple[float, float, float] | None:
     if crop is None or made.operation("level") is not None or made.operation("turn") is not None:
         return None
     top, height = (float(str(crop.parameters[name])) for name in ("top", "height"))
-    return top, top + height, made.frame.originals[0].height_px
+    return top, top + height, made.height_px
 
 
 def _share_off(made: _Made) -> list[float]:
     region, crown, chin = _region(made), made.label("crown_y"), made.label("chin_y")
-    clauses = made.frame.receipt.clauses if made.frame.receipt is not None else ()
+    clauses = made.receipt.clauses if made.receipt is not None else ()
     told = next((each.measured for each in clauses if each.clause == "face_size"), None)
     if region is None or crown is None or chin is None or told is None:
         return []
@@ -139,7 +141,7 @@ def _warned(made: list[_Made], code: str) -> int:
 
 
 def _conforming(made: list[_Made]) -> int:
-    return sum(each.frame.receipt is not None and each.frame.receipt.conforms for each in made)
+    return sum(each.receipt is not None and each.receipt.conforms for each in made)
 
 
 def _count(values: Iterable[bool]) -> int:

@@ -15,7 +15,8 @@ import cv2
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.frame import Frame, Quality
+from rythmiq_worker.imaging.scoring import Quality
+from rythmiq_worker.job import Upload
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
 from tests.data.own_files import own_portraits
@@ -58,11 +59,8 @@ NAMED = {
 
 def judged(upload: bytes, kind: Kind) -> Quality:
     """What QUALITY says of an upload."""
-    frame, ctx = Frame(upload=upload), context(kind=kind)
-    decode(frame, ctx)
-    quality(frame, ctx)
-    assert frame.quality is not None
-    return frame.quality
+    ctx = context(kind=kind)
+    return quality(decode(Upload((upload,)), ctx), ctx).quality
 
 
 def ladder(clean: Clean, degradation: Degradation) -> list[float]:

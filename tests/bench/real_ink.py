@@ -2,14 +2,11 @@
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.conform.ink_clauses import ink_notices
-from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.stages.enhance import enhance
-from rythmiq_worker.stages.quality import quality
 from tests.bench.quality import area_under_curve, judged
 from tests.bench.real_pictures import RealPicture, real_signatures
 from tests.data.quality_levels import NOISES, as_jpeg, noisy, reduced
-from tests.support.uploads import context
+from tests.support.uploads import context, decoded
 
 NO_SIGNATURE = frozenset({WarningCode.NO_INK, WarningCode.PRINTED_TEXT, WarningCode.SEVERAL_LINES})
 LEAST_AUC = 0.95
@@ -19,10 +16,9 @@ _LONG_SIDE_PX = 1000
 
 def said(picture: RealPicture) -> set[WarningCode]:
     """What a signature's slot says of the ink of a picture."""
-    frame, ctx = Frame(pages=[Picture.from_image(picture.image())]), context(kind="signature")
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    return {notice.code for notice in ink_notices(ctx.payload.portal_schema.schema_definition, "signature", frame.ink)}
+    ctx = context(kind="signature")
+    made = enhance(decoded(picture.image()), "signature", ctx)
+    return {notice.code for notice in ink_notices(ctx.payload.portal_schema.schema_definition, "signature", made.ink)}
 
 
 def rows(pages: tuple[RealPicture, ...]) -> list[dict[str, object]]:

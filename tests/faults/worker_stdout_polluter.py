@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 from rythmiq_worker.__main__ import main
-from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.job import Context, Decoded, Upload
 from rythmiq_worker.stages import decode as stage
 
 decode = stage.decode
 
 
-def polluting(frame: Frame, ctx: Context) -> None:
+def polluting(upload: Upload, ctx: Context) -> Decoded:
     """Print everywhere, then do the work."""
     atexit.register(print, "{}")
     sys.stdout.write("buffered, never flushed")
@@ -23,7 +23,7 @@ def polluting(frame: Frame, ctx: Context) -> None:
     ctypes.CDLL(None).puts(b"in the buffer of C, never flushed")
     os.write(1, b"\x00\xff\n")
     subprocess.run(["/bin/echo", "from a child"], check=True)
-    decode(frame, ctx)
+    return decode(upload, ctx)
 
 
 vars(stage)["decode"] = polluting

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rythmiq.contracts.payload import Payload
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.frame import Context
+from rythmiq_worker.job import Context
 from rythmiq_worker.stages.ocr import language_of
 from tests.data.turned_pages import bilingual, hindi, one_line
 from tests.support.tessdata import needs_hindi

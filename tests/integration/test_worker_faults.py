@@ -33,7 +33,7 @@ def test_what_libraries_print_never_reaches_stdout(job: Job) -> None:
         ("worker_recursion.py", "enhance", "RecursionError"),
         ("worker_system_exit.py", "schema", "SystemExit"),
         ("worker_quotes_secrets.py", "upload", "RuntimeError"),
-        ("worker_half_done_stage.py", "upload", "AssertionError"),
+        ("worker_half_done_stage.py", "enhance", "AttributeError"),
     ],
 )
 def test_an_unforeseen_error_is_internal_error_at_its_stage_and_says_nothing_else(

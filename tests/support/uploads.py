@@ -14,7 +14,7 @@ from skimage import data as skimage_data
 from rythmiq.contracts.payload import Payload
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.decode.picture import Pages, Picture, open_pages
-from rythmiq_worker.frame import Context
+from rythmiq_worker.job import Context, Decoded
 
 MAX_PIXELS = 80_000_000
 SRGB_PRIMARIES = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
@@ -65,6 +65,11 @@ def page_of(data: bytes) -> Picture:
     assert opened.warnings == ()
     (page,) = opened.pages
     return page
+
+
+def decoded(*images: Image.Image) -> Decoded:
+    """What DECODE makes of these pictures."""
+    return Decoded(tuple(map(Picture.from_image, images)), images[0])
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import color as skimage_color
 
-from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.imaging import paper as paper_module
 from rythmiq_worker.imaging.shading import RANGE_THAT_IS_A_DEFECT
 from rythmiq_worker.ink.find import MARGIN
+from rythmiq_worker.job import Upload
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
-from tests.support.uploads import context, difference, encode, portrait
+from tests.support.uploads import context, decoded, difference, encode, portrait
 
 INK = (28, 36, 110)
 PAPER = (226, 220, 206)
@@ -34,11 +33,10 @@ def enhanced(  # noqa: PLR0913  each is one wish of a slot or an owner
     color: str = "rgb",
 ) -> tuple[Image.Image, list[str]]:
     """What ENHANCE makes of a picture, and what it did; where a page was taken to lie has tests of its own."""
-    frame = Frame(pages=[Picture.from_image(image)])
+    upload = decoded(image)
     ctx = context(kind=kind, rotate=rotate, crop=crop, enhance=enhance_rule, color=color)
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    return frame.pages[0].image(), [operation.op for operation in frame.operations if operation.op != "page"]
+    made = enhance(upload, quality(upload, ctx).kind, ctx)
+    return made.pages[0].image(), [operation.op for operation in made.operations if operation.op != "page"]
 
 
 def stroke(width_px: int, height_px: int) -> list[tuple[float, float]]:
@@ -95,16 +93,14 @@ def print_error(image: Image.Image, truth: NDArray[np.bool_]) -> float:
 
 def test_a_clean_portrait_goes_through_untouched() -> None:
     """Portals match a photo with a live one: mean dE00 below 1 from upload to SCHEMA, the loss of the JPEG included."""
-    frame = Frame(upload=encode(portrait(800, 800), "JPEG", quality=95, subsampling=0))
     ctx = context(kind="photo")
-    decode(frame, ctx)
-    before = frame.pages[0].image()
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    after = frame.pages[0].image()
+    upload = decode(Upload((encode(portrait(800, 800), "JPEG", quality=95, subsampling=0),)), ctx)
+    before = upload.pages[0].image()
+    made = enhance(upload, quality(upload, ctx).kind, ctx)
+    after = made.pages[0].image()
     assert difference(before, after) == 0
-    assert frame.operations == []
-    assert frame.pages[0].lossless_jpeg() is not None
+    assert made.operations == ()
+    assert made.pages[0].lossless_jpeg() is not None
     assert _mean_delta_e(portrait(800, 800), after) < 1
 
 
@@ -261,14 +257,11 @@ def test_a_thumbs_ridges_are_not_smoothed() -> None:
     sheet = np.full((side, side, 3), PAPER, np.float32)
     sheet[inside] *= (1 - 0.75 * ridges)[inside][:, None]
     print_of_thumb = shaded(Image.fromarray(sheet.astype(np.uint8)), 0.35)
-    frame = Frame(pages=[Picture.from_image(print_of_thumb)])
-    ctx = context(kind="thumb")
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    after = frame.pages[0].image()
-    assert [operation.op for operation in frame.operations] == ["background_division", "crop_to_ink"]
+    made = enhance(decoded(print_of_thumb), "thumb", context(kind="thumb"))
+    after = made.pages[0].image()
+    assert [operation.op for operation in made.operations] == ["background_division", "crop_to_ink"]
     truth = np.asarray(Image.fromarray((ridges * inside * 255).astype(np.uint8)))
-    box = frame.operations[1].parameters
+    box = made.operations[1].parameters
     top, left = (round(float(str(box[name])) * side) for name in ("top", "left"))
     part = truth[top : top + after.height, left : left + after.width]
     agreement = np.corrcoef(part.ravel(), 255 - np.asarray(after.convert("L")).ravel())[0, 1]
@@ -365,11 +358,9 @@ def test_colours_on_a_shaded_page_keep_their_hue() -> None:
 
 def test_the_gate_is_the_measured_range() -> None:
     """The operation stands in the receipt with what was measured."""
-    frame = Frame(pages=[Picture.from_image(shaded(page(), 0.5)), Picture.from_image(page())])
     ctx = context(kind="document", output_format="pdf")
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    (operation,) = [done for done in frame.operations if done.op != "page"]
+    made = enhance(decoded(shaded(page(), 0.5), page()), "document", ctx)
+    (operation,) = [done for done in made.operations if done.op != "page"]
     assert operation.op == "shadow_division"
     assert operation.parameters["page"] == 1
     measured = operation.parameters["paper_range"]
@@ -395,12 +386,8 @@ def test_enhancing_is_deterministic() -> None:
 def test_many_enhanced_pages_are_not_held_at_once() -> None:
     """Each is computed when it is asked for; asking for the next lets go of the last."""
     upload = encode(shaded(page(), 0.5), "TIFF", save_all=True, append_images=[shaded(page(), 0.5)])
-    frame = Frame(upload=upload)
     ctx = context(kind="document", output_format="pdf")
-    decode(frame, ctx)
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    first, second = frame.pages
+    first, second = enhance(decode(Upload((upload,)), ctx), "document", ctx).pages
     kept = first.image()
     assert first.image() is kept
     second.image()

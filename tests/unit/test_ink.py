@@ -1,6 +1,7 @@
 """Ink: a signature is found on any paper and left as it is; what is no signature is called what it is."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,15 +12,16 @@ from PIL import Image, ImageDraw
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.engine import Labels
 from rythmiq_worker.conform.ink_clauses import ink_clauses, ink_notices
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Frame
 from rythmiq_worker.ink.find import find_ink
 from rythmiq_worker.ink.ruling import find_ruling
 from rythmiq_worker.ink.sheet_mask import sheet_mask
-from rythmiq_worker.ink.sight import InkSight, judge_ink
+from rythmiq_worker.ink.sight import InkKind, InkSight, judge_ink
+from rythmiq_worker.job import Texts
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality
 from rythmiq_worker.stages.schema import schema
@@ -39,7 +41,7 @@ from tests.data.ink_pictures import (
     thumb,
     written,
 )
-from tests.support.uploads import context, difference, portrait
+from tests.support.uploads import context, decoded, difference, portrait
 
 INK_CODES = frozenset(
     {WarningCode.NO_INK, WarningCode.SEVERAL_LINES, WarningCode.PRINTED_TEXT, WarningCode.INK_TOUCHES_EDGE}
@@ -47,25 +49,32 @@ INK_CODES = frozenset(
 SEEDS = (0, 1, 2, 3)
 
 
-def enhanced(image: Image.Image, kind: str = "signature", **rules: object) -> Frame:
-    """What QUALITY and ENHANCE make of a picture in a slot, and what is then said of its ink."""
-    frame = Frame(pages=[Picture.from_image(image)])
+class Inked(NamedTuple):
+    """ENHANCE's value, and what was warned of."""
+
+    pages: tuple[Picture, ...]
+    operations: tuple[Operation, ...]
+    ink: InkSight | None
+    warnings: list[Notice]
+
+
+def enhanced(image: Image.Image, kind: str = "signature", **rules: object) -> Inked:
+    """What ENHANCE makes of a picture in a slot, and what is then said of its ink."""
     ctx = context(kind=kind, **rules)  # type: ignore[arg-type]
-    quality(frame, ctx)
-    enhance(frame, ctx)
-    slot = ctx.payload.portal_schema.schema_definition
-    frame.warn(*ink_notices(slot, "thumb" if kind == "thumb" else "signature", frame.ink))
-    return frame
+    resolved: InkKind = "thumb" if kind == "thumb" else "signature"
+    made = enhance(decoded(image), resolved, ctx)
+    ctx.warn(*ink_notices(ctx.payload.portal_schema.schema_definition, resolved, made.ink))
+    return Inked(*made, ctx.warnings)
 
 
-def codes(frame: Frame) -> set[WarningCode]:
+def codes(made: Inked) -> set[WarningCode]:
     """What was said of the ink."""
-    return {notice.code for notice in frame.warnings} & (INK_CODES | {WarningCode.SIGNATURES})
+    return {notice.code for notice in made.warnings} & (INK_CODES | {WarningCode.SIGNATURES})
 
 
-def operations(frame: Frame) -> list[str]:
+def operations(made: Inked) -> list[str]:
     """What was done."""
-    return [operation.op for operation in frame.operations]
+    return [operation.op for operation in made.operations]
 
 
 def seen(image: Image.Image, kind: str = "signature") -> InkSight:
@@ -76,23 +85,23 @@ def seen(image: Image.Image, kind: str = "signature") -> InkSight:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("rules", [0, 9, 16])
 def test_a_signature_on_paper_is_taken_without_a_word(seed: int, rules: int) -> None:
-    frame = enhanced(shaded(sheet(signature(seed), rules=rules)))
-    assert codes(frame) == set()
-    assert frame.ink == InkSight("ink", 1)
+    made = enhanced(shaded(sheet(signature(seed), rules=rules)))
+    assert codes(made) == set()
+    assert made.ink == InkSight("ink", 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("degrees", [0.0, 6.0, -9.0])
 def test_a_signature_on_a_sheet_on_a_desk_is_taken_without_a_word(seed: int, degrees: float) -> None:
-    frame = enhanced(shaded(on_desk(sheet(signature(seed), rules=8 * (seed % 2)), degrees)))
-    assert codes(frame) == set()
+    made = enhanced(shaded(on_desk(sheet(signature(seed), rules=8 * (seed % 2)), degrees)))
+    assert codes(made) == set()
 
 
 @pytest.mark.parametrize("degrees", [0.0, 6.0])
 def test_the_desk_goes_and_the_ink_stays(degrees: float) -> None:
-    frame = enhanced(on_desk(sheet(signature(2)), degrees))
-    pixels = np.asarray(frame.pages[0].image()).astype(int)
-    assert "crop_to_ink" in operations(frame)
+    made = enhanced(on_desk(sheet(signature(2)), degrees))
+    pixels = np.asarray(made.pages[0].image()).astype(int)
+    assert "crop_to_ink" in operations(made)
     dark = pixels.min(axis=2) < 128
     assert 0.01 < dark.mean() < 0.25
     assert (pixels[dark][:, 2] > pixels[dark][:, 0]).mean() > 0.95, "brown is desk, blue is ink"
@@ -106,11 +115,11 @@ def test_the_desk_goes_and_the_ink_stays(degrees: float) -> None:
 def test_ruled_lines_go_and_the_strokes_stay(seed: int, rule: tuple[int, int, int]) -> None:
     """Pale rules, and rules as dark as a stroke where none runs along them."""
     bare, ruled = sheet(signature(seed)), sheet(signature(seed), rules=9, rule=rule)
-    frame = enhanced(ruled)
-    removed = next(operation for operation in frame.operations if operation.op == "ink_alone")
+    made = enhanced(ruled)
+    removed = next(operation for operation in made.operations if operation.op == "ink_alone")
     assert removed.parameters["ruled_lines"] == 9
-    left, top = (float(str(frame.operations[-1].parameters[side])) for side in ("left", "top"))
-    pixels = np.asarray(frame.pages[0].image()).min(axis=2)
+    left, top = (float(str(made.operations[-1].parameters[side])) for side in ("left", "top"))
+    pixels = np.asarray(made.pages[0].image()).min(axis=2)
     x, y = round(left * bare.width), round(top * bare.height)
     truth = np.asarray(bare.crop((x, y, x + pixels.shape[1], y + pixels.shape[0]))).min(axis=2) < 90
     core = cv2.erode(truth.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -151,9 +160,9 @@ def test_a_margin_line_is_a_rule_too() -> None:
 def test_a_printed_box_around_the_signature_goes() -> None:
     paper = sheet(signature(2))
     ImageDraw.Draw(paper).rectangle([180, 120, 1420, 980], outline=(40, 40, 40), width=5)
-    frame = enhanced(paper)
-    assert codes(frame) == set()
-    pixels = np.asarray(frame.pages[0].image()).min(axis=2)
+    made = enhanced(paper)
+    assert codes(made) == set()
+    pixels = np.asarray(made.pages[0].image()).min(axis=2)
     assert np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).min() > 240
 
 
@@ -172,8 +181,8 @@ def test_a_printed_box_around_the_signature_goes() -> None:
 @pytest.mark.parametrize("kind", ["signature", "thumb"])
 def test_paper_without_ink_is_called_so(draw: Callable[[], Image.Image], kind: str) -> None:
     image = draw()
-    frame = enhanced(image, kind)
-    assert codes(frame) == {WarningCode.NO_INK}
+    made = enhanced(image, kind)
+    assert codes(made) == {WarningCode.NO_INK}
 
 
 @pytest.mark.parametrize(
@@ -183,10 +192,10 @@ def test_paper_without_ink_is_called_so(draw: Callable[[], Image.Image], kind: s
 )
 def test_what_is_no_signature_is_called_so_and_left_alone(draw: Callable[[], Image.Image]) -> None:
     image = draw()
-    frame = enhanced(image)
-    assert codes(frame) == {WarningCode.NO_INK}
-    assert [n.parameters for n in frame.warnings if n.code is WarningCode.NO_INK] == [{"reason": "not_ink"}]
-    assert difference(frame.pages[0].image(), image) == 0
+    made = enhanced(image)
+    assert codes(made) == {WarningCode.NO_INK}
+    assert [n.parameters for n in made.warnings if n.code is WarningCode.NO_INK] == [{"reason": "not_ink"}]
+    assert difference(made.pages[0].image(), image) == 0
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3])
@@ -212,20 +221,20 @@ def test_print_that_runs_down_the_picture_is_print() -> None:
     ("lines", "said"), [(1, set()), (2, set()), (4, {WarningCode.SEVERAL_LINES}), (6, {WarningCode.SEVERAL_LINES})]
 )
 def test_writing_of_several_lines_is_told_from_a_signature(lines: int, said: set[WarningCode]) -> None:
-    frame = enhanced(written(lines))
-    assert codes(frame) == said
+    made = enhanced(written(lines))
+    assert codes(made) == said
     if said:
-        notice = next(n for n in frame.warnings if n.code is WarningCode.SEVERAL_LINES)
+        notice = next(n for n in made.warnings if n.code is WarningCode.SEVERAL_LINES)
         assert notice.parameters == {"found": lines}
 
 
 @pytest.mark.parametrize("wanted", [2, 3])
 @pytest.mark.parametrize("made", [1, 2, 3, 4])
 def test_stacked_signatures_are_counted(made: int, wanted: int) -> None:
-    frame = enhanced(shaded(sheet(*(signature(seed) for seed in range(made)), size=(1200, 1600))), signatures=wanted)
-    notice = next((n for n in frame.warnings if n.code is WarningCode.SIGNATURES), None)
+    freed = enhanced(shaded(sheet(*(signature(seed) for seed in range(made)), size=(1200, 1600))), signatures=wanted)
+    notice = next((n for n in freed.warnings if n.code is WarningCode.SIGNATURES), None)
     assert notice == (None if made == wanted else Notice(WarningCode.SIGNATURES, {"found": made, "wanted": wanted}))
-    assert codes(frame) <= {WarningCode.SIGNATURES}
+    assert codes(freed) <= {WarningCode.SIGNATURES}
 
 
 def test_strokes_that_run_over_the_edge_are_told_and_one_that_ends_there_is_not() -> None:
@@ -252,9 +261,9 @@ def test_the_owners_crop_is_what_is_looked_at() -> None:
 
 def test_a_slot_that_wants_no_change_still_hears_of_its_ink() -> None:
     blank = Image.new("RGB", (900, 500), PAPER)
-    frame = enhanced(blank, enhance="off")
-    assert codes(frame) == {WarningCode.NO_INK}
-    assert operations(frame) == []
+    made = enhanced(blank, enhance="off")
+    assert codes(made) == {WarningCode.NO_INK}
+    assert operations(made) == []
 
 
 @pytest.mark.parametrize(
@@ -280,8 +289,8 @@ def test_a_thumb_impression_is_taken_without_a_word(draw: Callable[[], Image.Ima
 )
 def test_what_is_no_thumb_is_called_so(draw: Callable[[], Image.Image]) -> None:
     image = draw()
-    frame = enhanced(image, "thumb")
-    assert [n.parameters.get("reason") for n in frame.warnings if n.code is WarningCode.NO_INK] == ["not_thumb"]
+    made = enhanced(image, "thumb")
+    assert [n.parameters.get("reason") for n in made.warnings if n.code is WarningCode.NO_INK] == ["not_thumb"]
 
 
 def test_a_faint_thumb_is_told_from_a_clear_one() -> None:
@@ -329,18 +338,17 @@ def test_a_receipt_and_a_check_have_a_clause_of_ink() -> None:
         (sheet(signature(2)), "pass", None),
         (sheet(rules=9), "fail", WarningCode.NO_INK),
     ):
-        frame = Frame(pages=[Picture.from_image(image)])
         ctx = context(kind="signature", output_format="jpeg", target_width=350, target_height=150)
-        for stage in (quality, enhance, schema):
-            stage(frame, ctx)
-        assert frame.receipt is not None
-        clause = next(clause for clause in frame.receipt.clauses if clause.clause == "ink")
+        upload = decoded(image)
+        judged = quality(upload, ctx)
+        made = schema(Texts(enhance(upload, judged.kind, ctx)), judged, ctx)
+        clause = next(clause for clause in made.receipt.clauses if clause.clause == "ink")
         assert (clause.verdict, clause.hard) == (verdict, False)
-        assert frame.receipt.conforms == (verdict == "pass")
-        assert ({notice.code for notice in frame.warnings} & INK_CODES) == ({code} if code else set())
+        assert made.receipt.conforms == (verdict == "pass")
+        assert ({notice.code for notice in ctx.warnings} & INK_CODES) == ({code} if code else set())
         labels = Labels(portal="p", slot="s", version="1", job_id="j", original="a.jpg")
         rules = ctx.payload.portal_schema.schema_definition
-        again = next(c for c in check(frame.document, rules, labels).clauses if c.clause == "ink")
+        again = next(c for c in check(made.content, rules, labels).clauses if c.clause == "ink")
         assert again.verdict == verdict
     assert [c.verdict for c in ink_clauses(rules.model_copy(update={"signatures": 3}), "signature", None)] == [
         "not_checked",
@@ -361,9 +369,9 @@ def test_a_receipt_and_a_check_have_a_clause_of_ink() -> None:
 )
 def test_any_picture_gets_an_answer(image: Image.Image, kind: str) -> None:
     """Noise of any size is judged, and never breaks anything."""
-    frame = enhanced(image, kind)
-    assert frame.ink is not None
-    assert frame.ink.lines >= 0
+    made = enhanced(image, kind)
+    assert made.ink is not None
+    assert made.ink.lines >= 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 2)])

@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rythmiq.contracts.origins import OriginRefusedError, OriginRules, is_reachable, own_key, permitted, store_origin
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.origins import OriginRefusedError, is_reachable, own_key, permitted, store_origin
+from rythmiq_worker.intake import origin_rules
 
 KEY = "raw/5f2b7c1e-9d34-4a6b-8c1d-0e2f3a4b5c6d/1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d/20260102T030405Z_me.jpg.enc"
 
 
-def settings(**changes: str) -> WorkerSettings:
-    """A worker's settings; `changes` are environment variables."""
-    return WorkerSettings.from_environ(
+def settings(**changes: str) -> OriginRules:
+    """A worker's rules; `changes` are environment variables."""
+    worker = WorkerSettings.from_environ(
         {
             "SPACES_ENDPOINT": "https://sgp1.example.com",
             "SPACES_REGION": "sgp1",
@@ -22,6 +23,7 @@ def settings(**changes: str) -> WorkerSettings:
             **changes,
         }
     )
+    return origin_rules(worker)
 
 
 LISTED = settings(

@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
-from rythmiq_worker.frame import Frame
+from rythmiq_worker.job import Upload
 from rythmiq_worker.stages.decode import decode
 from tests.support.uploads import as_pdf, context, encode, portrait
 
@@ -30,25 +30,23 @@ print(*sorted(sys.modules))
 @pytest.mark.parametrize(("output_format", "pages"), [("pdf", 3), ("jpeg", 1), ("png", 1)])
 def test_a_pdf_slot_takes_all_pages_and_a_picture_slot_one(output_format: str, pages: int) -> None:
     """What is left out is said."""
-    frame = Frame(upload=THREE_PAGES)
-    decode(frame, context(output_format=output_format))
-    assert len(frame.pages) == pages
-    assert [notice.code for notice in frame.warnings] == ([] if pages == 3 else [WarningCode.PAGES_DROPPED])
+    ctx = context(output_format=output_format)
+    assert len(decode(Upload((THREE_PAGES,)), ctx).pages) == pages
+    assert [notice.code for notice in ctx.warnings] == ([] if pages == 3 else [WarningCode.PAGES_DROPPED])
 
 
 def test_max_pages_is_the_settings() -> None:
     """Eleven pages of a ten-page limit."""
-    frame = Frame(upload=as_pdf(*[encode(SMALL, "JPEG")] * 11))
-    decode(frame, context(output_format="pdf"))
-    assert len(frame.pages) == 10
-    assert [notice.code for notice in frame.warnings] == [WarningCode.PAGES_DROPPED]
+    ctx, upload = context(output_format="pdf"), Upload((as_pdf(*[encode(SMALL, "JPEG")] * 11),))
+    assert len(decode(upload, ctx).pages) == 10
+    assert [notice.code for notice in ctx.warnings] == [WarningCode.PAGES_DROPPED]
 
 
 def test_max_pixels_is_the_settings() -> None:
     """The operator's budget, to the pixel."""
-    decode(Frame(upload=encode(SMALL, "PNG")), context(max_pixels=2400))
+    decode(Upload((encode(SMALL, "PNG"),)), context(max_pixels=2400))
     with pytest.raises(JobError) as caught:
-        decode(Frame(upload=encode(SMALL, "PNG")), context(max_pixels=2399))
+        decode(Upload((encode(SMALL, "PNG"),)), context(max_pixels=2399))
     assert caught.value.code is ErrorCode.DECODE_FAILED
     assert caught.value.detail == {
         "reason": "too_many_pixels",

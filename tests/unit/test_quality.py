@@ -13,16 +13,16 @@ from skimage import measure as skimage_measure
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Frame, Quality
 from rythmiq_worker.imaging import measures
 from rythmiq_worker.imaging.measures import Gray
-from rythmiq_worker.imaging.scoring import CURVES, Curve, judge
+from rythmiq_worker.imaging.scoring import CURVES, Curve, Quality, judge
+from rythmiq_worker.job import Upload
 from rythmiq_worker.people.face import Box, Face
 from rythmiq_worker.people.portrait import Rgb
 from rythmiq_worker.stages.decode import decode
 from rythmiq_worker.stages.quality import quality
 from tests.data.faces import face_at
-from tests.support.uploads import context, encode, exif, portrait
+from tests.support.uploads import context, decoded, encode, exif, portrait
 
 Spoil = Callable[[Image.Image], Image.Image]
 LINE = "statement of marks obtained in the examination held in march"
@@ -96,13 +96,10 @@ def flattened(image: Image.Image, gain: float) -> Image.Image:
 
 def judged(image: Image.Image, kind: str = "photo", *, quality_percent: int = 95) -> Quality:
     """What QUALITY says of a picture that was saved as JPEG."""
-    frame = Frame(upload=encode(image, "JPEG", quality=quality_percent))
     ctx = context(kind=kind)
-    decode(frame, ctx)
-    quality(frame, ctx)
-    assert frame.quality is not None
-    assert set(frame.quality.reasons) <= {notice.code for notice in frame.warnings}
-    return frame.quality
+    verdict = quality(decode(Upload((encode(image, "JPEG", quality=quality_percent),)), ctx), ctx).quality
+    assert set(verdict.reasons) <= {notice.code for notice in ctx.warnings}
+    return verdict
 
 
 def gray(image: Image.Image, side_px: int = 512) -> Gray:
@@ -185,15 +182,13 @@ def test_blockiness_follows_the_compression_and_ignores_the_content() -> None:
 
 
 def _blockiness_at(image: Image.Image, percent: int) -> float:
-    frame = Frame(upload=encode(image, "JPEG", quality=percent))
-    decode(frame, context(kind="photo"))
-    return measures.blockiness(np.asarray(frame.pages[0].native_patch(), dtype=np.uint8))
+    (page,) = decode(Upload((encode(image, "JPEG", quality=percent),)), context(kind="photo")).pages
+    return measures.blockiness(np.asarray(page.native_patch(), dtype=np.uint8))
 
 
 def test_blockiness_finds_the_grid_of_a_cropped_picture() -> None:
     """A screenshot or a crop of a compressed picture has its grid anywhere."""
-    compressed = Frame(upload=encode(photo(), "JPEG", quality=12))
-    decode(compressed, context())
+    compressed = decode(Upload((encode(photo(), "JPEG", quality=12),)), context())
     native = np.asarray(compressed.pages[0].image().convert("L"), dtype=np.uint8)
     whole = measures.blockiness(native)
     assert whole > 1
@@ -252,12 +247,10 @@ def test_a_small_drawn_page_that_never_was_a_jpeg_shows_no_blocks() -> None:
         for line, top in enumerate(range(10, size[1] - 30, 44)):
             draw.text((12 + 5 * line, top), LINE[line % 7 : 40], font=ImageFont.load_default(28), fill=(0, 130, 20))
         data = encode(drawn, "PNG")
-        frame = Frame(upload=data)
-        decode(frame, context(kind="document"))
-        quality(frame, context(kind="document"))
-        assert frame.quality is not None
-        assert WarningCode.COMPRESSED not in frame.quality.reasons
-        assert frame.quality.measures["blockiness"] < 0.25
+        ctx = context(kind="document")
+        verdict = quality(decode(Upload((data,)), ctx), ctx).quality
+        assert WarningCode.COMPRESSED not in verdict.reasons
+        assert verdict.measures["blockiness"] < 0.25
 
 
 def test_a_drawn_white_page_within_gray_is_not_over_exposed_and_the_burnt_photo_of_one_is() -> None:
@@ -357,7 +350,7 @@ def test_a_signature_is_judged_as_ink() -> None:
 
 def test_the_score_is_half_mean_and_half_worst() -> None:
     """One real defect cannot be averaged away."""
-    good = {name: getattr(CURVES["photo"], name).good for name in CURVES["photo"].__slots__}
+    good = {name: getattr(CURVES["photo"], name).good for name in CURVES["photo"]._fields}
     all_good = judge("photo", good)
     assert all_good.score == pytest.approx(0.9, abs=0.005)
     assert all_good.reasons == ()
@@ -369,7 +362,7 @@ def test_the_score_is_half_mean_and_half_worst() -> None:
 
 def test_reasons_stand_worst_first() -> None:
     """A person reads the gravest advice first."""
-    good = {name: getattr(CURVES["photo"], name).good for name in CURVES["photo"].__slots__}
+    good = {name: getattr(CURVES["photo"], name).good for name in CURVES["photo"]._fields}
     verdict = judge("photo", good | {"noise_sigma": 7.0, "blockiness": 3.0, "edge_width": 5.0})
     assert verdict.reasons == (WarningCode.COMPRESSED, WarningCode.NOISY, WarningCode.BLURRED)
 
@@ -395,13 +388,11 @@ def test_tiny_thin_and_empty_pictures_are_judged_without_nonsense(
 ) -> None:
     """One pixel, a thread, a blank: finite numbers, a score in 0..1, no crash."""
     pixels = np.random.default_rng(seed).integers(0, 256 if seed else 1, (height, width, 3), dtype=np.uint8)
-    frame = Frame(pages=[Picture.from_image(Image.fromarray(pixels))])
-    quality(frame, context(kind=kind))
-    assert frame.quality is not None
-    assert 0 <= frame.quality.score <= 1
-    assert all(math.isfinite(value) for value in frame.quality.measures.values())
-    assert all(0 <= value <= 1 for value in frame.quality.sub_scores.values())
-    assert set(frame.quality.reasons) <= DEFECTS
+    verdict = quality(decoded(Image.fromarray(pixels)), context(kind=kind)).quality
+    assert 0 <= verdict.score <= 1
+    assert all(math.isfinite(value) for value in verdict.measures.values())
+    assert all(0 <= value <= 1 for value in verdict.sub_scores.values())
+    assert set(verdict.reasons) <= DEFECTS
 
 
 def test_measures_that_are_not_trusted_are_still_reported() -> None:
@@ -421,15 +412,13 @@ def test_the_upload_is_judged_the_same_twice() -> None:
 def test_faces_are_looked_for_once_on_the_glance() -> None:
     """SCHEMA gets them and need not look again."""
     detector = FaceAt(Box(200, 100, 400, 400))
-    frame = Frame(upload=encode(portrait(2048, 1024), "JPEG"))
     ctx = context(kind="photo")
-    decode(frame, ctx)
-    quality(frame, ctx, detector)
+    assessment = quality(decode(Upload((encode(portrait(2048, 1024), "JPEG"),)), ctx), ctx, detector)
     assert detector.shown == [(512, 1024, 3)]
-    assert frame.portrait is not None
-    assert frame.portrait.size == (512, 256)
-    assert frame.portrait.faces[0].box.height == pytest.approx(200, abs=1)
-    assert frame.kind == "photo"
+    assert assessment.portrait is not None
+    assert assessment.portrait.size == (512, 256)
+    assert assessment.portrait.faces[0].box.height == pytest.approx(200, abs=1)
+    assert assessment.kind == "photo"
 
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])
@@ -441,26 +430,22 @@ def test_the_real_face_is_found_on_the_turned_picture(rotate: int, orientation: 
     stored = upright.rotate(rotate, expand=True)
     if orientation == 6:
         stored = stored.transpose(Image.Transpose.ROTATE_90)
-    frame = Frame(upload=encode(stored, "JPEG", exif=exif(orientation), quality=90))
     ctx = context(kind="photo", rotate=rotate)
-    decode(frame, ctx)
-    quality(frame, ctx)
-    assert frame.portrait is not None
-    assert frame.portrait.subject is not None
-    x, y = frame.portrait.subject.box.centre
-    assert 0.3 < x / frame.portrait.size[0] < 0.6
-    assert 0.1 < y / frame.portrait.size[1] < 0.4
+    upload = Upload((encode(stored, "JPEG", exif=exif(orientation), quality=90),))
+    found = quality(decode(upload, ctx), ctx).portrait
+    assert found is not None
+    assert found.subject is not None
+    x, y = found.subject.box.centre
+    assert 0.3 < x / found.size[0] < 0.6
+    assert 0.1 < y / found.size[1] < 0.4
 
 
 def test_the_light_on_a_face_is_the_same_however_its_owner_turns_it() -> None:
     figures = []
     for rotate in (0, 90, 180, 270):
-        frame = Frame(upload=encode(portrait(1024, 1024).rotate(rotate, expand=True), "PNG"))
+        upload = Upload((encode(portrait(1024, 1024).rotate(rotate, expand=True), "PNG"),))
         ctx = context(kind="photo", rotate=rotate)
-        decode(frame, ctx)
-        quality(frame, ctx)
-        assert frame.quality is not None
-        figures.append(frame.quality.measures["subject_mean"])
+        figures.append(quality(decode(upload, ctx), ctx).quality.measures["subject_mean"])
     assert figures == pytest.approx([figures[0]] * 4, abs=0.01)
 
 
@@ -469,32 +454,29 @@ def test_the_light_on_a_face_is_the_same_however_its_owner_turns_it() -> None:
 )
 def test_the_kind_is_resolved_once(kind: str, faces: int, resolved: str) -> None:
     """`auto` is a photo when a face dominates, else a document; what a slot says stands."""
-    frame = Frame(pages=[Picture.from_image(photo(600, 600))])
-    quality(frame, context(kind=kind), FaceAt(*[Box(150, 100, 250, 250)] * faces))
-    assert frame.kind == resolved
-    assert frame.portrait is not None
-    assert len(frame.portrait.faces) == faces
+    detector = FaceAt(*[Box(150, 100, 250, 250)] * faces)
+    assessment = quality(decoded(photo(600, 600)), context(kind=kind), detector)
+    assert assessment.kind == resolved
+    assert assessment.portrait is not None
+    assert len(assessment.portrait.faces) == faces
 
 
 @pytest.mark.parametrize("kind", ["signature", "thumb", "document"])
 def test_kinds_without_faces_are_not_searched(kind: str) -> None:
     """The search costs more than all measures together; None says that nobody looked."""
     detector = FaceAt()
-    frame = Frame(pages=[Picture.from_image(photo(600, 600))])
-    quality(frame, context(kind=kind), detector)
+    assessment = quality(decoded(photo(600, 600)), context(kind=kind), detector)
     assert detector.shown == []
-    assert frame.portrait is None
-    assert frame.kind == kind
+    assert assessment.portrait is None
+    assert assessment.kind == kind
 
 
 def test_a_blown_face_is_named_before_any_background() -> None:
     """Exposure is judged on the face."""
     image = lit(photo(600, 600), 0.8)
     image.paste((255, 252, 250), (150, 100, 400, 350))
-    frame = Frame(pages=[Picture.from_image(image)])
-    quality(frame, context(kind="photo"), FaceAt(Box(128, 85, 213, 213)))
-    assert frame.quality is not None
-    assert WarningCode.TOO_BRIGHT in frame.quality.reasons
+    verdict = quality(decoded(image), context(kind="photo"), FaceAt(Box(128, 85, 213, 213))).quality
+    assert WarningCode.TOO_BRIGHT in verdict.reasons
 
 
 def test_quality_decodes_a_jpeg_once_and_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,11 +489,10 @@ def test_quality_decodes_a_jpeg_once_and_small(monkeypatch: pytest.MonkeyPatch) 
         scales.append(image.width * image.height)
         return image
 
-    frame = Frame(upload=encode(portrait(3000, 2000), "JPEG"))
-    ctx = context(kind="photo")
+    upload, ctx = Upload((encode(portrait(3000, 2000), "JPEG"),)), context(kind="photo")
     monkeypatch.setattr(Picture, "image", watched)
-    decode(frame, ctx)
-    kept = frame.pages[0].glance()
-    quality(frame, ctx)
-    assert frame.pages[0].glance() is kept
+    opened = decode(upload, ctx)
+    kept = opened.pages[0].glance()
+    quality(opened, ctx)
+    assert opened.pages[0].glance() is kept
     assert max(scales) == 1500 * 1000

@@ -6,7 +6,8 @@ The job's id is made from the file's and the rules' bytes, so that the same comm
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.errors import ErrorCode, JobError
@@ -14,9 +15,10 @@ from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_cli.rules import Rules
-from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.job import Conformed, Context, Enhanced, Upload
 
 if TYPE_CHECKING:
+    from rythmiq.contracts.advice import Notice
     from rythmiq_worker.engines.text import TextSight
 
 STAGES = ("decode", "quality", "enhance", "ocr", "schema")
@@ -27,8 +29,8 @@ _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 def run_local(
     contents: Sequence[bytes], filename: str, rules: Rules, options: Options, on_stage: Callable[[str], object]
-) -> Frame:
-    """Run the stages; the frame then holds document, receipt, text and warnings.
+) -> "tuple[Conformed, list[Notice]]":
+    """Run the stages; what they made, and the warnings.
 
     Args:
         contents: the file, or several as the pages of one PDF.
@@ -40,19 +42,21 @@ def run_local(
     Raises:
         JobError: a stage fails with a code of the catalogue.
     """
-    first, *others = contents
-    frame = Frame(upload=first, more_uploads=tuple(others), input_bytes=sum(map(len, contents)))
-    ctx = _context(b"".join(contents), filename, rules, options)
-    for stage, verb in _verbs():
+    from rythmiq_worker.pipeline import conformed  # noqa: PLC0415  heavy, and `--help` needs none
+
+    @contextmanager
+    def running(stage: str) -> Iterator[None]:
         on_stage(stage)
         try:
-            verb(frame, ctx)
+            yield
         except (JobError, KeyboardInterrupt):
             raise
         except Exception as error:
             message = f"something unexpected went wrong in {stage} ({type(error).__name__})"
             raise JobError(ErrorCode.INTERNAL_ERROR, message) from error
-    return frame
+
+    ctx = _context(b"".join(contents), filename, rules, options)
+    return conformed(Upload(tuple(contents)), ctx, running), ctx.warnings
 
 
 def read_texts(content: bytes, filename: str, rules: Rules) -> "Sequence[TextSight | None]":
@@ -60,24 +64,11 @@ def read_texts(content: bytes, filename: str, rules: Rules) -> "Sequence[TextSig
     from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  heavy, and `--help` needs none
     from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
 
-    frame = Frame(upload=content, input_bytes=len(content), kind="document")
     ctx = _context(content, filename, rules, Options.model_validate({"crop": _WHOLE}))
     try:
-        decode(frame, ctx)
-        ocr(frame, ctx)
+        return ocr(Enhanced(decode(Upload((content,)), ctx).pages), "document", ctx).sights
     except JobError:
         return ()
-    return frame.sights
-
-
-def _verbs() -> list[tuple[str, Callable[[Frame, Context], None]]]:
-    from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  heavy, and `--help` needs none
-    from rythmiq_worker.stages.enhance import enhance  # noqa: PLC0415  ditto
-    from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
-    from rythmiq_worker.stages.quality import quality  # noqa: PLC0415  ditto
-    from rythmiq_worker.stages.schema import schema  # noqa: PLC0415  ditto
-
-    return list(zip(STAGES, (decode, quality, enhance, ocr, schema), strict=True))
 
 
 def _context(content: bytes, filename: str, rules: Rules, options: Options) -> Context:

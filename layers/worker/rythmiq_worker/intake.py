@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import RawKey, parse_key
+from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, store_origin
 from rythmiq.contracts.payload import Payload, StorageReference, refused_options, require_owned
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.frame import Context
-from rythmiq_worker.origins import OriginRefusedError, own_key, store_origin
+from rythmiq_worker.job import Context
 from rythmiq_worker.stdio import MAX_PAYLOAD_BYTES
 
 _MAX_PROBLEMS = 10
@@ -109,9 +109,19 @@ def input_key(payload: Payload, settings: WorkerSettings) -> str | None:
     if payload.input.raw_paths is not None:
         return payload.input.raw_paths[0]
     try:
-        return own_key(payload.input.artifact_url or "", settings)
+        return own_key(payload.input.artifact_url or "", origin_rules(settings))
     except OriginRefusedError:
         return None
+
+
+def origin_rules(settings: WorkerSettings) -> OriginRules:
+    """Which URLs this worker fetches."""
+    return OriginRules(
+        settings.spaces_endpoint,
+        settings.spaces_bucket,
+        settings.artifact_url_allowed_origins,
+        https_only=settings.service_env == "prod",
+    )
 
 
 def names_own_store(named: StorageReference, settings: WorkerSettings) -> bool:

@@ -1,35 +1,36 @@
 """One job: a payload's bytes in, one result out, whatever happens between.
 
+The stages are called in one place each; a stage and what it needs is imported when it runs, so that a job that ends
+early does not pay for what comes later, and a slot without text loads no engine.
+
 Source: docs/specification/worker.md.
 """
 
-import importlib
 import json
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import cast
 
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError, SettingsError, Stage
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.intake import admitted, job_id_of, parsed, validated
+from rythmiq_worker.job import Conformed, Context, Upload
 from rythmiq_worker.stdio import log_line
 
 Log = Callable[[str], object]
-StageVerb = Callable[[Frame, Context], None]
+Running = Callable[[Stage], AbstractContextManager[None]]
 
-STAGES: tuple[Stage, ...] = ("fetch", "decode", "quality", "enhance", "ocr", "schema", "upload")
 _MAX_MESSAGE_CHARS = 500
 
 
 @dataclass(slots=True)
 class _Run:
-    """A job on its way: what it is, where it stands, and what it has cost."""
+    """A running job: its ids, the stage at hand, and what it has cost."""
 
     log: Log
     job_id: str | None = None
@@ -37,22 +38,41 @@ class _Run:
     stage: Stage = "init"
     began_s: float = field(default_factory=time.monotonic)
     times: list[StageTime] = field(default_factory=list)
-    frame: Frame = field(default_factory=Frame)
+    input_bytes: int | None = None
+    made: Conformed | None = None
 
     def tell(self, event: str, **facts: object) -> None:
         """Log one event; no personal data, no URL, no storage key."""
         ids = {"job_id": self.job_id, "attempt": self.attempt}
         self.log(json.dumps({"event": event, **ids, **facts}, separators=(",", ":")))
 
+    @contextmanager
+    def running(self, stage: Stage) -> Iterator[None]:
+        """Log a stage's start and end, and measure its wall and CPU time."""
+        self.stage = stage
+        self.tell("stage", stage=stage, state="start")
+        wall_s, cpu_s = time.monotonic(), _cpu_s()
+        try:
+            yield
+        finally:
+            took = StageTime(
+                stage=stage,
+                wall_ms=round((time.monotonic() - wall_s) * 1000),
+                cpu_ms=round((_cpu_s() - cpu_s) * 1000),
+            )
+            self.times.append(took)
+            self.tell("stage", stage=stage, state="end", wall_ms=took.wall_ms, cpu_ms=took.cpu_ms)
+
     def metrics(self, ocr_confidence: float | None = None) -> Metrics:
-        made = bool(self.frame.document)
+        """Return what the job has cost so far."""
+        made = self.made
         return Metrics(
             ocr_confidence=ocr_confidence,
             processing_ms=round((time.monotonic() - self.began_s) * 1000),
             stages=tuple(self.times),
-            input_bytes=self.frame.input_bytes,
-            document_bytes=len(self.frame.document) if made else None,
-            encodes=self.frame.encodes if made else None,
+            input_bytes=self.input_bytes,
+            document_bytes=len(made.document.content) if made else None,
+            encodes=made.document.encodes if made else None,
         )
 
 
@@ -95,40 +115,59 @@ def _run(job: _Run, document: bytes, environ: Mapping[str, str]) -> Success:
     payload = validated(raw)
     job.attempt = payload.attempt
     ctx = admitted(payload, WorkerSettings.from_environ(environ))
-    for stage in STAGES:
-        job.stage = stage
-        _run_stage(job, ctx)
-    from rythmiq_worker.stages.ocr import confidence_of  # noqa: PLC0415  it ran, so it is there
+    with job.running("fetch"):
+        from rythmiq_worker.stages.fetch import fetch  # noqa: PLC0415  see the module docstring
 
-    frame = job.frame
-    if frame.quality is None or frame.artifacts is None or frame.receipt is None:
-        raise AssertionError("a stage left its part out")
+        fetched = fetch(ctx)
+    job.input_bytes = fetched.size_bytes
+    made = job.made = conformed(fetched, ctx, job.running)
+    with job.running("upload"):
+        from rythmiq_worker.stages.upload import upload  # noqa: PLC0415  ditto
+
+        artifacts = upload(made, ctx)
     return Success(
         job_id=payload.job_id,
-        quality_score=frame.quality.score,
-        warnings=tuple(str(notice) for notice in frame.warnings),
-        advice=tuple(Advice(code=notice.code.value, parameters=dict(notice.parameters)) for notice in frame.warnings),
-        artifacts=frame.artifacts,
-        metrics=job.metrics(confidence_of(frame)),
-        receipt=frame.receipt,
+        quality_score=made.assessment.quality.score,
+        warnings=tuple(str(notice) for notice in ctx.warnings),
+        advice=tuple(Advice(code=notice.code.value, parameters=dict(notice.parameters)) for notice in ctx.warnings),
+        artifacts=artifacts,
+        metrics=job.metrics(made.texts.confidence),
+        receipt=made.document.receipt,
     )
 
 
-def _run_stage(job: _Run, ctx: Context) -> None:
-    job.tell("stage", stage=job.stage, state="start")
-    wall_s, cpu_s = time.monotonic(), _cpu_s()
-    try:
-        # Imported in its turn: a job that ends early does not pay for what comes later, and each stage for its own.
-        module = importlib.import_module(f"rythmiq_worker.stages.{job.stage}")
-        cast("StageVerb", getattr(module, job.stage))(job.frame, ctx)
-    finally:
-        took = StageTime(
-            stage=job.stage,
-            wall_ms=round((time.monotonic() - wall_s) * 1000),
-            cpu_ms=round((_cpu_s() - cpu_s) * 1000),
-        )
-        job.times.append(took)
-        job.tell("stage", stage=job.stage, state="end", wall_ms=took.wall_ms, cpu_ms=took.cpu_ms)
+def conformed(fetched: Upload, ctx: Context, running: Running) -> Conformed:
+    """Run the stages between FETCH and UPLOAD, which need no store.
+
+    Args:
+        fetched: FETCH's value.
+        ctx: the job.
+        running: entered with each stage's name, and left when the stage ends.
+
+    Raises:
+        JobError: a stage fails with a code of the catalogue.
+    """
+    with running("decode"):
+        from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  see the module docstring
+
+        decoded = decode(fetched, ctx)
+    with running("quality"):
+        from rythmiq_worker.stages.quality import quality  # noqa: PLC0415  ditto
+
+        assessment = quality(decoded, ctx)
+    with running("enhance"):
+        from rythmiq_worker.stages.enhance import enhance  # noqa: PLC0415  ditto
+
+        enhanced = enhance(decoded, assessment.kind, ctx)
+    with running("ocr"):
+        from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
+
+        texts = ocr(enhanced, assessment.kind, ctx)
+    with running("schema"):
+        from rythmiq_worker.stages.schema import schema  # noqa: PLC0415  ditto
+
+        document = schema(texts, assessment, ctx)
+    return Conformed(decoded, assessment, texts, document)
 
 
 def _cpu_s() -> float:

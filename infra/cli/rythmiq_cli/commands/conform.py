@@ -105,21 +105,20 @@ def _made(
     from rythmiq_worker.stages.upload import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 
     with stage_progress(STAGES) as on_stage:
-        frame = run_local(contents, first.name, rules, options, on_stage)
-    if frame.receipt is None:
-        raise AssertionError("SCHEMA left no receipt")
+        made, notices = run_local(contents, first.name, rules, options, on_stage)
+    receipt = made.document.receipt
     page = receipt_page(
-        frame.receipt,
-        before=before_of(frame),
-        after=preview_of(frame),
-        warnings=[str(notice) for notice in frame.warnings],
+        receipt,
+        before=before_of(made.decoded),
+        after=preview_of(made.document),
+        warnings=[str(notice) for notice in notices],
     )
     files = {
-        frame.receipt.document.filename: frame.document,
-        "receipt.json": frame.receipt.model_dump_json(indent=2).encode(),
+        receipt.document.filename: made.document.content,
+        "receipt.json": receipt.model_dump_json(indent=2).encode(),
         "receipt.html": page.encode(),
     }
-    text = text_of(frame)
+    text = text_of(made.texts)
     if text:
         files["text.txt"] = text
-    return frame.receipt, frame.warnings, files
+    return receipt, notices, files

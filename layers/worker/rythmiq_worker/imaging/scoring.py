@@ -8,12 +8,10 @@ Source of the thresholds: one half of the graded pictures of tests/data/quality_
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.frame import Quality
 
 Kind = Literal["photo", "signature", "thumb", "document"]
 _STEEPNESS: Final = 2 * math.log(9)
@@ -21,8 +19,23 @@ _REASON_BELOW: Final = 0.5
 _SENSOR_NOISE: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Quality(NamedTuple):
+    """How good the upload is.
+
+    Attributes:
+        score: 0..1, two decimals.
+        sub_scores: 0..1 by name (sharpness, exposure, contrast, noise, compression, resolution).
+        reasons: what is wrong with it, worst first.
+        measures: the raw figures by name, for the log and for calibration.
+    """
+
+    score: float
+    sub_scores: dict[str, float]
+    reasons: tuple[WarningCode, ...]
+    measures: dict[str, float]
+
+
+class Curve(NamedTuple):
     """Where a measure is good (.9) and where it is bad (.1); either may be the larger."""
 
     good: float
@@ -34,8 +47,7 @@ class Curve:
         return 1 / (1 + math.exp(min(60.0, max(-60.0, exponent))))
 
 
-@dataclass(frozen=True, slots=True)
-class Curves:
+class Curves(NamedTuple):
     """The thresholds of one kind."""
 
     edge_width: Curve

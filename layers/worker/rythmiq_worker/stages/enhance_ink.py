@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.ink.find import MARGIN, find_ink, ink_on_white
+from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.find import find_page
 from rythmiq_worker.pages.sheet import flattened
 
@@ -21,42 +21,41 @@ if TYPE_CHECKING:
     from rythmiq_worker.ink.sight import InkKind, InkSight
 
 
-def look_at_ink(frame: Frame, ctx: Context) -> None:
-    """Say what the first page's ink looks like where the slot leaves the pixels alone; sets `frame.ink`.
+def look_at_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:
+    """Judge the first page's ink where the slot leaves the pixels alone.
 
     Raises:
         JobError: DECODE_FAILED.
     """
-    glance = _chosen(frame.pages[0].glance(), ctx.payload.options.crop)
-    frame.ink = find_ink(glance, _kind(frame))[1]
+    glance = _chosen(turned.pages[0].glance(), ctx.payload.options.crop)
+    return turned._replace(ink=find_ink(glance, kind)[1])
 
 
-def enhance_ink(frame: Frame, ctx: Context) -> None:
-    """Free the ink of each page from its paper, and cut to it unless its owner drew a crop; sets `frame.ink`.
+def enhance_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:
+    """Free the ink of each page from its paper, and cut to it unless its owner drew a crop.
 
     Raises:
         JobError: DECODE_FAILED.
     """
     rules = ctx.payload.portal_schema.schema_definition
-    for index, page in enumerate(frame.pages):
-        freed, sight = _freed(frame, page, _kind(frame), ctx.payload.options.of_page(index))
-        if index == 0:
-            frame.ink = sight
+    pages, operations, sights = [], list(turned.operations), []
+    for index, page in enumerate(turned.pages):
+        freed, sight = _freed(page, kind, ctx.payload.options.of_page(index), operations)
         if rules.color != "rgb":
-            frame.operations.append(Operation(op="gray"))
+            operations.append(Operation(op="gray"))
             freed = freed.derived(lambda image: image.convert("L").convert("RGB"), freed.width_px, freed.height_px)
-        frame.pages[index] = freed
+        pages.append(freed)
+        sights.append(sight)
+    return Enhanced(tuple(pages), tuple(operations), sights[0])
 
 
-def _kind(frame: Frame) -> "InkKind":
-    return "signature" if frame.kind == "signature" else "thumb"
-
-
-def _freed(frame: Frame, page: "Picture", kind: "InkKind", options: "Options") -> "tuple[Picture, InkSight]":
-    """One picture of ink, freed of its desk and its paper, and cut to it unless its owner drew a crop."""
+def _freed(
+    page: "Picture", kind: "InkKind", options: "Options", operations: list[Operation]
+) -> "tuple[Picture, InkSight]":
+    """Free one picture of ink from its desk and its paper, and cut to it unless its owner drew a crop."""
     glance, crop = page.glance(), options.crop
     if crop is None and options.corners is None and options.page is None:
-        page, glance = _flat(frame, page, glance)
+        page, glance = _flat(page, glance, operations)
     ink, sight = find_ink(glance, kind)
     if crop is not None:
         # A crop that the owner drew is in shares of the picture they saw, so theirs stands and ours is left out.
@@ -69,27 +68,27 @@ def _freed(frame: Frame, page: "Picture", kind: "InkKind", options: "Options") -
             "paper_range": round(ink.paper.range, 3),
             "whitening": round(ink.whitening, 3),
         }
-        frame.operations.append(Operation(op="background_division", parameters=facts))
+        operations.append(Operation(op="background_division", parameters=facts))
     if ink.keep is not None:
-        frame.operations.append(Operation(op="ink_alone", parameters={"ruled_lines": ink.rules}))
+        operations.append(Operation(op="ink_alone", parameters={"ruled_lines": ink.rules}))
     cut = crop is None and not ink.tight
     if cut:
         left, top, right, bottom = (round(share, 4) for share in ink.box)
         facts = {"left": left, "top": top, "right": right, "bottom": bottom, "margin": MARGIN}
-        frame.operations.append(Operation(op="crop_to_ink", parameters=facts))
+        operations.append(Operation(op="crop_to_ink", parameters=facts))
     if cut or ink.keep is not None or not ink.on_white:
         page = ink_on_white(page, ink, crop=cut)
     return page, sight
 
 
-def _flat(frame: Frame, page: "Picture", glance: "Image") -> "tuple[Picture, Image]":
-    """The sheet alone where it lies on something, seen from straight above."""
+def _flat(page: "Picture", glance: "Image", operations: list[Operation]) -> "tuple[Picture, Image]":
+    """Flatten and crop to the sheet where it lies on something."""
     sheet = find_page(glance).sheet
     if sheet is None:
         return page, glance
     corners: JsonValue = [[round(float(x), 4), round(float(y), 4)] for x, y in sheet.corners]
     facts: dict[str, JsonValue] = {"corners": corners, "by": "edges"}
-    frame.operations.append(Operation(op="page", parameters=facts))
+    operations.append(Operation(op="page", parameters=facts))
     size_px = sheet.size_px(page.width_px, page.height_px)
     return page.derived(partial(flattened, sheet=sheet), *size_px), flattened(glance, sheet)
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.imaging.deskew import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.imaging.grain import find_grain, without_grain
 from rythmiq_worker.imaging.shading import find_shadow, without_shadow
+from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.shape import Shape, bent_sheet, find_shape
 from rythmiq_worker.pages.sheet import WHOLE, flattened, sheet_of
 
@@ -31,21 +31,23 @@ if TYPE_CHECKING:
     Note = Callable[..., None]
 
 
-def enhance_pages(frame: Frame, ctx: Context) -> None:
-    """Bring each page into shape, and mend it unless the slot says `enhance: off`.
+def enhance_pages(turned: Enhanced, ctx: Context) -> Enhanced:
+    """Flatten each page, and correct it unless the slot says `enhance: off`.
 
     Raises:
         JobError: DECODE_FAILED; INTERNAL_ERROR where a page looks bent and the network for it is not installed.
     """
     options = ctx.payload.options
     mend = ctx.payload.portal_schema.schema_definition.enhance != "off"
-    for index, page in enumerate(frame.pages):
+    pages, operations = [], list(turned.operations)
+    for index, page in enumerate(turned.pages):
 
         def note(op: str, number: int = index + 1, **facts: "JsonValue") -> None:
-            frame.operations.append(Operation(op=op, parameters={"page": number, **facts}))
+            operations.append(Operation(op=op, parameters={"page": number, **facts}))
 
-        shaped, glance = _shaped(frame, page, options.of_page(index), note, search=mend)
-        frame.pages[index] = _mended(shaped, glance, note) if mend else shaped
+        shaped, glance = _shaped(ctx, page, options.of_page(index), note, search=mend)
+        pages.append(_mended(shaped, glance, note) if mend else shaped)
+    return Enhanced(tuple(pages), tuple(operations))
 
 
 def cut_out(page: "Picture", corners: "Corners") -> "Picture":
@@ -55,7 +57,7 @@ def cut_out(page: "Picture", corners: "Corners") -> "Picture":
 
 
 def _shaped(
-    frame: Frame, page: "Picture", options: "Options", note: "Note", *, search: bool
+    ctx: Context, page: "Picture", options: "Options", note: "Note", *, search: bool
 ) -> "tuple[Picture, Image]":
     """A page as its owner says it lies, else as it is seen to lie; and the same, small."""
     glance = page.glance()
@@ -72,7 +74,7 @@ def _shaped(
         return page, glance
     shape = find_shape(glance)
     if shape.missed:
-        frame.warn(WarningCode.PAGE_NOT_FOUND)
+        ctx.warn(WarningCode.PAGE_NOT_FOUND)
     if shape.by != "whole":
         return _apart(page, glance, shape, note, by=shape.by)
     note("page", corners=_listed(WHOLE), by="whole")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import (
     AccessDeniedError,
@@ -20,12 +19,12 @@ from rythmiq.contracts.errors import (
     StoreTimeoutError,
     TruncatedObjectError,
 )
+from rythmiq.contracts.origins import OriginRefusedError, permitted
 from rythmiq.contracts.payload import Encryption
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.intake import input_key
-from rythmiq_worker.origins import OriginRefusedError, permitted
+from rythmiq_worker.intake import input_key, origin_rules
+from rythmiq_worker.job import Context, Upload
 
 _REASONS: tuple[tuple[type[StoreError], str], ...] = (
     (ObjectMissingError, "missing"),
@@ -36,20 +35,19 @@ _REASONS: tuple[tuple[type[StoreError], str], ...] = (
 )
 
 
-def fetch(frame: Frame, ctx: Context) -> None:
-    """Fill in `upload`, of several `more_uploads` too, and `input_bytes`.
+def fetch(ctx: Context) -> Upload:
+    """Download and decrypt the job's uploads.
 
     Raises:
         JobError: FETCH_FAILED or FETCH_TIMEOUT; DECODE_FAILED when the upload does not decrypt.
     """
     if ctx.payload.encryption is None:
-        frame.warn(WarningCode.PLAINTEXT_JOB)
+        ctx.warn(WarningCode.PLAINTEXT_JOB)
     several = ctx.payload.input.raw_paths
-    frame.upload, *more = [_whole(ctx)] if several is None else _whole_list(several, ctx)
-    frame.more_uploads = tuple(more)
-    frame.input_bytes = sum(map(len, (frame.upload, *more)))
-    if frame.input_bytes > ctx.settings.max_upload_bytes:  # plaintext in the room that sealing would have taken
+    upload = Upload((_whole(ctx),) if several is None else tuple(_whole_list(several, ctx)))
+    if upload.size_bytes > ctx.settings.max_upload_bytes:  # plaintext in the room that sealing would have taken
         raise _too_large(ctx.settings)
+    return upload
 
 
 def _whole(ctx: Context) -> bytes:
@@ -69,7 +67,7 @@ def _whole_list(paths: Sequence[str], ctx: Context) -> list[bytes]:
             left_s = ends_at_s - time.monotonic()
             if left_s <= 0:
                 raise StoreTimeoutError("the time is up")
-            data = store_of(settings).fetch_object(path, max_bytes=left_bytes + OVERHEAD_BYTES, timeout_s=left_s)
+            data = ctx.store.fetch_object(path, max_bytes=left_bytes + OVERHEAD_BYTES, timeout_s=left_s)
         found.append(_opened(data, path, encryption, data_key))
         left_bytes -= len(found[-1])
         if left_bytes < 0:
@@ -77,26 +75,14 @@ def _whole_list(paths: Sequence[str], ctx: Context) -> list[bytes]:
     return found
 
 
-def store_of(settings: WorkerSettings) -> SpacesStore:
-    """The worker's store; it tries once."""
-    config = StoreConfig(
-        settings.spaces_endpoint,
-        settings.spaces_region,
-        settings.spaces_bucket,
-        settings.spaces_key,
-        settings.spaces_secret.get_secret_value(),
-    )
-    return SpacesStore(config, attempts=1)
-
-
 def _downloaded(ctx: Context) -> bytes:
     settings, source = ctx.settings, ctx.payload.input
     max_bytes, timeout_s = settings.max_upload_bytes + OVERHEAD_BYTES, settings.fetch_timeout_s
     with _store_errors(settings):
         if source.raw_path is not None:
-            return store_of(settings).fetch_object(source.raw_path, max_bytes=max_bytes, timeout_s=timeout_s)
+            return ctx.store.fetch_object(source.raw_path, max_bytes=max_bytes, timeout_s=timeout_s)
         try:
-            allowed = permitted(source.artifact_url or "", settings)
+            allowed = permitted(source.artifact_url or "", origin_rules(settings))
         except OriginRefusedError as error:
             raise _failed("origin", str(error)) from None
         from rythmiq.adapters.bounded_http import fetch_url  # noqa: PLC0415  a refused URL needs no httpx

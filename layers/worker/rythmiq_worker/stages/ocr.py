@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.job import Context, Enhanced, Texts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,33 +19,35 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Crop
     from rythmiq.contracts.portal import OcrLanguage
+    from rythmiq_worker.conform.kind import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.engines.text import PageTurn
+    from rythmiq_worker.engines.text import PageTurn, TextLine, TextSight
 
 _UNCLEAR = 0.80
 
 
-def ocr(frame: Frame, ctx: Context) -> None:
-    """Fill in `lines` of a document whose rules or owner ask for text, and turn pages whose text shows they lie wrong.
+def ocr(enhanced: Enhanced, kind: "ResolvedKind", ctx: Context) -> Texts:
+    """Read a document whose rules or owner ask for text, and turn the pages whose text shows another orientation.
 
-    What the owner said of turn or crop stands, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together; the
-    pages that are left when it has passed are not read, as long as one was.
+    The owner's turn or crop wins, and so does `enhance: off`. OCR_TIMEOUT_S bounds the pages together; the pages that
+    are left when it has passed are not read, as long as one was.
 
     Raises:
         JobError: OCR_FAILED or OCR_TIMEOUT.
     """
     wanted = ctx.payload.portal_schema.schema_definition.ocr != "off" or ctx.payload.options.text_layer
-    if not wanted or frame.kind != "document":
-        return
+    if not wanted or kind != "document":
+        return Texts(enhanced)
     from rythmiq_worker.engines.child import OcrTimeoutError, read_page, write_frame  # noqa: PLC0415  only documents
     from rythmiq_worker.engines.text import ModelChoice, sight_of_lines  # noqa: PLC0415  ditto
 
     settings = ctx.settings
     models = ModelChoice(language_of(ctx), settings.ocr_models_dir, settings.ocr_languages)
-    frame.lines = []
-    frame.sights = [None] * len(frame.pages)
+    count = len(enhanced.pages)
+    pages: list[tuple[TextLine, ...]] = []
+    sights: list[TextSight | None] = [None] * count
     ends_at = time.monotonic() + settings.ocr_timeout_s
-    for index, page in enumerate(frame.pages):
+    for index, page in enumerate(enhanced.pages):
         with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
             left_s = max(0.0, ends_at - time.monotonic())
@@ -55,26 +57,26 @@ def ocr(frame: Frame, ctx: Context) -> None:
             except OcrTimeoutError:
                 if index == 0:  # in words of the whole limit, not of what was left of it
                     raise OcrTimeoutError(settings.ocr_timeout_s) from None
-                left = len(frame.pages) - index
-                frame.warn(Notice(WarningCode.TEXT_NOT_READ, {"pages": left, "of": len(frame.pages)}))
+                ctx.warn(Notice(WarningCode.TEXT_NOT_READ, {"pages": count - index, "of": count}))
                 break
-        frame.lines += read.lines
-        frame.page_lines.append(read.lines)
-        frame.sights[index] = read.sight or sight_of_lines(read.lines)
+        pages.append(tuple(read.lines))
+        sights[index] = read.sight or sight_of_lines(read.lines)
         if read.turn is not None:
-            _turn(frame, index, read.turn)
-    _warn(frame)
+            enhanced = _turned(enhanced, index, read.turn)
+    texts = Texts(enhanced, tuple(pages), tuple(sights))
+    _warn(texts, ctx)
+    return texts
 
 
-def _warn(frame: Frame) -> None:
-    """Say what of the text was not read, or hardly."""
-    scripts = dict.fromkeys(name for sight in frame.sights if sight is not None for name in sight.scripts)
+def _warn(texts: Texts, ctx: Context) -> None:
+    """Warn of text that was not read, or with little confidence."""
+    scripts = dict.fromkeys(name for sight in texts.sights if sight is not None for name in sight.scripts)
     for script in scripts:
-        frame.warn(_script_notice(script))
-    if not frame.lines and not scripts:
-        frame.warn(WarningCode.NO_TEXT)
-    elif frame.lines and (confidence_of(frame) or 0) < _UNCLEAR:
-        frame.warn(WarningCode.TEXT_UNCLEAR)
+        ctx.warn(_script_notice(script))
+    if not texts.lines and not scripts:
+        ctx.warn(WarningCode.NO_TEXT)
+    elif texts.lines and (texts.confidence or 0) < _UNCLEAR:
+        ctx.warn(WarningCode.TEXT_UNCLEAR)
 
 
 def _script_notice(script: str) -> Notice:
@@ -93,7 +95,7 @@ def may_turn(ctx: Context, index: int) -> bool:
     return mends and options.rotate is None and options.crop is None
 
 
-def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
+def _turned(enhanced: Enhanced, index: int, turn: "PageTurn") -> Enhanced:
     facts: dict[str, JsonValue] = {
         "page": index + 1,
         "degrees_clockwise": turn.degrees_clockwise,
@@ -102,8 +104,10 @@ def _turn(frame: Frame, index: int, turn: "PageTurn") -> None:
         "evidence": turn.evidence,
         "against": turn.against,
     }
-    frame.pages[index] = frame.pages[index].turned(turn.degrees_clockwise)
-    frame.operations.append(Operation(op="turn", parameters=facts))
+    pages = list(enhanced.pages)
+    pages[index] = pages[index].turned(turn.degrees_clockwise)
+    operations = (*enhanced.operations, Operation(op="turn", parameters=facts))
+    return enhanced._replace(pages=tuple(pages), operations=operations)
 
 
 def language_of(ctx: Context) -> "OcrLanguage":
@@ -121,12 +125,3 @@ def _seen(page: "Picture", crop: "Crop | None") -> "Image.Image":
 
     region = chosen_region(image.width, image.height, crop)
     return image.crop((int(region.left), int(region.top), math.ceil(region.right), math.ceil(region.bottom)))
-
-
-def confidence_of(frame: Frame) -> float | None:
-    """Mean confidence of the lines, weighted by their length; None when there is no text."""
-    if not frame.lines:
-        return None
-    weights = [max(1, len(line.text)) for line in frame.lines]
-    total = sum(weight * line.confidence for weight, line in zip(weights, frame.lines, strict=True))
-    return round(total / sum(weights), 4)

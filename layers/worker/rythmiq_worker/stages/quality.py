@@ -12,9 +12,9 @@ import numpy as np
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq_worker.conform.kind import resolve_kind
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.frame import Context, Frame
 from rythmiq_worker.imaging import measures
 from rythmiq_worker.imaging.scoring import judge
+from rythmiq_worker.job import Assessment, Context, Decoded
 
 if TYPE_CHECKING:
     from rythmiq.contracts.payload import Crop
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 _KINDS_WITH_FACES: Final = frozenset({"photo", "auto"})
 
 
-def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None:
-    """Fill `frame.quality`, `frame.kind` and `frame.portrait` from the first page, and warn of what is wrong with it.
+def quality(decoded: Decoded, ctx: Context, find: "FindFaces | None" = None) -> Assessment:
+    """Score the first page, find its face and resolve its kind; warn of what is wrong with it.
 
-    Faces are looked for on the picture as its owner wants it turned, and stand in the pixels of a small copy of that.
+    Faces are searched on the picture as its owner wants it turned, in the pixels of a small copy of that.
 
     Raises:
         JobError: DECODE_FAILED.
     """
     rules, options = ctx.payload.portal_schema.schema_definition, ctx.payload.options.of_page(0)
-    page = frame.pages[0]
+    page = decoded.pages[0]
+    portrait: Portrait | None = None
     glance = page.glance()
     fine = measures.fine_gray(glance)
     canonical = measures.shrunk(fine, measures.CANONICAL_PX)
@@ -42,22 +43,24 @@ def quality(frame: Frame, ctx: Context, find: "FindFaces | None" = None) -> None
         from rythmiq_worker.conform.subject import portrait_of, wish_of  # noqa: PLC0415
 
         turned = page.turned(options.rotate or 0)
-        frame.portrait = portrait_of(turned, wish_of(options), *([find] if find else []))
-    frame.kind = resolve_kind(rules, frame.portrait)
+        portrait = portrait_of(turned, wish_of(options), *([find] if find else []))
+    kind = resolve_kind(rules, portrait)
     light = measures.light(canonical)
     figures = _figures(page, fine, canonical, native) | {
         "mean": light.mean,
-        "spread": light.deep_spread if frame.kind in {"signature", "thumb"} else light.spread,
+        "spread": light.deep_spread if kind in {"signature", "thumb"} else light.spread,
         "histogram_spread": light.middle_spread,
         "blown": light.blown,
     }
-    if frame.kind == "photo":
+    if kind == "photo":
         turned_gray = np.rot90(canonical, -((options.rotate or 0) // 90))  # as its owner turned it, where faces stand
-        figures |= _of_the_face(turned_gray, frame.portrait, options.crop)
-    elif frame.kind == "document":
+        figures |= _of_the_face(turned_gray, portrait, options.crop)
+    elif kind == "document":
         figures |= {"subject_blown": measures.glare(canonical), "paper_blown": measures.paper_blown(canonical)}
-    frame.quality = judge(frame.kind, figures)
-    frame.warn(*(_notice(code, frame) for code in frame.quality.reasons))
+    judged = judge(kind, figures)
+    measured = portrait if kind == "photo" else None
+    ctx.warn(*(_notice(code, measured) for code in judged.reasons))
+    return Assessment(kind, judged, portrait)
 
 
 def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray, native: measures.Gray) -> dict[str, float]:
@@ -104,9 +107,8 @@ def _exposure(canonical: measures.Gray, shares: tuple[float, float, float, float
     return {"subject_mean": light.mean, "subject_blown": light.blown}
 
 
-def _notice(code: WarningCode, frame: Frame) -> Notice:
-    """A reason as its owner reads it: of the face, where the face was measured."""
-    portrait = frame.portrait if frame.kind == "photo" else None
+def _notice(code: WarningCode, portrait: "Portrait | None") -> Notice:
+    """Make a reason a warning, about the face where the face was measured."""
     if code is WarningCode.BLURRED and portrait is not None and portrait.sharpness is not None:
         return Notice(code, {"reason": "face"})
     if code is WarningCode.TOO_DARK and portrait is not None and portrait.light is not None and portrait.light.dark:

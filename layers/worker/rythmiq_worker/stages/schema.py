@@ -10,14 +10,14 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
 from rythmiq_worker.decode.thumbnail import small
-from rythmiq_worker.frame import Context, Frame
+from rythmiq_worker.job import Assessment, Context, Document, Texts
 
 # What the rest of the result may need beside the receipt.
 _RESULT_ROOM_BYTES = 16 * 1024
 
 
-def schema(frame: Frame, ctx: Context) -> None:
-    """Fill in `document`, `receipt` and `encodes`.
+def schema(texts: Texts, assessment: Assessment, ctx: Context) -> Document:
+    """Make the document that the slot takes, with its receipt.
 
     Raises:
         JobError: SCHEMA_FAILED or SIZE_EXCEEDED.
@@ -26,7 +26,7 @@ def schema(frame: Frame, ctx: Context) -> None:
     rules = portal.schema_definition
     if rules.valid_to is not None and rules.valid_to < ctx.dispatched_at.astimezone(dt.UTC).date():
         years = {"year": rules.valid_to.year, "next_year": rules.valid_to.year + 1}
-        frame.warn(Notice(WarningCode.PORTAL_RULES_OLD, years))
+        ctx.warn(Notice(WarningCode.PORTAL_RULES_OLD, years))
     labels = Labels(
         portal=portal.portal or portal.name,
         slot=portal.slot,
@@ -35,20 +35,20 @@ def schema(frame: Frame, ctx: Context) -> None:
         original=payload.input.original_filename or "document",
     )
     made = conform(
-        frame.pages,
+        texts.enhanced.pages,
         rules,
         labels,
-        kind=frame.kind,
-        portrait=frame.portrait,
+        kind=assessment.kind,
+        portrait=assessment.portrait,
         options=payload.options.of_page(0),
-        operations=frame.operations,
-        ink=frame.ink,
-        texts=frame.sights,
-        lines=frame.page_lines,
+        operations=texts.enhanced.operations,
+        ink=texts.enhanced.ink,
+        texts=texts.sights,
+        lines=texts.pages or (),
     )
     if len(made.receipt.model_dump_json().encode()) > MAX_STDOUT_BYTES - _RESULT_ROOM_BYTES:
         # Before anything is stored: sources of any length travel with the rules, and the result is bounded.
         raise JobError(ErrorCode.SCHEMA_FAILED, "the receipt is too long: shorten the notes of the rules' sources")
-    frame.after = small(made.shown) if made.shown is not None else None
-    frame.document, frame.receipt, frame.encodes = made.document, made.receipt, made.encodes
-    frame.warn(*made.warnings)
+    ctx.warn(*made.warnings)
+    after = small(made.shown) if made.shown is not None else None
+    return Document(made.document, made.receipt, made.encodes, after)

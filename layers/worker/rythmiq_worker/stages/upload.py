@@ -4,7 +4,7 @@ Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
 import io
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
@@ -14,15 +14,19 @@ from rythmiq.contracts.keys import before_name, document_name, master_key, outpu
 from rythmiq.contracts.result import Artifacts
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_worker.decode.thumbnail import PREVIEW_SIDE_PX, small_jpeg
-from rythmiq_worker.frame import Context, Frame
-from rythmiq_worker.stages.fetch import store_of
+from rythmiq_worker.job import Conformed, Context, Decoded, Document, Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rythmiq_worker.decode.picture import Picture
 
 _MASTER_QUALITY = 95
 _TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
 
 
-def upload(frame: Frame, ctx: Context) -> None:
-    """Fill in `artifacts`.
+def upload(made: Conformed, ctx: Context) -> Artifacts:
+    """Store the job's artifacts; their storage keys.
 
     Raises:
         JobError: UPLOAD_FAILED.
@@ -33,7 +37,7 @@ def upload(frame: Frame, ctx: Context) -> None:
     def output(name: str) -> str:
         return output_key(payload.user_id, payload.job_id, name)
 
-    text = text_of(frame)
+    text = text_of(made.texts)
     artifacts = Artifacts(
         document_path=output(document_name(ctx.dispatched_at, extension, sealed=sealed)),
         preview_path=output(preview_name(sealed=sealed)),
@@ -41,41 +45,40 @@ def upload(frame: Frame, ctx: Context) -> None:
         text_path=output(text_name(ctx.dispatched_at, sealed=sealed)) if text else None,
         master_path=master_key(payload.user_id, payload.document_id or payload.job_id),
     )
-    _put(ctx, artifacts.document_path, frame.document, _TYPES[extension])
-    _put(ctx, artifacts.preview_path, preview_of(frame), _TYPES["jpg"])
+    _put(ctx, artifacts.document_path, made.document.content, _TYPES[extension])
+    _put(ctx, artifacts.preview_path, preview_of(made.document), _TYPES["jpg"])
     if artifacts.before_path is not None:
-        _put(ctx, artifacts.before_path, before_of(frame), _TYPES["jpg"])
+        _put(ctx, artifacts.before_path, before_of(made.decoded), _TYPES["jpg"])
     if artifacts.text_path is not None:
         _put(ctx, artifacts.text_path, text, _TYPES["txt"])
-    _put(ctx, artifacts.master_path, master_of(frame), _TYPES["jpg" if len(frame.originals) == 1 else "pdf"])
-    frame.artifacts = artifacts
+    pages = made.decoded.pages
+    _put(ctx, artifacts.master_path, master_of(pages), _TYPES["jpg" if len(pages) == 1 else "pdf"])
+    return artifacts
 
 
-def text_of(frame: Frame) -> bytes:
-    """The recognised text: one UTF-8 line a text line, LF; empty when there is none."""
-    return "".join(f"{' '.join(line.text.split())}\n" for line in frame.lines or () if line.text.strip()).encode()
+def text_of(texts: Texts) -> bytes:
+    """Return the recognised text: one UTF-8 line a text line, LF; empty when there is none."""
+    return "".join(f"{' '.join(line.text.split())}\n" for line in texts.lines if line.text.strip()).encode()
 
 
-def before_of(frame: Frame) -> bytes:
-    """A small JPEG of the upload as it came: upright by EXIF, unedited."""
-    if frame.before is None:
-        raise AssertionError("DECODE left no copy")
-    return small_jpeg(frame.before)
+def before_of(decoded: Decoded) -> bytes:
+    """Return a small JPEG of the upload as it came: upright by EXIF, unedited."""
+    return small_jpeg(decoded.before)
 
 
-def preview_of(frame: Frame) -> bytes:
-    """A small JPEG of the document, of a PDF's first page; what has less than the preview's size is not enlarged."""
-    return small_jpeg(frame.after or _first_page(frame.document, _side_px(frame)))
+def preview_of(document: Document) -> bytes:
+    """Return a small JPEG of the document or of a PDF's first page, never enlarged."""
+    return small_jpeg(document.after or _first_page(document))
 
 
-def master_of(frame: Frame) -> bytes:
-    """The upload upright by EXIF and unedited, so that every option of a later job refers to it.
+def master_of(pages: "Sequence[Picture]") -> bytes:
+    """Return the upload upright by EXIF and unedited, so that every option of a later job refers to it.
 
     It is the original scan without metadata where that is an upright sRGB JPEG, else its pixels at quality 95; of
     several pages a PDF that holds each in this way.
     """
     scans = []
-    for page in frame.originals:
+    for page in pages:
         scans.append(page.lossless_jpeg() or _jpeg(page.image(), _MASTER_QUALITY, "4:4:4"))
         page.release()
     if len(scans) == 1:
@@ -85,17 +88,11 @@ def master_of(frame: Frame) -> bytes:
     return bind_pdf(scans, None)
 
 
-def _side_px(frame: Frame) -> int:
-    """The preview's long side: the document's own when that is smaller."""
-    if frame.receipt is None:
-        raise AssertionError("SCHEMA left no receipt")
-    return min(PREVIEW_SIDE_PX, max(frame.receipt.document.width_px, frame.receipt.document.height_px))
-
-
-def _first_page(document: bytes, side_px: int) -> Image.Image:
+def _first_page(document: Document) -> Image.Image:
     import pypdfium2  # noqa: PLC0415  only a PDF needs it
 
-    with pypdfium2.PdfDocument(document) as pdf:
+    side_px = min(PREVIEW_SIDE_PX, max(document.receipt.document.width_px, document.receipt.document.height_px))
+    with pypdfium2.PdfDocument(document.content) as pdf:
         page = pdf[0]
         scale = side_px / max(page.get_width(), page.get_height())
         image: Image.Image = page.render(scale=scale).to_pil()
@@ -120,7 +117,7 @@ def _put(ctx: Context, key: str, content: bytes, content_type: str) -> None:
             wrapped_key=encryption.wrapped_key,
         )
     try:
-        store_of(ctx.settings).upload_object(key, content, content_type=content_type)
+        ctx.store.upload_object(key, content, content_type=content_type)
     except StoreError as error:
         message = f"a result could not be stored: {error}"
         raise JobError(ErrorCode.UPLOAD_FAILED, message, detail={"transient": error.transient}) from None
