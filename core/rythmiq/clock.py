@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from functools import partial
 from typing import Protocol
 
 
@@ -21,13 +22,8 @@ class Clock(Protocol):
 class SystemClock:
     """Implements `Clock` on this machine."""
 
-    def now(self) -> dt.datetime:
-        """Return the current time in UTC."""
-        return dt.datetime.now(tz=dt.UTC)
-
-    def monotonic_s(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
+    now = staticmethod(partial(dt.datetime.now, dt.UTC))
+    monotonic_s = staticmethod(time.monotonic)
 
     def sleep(self, seconds: float) -> None:
         """Wait; a negative time is none."""

@@ -153,3 +153,23 @@ def test_what_the_client_seals_fits_the_signature(rig: Rig, user: User) -> None:
     """Size and place are those that were signed."""
     signed = rig.sign(user, PHOTO)
     assert len(rig.sealed_by_client(signed, PHOTO)) == int(signed.upload.headers["Content-Length"])
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"/filename": "REQUIRED", "/mime_type": "REQUIRED", "/size_bytes": "REQUIRED"}),
+        ({"filename": "a.jpg", "mime_type": "image/jpeg"}, {"/size_bytes": "REQUIRED"}),
+        ({"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": None}, {"/size_bytes": "REQUIRED"}),
+        (
+            {"job_id": "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a", "filename": "a.jpg", "mime_type": "image/jpeg"},
+            {"/filename": "CONFLICT", "/mime_type": "CONFLICT"},
+        ),
+    ],
+)
+def test_an_upload_is_either_described_or_named_by_its_job(
+    rig: Rig, user: User, body: dict[str, object], fields: dict[str, str]
+) -> None:
+    problem = refused(rig, user, UploadRequest.model_validate(body))
+    assert problem.code == ProblemCode.INVALID_FIELD
+    assert {error.pointer: error.code for error in problem.errors} == fields

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, Metrics, Success
-from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.jobs import SettlingJob
-from rythmiq.services.data_keys import JobDataKey, mint
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
 from tests.support.memory import FixedClock, MemoryStore
 
@@ -31,7 +30,7 @@ PATHS = Artifacts(
 NAMES = st.text(min_size=1, max_size=40)
 
 
-def job(key: JobDataKey | None) -> SettlingJob:
+def job(key: DataKey | None) -> SettlingJob:
     at = FixedClock().now()
     return SettlingJob(
         job_id=JOB,
@@ -71,7 +70,7 @@ def success(**facts: object) -> Success:
     return Success(job_id=JOB, quality_score=1, artifacts=PATHS, metrics=metrics, receipt=receipt)
 
 
-def stored(key: JobDataKey) -> MemoryStore:
+def stored(key: DataKey) -> MemoryStore:
     store = MemoryStore()
     for path, content in ((PATHS.document_path, DOCUMENT), (PATHS.preview_path, b"preview"), (PATHS.text_path, b"a\n")):
         assert path is not None
@@ -81,11 +80,11 @@ def stored(key: JobDataKey) -> MemoryStore:
     return store
 
 
-def key() -> JobDataKey:
-    return mint(KeyRing.parse(KeyRing.new_entry(1)))
+def key() -> DataKey:
+    return KeyRing.parse(KeyRing.new_entry(1)).mint()
 
 
-def pack(store: MemoryStore, data_key: JobDataKey, what: Success, timeout_s: float = 9) -> str:
+def pack(store: MemoryStore, data_key: DataKey, what: Success, timeout_s: float = 9) -> str:
     return Packer(store, data_key, FixedClock(), timeout_s=timeout_s).pack(job(data_key), what)
 
 

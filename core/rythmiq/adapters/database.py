@@ -206,7 +206,7 @@ class SqlDatabase:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _call(self, function: str, caller: Caller | None = None, /, **arguments: object) -> Any:
-        named = {f"p_{name}": storable(value) for name, value in arguments.items()}
+        named = dict(zip(map("p_{}".format, arguments), map(storable, arguments.values()), strict=True))
         return self._transport.call(function, named, caller)
 
     def _row(self, model: type[_Row], function: str, caller: Caller | None = None, /, **arguments: object) -> _Row:

@@ -7,9 +7,9 @@ Source: docs/specification/http-api.md.
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.choices import INTEGER, LedgerKind, Uuid4
@@ -107,17 +107,6 @@ class UploadRequest(RequestBody):
     size_bytes: Annotated[int, Field(ge=1), INTEGER] | None = Field(default=None, description="of the plaintext")
     encrypted: bool = Field(default=True, description="false only where the operator allows plaintext")
     job_id: Uuid4 | None = Field(default=None, description="alone: sign one's own unclaimed upload again")
-
-    @model_validator(mode="after")
-    def _new_or_again(self) -> Self:
-        new = {name: getattr(self, name) for name in ("filename", "mime_type", "size_bytes")}
-        if self.job_id is not None:
-            given = [name for name, value in new.items() if value is not None]
-            if given:
-                raise fields_error("CONFLICT", "is not to be given beside job_id", given)
-        elif missing := [name for name, value in new.items() if value is None]:
-            raise fields_error("REQUIRED", "is needed, unless job_id is given alone", missing)
-        return self
 
 
 class SignedUpload(AnswerBody):

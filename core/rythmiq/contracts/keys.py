@@ -23,8 +23,7 @@ MAX_FILENAME_CHARS = 128
 UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _UUID4 = UUID4_PATTERN.strip("^$")
 _FILENAME = r"[A-Za-z0-9_-](?:(?!\.\.)[A-Za-z0-9._-]){0,127}(?<!\.)"  # no `..`, with the key's own dot after it, too
-_TIMESTAMP = r"[0-9]{8}T[0-9]{6}Z"
-_TIMESTAMP_FIELDS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
+_TIMESTAMP = r"[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z"  # 24:00 is an instant to newer Pythons alone
 _ATTEMPT = r"[1-9][0-9]{0,3}"
 
 # Compiled by `re` at their first use, and kept there: a function uses one or two of them.
@@ -65,7 +64,15 @@ class RawKey:
     def __post_init__(self) -> None:
         if {self.at is None, self.filename is None} != {self.attempt is not None}:
             raise InvalidKeyError("a raw/ key is an upload's or a dispatch object's")
-        if not re.fullmatch(_RAW, str(self)) or (self.at is not None and self.at.microsecond):
+        if self.at is not None and self.at.tzinfo is not dt.UTC:
+            format_timestamp(self.at)  # refuses an instant without a zone, or out of range
+        name, pattern = (self.filename, _FILENAME) if self.attempt is None else (str(self.attempt), _ATTEMPT)
+        legal = (
+            re.fullmatch(_UUID4, self.user_id),
+            re.fullmatch(_UUID4, self.job_id),
+            re.fullmatch(pattern, name or ""),
+        )
+        if not all(legal) or (self.at is not None and self.at.microsecond):
             raise InvalidKeyError("not the parts of a raw/ key")
 
     @property
@@ -185,9 +192,8 @@ def parse_timestamp(text: str) -> dt.datetime:
     """
     if not re.fullmatch(_TIMESTAMP, text):
         raise InvalidKeyError("not a timestamp")
-    year, month, day, hour, minute, second = (int(text[a:b]) for a, b in _TIMESTAMP_FIELDS)
     try:  # not strptime: its module costs a cold start more than this one
-        return dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
+        return dt.datetime.fromisoformat(text)
     except ValueError:
         raise InvalidKeyError("not an instant of the calendar") from None
 
@@ -212,19 +218,13 @@ def sanitize_filename(text: str) -> str:
     return stem[: MAX_FILENAME_CHARS - len(dot + extension)].rstrip(".") + dot + extension
 
 
-def _built(text: str) -> str:
-    """Return `text` when it parses to a key; builders can then never produce what the parser refuses."""
-    parse_key(text)
-    return text
-
-
 def raw_key(user_id: str, job_id: str, at: dt.datetime, filename: str) -> str:
     """The key of an upload; `filename` must be legal already (see `sanitize_filename`).
 
     Raises:
         InvalidKeyError: a part is not legal.
     """
-    return _built(f"raw/{user_id}/{job_id}/{format_timestamp(at)}_{filename}.enc")
+    return str(RawKey(user_id, job_id, at.replace(microsecond=0), filename))
 
 
 def dispatch_key(user_id: str, job_id: str, attempt: int) -> str:
@@ -233,7 +233,7 @@ def dispatch_key(user_id: str, job_id: str, attempt: int) -> str:
     Raises:
         InvalidKeyError: a part is not legal.
     """
-    return _built(f"raw/{user_id}/{job_id}/dispatch-a{attempt}.json.enc")
+    return str(RawKey(user_id, job_id, attempt=attempt))
 
 
 def master_key(user_id: str, document_id: str) -> str:
@@ -242,7 +242,7 @@ def master_key(user_id: str, document_id: str) -> str:
     Raises:
         InvalidKeyError: a part is not legal.
     """
-    return _built(f"master/{user_id}/{document_id}/{document_id}.enc")
+    return str(MasterKey(user_id, document_id))
 
 
 def output_key(user_id: str, job_id: str, name: str) -> str:
@@ -251,7 +251,7 @@ def output_key(user_id: str, job_id: str, name: str) -> str:
     Raises:
         InvalidKeyError: a part is not legal.
     """
-    return _built(f"output/{user_id}/{job_id}/{name}")
+    return str(OutputKey(user_id, job_id, name))
 
 
 def result_key(user_id: str, job_id: str, attempt: int) -> str:

@@ -38,6 +38,16 @@ class DataKey:
     data_key: bytes = field(repr=False)
     wrapped_key: bytes = field(repr=False)
 
+    @property
+    def data_key_text(self) -> str:
+        """The key in base64 with padding."""
+        return base64.b64encode(self.data_key).decode()
+
+    @property
+    def wrapped_key_text(self) -> str:
+        """The wrapped key in base64 with padding."""
+        return base64.b64encode(self.wrapped_key).decode()
+
 
 class KeyRing:
     """KEKs by kid; the first is current, the others still open what they sealed.

@@ -10,6 +10,7 @@ Source: docs/specification/http-api.md.
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.gateway.http import (
     RETRY_AFTER_S,
+    Call,
     Request,
     Response,
     UnsendableError,
@@ -29,7 +31,7 @@ from rythmiq.gateway.http import (
     read_event,
     write_result,
 )
-from rythmiq.gateway.operations import Call, DependenciesT, Operation, Route
+from rythmiq.gateway.operations import DependenciesT, Operation, Route
 from rythmiq.gateway.validation import refusal_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request
@@ -77,8 +79,8 @@ class Application(Generic[DependenciesT]):
         job = _JOB_ID.search(request.path)
         with log_of_request(request.request_id, job[0] if job else None):
             try:
-                response = self._response(request)
-                result = write_result(self._completed(request, response))
+                handle = self._handler(request)
+                result = write_result(self._completed(request, handle()))
             except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:  # noqa: BLE001  a library's SystemExit or cancellation must not end us
@@ -93,19 +95,21 @@ class Application(Generic[DependenciesT]):
             )
         return result
 
-    def _response(self, request: Request) -> Response:
+    def _handler(self, request: Request) -> Callable[[], Response]:
+        """Return what answers a call, once everything is checked that does not need the use case."""
         if request.is_trigger and self._on_trigger is not None:
-            return self._on_trigger(self._dependencies())
+            return partial(self._on_trigger, self._dependencies())
         request.require_size()
         routes, path = self._find(request.path)
         if request.method == "OPTIONS":
-            return preflight(_methods(routes))
+            return partial(preflight, _methods(routes))
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             raise ProblemError(ProblemCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_methods(routes))})
         data = request.body()
         dependencies = self._dependencies()
-        return route.handle(dependencies, _admitted(dependencies, route.operation, Call(request, path), data))
+        call = _admitted(dependencies, route.operation, Call(request, path), data)
+        return partial(route.handle, dependencies, call)
 
     def _find(self, path: str) -> tuple[Mapping[str, Route[DependenciesT]], Mapping[str, str]]:
         """Return the routes of a path by method, and the values of its placeholders.

@@ -31,6 +31,8 @@ from rythmiq.contracts.problems import PROBLEM_TYPE, ProblemCode, ProblemError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from rythmiq.ports.database import Caller
+
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024
 JSON_TYPE = "application/json"
@@ -125,6 +127,30 @@ class Request:
     def remaining_s(self, default: float) -> float:
         """Return the seconds until the platform ends the call; `default` when it does not say."""
         return default if self.ends_at_s is None else max(0.0, self.ends_at_s - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An admitted call.
+
+    Attributes:
+        request: the call itself.
+        path: values of the placeholders in the operation's path.
+        caller: the user, for `access="user"`.
+        body: an instance of the operation's model.
+    """
+
+    request: Request
+    path: Mapping[str, str]
+    caller: "Caller | None" = None
+    body: Any = None
+
+    @property
+    def user(self) -> "Caller":
+        """The caller of an operation with `access="user"`."""
+        if self.caller is None:
+            raise AssertionError("only operations for users read the user")
+        return self.caller
 
 
 def bearer(authorization: str | None) -> str | None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from rythmiq.contracts.problems import ProblemCode
-from rythmiq.gateway.http import Request, Response
+from rythmiq.gateway.http import Call, Response
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from rythmiq.gateway.guards import Guard
-    from rythmiq.ports.database import Caller
 
 Access = Literal["public", "user", "webhook", "secret", "metrics"]
 
@@ -99,30 +98,6 @@ class Operation:
         if self.access != "public":
             found |= {ProblemCode.UNAUTHENTICATED}
         return found | _BODY if self.body is not None else found
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An admitted call.
-
-    Attributes:
-        request: the call itself.
-        path: values of the placeholders in the operation's path.
-        caller: the user, for `access="user"`.
-        body: an instance of the operation's model.
-    """
-
-    request: Request
-    path: Mapping[str, str]
-    caller: "Caller | None" = None
-    body: Any = None
-
-    @property
-    def user(self) -> "Caller":
-        """The caller of an operation with `access="user"`."""
-        if self.caller is None:
-            raise AssertionError("only operations for users read the user")
-        return self.caller
 
 
 class HasGuard:

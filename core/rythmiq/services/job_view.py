@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from rythmiq.contracts.job_bodies import JobItem, JobKey, JobLinks, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN, OutputKey, parse_key
+from rythmiq.crypto.key_ring import DataKey
 from rythmiq.ports.jobs import JobListRow, JobRow
 from rythmiq.ports.store import SigningStore
-from rythmiq.services.data_keys import JobDataKey
 
 LINK_BUCKET_S = 600
 """A view is new after this time, though nothing happened, so that its links never go stale."""
@@ -40,7 +40,7 @@ def etag_of(row: JobRow, now: dt.datetime, terms: LinkTerms) -> str:
     return f'W/"{row.row_version}-{place}{int(now.timestamp()) // bucket_s:x}"'
 
 
-def view_of(row: JobRow, key: JobDataKey | None, store: SigningStore, terms: LinkTerms, base_url: str) -> JobView:
+def view_of(row: JobRow, key: DataKey | None, store: SigningStore, terms: LinkTerms, base_url: str) -> JobView:
     """The whole view."""
     fields = row.model_dump(exclude={"sealed", "overdue", "row_version"})
     return JobView(

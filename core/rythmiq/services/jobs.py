@@ -22,7 +22,7 @@ from rythmiq.ports.database import Caller, Capacity, Database, NewJob
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
 from rythmiq.ports.store import SigningStore
-from rythmiq.services.data_keys import mint, unwrap
+from rythmiq.services.data_keys import unwrap
 from rythmiq.services.job_source import Source, request_hash, source_of
 from rythmiq.services.job_view import (
     LinkTerms,
@@ -145,7 +145,7 @@ class Jobs:
 
     def _new_job(self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None) -> NewJob:
         # An upload has its key already; a master or a URL is processed under a key of the new job's own.
-        fresh = mint(self._ring) if self._ring is not None else None
+        fresh = self._ring.mint() if self._ring is not None else None
         return NewJob(
             user_id=user_id,
             job_id=str(uuid.uuid4()),

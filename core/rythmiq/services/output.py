@@ -14,11 +14,11 @@ from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
 from rythmiq.contracts.keys import output_key, sanitize_filename, zip_name
 from rythmiq.contracts.result import Artifacts, Success
+from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.ports.store import SEALED_TYPE, ObjectStore
-from rythmiq.services.data_keys import JobDataKey
 from rythmiq.services.receipt_page import receipt_page
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
@@ -44,7 +44,7 @@ class Packer:
         timeout_s: bounds all calls of the store together.
     """
 
-    def __init__(self, store: ObjectStore, key: JobDataKey | None, clock: Clock, *, timeout_s: float) -> None:
+    def __init__(self, store: ObjectStore, key: DataKey | None, clock: Clock, *, timeout_s: float) -> None:
         self._store = store
         self._key = key
         self._clock = clock

@@ -4,17 +4,18 @@ Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.ports.rows import Upload
 from rythmiq.ports.store import SEALED_TYPE
-from rythmiq.services.data_keys import JobDataKey, mint, unwrap
+from rythmiq.services.data_keys import unwrap
 
 if TYPE_CHECKING:
     from rythmiq.clock import Clock
@@ -70,13 +71,16 @@ class Uploads:
             ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, TOO_MANY_UPLOADS, NOT_CONFIGURED.
             DatabaseUnavailableError: the database does not answer.
         """
+        described = {name: getattr(request, name) for name in ("filename", "mime_type", "size_bytes")}
         if request.job_id is not None:
+            if given := [name for name, value in described.items() if value is not None]:
+                raise _wrong_fields(given, FieldCode.CONFLICT, "is not to be given beside job_id")
             return self._again(user_id, request.job_id)
-        # The request's own check: a new upload has all three.
         if request.filename is None or request.mime_type is None or request.size_bytes is None:
-            raise AssertionError("neither a new upload nor one's own")
+            missing = [name for name, value in described.items() if value is None]
+            raise _wrong_fields(missing, FieldCode.REQUIRED, "is needed, unless job_id is given alone")
         self._admit(request.size_bytes, sealed=request.encrypted)
-        key = mint(self._ring) if request.encrypted and self._ring is not None else None
+        key = self._ring.mint() if request.encrypted and self._ring is not None else None
         now, job_id = self._clock.now(), str(uuid.uuid4())
         upload = Upload(
             job_id=job_id,
@@ -103,14 +107,15 @@ class Uploads:
 
     def _admit(self, size_bytes: int, *, sealed: bool) -> None:
         if sealed and self._ring is None:
-            raise _not_allowed("this service has no keys, so it takes plaintext only; send false")
+            detail = "this service has no keys, so it takes plaintext only; send false."
+            raise _wrong_fields(["encrypted"], FieldCode.NOT_ALLOWED, detail)
         if not sealed and not self._terms.plaintext_allowed:
-            raise _not_allowed("this service takes encrypted uploads only")
+            raise _wrong_fields(["encrypted"], FieldCode.NOT_ALLOWED, "this service takes encrypted uploads only.")
         if size_bytes > self._terms.max_upload_bytes:
             limit = f"A file has at most {self._terms.max_upload_bytes} bytes."
             raise ProblemError(ProblemCode.UPLOAD_TOO_LARGE, limit)
 
-    def _signed(self, upload: Upload, key: JobDataKey | None) -> UploadAnswer:
+    def _signed(self, upload: Upload, key: DataKey | None) -> UploadAnswer:
         overhead = OVERHEAD_BYTES if key else 0
         presigned = self._store.generate_upload_url(
             upload.raw_path,
@@ -133,7 +138,5 @@ class Uploads:
         )
 
 
-def _not_allowed(detail: str) -> ProblemError:
-    return ProblemError(
-        ProblemCode.INVALID_FIELD, errors=[FieldError("/encrypted", FieldCode.NOT_ALLOWED, f"{detail}.")]
-    )
+def _wrong_fields(names: Iterable[str], code: FieldCode, detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.INVALID_FIELD, errors=[FieldError(f"/{name}", code, detail) for name in names])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.bodies import AccountAnswer
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import Response, json_response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
+from rythmiq.gateway.http import Call, Response, json_response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import Response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
+from rythmiq.gateway.http import Call, Response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 
 CACHE = "public, max-age=300"
 

@@ -14,8 +14,8 @@ from rythmiq import __version__
 from rythmiq.contracts.bodies import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import RETRY_AFTER_S, Response, json_response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
+from rythmiq.gateway.http import RETRY_AFTER_S, Call, Response, json_response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.ports.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:

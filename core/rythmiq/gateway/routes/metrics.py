@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import Response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Route
+from rythmiq.gateway.http import Call, Response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.guards import OperatorGuard

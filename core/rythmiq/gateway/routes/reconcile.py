@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.webhook import SECRET_HEADER, TickAnswer
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import Response, json_response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
+from rythmiq.gateway.http import Call, Response, json_response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.guards import SecretGuard

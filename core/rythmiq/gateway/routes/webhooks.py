@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER, ProgressAnswer, ProgressBody, WebhookAnswer, WebhookBody
 from rythmiq.gateway.application import Application
-from rythmiq.gateway.http import Response, json_response
-from rythmiq.gateway.operations import Answer, Call, HasGuard, Operation, Parameter, Route
+from rythmiq.gateway.http import Call, Response, json_response
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.log import is_about
 
 if TYPE_CHECKING:
