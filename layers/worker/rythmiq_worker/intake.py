@@ -5,11 +5,10 @@ What it refuses, it refuses before anything is fetched; messages name fields and
 Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
+import codecs
 import datetime as dt
-import json
 import uuid
 from collections.abc import Mapping
-from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, store_origin
 from rythmiq.contracts.payload import Payload, StorageReference, refused_options, require_owned
+from rythmiq.contracts.strict_json import StrictJsonError, pointer, read_object
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.job import Context
 from rythmiq_worker.stdio import MAX_PAYLOAD_BYTES
@@ -39,15 +39,9 @@ def parsed(document: bytes) -> dict[str, object]:
     if len(document) > MAX_PAYLOAD_BYTES:
         raise _invalid(f"the payload has more than {MAX_PAYLOAD_BYTES} bytes")
     try:
-        raw = json.loads(document.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_distinct)
-    except RecursionError:
-        raise _invalid("the payload is nested too deeply") from None
-    except ValueError as error:
-        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "not exactly one JSON document"
-        raise _invalid(f"the payload is {reason}") from None
-    if not isinstance(raw, dict):
-        raise _invalid("the payload is not a JSON object")
-    return raw
+        return read_object(document.removeprefix(codecs.BOM_UTF8))
+    except StrictJsonError as error:
+        raise _invalid(f"the payload is {error}") from None
 
 
 def job_id_of(raw: Mapping[str, object]) -> str | None:
@@ -164,19 +158,8 @@ def _problems(error: ValidationError) -> str:
 def _pointer(place: tuple[int | str, ...]) -> str:
     """A JSON pointer (RFC 6901); a name that we do not know comes from outside and is cut and made printable."""
     names = ["".join(c if c.isprintable() else "?" for c in str(part))[:_MAX_NAME_CHARS] for part in place]
-    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names) or "payload"
+    return pointer(names) or "payload"
 
 
 def _invalid(message: str) -> JobError:
     return JobError(ErrorCode.PAYLOAD_INVALID, message)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
