@@ -21,7 +21,7 @@ from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.gateway.operations import Operation
 from rythmiq.portals import all_portals
 from rythmiq_cli import exits
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from rythmiq_cli.commands.portals import kb_of, lowest, pixels_of
 
 DOCS = Path(__file__).parent

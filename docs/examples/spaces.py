@@ -11,7 +11,7 @@ import httpx
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import output_key, raw_key, sanitize_filename, zip_name
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.local.store.s3_server import local_store
 
 
 def say(text: str) -> None:

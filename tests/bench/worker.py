@@ -11,7 +11,7 @@ import sys
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.local.store.s3_server import local_store
 from tests.bench.measuring import Spent, run_process
 from tests.samples.cutout import wall_photo
 from tests.samples.portrait import as_phone_jpeg

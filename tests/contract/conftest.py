@@ -11,7 +11,7 @@ import pytest
 import rythmiq.adapters.spaces
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.keys import raw_key
-from rythmiq_cli.local.store.server import local_store, make_bucket
+from rythmiq_cli.local.store.s3_server import local_store, make_bucket
 from tests.support.store_clients import AdapterClient, Boto3Client, Client, Server, http_client
 
 RIG = ("S3_ENDPOINT", "S3_TLS_ENDPOINT", "S3_CA", "S3_REGION", "S3_ACCESS_KEY", "S3_SECRET_KEY")

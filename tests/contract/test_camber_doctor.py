@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
 from rythmiq.ports.executor import Order
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.camber import CamberLook, Finding
 from tests.support.executor_rigs import NOBODY, TERMS, camber_in_process
 from tests.support.executor_run import new_order

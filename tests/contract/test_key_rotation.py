@@ -8,8 +8,8 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.local.store.server import make_bucket
-from rythmiq_cli.operator.key_rotation import Rotation
+from rythmiq_cli.commands.keys import Rotation
+from rythmiq_cli.local.store.s3_server import make_bucket
 from tests.support.store_clients import Server, operator
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)

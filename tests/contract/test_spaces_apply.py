@@ -10,10 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.app import app
-from rythmiq_cli.doctor.bucket import bucket_findings
-from rythmiq_cli.doctor.store import StoreProbes
-from rythmiq_cli.local.store.server import make_bucket
+from rythmiq_cli.commands import app
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
+from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from tests.support.store_clients import AdapterClient, Server, operator
 

@@ -14,7 +14,7 @@ import pytest
 
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key, raw_key
-from rythmiq_cli.local.store.server import make_bucket
+from rythmiq_cli.local.store.s3_server import make_bucket
 from tests.support.store_clients import AdapterClient, Client, Server, operator
 
 if TYPE_CHECKING:

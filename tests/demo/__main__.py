@@ -26,13 +26,11 @@ from rich.table import Table
 
 from rythmiq.client import Client
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.exits import ExitCode, stop_by_signal
+from rythmiq_cli.local.access import CloudFile, Issuer, mint_token
 from rythmiq_cli.local.cloud import CloudOptions, running_cloud
-from rythmiq_cli.local.cloud_file import CloudFile
 from rythmiq_cli.local.environment import process_environ
 from rythmiq_cli.local.log import CloudLog
-from rythmiq_cli.local.token import Issuer, mint_token
-from rythmiq_cli.signals import stop_by_signal
 from tests.demo.gallery import gallery_page
 from tests.demo.report import PlaintextError, count_sealed, ledger_table, metrics_table
 from tests.demo.run import DemoError, Result, run_errand

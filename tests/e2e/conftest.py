@@ -16,7 +16,7 @@ import pytest
 
 from rythmiq.client import Client
 from rythmiq_cli.local.store.guard import SigV4Guard
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.local.store.s3_server import local_store
 from tests.e2e.cloud_process import CloudProcess
 from tests.e2e.proxy import Proxy
 from tests.support import worker_uploads

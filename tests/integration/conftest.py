@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.local.store.s3_server import local_store
 from tests.support import worker_uploads
 from tests.support.database_fixtures import sql, untouched_database_url
 from tests.support.hostile_store import HostileStore, hostile_store

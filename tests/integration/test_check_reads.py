@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from tests.data.pages import page_photos
 
 SCHEMA = {"kind": "document", "formats": ["jpeg"], "max_kb": 5000}

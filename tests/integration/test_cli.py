@@ -167,7 +167,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_half_of_a_file(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("at", ["rythmiq_cli.app", "typer", "rich.console", "rythmiq_cli.exits"])
+@pytest.mark.parametrize("at", ["rythmiq_cli.commands", "typer", "rich.console", "rythmiq_cli.exits"])
 def test_ctrl_c_while_it_is_imported_ends_it_with_130_and_not_a_word(at: str) -> None:
     script = (
         "import os, signal, sys\n"
@@ -187,7 +187,7 @@ def test_ctrl_c_that_is_ignored_outside_is_ignored() -> None:
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "from rythmiq_cli.main import main\n"
-        "from rythmiq_cli import app\n"
+        "import rythmiq_cli.commands\n"
         "os.kill(os.getpid(), signal.SIGINT)\n"
         "main()\n"
     )
@@ -198,7 +198,7 @@ def test_ctrl_c_that_is_ignored_outside_is_ignored() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["conform", "--help"], ["portals"], ["keys", "new"]], ids=" ".join)
 def test_what_touches_no_picture_imports_nothing_for_one(arguments: list[str]) -> None:
     script = (
-        "import sys; from rythmiq_cli.app import app\n"
+        "import sys; from rythmiq_cli.commands import app\n"
         f"try: app({arguments!r})\nexcept SystemExit: pass\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)"
     )

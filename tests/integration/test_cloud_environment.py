@@ -9,7 +9,7 @@ import pytest
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.local.cloud_file import CloudFile, CloudFileError, S3Access
+from rythmiq_cli.local.access import CloudFile, CloudFileError, S3Access
 from rythmiq_cli.local.environment import (
     FUNCTIONS,
     Ports,

@@ -9,10 +9,9 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from rythmiq_cli.app import app
-from rythmiq_cli.doctor import database
+from rythmiq_cli.commands import app
+from rythmiq_cli.doctor import Finding, database
 from rythmiq_cli.doctor.database import database_findings
-from rythmiq_cli.doctor.finding import Finding
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
 from tests.rls.access_table import FUNCTIONS, RELATIONS

@@ -15,8 +15,8 @@ import pytest
 
 import rythmiq
 from rythmiq.settings.api import AuthSettings, DatabaseSettings
-from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
-from rythmiq_cli.doctor.finding import Finding
+from rythmiq_cli.doctor import Finding
+from rythmiq_cli.doctor.database import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.functions import DOORS, FunctionProbes
 from rythmiq_cli.operator.migrations import read_migrations
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.local.functions import gateway as gateway_server
 from rythmiq_cli.local.functions.pool import Function, FunctionPool

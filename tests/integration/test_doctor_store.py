@@ -16,12 +16,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq_cli.doctor.bucket import bucket_findings
-from rythmiq_cli.doctor.finding import Finding
-from rythmiq_cli.doctor.store import StoreProbes
+from rythmiq_cli.doctor import Finding
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 from rythmiq_cli.local.store.guard import SigV4Guard
-from rythmiq_cli.local.store.server import local_store, make_bucket
+from rythmiq_cli.local.store.s3_server import local_store, make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from tests.support.store_clients import operator
 

@@ -16,8 +16,8 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
-from rythmiq_cli.app import app
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.commands import app
+from rythmiq_cli.local.store.s3_server import local_store
 from tests.support.database_calls import Calls
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)
@@ -117,7 +117,7 @@ def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
 
 def test_one_that_was_stopped_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store goes away after the rows; then it is back."""
-    monkeypatch.setattr("rythmiq_cli.operator.key_rotation._listed", lambda *_: (_ for _ in ()).throw(ConnectionError))
+    monkeypatch.setattr("rythmiq_cli.commands.keys._listed", lambda *_: (_ for _ in ()).throw(ConnectionError))
     assert isinstance(world.rotate().exception, ConnectionError)
     monkeypatch.undo()
     done = json.loads(world.rotate("--json").stdout)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.portals import all_portals
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from rythmiq_cli.operator import migrations
 from rythmiq_cli.operator.migrations import Migration, MigrationError
 from tests.support.postgres_fixture import PostgresForTests

@@ -11,6 +11,7 @@
 """
 
 import json
+import signal
 import sys
 from enum import IntEnum
 from typing import NoReturn
@@ -80,3 +81,22 @@ def job_failed(error: JobError, *, as_json: bool) -> NoReturn:
     else:
         print(f"rythmiq: {error.code}: {error.message}\n  {entry.advice}", file=sys.stderr)
     raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_by_signal() -> None:
+    """Unwind at the first of these signals; whoever is impatient does not interrupt the tidying up."""
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _stop(*_: object) -> NoReturn:
+    for number in _SIGNALS:
+        signal.signal(number, _ignored)  # not SIG_IGN, which processes that are started meanwhile would inherit
+    raise KeyboardInterrupt
+
+
+def _ignored(*_: object) -> None:
+    """Somebody is tidying up already."""

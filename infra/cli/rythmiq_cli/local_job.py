@@ -14,7 +14,7 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_cli.rules import Rules
+from rythmiq_cli.job_arguments import Rules
 from rythmiq_worker.job import Conformed, Context, Enhanced, Upload
 
 if TYPE_CHECKING:

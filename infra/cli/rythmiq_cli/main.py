@@ -15,7 +15,7 @@ def main() -> None:
     heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so below `nohup` and the like
     if heeds:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
-    from rythmiq_cli.app import app  # noqa: PLC0415  see above
+    from rythmiq_cli.commands import app  # noqa: PLC0415  see above
 
     try:
         if heeds:

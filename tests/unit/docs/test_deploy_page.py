@@ -12,9 +12,9 @@ import typer.main
 from typer.core import TyperGroup
 
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
+from rythmiq_cli.operator import parse_env
 from rythmiq_cli.operator.env_check import names_of_project, template_rows
-from rythmiq_cli.operator.environment import parse_env
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "docs" / "deploy.md", ROOT / "infra" / "monitoring" / "README.md"]

@@ -1,15 +1,19 @@
-"""`rythmiq conform`: make the file that a portal takes, here, without a server."""
+"""`rythmiq conform` and `rythmiq check`: make the file that a portal takes, or measure one, without a server."""
 
+import datetime as dt
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.receipt import Receipt
-from rythmiq_cli.choices import (
+from rythmiq_cli.exits import ExitCode, job_failed, usage
+from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
     CaptionName,
@@ -18,18 +22,17 @@ from rythmiq_cli.choices import (
     Face,
     PageText,
     Rotate,
+    Rules,
     TextLayer,
+    for_several,
     hold_to_rules,
     options_of,
+    read_file,
+    read_files,
+    rules_for,
     worker_options,
 )
-from rythmiq_cli.exits import ExitCode, job_failed, usage
-from rythmiq_cli.result_files import output_folder, write_whole
-from rythmiq_cli.rules import Rules, for_several, read_files, rules_for
-from rythmiq_cli.terminal import print_receipt, stage_progress
-
-if TYPE_CHECKING:
-    from rythmiq.contracts.advice import Notice
+from rythmiq_cli.output import output_folder, print_receipt, stage_progress, write_whole
 
 MAX_INPUT_BYTES = 20 * 1024 * 1024
 
@@ -98,7 +101,7 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
 
 def _made(
     contents: list[bytes], first: Path, rules: Rules, options: Options
-) -> tuple[Receipt, "list[Notice]", dict[str, bytes]]:
+) -> tuple[Receipt, list[Notice], dict[str, bytes]]:
     """Run the job; the results by file name."""
     from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
@@ -122,3 +125,32 @@ def _made(
     if text:
         files["text.txt"] = text
     return receipt, notices, files
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="The file that would be uploaded.", show_default=False)],
+    portal: Annotated[str | None, typer.Option("--portal", help="A portal of the rule book.")] = None,
+    slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", help="A schema_definition as JSON, instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
+) -> None:
+    """Measure FILE against a portal's rules, clause by clause; exit 1 when a hard one fails. Nothing is changed."""
+    rules = rules_for(portal, slot, schema)
+    content = read_file(file, MAX_INPUT_BYTES)
+    from rythmiq_cli.local_job import read_texts  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_worker import conform as engine  # noqa: PLC0415  ditto
+
+    labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
+    texts = partial(read_texts, content, file.name, rules)
+    checked = engine.check_with_advice(content, rules.definition, labels, read_texts=texts)
+    receipt, warnings = checked.receipt, [str(notice) for notice in checked.warnings]
+    valid_to = rules.definition.valid_to
+    if valid_to is not None and valid_to < dt.datetime.now(tz=dt.UTC).date():
+        years = {"year": valid_to.year, "next_year": valid_to.year + 1}
+        warnings.insert(0, str(Notice(WarningCode.PORTAL_RULES_OLD, years)))
+    if as_json:
+        print(receipt.model_dump_json())
+    else:
+        print_receipt(receipt, warnings)
+    fails = any(clause.hard and clause.verdict == "fail" for clause in receipt.clauses)
+    raise typer.Exit(ExitCode.DOES_NOT_CONFORM if fails else ExitCode.OK)

@@ -1,6 +1,8 @@
-"""`rythmiq doctor`: probe a deployment, and say what to fix."""
+"""`rythmiq doctor` and `rythmiq camber doctor`: probe a deployment, or Camber, and say what to fix or set."""
 
+import asyncio
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -9,20 +11,32 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rythmiq_cli.exits import ExitCode, usage
-from rythmiq_cli.operator.environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
+from rythmiq.contracts.errors import SettingsError
+from rythmiq_cli.exits import EPILOG, ExitCode, usage
+from rythmiq_cli.operator import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rythmiq_cli.doctor.finding import Area, Finding
+    from rythmiq.settings.execution import CamberSettings
+    from rythmiq_cli.doctor import Area, Finding
+    from rythmiq_cli.doctor.camber import CamberLook
+    from rythmiq_cli.doctor.camber import Finding as CamberFinding
 
-_MARKS = {
-    "ok": "[green]ok[/]",
-    "warning": "[yellow]warning[/]",
-    "broken": "[red]broken[/]",
-    "unreachable": "[red]unreachable[/]",
+camber_app = typer.Typer(
+    help="Verify what is only inferred of Camber's API (operator).", no_args_is_help=True, epilog=EPILOG
+)
+
+_COLOURS = {
+    "ok": "green",
+    "warning": "yellow",
+    "broken": "red",
+    "unreachable": "red",
+    "verified": "green",
+    "open": "yellow",
+    "differs": "red",
 }
+_STATES = ("ok", "warning", "broken", "unreachable")
 
 
 def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
@@ -70,7 +84,7 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     for finding in probes if record_events is None else record(environ, record_events):
         findings.append(finding)
         if not as_json:
-            _print(console, finding)
+            _print(console, finding.state, f"{finding.area} {finding.probe}", finding.said, "fix", finding.fix)
     states = {finding.state for finding in findings}
     if as_json:
         ok = not states & {"broken", "unreachable"}
@@ -83,12 +97,93 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
         raise typer.Exit(ExitCode.UNREACHABLE)
 
 
-def _print(console: Console, finding: "Finding") -> None:
-    console.print(f"{_MARKS[finding.state]} {finding.area} {finding.probe}: {escape(finding.said)}", soft_wrap=True)
-    if finding.fix:
-        console.print(f"  fix: {escape(finding.fix)}", soft_wrap=True)
-
-
 def _summary(console: Console, findings: "Sequence[Finding]") -> None:
-    counts = {state: sum(finding.state == state for finding in findings) for state in _MARKS}
+    counts = {state: sum(finding.state == state for finding in findings) for state in _STATES}
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "ok"))
+
+
+@camber_app.callback()
+def _camber() -> None:
+    """Verify what is only inferred of Camber's API (operator)."""
+
+
+@camber_app.command("doctor", epilog=EPILOG)
+def camber_doctor(
+    env_file: EnvFile = None,
+    run_job: Annotated[
+        bool,
+        typer.Option(
+            "--run-job",
+            help="Also run one job, which costs some cents and may wait for minutes: the launcher, about a job that"
+            " does not exist.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every finding and every name as JSON.")] = False,
+) -> None:
+    """Ask Camber, with CAMBER_API_URL and CAMBER_API_KEY, whether its names are those that we infer.
+
+    It makes no job unless told to. Each finding is verified, differs (then it says which variable to set) or open.
+    Exit codes: 1 something differs, 4 Camber does not answer.
+    """
+    from rythmiq.settings.execution import CamberSettings  # noqa: PLC0415  `--help` needs none of it
+
+    environ = operator_environ(env_file, None)
+    try:
+        settings = CamberSettings.from_environ({k: v for k, v in environ.items() if k.startswith("CAMBER_")})
+    except SettingsError as error:
+        usage(str(error))
+    findings = asyncio.run(_looked(_look_of(settings), run_job=run_job, shown=not as_json))
+    verdicts = {finding.verdict for finding in findings}
+    if as_json:
+        from rythmiq_cli.doctor.camber import names_of_the_wire  # noqa: PLC0415  see above
+
+        ok = not verdicts & {"differs", "unreachable"}
+        report = {"ok": ok, "findings": [asdict(finding) for finding in findings], "names": names_of_the_wire()}
+        print(json.dumps(report))
+    elif shutil.which("camber"):
+        print("what the official command itself sends: GODEBUG=http2debug=2 camber job list 2>&1 | grep ':path'")
+    if "unreachable" in verdicts:
+        raise typer.Exit(ExitCode.UNREACHABLE)
+    if "differs" in verdicts:
+        raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
+
+
+async def _looked(look: "CamberLook", *, run_job: bool, shown: bool) -> "Sequence[CamberFinding]":
+    console, findings = Console(highlight=False), []
+    async for finding in look.steps(run_job=run_job):
+        findings.append(finding)
+        if shown:
+            _print(console, finding.verdict, finding.step, finding.said, "set", finding.set)
+    return findings
+
+
+def _look_of(settings: "CamberSettings") -> "CamberLook":
+    from rythmiq.adapters.camber.http_transport import HttpTransport  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.adapters.camber.wire import JobTerms, Wire  # noqa: PLC0415  ditto
+    from rythmiq_cli.doctor.camber import CamberLook  # noqa: PLC0415  ditto
+
+    if settings.camber_api_url is None or settings.camber_api_key is None:
+        usage("set CAMBER_API_URL and CAMBER_API_KEY, or give --env FILE")
+    wire = Wire.of(
+        path_jobs=settings.camber_path_jobs,
+        path_logs=settings.camber_path_logs,
+        list_query=settings.camber_list_query,
+        create_fields=settings.camber_create_fields,
+        command_field=settings.camber_command_field,
+    )
+    terms = JobTerms(
+        program=settings.camber_program,
+        engine=settings.camber_engine,
+        size=settings.camber_size,
+        path=settings.camber_stash_path,
+    )
+    key = settings.camber_api_key.get_secret_value()
+    return CamberLook(HttpTransport(settings.camber_api_url, key, terms=terms, wire=wire), wire, terms)
+
+
+def _print(  # noqa: PLR0913, PLR0917  the parts of two lines
+    console: Console, verdict: str, step: str, said: str, label: str, advice: str
+) -> None:
+    console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(said)}", soft_wrap=True)
+    if advice:
+        console.print(f"  {label}: {escape(advice)}", soft_wrap=True)

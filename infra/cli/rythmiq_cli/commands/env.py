@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator.environment import read_env
+from rythmiq_cli.operator import read_env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

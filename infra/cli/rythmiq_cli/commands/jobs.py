@@ -1,4 +1,4 @@
-"""`rythmiq jobs`: what an operator sees of jobs, and the two things to do about one that hangs."""
+"""`rythmiq jobs` and `rythmiq credits`: an operator looks at jobs and accounts, ends what hangs, and grants credits."""
 
 import json
 from collections.abc import Sequence
@@ -9,22 +9,25 @@ from rich.console import Console
 from rich.table import Table
 
 from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator.database import DatabaseCloud, operator_database
-from rythmiq_cli.operator.environment import EnvFile
+from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_database
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
     from rythmiq.contracts.errors import ErrorCode
     from rythmiq.ports.database import Capacity, Database
     from rythmiq.ports.jobs import OperatorJob
+    from rythmiq.ports.rows import Account
 
-app = typer.Typer(help="Look at jobs of anybody, and end what hangs (operator).", no_args_is_help=True, epilog=EPILOG)
+
+jobs_app = typer.Typer(
+    help="Look at jobs of anybody, and end what hangs (operator).", no_args_is_help=True, epilog=EPILOG
+)
 JobId = Annotated[str, typer.Argument(help="The job.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PIPE_COLUMNS = 180
 
 
-@app.command("list", epilog=EPILOG)
+@jobs_app.command("list", epilog=EPILOG)
 def list_jobs(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     status: Annotated[
         Literal["pending", "processing", "completed", "failed"] | None,
@@ -46,7 +49,7 @@ def list_jobs(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
         _print_table(found)
 
 
-@app.command(epilog=EPILOG)
+@jobs_app.command(epilog=EPILOG)
 def show(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Show one job with its executor's reference and every error so far."""
     known = checked_id(job_id, "JOB_ID")
@@ -60,7 +63,7 @@ def show(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, a
         print(f"{name:15} {json.dumps(value, indent=2) if isinstance(value, dict) else value}")
 
 
-@app.command(epilog=EPILOG)
+@jobs_app.command(epilog=EPILOG)
 def retry(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """Start the next attempt of a job that hangs or waits: the next tick does, as soon as there is room.
 
@@ -79,7 +82,7 @@ def retry(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, 
     _done(job, outcome, {"retrying", "failed"}, as_json=as_json)
 
 
-@app.command(epilog=EPILOG)
+@jobs_app.command(epilog=EPILOG)
 def fail(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AsJson = False) -> None:
     """End a job that is pending or being processed as failed, with a refund."""
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
@@ -140,3 +143,47 @@ def _print_table(jobs: Sequence["OperatorJob"]) -> None:
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
     console.print(table)
+
+
+credits_app = typer.Typer(help="Grant credits and look at them (operator).", no_args_is_help=True, epilog=EPILOG)
+User = Annotated[str, typer.Argument(help="The user's UUID.", show_default=False)]
+AccountAsJson = Annotated[bool, typer.Option("--json", help="Print the account as JSON.")]
+
+
+@credits_app.command(epilog=EPILOG)
+def grant(
+    user: User,
+    amount: Annotated[int, typer.Argument(min=1, max=1_000_000, help="How many.", show_default=False)],
+    env_file: EnvFile = None,
+    cloud: DatabaseCloud = None,
+    as_json: AccountAsJson = False,
+) -> None:
+    """Grant USER some credits; what one is given at the first use comes on top, once."""
+    who = checked_id(user, "USER")
+    with operator_database(cloud, env_file) as database:
+        account = database.credits_grant(who, amount)
+    _print_account(who, account, as_json=as_json)
+
+
+@credits_app.command("show", epilog=EPILOG)
+def show_account(
+    user: User, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AccountAsJson = False
+) -> None:
+    """Show USER's balance and latest ledger entries; looking grants nothing."""
+    who = checked_id(user, "USER")
+    with operator_database(cloud, env_file) as database:
+        account = database.account(who, initial_credits=None)
+    _print_account(who, account, as_json=as_json)
+
+
+def _print_account(user: str, account: "Account", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"user_id": user, **account.model_dump(mode="json")}))
+        return
+    table = Table("when", "kind", "amount", "job", box=None, pad_edge=False)
+    for entry in account.entries:
+        when = entry.created_at.isoformat(timespec="seconds")
+        table.add_row(when, entry.kind, f"{entry.amount:+d}", entry.job_id or "")
+    console = Console()
+    console.print(table)
+    console.print(f"balance {account.balance}, reserved {account.reserved}")

@@ -1,20 +1,36 @@
-"""`rythmiq keys`: entries for ENCRYPTION_KEYS, and everything wrapped under the current one."""
+"""`rythmiq keys`: entries for ENCRYPTION_KEYS, and every data key wrapped anew under the current one.
 
+A rotation decrypts nothing: only wrapped keys change, in rows by batches of one transaction each, in objects by their
+first 108 bytes. What is current already is passed over, so that a rotation that was stopped goes on where it was, and
+another one finds nothing to do. What does not unwrap stays as it is and is counted.
+
+An object that is written anew begins its retention anew (a store knows no other date). One that is deleted meanwhile
+stays deleted where the store honours `If-Match`.
+"""
+
+import base64
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.keys import InvalidKeyError, parse_key
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, parse_header
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
-from rythmiq_cli.operator.environment import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
+from rythmiq_cli.operator import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rythmiq_cli.operator.key_rotation import Rotation
+    import psycopg
+    from mypy_boto3_s3.client import S3Client
+
 
 app = typer.Typer(
     help="Make keys for ENCRYPTION_KEYS, and change them (operator).", no_args_is_help=True, epilog=EPILOG
@@ -76,9 +92,12 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
     from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
-    from rythmiq_cli.operator import migrations  # noqa: PLC0415  ditto
-    from rythmiq_cli.operator.key_rotation import Rotation  # noqa: PLC0415  ditto
-    from rythmiq_cli.operator.store import operator_client, store_config  # noqa: PLC0415  ditto
+    from rythmiq_cli.commands.keys import Rotation  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator import (  # noqa: PLC0415  ditto
+        migrations,
+        operator_client,
+        store_config,
+    )
 
     if database_url is None:
         usage("DATABASE_URL is not set")
@@ -105,3 +124,154 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
         except (BotoCoreError, ClientError) as error:
             unreachable(f"the store does not answer: {type(error).__name__}; what was done stays done, run it again")
     return rotation
+
+
+State = Literal["rewrapped", "current", "plaintext", "failed"]
+_BATCH = 200
+_TABLES = (
+    ("jobs", "id", (("kid", "wrapped_key"), ("input_kid", "input_wrapped_key"))),
+    ("uploads", "job_id", (("kid", "wrapped_key"),)),
+)
+# gone since it was listed, or empty
+_CHANGED = frozenset({"NoSuchKey", "404", "InvalidRange"})
+_FIRST = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass
+class Rotation:
+    """What was done, or with a dry run would be.
+
+    Attributes:
+        ring: its first key is what everything is wrapped under.
+        dry_run: whether nothing is written.
+        seen: called after each row and object.
+    """
+
+    ring: KeyRing
+    dry_run: bool = False
+    seen: Callable[[], object] = lambda: None
+    rows: Counter[State] = field(default_factory=Counter)
+    objects: Counter[State] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every data key could be unwrapped."""
+        return not self.rows["failed"] and not self.objects["failed"]
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def rotate_rows(self, connection: "psycopg.Connection[Any]") -> None:
+        """Rotate `jobs` and `uploads`; the connection is the owner's, in autocommit."""
+        for table, key, pairs in _TABLES:
+            after: object = _FIRST
+            while after is not None:
+                with connection.transaction():
+                    connection.execute("set local role service_role")
+                    connection.execute("select set_config('rythmiq.rotation', 'on', true)")
+                    after = self._batch(connection, table, key, pairs, after)
+
+    def _batch(
+        self,
+        connection: "psycopg.Connection[Any]",
+        table: str,
+        key: str,
+        pairs: tuple[tuple[str, str], ...],
+        after: object,
+    ) -> object:
+        columns = [column for pair in pairs for column in pair]
+        due = " or ".join(f"{kid} <> %(kid)s" for kid, _ in pairs)
+        # names of _TABLES and nothing else
+        question = (
+            f"select {key}, {', '.join(columns)} from public.{table}"  # noqa: S608
+            f" where {key} > %(after)s and ({due}) order by {key} limit {_BATCH}{'' if self.dry_run else ' for update'}"
+        )
+        arguments = {"kid": self.ring.current_kid, "after": after}
+        rows = connection.execute(question.encode(), arguments).fetchall()
+        for row in rows:
+            self._row(connection, table, key, columns, row)
+        return rows[-1][0] if len(rows) == _BATCH else None
+
+    def _row(
+        self, connection: "psycopg.Connection[Any]", table: str, key: str, columns: list[str], row: tuple[Any, ...]
+    ) -> None:
+        self.seen()
+        try:
+            renewed = [part for at in range(1, len(row), 2) for part in self._renewed(row[at], row[at + 1])]
+        except DecryptionError as error:
+            self.rows["failed"] += 1
+            self.reasons[error.reason] += 1
+            return
+        self.rows["rewrapped"] += 1
+        if not self.dry_run:
+            changes = ", ".join(f"{column} = %s" for column in columns)
+            statement = f"update public.{table} set {changes} where {key} = %s"  # noqa: S608  see above
+            connection.execute(statement.encode(), [*renewed, row[0]])
+
+    def _renewed(self, kid: int | None, wrapped_key: str | None) -> tuple[int | None, str | None]:
+        if kid is None or wrapped_key is None or kid == self.ring.current_kid:
+            return kid, wrapped_key
+        renewed = self.ring.rewrap_key(kid, base64.b64decode(wrapped_key))
+        return renewed.kid, base64.b64encode(renewed.wrapped_key).decode()
+
+    # --- objects -----------------------------------------------------------------------------------------------------
+
+    def rotate_objects(self, s3: "S3Client", bucket: str) -> None:
+        """Rotate every object of ours in the bucket; what is under no key of ours is left alone."""
+        for key in _listed(s3, bucket):
+            self.seen()
+            self.objects[self._object(s3, bucket, key)] += 1
+
+    def _object(self, s3: "S3Client", bucket: str, key: str) -> State:
+        from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+        try:
+            return self._rewrapped(s3, bucket, key)
+        except DecryptionError as error:
+            self.reasons[error.reason] += 1
+            return "failed"
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _CHANGED:
+                return "current"
+            raise
+
+    def _rewrapped(self, s3: "S3Client", bucket: str, key: str) -> State:
+        head = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{OVERHEAD_BYTES - 1}")["Body"].read()
+        if not is_sealed(head):
+            return "plaintext"
+        if parse_header(head).kid == self.ring.current_kid:
+            return "current"
+        self.ring.rewrap(head)
+        if self.dry_run:
+            return "rewrapped"
+        whole = s3.get_object(Bucket=bucket, Key=key)
+        renewed = self.ring.rewrap(whole["Body"].read())
+        # As HTTP has it, and as Ceph RGW 16 compares it: without its quotes, which nobody else would match.
+        for etag in (whole["ETag"], whole["ETag"].strip('"')):
+            if _put(s3, bucket, key, renewed, whole["ContentType"], etag):
+                return "rewrapped"
+        self.reasons["changed meanwhile: run it again"] += 1
+        return "failed"
+
+
+def _put(s3: "S3Client", bucket: str, key: str, data: bytes, content_type: str, etag: str) -> bool:  # noqa: PLR0913, PLR0917  one request
+    from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type, IfMatch=etag)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "PreconditionFailed":
+            return False
+        raise
+    return True
+
+
+def _listed(s3: "S3Client", bucket: str) -> Iterator[str]:
+    for prefix in ("raw/", "master/", "output/"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                try:
+                    parse_key(entry["Key"])
+                except InvalidKeyError:
+                    continue
+                yield entry["Key"]

@@ -8,7 +8,7 @@ import typer
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
-from rythmiq_cli.operator.environment import AnyCloud, EnvFile, operator_environ
+from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def apply_rules(
     """
     environ = operator_environ(env_file, cloud)
     from rythmiq_cli.operator import bucket_settings as spaces_rules  # noqa: PLC0415  heavy for `--help`
-    from rythmiq_cli.operator.store import store_config  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator import store_config  # noqa: PLC0415  ditto
 
     try:
         config = store_config(environ)
@@ -66,7 +66,7 @@ def apply_rules(
 
 
 def _origins(environ: "Mapping[str, str]", given: list[str]) -> frozenset[str]:
-    from rythmiq_cli.operator.page_origins import page_origins  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator import page_origins  # noqa: PLC0415  ditto
 
     return page_origins(environ, given)
 

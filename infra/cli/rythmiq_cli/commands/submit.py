@@ -1,12 +1,13 @@
-"""`rythmiq submit`: send a file to the service and make its job."""
+"""`rythmiq submit`, `watch` and `download`: make a job of a file, stay with it, and fetch its results."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rythmiq_cli.choices import (
+from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
+from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
     CaptionName,
@@ -18,11 +19,9 @@ from rythmiq_cli.choices import (
     TextLayer,
     hold_to_rules,
     options_of,
+    read_files,
 )
-from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
-from rythmiq_cli.progress import follow, print_ended, save_all, transfer_progress
-from rythmiq_cli.result_files import output_folder
-from rythmiq_cli.rules import read_files
+from rythmiq_cli.output import follow, output_folder, print_ended, save_all, save_one, transfer_progress
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 
 if TYPE_CHECKING:
@@ -98,3 +97,55 @@ def _hold_to_service(client: "Client", portal: str, slot: str | None, options: "
     chosen = [entry for entry in slots if entry.slot == slot or (slot is None and len(slots) == 1)]
     if chosen:
         hold_to_rules(options, chosen[0])
+
+
+def watch(  # noqa: PLR0913, PLR0917  the command's options
+    job_id: Annotated[str, typer.Argument(help="The job, as `rythmiq submit` printed it.", show_default=False)],
+    timeout_s: Annotated[float | None, typer.Option("--timeout-s", help="Give up after so many seconds.")] = None,
+    url: Url = None,
+    token: Token = None,
+    cloud: CloudFolder = None,
+    user: CloudUser = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON once it has ended.")] = False,
+) -> None:
+    """Show the stages of a job until it has ended, and its receipt; 0 conforms, 1 not in every point, 3 failed.
+
+    Ctrl-C, and --timeout-s (which ends with 4), leave the job running.
+    """
+    known = checked_id(job_id, "JOB_ID")
+    with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
+        view = follow(client, known, timeout_s=timeout_s)
+    print_ended(view, [], as_json=as_json)
+
+
+def download(  # noqa: PLR0913, PLR0917  the command's options
+    job_id: Annotated[str, typer.Argument(help="The job, as `rythmiq submit` printed it.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")],
+    only: Annotated[
+        Literal["document", "preview", "before", "output", "text"] | None,
+        typer.Option(
+            "--only",
+            help="document, preview, before (a small picture of the upload), output (the ZIP as it is) or text; "
+            "default: all of the ZIP.",
+        ),
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+    cloud: CloudFolder = None,
+    user: CloudUser = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the names of the files as JSON.")] = False,
+) -> None:
+    """Download and open a completed job's document, receipt.json, receipt.html and text."""
+    known = checked_id(job_id, "JOB_ID")
+    with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
+        from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
+
+        view = client.job(known)
+        if view.status == "failed":
+            raise JobFailedError(view)
+        with output_folder(output):
+            files = save_all(client, view, output) if only is None else [save_one(client, view, only, output)]
+    if as_json:
+        print(json.dumps({"job_id": known, "files": files}, ensure_ascii=False))
+    else:
+        print("\n".join(str(output / name) for name in files))

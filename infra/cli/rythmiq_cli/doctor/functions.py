@@ -14,8 +14,7 @@ from typing import Any, Literal
 import httpx
 
 import rythmiq
-from rythmiq_cli.doctor.finding import Finding, Reporter
-from rythmiq_cli.doctor.ticks import tick_finding
+from rythmiq_cli.doctor import Finding, Reporter, tick_finding
 
 _REPORT = Reporter("functions")
 _DEPLOY = "run `doctl serverless deploy . --env FILE` again, and read what it prints"

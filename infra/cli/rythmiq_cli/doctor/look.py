@@ -10,16 +10,12 @@ import httpx
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
-from rythmiq_cli.doctor.bucket import bucket_findings
-from rythmiq_cli.doctor.data_api import data_api_findings, jwks_findings
-from rythmiq_cli.doctor.database import database_findings
-from rythmiq_cli.doctor.finding import Area, Finding, Reporter
+from rythmiq_cli.doctor import Area, Finding, Reporter
+from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
 from rythmiq_cli.doctor.functions import FunctionProbes
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
-from rythmiq_cli.doctor.store import StoreProbes
-from rythmiq_cli.operator.environment import is_set
-from rythmiq_cli.operator.page_origins import page_origins
-from rythmiq_cli.operator.store import store_config
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
+from rythmiq_cli.operator import is_set, page_origins, store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)
 _TIMEOUT_S = 30.0

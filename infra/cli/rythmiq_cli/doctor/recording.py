@@ -19,7 +19,7 @@ import httpx
 
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.gateway.http import read_event
-from rythmiq_cli.doctor.finding import Finding, Reporter
+from rythmiq_cli.doctor import Finding, Reporter
 
 PATH = "doctor/event"
 _REPORT = Reporter("functions")

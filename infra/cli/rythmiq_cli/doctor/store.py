@@ -1,18 +1,16 @@
-"""Probes of the object store: does it refuse what a presigned upload does not allow?
+"""Probes of the object store: does it refuse what a presigned upload does not allow, and is its bucket set up?
 
 Everything is written under `raw/` of two users and jobs that are drawn anew and are nobody's, and is deleted again at
-the end.
-
-Source: docs/specification/storage-keys.md; Ceph RGW 16.2 as measured by tests/contract/test_store_agreement.py.
+the end. The probes of the bucket's settings write nothing: a preflight is answered before any object is looked up.
 """
 
 import datetime as dt
 import email.utils
-import http
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Literal
 
@@ -21,7 +19,8 @@ import httpx
 from rythmiq.adapters.spaces import PresignedUpload, SpacesStore, StoreConfig
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError, StoreError
 from rythmiq.contracts.keys import raw_key
-from rythmiq_cli.doctor.finding import Finding, Reporter
+from rythmiq_cli.doctor import Finding, Reporter
+from rythmiq_cli.operator import bucket_settings as spaces_rules
 
 _REPORT = Reporter("store")
 _DATA = b"rythmiq doctor: seventy-two bytes that are nobody's, deleted at the end.."
@@ -159,7 +158,7 @@ class StoreProbes:
         return _REPORT.ok("anonymous", "nobody reads or lists without a signature")
 
     def _is_open(self, url: str) -> bool:
-        return self.http.get(url).status_code == http.HTTPStatus.OK
+        return self.http.get(url).status_code == HTTPStatus.OK
 
     def _tampered(self) -> Finding:
         key, other = self._key("tampered"), self._key("tampered", user=1)
@@ -223,7 +222,7 @@ class StoreProbes:
         first, second = self._send_put(upload), self._send_put(upload)
         if not first.is_success:
             return _REPORT.warning("put-once", f"not seen: the first PUT was refused ({_told(first)})", "see `put`")
-        if second.status_code == http.HTTPStatus.PRECONDITION_FAILED:
+        if second.status_code == HTTPStatus.PRECONDITION_FAILED:
             return _REPORT.ok("put-once", "a second PUT to the same URL is refused (If-None-Match)")
         said = "If-None-Match is not honoured: until its URL expires, an uploader may replace the object"
         return _REPORT.warning("put-once", said, "none is needed: a job's input is the uploader's own")
@@ -315,3 +314,67 @@ def _told(answer: httpx.Response) -> str:
         else ""
     )
     return f"{answer.status_code} {code}".strip()
+
+
+_STRANGER = "https://stranger.invalid"
+
+
+def bucket_findings(config: StoreConfig, client: httpx.Client, origins: Collection[str]) -> Iterator[Finding]:
+    """Run all of them.
+
+    Args:
+        config: the bucket, and a key that may read its settings.
+        client: sends preflights.
+        origins: of our pages, see `page_origins`.
+    """
+    if not origins:
+        said = "no page's origin is known here (ALLOWED_ORIGINS, PUBLIC_URL)"
+        yield _REPORT.warning("cors", said, "give --origin to both `rythmiq doctor` and `rythmiq spaces apply`")
+    try:
+        yield from (_cors_of(config, client, origin) for origin in sorted(origins) if origin != "*")
+        if "*" not in origins:
+            yield _strangers(config, client)
+    except httpx.HTTPError as error:
+        yield _REPORT.unreachable("cors", f"no answer: {type(error).__name__}", "run it again; check the network")
+    yield from _settings(config, origins)
+
+
+def _preflight(config: StoreConfig, client: httpx.Client, origin: str) -> bool:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type,x-amz-acl,if-none-match",
+    }
+    answer = client.options(f"{config.endpoint.rstrip('/')}/{config.bucket}/raw/preflight", headers=asked)
+    allowed = answer.headers.get("access-control-allow-origin") in {origin, "*"}
+    return answer.status_code in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} and allowed
+
+
+def _cors_of(config: StoreConfig, client: httpx.Client, origin: str) -> Finding:
+    if _preflight(config, client, origin):
+        return _REPORT.ok("cors", f"the page at {origin} may upload from a browser")
+    return _REPORT.broken("cors", f"the page at {origin} may not upload from a browser", _APPLY)
+
+
+def _strangers(config: StoreConfig, client: httpx.Client) -> Finding:
+    if _preflight(config, client, _STRANGER):
+        return _REPORT.warning("cors-strangers", "any page may use the bucket from a browser", _APPLY)
+    return _REPORT.ok("cors-strangers", "a page elsewhere may not use the bucket from a browser")
+
+
+def _settings(config: StoreConfig, origins: Collection[str]) -> Iterator[Finding]:
+    try:
+        changes = {change.part: change for change in spaces_rules.plan(config, origins)}
+    except spaces_rules.SpacesError as error:
+        fix = "run it once with a key that has full access to the bucket"
+        yield _REPORT.warning("settings", f"the bucket's settings cannot be read: {error}", fix)
+        return
+    if changes["lifecycle"].is_needed:
+        yield _REPORT.warning("lifecycle", "nothing is deleted when its time is over", _APPLY)
+    else:
+        yield _REPORT.ok("lifecycle", "raw objects go after 2 days, outputs after 7, masters after 90")
+    if changes["policy"].is_needed:
+        fix = f"{_APPLY}; where the store takes no such policy: not needed while `copy-source` is ok"
+        yield _REPORT.warning("policy", "the policy of infra/spaces is not installed", fix)
+    else:
+        yield _REPORT.ok("policy", "copies and public objects are refused by policy")

@@ -19,22 +19,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from rich.markup import escape
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.local import environment
-from rythmiq_cli.local.cloud_errors import CloudUsageError
-from rythmiq_cli.local.cloud_file import FILE_NAME, CloudFile, S3Access
-from rythmiq_cli.local.executor import processes as executor_process
-from rythmiq_cli.local.executor.journal import Journal
-from rythmiq_cli.local.functions.deployed import SOURCES, first_answers, functions_of, unpacked_bundles
+from rythmiq_cli.local.access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
+from rythmiq_cli.local.executor import launchers
+from rythmiq_cli.local.executor.orders import Journal
+from rythmiq_cli.local.functions.deployment import SOURCES, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import FunctionPool
 from rythmiq_cli.local.functions.process import FunctionError
 from rythmiq_cli.local.log import CloudLog
 from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, apply_migrations
-from rythmiq_cli.local.store.rules import outside_store, place_of_store, prepare_outside, set_rules
+from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor, program
 from rythmiq_cli.local.tether import Tether
+from rythmiq_cli.operator import bucket_settings as spaces_rules
+from rythmiq_cli.operator import page_origins
 
 RECONCILE_EVERY_S = 60.0
 _EXECUTOR_GRACE_S = 3
@@ -115,9 +117,9 @@ class _Cloud:
         )
         gateway.serve(pools)
         self._start_executor(executor_port, values)
-        is_ours = outside_store(self._environ) is None
+        is_ours = environment.outside_store(self._environ) is None
         with ThreadPoolExecutor(1) as beside:
-            rules_set = beside.submit(set_rules, store, gateway.port, values, self._log, is_ours=is_ours)
+            rules_set = beside.submit(_set_rules, store, gateway.port, values, self._log, is_ours=is_ours)
             first_answers(gateway.url, values)
             rules_set.result()
         self._start_schedule(gateway)
@@ -134,7 +136,9 @@ class _Cloud:
     def _refuse_unusable(self) -> None:
         """Look at the environment before anything is started; what is not known by then is assumed to be usable."""
         here = "http://127.0.0.1:1"
-        store = outside_store(self._environ) or StoreConfig(here, *place_of_store(self._environ), "key", "secret")
+        store = environment.outside_store(self._environ) or StoreConfig(
+            here, *environment.place_of_store(self._environ), "key", "secret"
+        )
         places = {"DATABASE_URL": here, "PUBLIC_URL": here, "SUPABASE_URL": here, "LOCAL_EXECUTOR_URL": here}
         values = environment.cloud_values(self._environ, environment.Secrets.of(self._dir), store, places)
         if problems := environment.refused(values):
@@ -172,18 +176,18 @@ class _Cloud:
         return postgres.url
 
     def _start_store(self) -> StoreConfig:
-        outside = outside_store(self._environ)
+        outside = environment.outside_store(self._environ)
         if outside is not None:
-            return prepare_outside(outside)
+            return _prepare_outside(outside)
         self._log.say("starting the store ...")
         data_dir = self._dir / "store"
         data_dir.mkdir(exist_ok=True, mode=0o700)
         port = self._ports.pick("store")
         endpoint = f"http://127.0.0.1:{port}"
         access_key, secret_key = environment.store_keys(self._environ, data_dir)
-        region, bucket = place_of_store(self._environ)
+        region, bucket = environment.place_of_store(self._environ)
         command = (
-            *(sys.executable, "-m", "rythmiq_cli.local.store.server"),
+            *(sys.executable, "-m", "rythmiq_cli.local.store.s3_server"),
             *("--port", str(port), "--bucket", bucket, "--region", region, "--data-dir", str(data_dir)),
         )
         self._supervisor.start(
@@ -226,8 +230,8 @@ class _Cloud:
         """Stop the executor before its callers, and then what it could not end."""
         self._supervisor.stop("executor")
         for entry in Journal(data_dir / "jobs").read():
-            if entry.process is not None and executor_process.is_running(entry.process):
-                executor_process.end(entry.process, signal.SIGKILL)
+            if entry.process is not None and launchers.is_running(entry.process):
+                launchers.end(entry.process, signal.SIGKILL)
 
     def _start_schedule(self, gateway: GatewayServer) -> None:
         if not self._options.reconcile_every_s:
@@ -281,3 +285,36 @@ def _is_ready(postgres: LocalPostgres) -> bool:
     except PostgresError:
         return False
     return True
+
+
+def _prepare_outside(store: StoreConfig) -> StoreConfig:
+    """Make the bucket if it is missing.
+
+    Raises:
+        CloudError: the store does not answer, or refuses.
+    """
+    try:
+        make_bucket(store)
+    except Exception as error:
+        raise CloudError(f"the store at {store.endpoint} does not answer: {type(error).__name__}") from error
+    return store
+
+
+def _set_rules(store: StoreConfig, port: int, values: Mapping[str, str], log: CloudLog, *, is_ours: bool) -> None:
+    """Give a store that runs elsewhere all of its rules; ours needs to know the page's origins only.
+
+    Raises:
+        CloudError: it does not answer. What it refuses is told, and left so.
+    """
+    origins = page_origins(values, [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")])
+    try:
+        changes = spaces_rules.plan(store, origins)
+        outcomes = spaces_rules.apply(store, [c for c in changes if c.part == "cors" or not is_ours])
+    except spaces_rules.SpacesUnreachableError as error:
+        raise CloudError(f"{store.endpoint}: {error}") from None
+    except spaces_rules.SpacesError as error:
+        log({"event": "store_rules_refused", "level": "warning", "reason": str(error)})
+        log.say(f"[yellow]{escape(str(error))}[/]")
+        return
+    for outcome in outcomes:
+        log({"event": "store_rule", "part": outcome.part, "state": outcome.state, "note": outcome.note})

@@ -18,7 +18,8 @@ from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSetting
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.local.executor.processes import ENVIRONMENT as LAUNCHER_ENVIRONMENT
+from rythmiq_cli.local.access import CloudUsageError
+from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ FUNCTIONS: Mapping[str, Deployed] = {
     "internal/reconcile": Deployed(ReconcileSettings),
     "internal/metrics": Deployed(MetricsSettings),
 }
+REGION, BUCKET = "sgp1", "rythmiq"
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
@@ -158,6 +160,26 @@ def store_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
         _write_private(file, json.dumps(["LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)]))
     access_key, secret_key = json.loads(file.read_text(encoding="utf-8"))
     return str(access_key), str(secret_key)
+
+
+def place_of_store(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Region and bucket."""
+    return given(environ, "DO_SPACES_REGION") or REGION, given(environ, "DO_SPACES_BUCKET") or BUCKET
+
+
+def outside_store(environ: Mapping[str, str]) -> StoreConfig | None:
+    """The store that the environment names; None when it names none.
+
+    Raises:
+        CloudUsageError: it names half of one.
+    """
+    endpoint = given(environ, "DO_SPACES_ENDPOINT")
+    if endpoint is None:
+        return None
+    access_key, secret_key = given(environ, "DO_SPACES_ACCESS_KEY"), given(environ, "DO_SPACES_SECRET_KEY")
+    if access_key is None or secret_key is None:
+        raise CloudUsageError("DO_SPACES_ENDPOINT needs DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY")
+    return StoreConfig(endpoint, *place_of_store(environ), access_key, secret_key)
 
 
 def process_environ(environ: Mapping[str, str]) -> dict[str, str]:

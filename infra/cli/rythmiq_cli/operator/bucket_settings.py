@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import RythmiqError, StoreError
 from rythmiq.contracts.keys import raw_key
-from rythmiq_cli.operator.store import operator_client
+from rythmiq_cli.operator import operator_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -17,7 +17,7 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.local.environment import FUNCTIONS
-from rythmiq_cli.operator.environment import is_set
+from rythmiq_cli.operator import is_set
 
 Component = Literal["api", "worker", "launcher"]
 COMPONENTS: tuple[Component, ...] = ("api", "worker", "launcher")

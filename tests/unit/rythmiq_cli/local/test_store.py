@@ -21,7 +21,7 @@ from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import AccessDeniedError
 from rythmiq.contracts.keys import output_key, raw_key
 from rythmiq_cli.local.store.guard import MAX_BODY_BYTES, SigV4Guard
-from rythmiq_cli.local.store.server import local_store
+from rythmiq_cli.local.store.s3_server import local_store
 from tests.support.store_clients import operator
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Running:
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[Running]:
-    """Run `python -m rythmiq_cli.local.store.server` until the context ends."""
-    command = [sys.executable, "-m", "rythmiq_cli.local.store.server", *arguments]
+    """Run `python -m rythmiq_cli.local.store.s3_server` until the context ends."""
+    command = [sys.executable, "-m", "rythmiq_cli.local.store.s3_server", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -8,9 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.app import app
-from rythmiq_cli.operator import env_check
-from rythmiq_cli.operator.environment import parse_env
+from rythmiq_cli.commands import app
+from rythmiq_cli.operator import env_check, parse_env
 
 ROOT = Path(__file__).parents[4]
 FILLED = {

@@ -33,8 +33,8 @@ from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.webhook import Attempt
 from rythmiq.ports.executor import Order
 from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
-from rythmiq_cli.local.executor.faults import FaultPlan
-from rythmiq_cli.local.executor.processes import PROGRAM
+from rythmiq_cli.local.executor.launchers import PROGRAM
+from rythmiq_cli.local.executor.orders import FaultPlan
 from rythmiq_cli.local.http_server import serving
 
 MAX_BODY_BYTES = 4 * 1024

@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rythmiq.ports.executor import Order
-from rythmiq_cli.local.executor import processes
-from rythmiq_cli.local.executor.faults import Fault, FaultPlan
-from rythmiq_cli.local.executor.journal import FIRST_ID, KEPT_TERMINAL, Entry, Journal, Process, State
+from rythmiq_cli.local.executor import launchers as processes
+from rythmiq_cli.local.executor.orders import FIRST_ID, KEPT_TERMINAL, Entry, Fault, FaultPlan, Journal, Process, State
 
 if TYPE_CHECKING:
     import subprocess

@@ -5,16 +5,22 @@ Platform; `/` alone leads to the page. What the function did not answer, the pla
 1 MB in, 502 not initialized, ended in mid-call or over 1 MB out, 503 no instance free, 504 too slow. A function that is
 called without HTTP (the platform's trigger) gets an event without `http`.
 
-Source: facts of the platform in docs/local-cloud.md. The status codes of 502 to 504 are DigitalOcean's documented or
-observed ones; the words are ours. What a client may bring about, 404 and 413, is a problem as the functions' own are.
+Binary bodies arrive as base64; JSON arrives as text here, and functions honour the flag either way. An invalid result,
+or an `error` at its top, is refused in the platform's form `{"code", "error"}`. The status codes of 502 to 504 are
+DigitalOcean's documented or observed ones; the words are ours. What a client may bring about, 404 and 413, is a problem
+as the functions' own are.
+
+Source: docs/local-cloud.md; apache/openwhisk `WebActions.scala`; DigitalOcean's parameters and responses reference.
 """
 
+import base64
+import binascii
 import json
 import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +29,6 @@ from werkzeug.wrappers import Request, Response
 
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
-from rythmiq_cli.local.functions.event import Answer, answer_of, event_of, platform_answer
 from rythmiq_cli.local.functions.pool import FunctionPool, PoolBusyError
 from rythmiq_cli.local.functions.process import FunctionError, FunctionNotInitializedError, FunctionTimeoutError
 from rythmiq_cli.local.http_server import LoopbackServer
@@ -42,7 +47,21 @@ _FAILURES: Mapping[type[FunctionError], tuple[HTTPStatus, str]] = {
     FunctionError: (HTTPStatus.BAD_GATEWAY, "There was an error processing your request."),
 }
 
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_TEXTUAL = frozenset(
+    {"application/javascript", "application/xml", "application/x-www-form-urlencoded", "image/svg+xml"}
+)
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
 Log = Callable[[Mapping[str, Any]], None]
+
+
+class Answer(Response):
+    """What goes back to the client; a Content-Type only where one was given."""
+
+    default_mimetype = None
 
 
 class _Request(Request):
@@ -173,3 +192,122 @@ def _refusal(code: ProblemCode, request_id: str) -> Answer:
     }
     headers = {"Content-Type": PROBLEM_TYPE, "Cache-Control": "no-store"}
     return Answer(json.dumps(problem), entry.status, headers)
+
+
+def event_of(request: Request, body: bytes, path: str, request_id: str) -> dict[str, Any]:
+    """Make the event of a raw web function.
+
+    Args:
+        request: its method, headers and query are taken as they came.
+        body: of the request.
+        path: what follows the function's name, percent-escapes included.
+        request_id: sent to the function as X-Request-Id.
+    """
+    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+    headers |= {
+        "accept-encoding": "gzip",
+        "x-forwarded-for": request.remote_addr or "",
+        "x-forwarded-proto": "http",
+        "x-request-id": request_id,
+    }
+    text = _text(headers.get("content-type", ""), body)
+    return {
+        "http": {
+            "body": base64.b64encode(body).decode() if text is None else text,
+            "headers": headers,
+            "isBase64Encoded": text is None,
+            "method": request.method,
+            "path": path,
+            "queryString": request.query_string.decode("latin-1"),
+        }
+    }
+
+
+def answer_of(result: Mapping[str, Any], request_id: str) -> Answer:
+    """Read a function's result."""
+    if "error" in result:
+        inner = result["error"]
+        if not isinstance(inner, Mapping):
+            return platform_answer(HTTPStatus.BAD_REQUEST, str(inner), request_id)
+        result = inner
+    try:
+        headers = tuple(_result_headers(result.get("headers") or {}))
+        status = _status(result.get("statusCode"))
+    except (ValueError, TypeError, AttributeError):
+        return platform_answer(HTTPStatus.BAD_REQUEST, "Response is not valid 'message/http'.", request_id)
+    body = result.get("body")
+    media_type = next((value for name, value in headers if name.lower() == "content-type"), None)
+    others = tuple(pair for pair in headers if pair[0].lower() != "content-type")
+    if body is None or body == "":
+        return Answer(status=status or HTTPStatus.NO_CONTENT, headers=others)
+    try:
+        media_type, data = _content(media_type, body)
+    except ValueError:
+        return platform_answer(
+            HTTPStatus.BAD_REQUEST, "Response type in header did not match generated content type.", request_id
+        )
+    return Answer(data, status or HTTPStatus.OK, (*others, ("Content-Type", media_type)))
+
+
+def platform_answer(status: HTTPStatus, message: str, request_id: str) -> Answer:
+    """What the platform itself answers when the function did not."""
+    body = json.dumps({"code": request_id, "error": message}).encode()
+    return Answer(body, status, content_type="application/json")
+
+
+def _text(content_type: str, body: bytes) -> str | None:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if body and not (media_type.startswith("text/") or _is_json(media_type) or media_type in _TEXTUAL):
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+def _result_headers(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in given.items():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, str | bool | int | float) or re.search(r"[\r\n\0]", f"{name}{item}"):
+                raise ValueError("not a header")
+            yield name, str(item).lower() if isinstance(item, bool) else str(item)
+
+
+def _status(given: object) -> int:
+    """An HTTP status; 0 when there is none.
+
+    Raises:
+        ValueError, TypeError: it is none that HTTP knows.
+    """
+    if given is None:
+        return 0
+    if isinstance(given, bool) or not isinstance(given, int | str):
+        raise TypeError("not a status")
+    return HTTPStatus(int(given))
+
+
+def _content(content_type: str | None, body: object) -> tuple[str, bytes]:
+    """Content-Type and bytes of a body that is not empty.
+
+    Raises:
+        ValueError: the body does not fit its type.
+    """
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if not isinstance(body, str):
+        if media_type and not _is_json(media_type):
+            raise ValueError("only JSON may be an object")
+        return content_type or "application/json", json.dumps(body, ensure_ascii=False).encode()
+    if content_type is None:
+        return "text/html; charset=UTF-8", body.encode()
+    if _is_json(media_type):
+        return content_type, base64.b64decode(body) if _BASE64.fullmatch(body) else body.encode()
+    if media_type.startswith("text/") or media_type in _TEXTUAL:
+        return content_type, body.encode()
+    try:
+        return content_type, base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise ValueError("a binary body is base64") from None

@@ -1,9 +1,7 @@
-"""Tokens for a cloud on this machine, so that one can be somebody there.
+"""How to reach the local cloud: `cloud.json`, and tokens for its users.
 
-They are minted for no other: `SERVICE_ENV` must not say anything but dev, and both the service and the issuer must be
-on loopback.
-
-Source: docs/specification/commands.md.
+`cloud.json` is there while the cloud is ready, and readable by its owner only. Tokens are minted for no other cloud:
+`SERVICE_ENV` must be dev, and both the service and the issuer must be on loopback.
 """
 
 import os
@@ -12,12 +10,91 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rythmiq.contracts.errors import RythmiqError
 from rythmiq.settings.environment import LOOPBACK_HOSTS
 from rythmiq_cli.exits import unreachable, usage
-from rythmiq_cli.local.cloud_file import DEFAULT_DATA_DIR, FILE_NAME, CloudFile, CloudFileError
+
+
+class CloudError(RythmiqError):
+    """The cloud does not start; the message says why."""
+
+
+class CloudUsageError(CloudError):
+    """It was asked for in a way that cannot be."""
+
+
+FILE_NAME = "cloud.json"
+DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
+DEFAULT_PORT = 8640
+
+
+class CloudFileError(RythmiqError):
+    """There is no cloud of that directory, or its file cannot be read."""
+
+
+class S3Access(BaseModel):
+    """The store, and the keys to all of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoint: str
+    region: str
+    bucket: str
+    access_key: str
+    secret_key: str = Field(repr=False)
+
+
+class CloudFile(BaseModel):
+    """What a test or a command needs to know of a running cloud.
+
+    Attributes:
+        database_url: a role that owns the tables.
+        jwt_secret: what tokens are signed with; None under JWKS.
+        pid: of `rythmiq up`; SIGTERM stops all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: str
+    database_url: str = Field(repr=False)
+    s3: S3Access
+    webhook_secret: str = Field(repr=False)
+    metrics_token: str = Field(repr=False)
+    encryption_keys: str = Field(repr=False)
+    pid: int
+    supabase_url: str
+    jwt_secret: str | None = Field(repr=False)
+    auth_mode: Literal["jwks", "secret"]
+    page_url: str
+    upload_method: Literal["put", "post"]
+
+    def write(self, data_dir: Path) -> None:
+        """Write it as a whole, mode 0600."""
+        partial = data_dir / f"{FILE_NAME}.partial"
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600, exist_ok=False)
+        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.replace(data_dir / FILE_NAME)
+
+    @classmethod
+    def read(cls, data_dir: Path = DEFAULT_DATA_DIR) -> Self:
+        """Read the file of a running cloud.
+
+        Raises:
+            CloudFileError: there is none, or it cannot be read; the message says what to do.
+        """
+        try:
+            return cls.model_validate_json((data_dir / FILE_NAME).read_bytes())
+        except FileNotFoundError:
+            raise CloudFileError(f"no cloud runs in {data_dir}; start one with `rythmiq up`") from None
+        except (OSError, ValidationError):
+            raise CloudFileError(f"{data_dir / FILE_NAME} cannot be read") from None
+
 
 DEFAULT_TTL_S = 3_600
 LOCAL_USER = "00000000-0000-4000-8000-000000000001"

@@ -1,26 +1,68 @@
-"""What `submit`, `watch` and `download` share: progress, the end of a job, and its files on disk."""
+"""What commands write: progress on STDERR while something runs, a receipt as a table, and files, whole or not at all.
+
+Nothing moves when STDERR is not a terminal.
+"""
 
 import contextlib
 import io
 import json
+import os
 import sys
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
 
 from rythmiq.contracts.keys import sanitize_filename
-from rythmiq_cli.exits import ExitCode
-from rythmiq_cli.result_files import write_whole
-from rythmiq_cli.terminal import print_receipt
+from rythmiq.contracts.receipt import Receipt
+from rythmiq_cli.exits import ExitCode, usage
 
 if TYPE_CHECKING:
     from rythmiq.client import Client, JobFile
     from rythmiq.contracts.job_bodies import JobView
+
+
+_MARKS = {
+    "pass": "[green]fits[/]",
+    "fail": "[red]does not fit[/]",
+    "advice": "[yellow]look again[/]",
+    "not_checked": "[dim]not checked[/]",
+}
+
+
+@contextlib.contextmanager
+def stage_progress(stages: Sequence[str]) -> Iterator[Callable[[str], object]]:
+    """Show which stage is on; yields what is called as each begins."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _stage: None
+        return
+    with console.status("starting ...") as status:
+        yield lambda stage: status.update(f"{stage} ({stages.index(stage) + 1} of {len(stages)}) ...")
+
+
+def print_receipt(receipt: Receipt, warnings: Sequence[str]) -> None:
+    """Print the clauses, and then what would make the file better."""
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("rule", "the portal wants", "the file has", "verdict"):
+        table.add_column(heading)
+    for clause in receipt.clauses:
+        rule = clause.clause if clause.page is None else f"{clause.clause}, page {clause.page}"
+        rule = rule if clause.hard else f"{rule} (advisory)"
+        table.add_row(rule, escape(clause.wanted), escape(clause.measured or "-"), _MARKS[clause.verdict])
+    console.print(table)
+    for warning in warnings:
+        console.print(f"[yellow]![/] {escape(warning)}")
+    console.print("[green]conforms[/]" if receipt.conforms else "[red]does not conform in every point[/]")
+
 
 _NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
 _MAX_MEMBER_BYTES = 64 * 1024 * 1024
@@ -110,3 +152,28 @@ def save_one(client: "Client", view: "JobView", what: "JobFile", folder: Path) -
     name = _NAMES.get(what) or sanitize_filename(receipt_name or "document")
     write_whole(folder / name, data)
     return name
+
+
+@contextlib.contextmanager
+def output_folder(output: Path) -> Iterator[None]:
+    """Make the folder; translate what the file system says."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        usage(f"{output}: {error.strerror}")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write the whole file or none of it."""
+    handle, temporary = tempfile.mkstemp(prefix=".rythmiq-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -12,7 +12,7 @@ import httpx
 
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq_cli import bundles
-from rythmiq_cli.local.cloud_errors import CloudError, CloudUsageError
+from rythmiq_cli.local.access import CloudError, CloudUsageError
 from rythmiq_cli.local.environment import FUNCTIONS, function_environ
 from rythmiq_cli.local.functions.pool import Function
 

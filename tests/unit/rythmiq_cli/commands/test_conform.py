@@ -14,7 +14,7 @@ import rythmiq
 from rythmiq.contracts.portal import Portal, Slot, Source
 from rythmiq.contracts.receipt import Receipt
 from rythmiq.portals import all_portals, load_portal
-from rythmiq_cli.app import app
+from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode
 
 FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}
@@ -85,7 +85,7 @@ def test_an_empty_file_is_told(tmp_path: Path, rules: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_told(tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rythmiq_cli.commands.check.MAX_INPUT_BYTES", 10)
+    monkeypatch.setattr("rythmiq_cli.commands.conform.MAX_INPUT_BYTES", 10)
     (tmp_path / "large.jpg").write_bytes(bytes(11))
     assert "has more than 10 bytes" in misused("check", tmp_path / "large.jpg", "--schema", rules)
 

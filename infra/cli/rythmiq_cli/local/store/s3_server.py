@@ -1,6 +1,6 @@
 """An S3 store on this machine: moto's server behind the guard, on loopback.
 
-As a context manager it serves from a thread of this process; `python -m rythmiq_cli.local.store.server` serves until
+As a context manager it serves from a thread of this process; `python -m rythmiq_cli.local.store.s3_server` serves until
 it is told to stop, and prints one JSON line when it is ready. With a data directory its objects and keys outlive
 restarts and kills.
 """

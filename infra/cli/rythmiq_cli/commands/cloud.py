@@ -1,5 +1,6 @@
-"""`rythmiq up`: the whole cloud on this machine, until it is told to stop."""
+"""`rythmiq up` and `rythmiq token`: run the whole cloud on this machine, and sign in to it."""
 
+import json
 import os
 import signal
 import sys
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.exits import unreachable, usage
-from rythmiq_cli.signals import stop_by_signal
+from rythmiq_cli.exits import stop_by_signal, unreachable, usage
+from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
-    from rythmiq_cli.local.cloud_file import CloudFile
+    from rythmiq_cli.local.access import CloudFile
+
 
 _DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
 _DEFAULT_PORT = 8640
@@ -46,7 +48,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     environ = _environ(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
     try:
         from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
-        from rythmiq_cli.local.cloud_errors import CloudUsageError  # noqa: PLC0415  ditto
+        from rythmiq_cli.local.access import CloudUsageError  # noqa: PLC0415  ditto
         from rythmiq_cli.local.log import CloudLog  # noqa: PLC0415  ditto
     except ImportError as error:
         usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
@@ -99,3 +101,29 @@ def _announce(file: "CloudFile", data_dir: Path, *, as_json: bool) -> None:
         flush=True,
     )
     sys.stdout.flush()
+
+
+MAX_TTL_S = 30 * 24 * 60 * 60
+
+
+def token(
+    user: Annotated[str, typer.Option("--user", help="Who: a UUID of version 4.")],
+    ttl_s: Annotated[int, typer.Option("--ttl-s", min=1, max=MAX_TTL_S, help="How long it lasts, in seconds.")] = 3_600,
+    cloud: Annotated[Path | None, typer.Option("--cloud", help="Data directory of a running `rythmiq up`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Print a JWT for a cloud on this machine; refused with any SERVICE_ENV but dev, and off loopback.
+
+    Without --cloud the issuer and its secret are SUPABASE_URL and SUPABASE_JWT_SECRET, or else what runs here.
+    """
+    who = checked_id(user, "--user")
+    from rythmiq_cli.local.access import Issuer, found_cloud, mint_token  # noqa: PLC0415  heavy for `--help`
+
+    issuer = Issuer.of_environment(os.environ) if cloud is None else None
+    if issuer is None:
+        found = found_cloud(cloud)
+        if found is None:
+            usage("give --cloud DIR of a running `rythmiq up`, or set SUPABASE_URL and SUPABASE_JWT_SECRET")
+        issuer = Issuer.of_cloud(found)
+    minted = mint_token(issuer, who, ttl_s)
+    print(json.dumps({"token": minted, "user_id": who, "expires_in_s": ttl_s}) if as_json else minted)
