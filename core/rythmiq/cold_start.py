@@ -1,14 +1,10 @@
-"""What a short-lived process leaves out: modules that are imported and not used, and the collection of garbage.
+"""Defers modules that libraries import and a short-lived process does not use.
 
-A *deferred* module is found and put into `sys.modules` when it is imported, but its code does not run: its submodules
-can be imported as ever, and the first use of anything else in it runs it. So nothing changes but the time. Deferred is
-what our libraries import on the way to something else: urllib3's client behind botocore's signer, certificates behind
-JWTs.
-
-Figures: docs/decisions.md.
+A deferred module is found and put into `sys.modules` when it is imported, but its code runs at the first use of one of
+its names. Its submodules can be imported before that, which `importlib.util.LazyLoader` does not allow: the import of a
+submodule reads the parent's `__path__`, and that runs it (figures: docs/decisions).
 """
 
-import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -38,26 +34,12 @@ DEFERRED = frozenset(
 
 @cache
 def defer() -> None:
-    """Defer from now on."""
+    """Defer these modules from now on."""
     sys.meta_path.insert(0, _Finder())
 
 
-@cache
-def begin() -> None:
-    """Begin a function's first call: defer, and collect no garbage, since imports make thousands of lasting objects."""
-    gc.disable()
-    defer()
-
-
-@cache
-def end() -> None:
-    """After the first answer: what is there now stays, and is not looked through again."""
-    gc.freeze()
-    gc.enable()
-
-
 class _Finder:
-    """Finds what is deferred where it always was, and hands it to a loader that waits."""
+    """Finds deferred modules at their place, with a loader that waits."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -70,7 +52,7 @@ class _Finder:
 
 
 class _Waiting:
-    """A loader that runs a module's code at its first use."""
+    """Runs a module's code at its first use."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from rythmiq.contracts.choices import INTEGER, LedgerKind, Uuid4
+from rythmiq.contracts.choices import LedgerKind, Uuid4
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MEDIA_TYPE = r"^[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,128}$"
@@ -104,7 +104,7 @@ class UploadRequest(RequestBody):
 
     filename: Text | None = Field(default=None, description="as the person calls the file")
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the plaintext")
-    size_bytes: Annotated[int, Field(ge=1), INTEGER] | None = Field(default=None, description="of the plaintext")
+    size_bytes: Annotated[int, Field(ge=1, strict=True)] | None = Field(default=None, description="of the plaintext")
     encrypted: bool = Field(default=True, description="false only where the operator allows plaintext")
     job_id: Uuid4 | None = Field(default=None, description="alone: sign one's own unclaimed upload again")
 

@@ -5,6 +5,7 @@ Only `functions/` imports it.
 Source: docs/specification/configuration.md.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from rythmiq import cold_start
+from rythmiq.cold_start import defer
 
 # Before pydantic is imported: looking for its plugins costs a cold start, and there are none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -26,11 +27,15 @@ def application(name: str) -> Function:
     """Return the function `{package}/{function}`, built at the first call.
 
     A function that cannot be imported still answers: without a response of ours the platform would show a bare 502.
+    During the first call no garbage is collected: imports make thousands of objects, and they all stay.
     """
     if name in APPLICATIONS:
-        cold_start.end()
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         return APPLICATIONS[name]
-    cold_start.begin()
+    gc.disable()
+    defer()
     try:
         # Imported here: what the module and its builder import is what may fail.
         APPLICATIONS[name] = importlib.import_module("rythmiq.wiring.functions").BUILDERS[name]()

@@ -10,7 +10,7 @@ import pytest
 BEGIN = """
 import sys
 from rythmiq import cold_start
-cold_start.begin()
+cold_start.defer()
 def ran(name):
     return "__getattr__" not in vars(sys.modules[name])
 """
