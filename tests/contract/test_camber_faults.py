@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from rythmiq.adapters.camber.wire import (
     JobTerms,
     Wire,
 )
-from rythmiq.adapters.launch_command import GRAMMAR
+from rythmiq.contracts.keys import LAUNCH_GRAMMAR
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order
 from rythmiq.settings.execution import CamberSettings
@@ -124,7 +125,7 @@ def test_what_is_sent_is_a_command_of_fixed_words_and_ids(fake: FakeCamber) -> N
     number = asyncio.run(service(fake).submit_job(uuid.UUID(order.job_id), payload(order)))
     job = fake.jobs[int(number)]
     assert job.command == f"./rythmiq-launch {order.user_id} {order.job_id} 2"
-    assert GRAMMAR.fullmatch(job.command)
+    assert re.fullmatch(LAUNCH_GRAMMAR, job.command)
     assert dict(job.body) == {
         "command": job.command,
         "engine_type": "base",

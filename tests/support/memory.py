@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from rythmiq.adapters.launch_command import arguments_of
 from rythmiq.clock import Clock
 from rythmiq.contracts.errors import (
     AccessDeniedError,
@@ -23,10 +22,9 @@ from rythmiq.contracts.errors import (
     StoreError,
     StoreTimeoutError,
 )
-from rythmiq.contracts.keys import parse_key
+from rythmiq.contracts.keys import SEALED_TYPE, parse_key
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
-from rythmiq.ports.store import SEALED_TYPE
 
 UPLOAD_EXPIRES_S = 15 * 60
 MAX_UPLOAD_EXPIRES_S = 60 * 60
@@ -282,7 +280,7 @@ class MemoryExecutor:
     def submit(self, order: Order, *, timeout_s: float) -> str:
         """Take an order, or do as planned."""
         self._answers(timeout_s)
-        arguments_of(order)
+        _ = order.arguments  # refuses what names no attempt
         with self._lock:
             outcome = self._plan.popleft() if self._plan else "accept"
             if outcome == "reject":

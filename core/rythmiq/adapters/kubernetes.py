@@ -15,7 +15,6 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from rythmiq.adapters.bounded_http import Answer, exchange
-from rythmiq.adapters.launch_command import arguments_of
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
@@ -69,7 +68,7 @@ def job_manifest(order: Order, terms: KubernetesTerms) -> dict[str, Any]:
     Raises:
         ExecutorRejectedError: the order names no attempt.
     """
-    words = arguments_of(order)
+    words = order.arguments
     labels = {
         "app.kubernetes.io/name": "rythmiq",
         "app.kubernetes.io/component": "worker",

@@ -29,11 +29,11 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from rythmiq.adapters.database import database_error, storable
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.contracts.origins import LOOPBACK_HOSTS
 from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # What a server, in English, and libpq say where no repeat will help. A connection that failed has no SQLSTATE.
 _REFUSED = {
     "password authentication failed": "the database refuses the user or password",
@@ -179,7 +179,7 @@ def connection_string(url: str, *, connect_timeout_s: int = 5) -> str:
     except psycopg.Error:  # which quotes the URL
         raise SettingsError("DATABASE_URL cannot be used") from None
     hosts = str(given.get("host") or "").split(",")
-    is_local = all(host in _LOOPBACK or host.startswith("/") or not host for host in hosts)
+    is_local = all(host in LOOPBACK_HOSTS or host.startswith("/") or not host for host in hosts)
     defaults: dict[str, Any] = {
         "connect_timeout": connect_timeout_s,
         "application_name": "rythmiq",

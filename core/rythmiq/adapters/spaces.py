@@ -23,7 +23,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.compat import HTTPHeaders
 
 from rythmiq.contracts.errors import ObjectMissingError, StoreError, UnexpectedAnswerError
-from rythmiq.contracts.keys import parse_key, parse_timestamp
+from rythmiq.contracts.keys import SEALED_TYPE, parse_key, parse_timestamp
 
 if TYPE_CHECKING:
     from rythmiq.adapters.bounded_http import Answer
@@ -37,7 +37,6 @@ MAX_UPLOAD_EXPIRES_S = 60 * 60
 DOWNLOAD_EXPIRES_S = 60 * 60
 OUTPUT_EXPIRES_S = 24 * 60 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60
-SEALED_TYPE = "application/octet-stream"
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,128}", re.IGNORECASE)
 _HIDDEN = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff/\\]"

@@ -15,7 +15,6 @@ import rythmiq
 from rythmiq.client import jobs as job_flows
 from rythmiq.client import uploads
 from rythmiq.client.exchange import (
-    LOOPBACK_HOSTS,
     Answer,
     Blocking,
     Emit,
@@ -27,6 +26,7 @@ from rythmiq.client.exchange import (
     Stream,
     api_url_of,
 )
+from rythmiq.contracts.origins import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     import httpx

@@ -29,9 +29,9 @@ from rythmiq.client.errors import (
     UnreachableError,
 )
 from rythmiq.contracts.bodies import Problem
+from rythmiq.contracts.origins import LOOPBACK_HOSTS
 from rythmiq.contracts.problems import FieldError
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 FIRST_BACKOFF_S = 0.5
 MOST_BACKOFF_S = 8.0

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rythmiq.contracts.choices import INTEGER
+from rythmiq.contracts.keys import MAX_ATTEMPTS
 from rythmiq.contracts.payload import InputReference, StorageReference, Uuid4
 
 Kid = Annotated[int, Field(ge=1, le=65_535), INTEGER]
@@ -61,7 +62,7 @@ class Dispatch(_Wire):
     v: Annotated[int, Field(ge=1), INTEGER] = 1
     job_id: Uuid4
     user_id: Uuid4
-    attempt: Annotated[int, Field(ge=1, le=1_000), INTEGER]
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER]
     dispatched_at: dt.datetime
     document_id: Uuid4
     portal_schema: dict[str, Any]

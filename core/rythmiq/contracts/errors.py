@@ -186,6 +186,24 @@ _ENTRIES = (
 CATALOGUE: Mapping[ErrorCode, CatalogueEntry] = MappingProxyType({entry.code: entry for entry in _ENTRIES})
 
 
+def failure(code: ErrorCode, message: str, **detail: DetailValue) -> dict[str, object]:
+    """Return the error of a job that fails outside the worker, as `jobs.error_details` keeps it.
+
+    Args:
+        code: one that has a stage of its own.
+        message: one sentence for a person.
+        detail: small facts for a program.
+    """
+    entry = CATALOGUE[code]
+    return {
+        "code": code.value,
+        "stage": entry.stage,
+        "message": message,
+        "retryable": entry.retryable,
+        "detail": detail or None,
+    }
+
+
 class RythmiqError(Exception):
     """Root of everything we raise on purpose."""
 

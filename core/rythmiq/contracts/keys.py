@@ -19,6 +19,11 @@ from typing import ClassVar, Final, Literal
 
 MAX_KEY_BYTES = 1024
 MAX_FILENAME_CHARS = 128
+MAX_ATTEMPTS = 1_000
+SEALED_TYPE = "application/octet-stream"
+"""The media type of every sealed object."""
+LAUNCH_GRAMMAR = r"[A-Za-z0-9_./= -]+"
+"""What a launcher's command line consists of: Camber expands `$` in commands, and shows commands to others."""
 
 UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _UUID4 = UUID4_PATTERN.strip("^$")
@@ -234,6 +239,18 @@ def dispatch_key(user_id: str, job_id: str, attempt: int) -> str:
         InvalidKeyError: a part is not legal.
     """
     return str(RawKey(user_id, job_id, attempt=attempt))
+
+
+def launch_arguments(user_id: str, job_id: str, attempt: int) -> tuple[str, str, str]:
+    """Return the three arguments of `rythmiq-launch`; they hold nothing secret.
+
+    Raises:
+        InvalidKeyError: they name no attempt of a job.
+    """
+    dispatch_key(user_id, job_id, attempt)
+    if attempt > MAX_ATTEMPTS:
+        raise InvalidKeyError("not an attempt of a job")
+    return user_id, job_id, str(attempt)
 
 
 def master_key(user_id: str, document_id: str) -> str:

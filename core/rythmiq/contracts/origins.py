@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 Origin = tuple[str, str, int]
 AddressPolicy = Callable[[str], bool]
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 6890, protocol assignments: a cloud answers questions about itself there, and not every Python says "not global".
 _ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")

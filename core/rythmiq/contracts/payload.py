@@ -27,7 +27,7 @@ from rythmiq.contracts.choices import (
     is_by_page,
     one_of_the_shapes,
 )
-from rythmiq.contracts.keys import format_timestamp, parse_key
+from rythmiq.contracts.keys import MAX_ATTEMPTS, format_timestamp, parse_key
 from rythmiq.contracts.portal import SchemaDefinition
 
 __all__ = [
@@ -272,7 +272,7 @@ class Payload(_Lenient):
     input: InputReference
     storage: StorageReference
     v: Annotated[int, Field(ge=1, le=PAYLOAD_VERSION), INTEGER] = 1
-    attempt: Annotated[int, Field(ge=1, le=1_000), INTEGER] = 1
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER] = 1
     dispatched_at: dt.datetime | None = None
     document_id: Uuid4 | None = None
     options: Options = Field(default_factory=Options)

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Ty
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.errors import ErrorCode, Stage
+from rythmiq.contracts.keys import Artifact, InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.receipt import Receipt
 
@@ -64,6 +65,27 @@ class Artifacts(BaseModel):
     document_path: str
     text_path: str | None = Field(default=None, exclude_if=_is_absent)
     before_path: str | None = Field(default=None, exclude_if=_is_absent)
+
+    def owner(self, job_id: str) -> tuple[str, str] | None:
+        """Return the user and the document that the keys name; None unless all are the keys of this job's artifacts."""
+        outputs: list[tuple[str | None, Artifact]] = [
+            (self.document_path, "document"),
+            (self.preview_path, "preview"),
+            (self.text_path, "text"),
+            (self.before_path, "before"),
+        ]
+        try:
+            master = parse_key(self.master_path)
+            keys = [(parse_key(path), artifact) for path, artifact in outputs if path is not None]
+        except InvalidKeyError:
+            return None
+        if not isinstance(master, MasterKey):
+            return None
+        for key, artifact in keys:
+            expected = (master.user_id, job_id, artifact)
+            if not isinstance(key, OutputKey) or (key.user_id, key.job_id, key.artifact) != expected:
+                return None
+        return master.user_id, master.document_id
 
 
 class Success(_Wire):

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.choices import INTEGER
 from rythmiq.contracts.errors import Stage
+from rythmiq.contracts.keys import MAX_ATTEMPTS
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.result import Result
 
@@ -25,7 +26,7 @@ MAX_STRING_CHARS = 500
 TOKEN_TTL_S = 24 * 60 * 60
 _TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
 
-Attempt = Annotated[int, Field(ge=1, le=1_000), INTEGER]
+Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER]
 
 
 class _Wire(BaseModel):

@@ -26,6 +26,7 @@ from importlib import resources
 from typing import Any
 
 from rythmiq.contracts.portal import Portal, Slot
+from rythmiq.contracts.problems import ProblemCode, ProblemError
 
 _ALWAYS_SHOWN = {
     "kind",
@@ -98,6 +99,26 @@ def portal_document(portal: Portal, today: dt.date) -> dict[str, Any]:
     """One portal as `GET /portals/{portal}` answers it on that day; rules that a slot does not have are left out."""
     document = portal.as_of(today).model_dump(mode="json", exclude={"slots"})
     return {**document, "slots": [_slot_document(slot) for slot in portal.slots]}
+
+
+def list_portals(today: dt.date) -> dict[str, Any]:
+    """Return the answer of GET /portals: every portal, with its warnings of that day."""
+    return portals_document(all_portals(), today)
+
+
+def show_portal(portal: str, today: dt.date) -> dict[str, Any]:
+    """Return the answer of GET /portals/{portal}: one portal, by its slug or an alias.
+
+    Raises:
+        ProblemError: PORTAL_UNKNOWN.
+    """
+    try:
+        return portal_document(load_portal(portal), today)
+    except PortalUnknownError as error:
+        near = f" Did you mean {' or '.join(error.near)}?" if error.near else ""
+        raise ProblemError(
+            ProblemCode.PORTAL_UNKNOWN, f"The rule book has no such portal; GET /portals lists what it has.{near}"
+        ) from None
 
 
 def _slot_document(slot: Slot) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from rythmiq.contracts.keys import InvalidKeyError, launch_arguments
+from rythmiq.ports.errors import ExecutorRejectedError
+
 ExecutorState = Literal["pending", "running", "succeeded", "failed", "cancelled", "unknown"]
 
 
@@ -13,6 +16,18 @@ class Order:
     user_id: str
     job_id: str
     attempt: int
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """Return the launcher's three arguments.
+
+        Raises:
+            ExecutorRejectedError: the order names no attempt; nothing may be started for it.
+        """
+        try:
+            return launch_arguments(self.user_id, self.job_id, self.attempt)
+        except InvalidKeyError:
+            raise ExecutorRejectedError("the order names no attempt of a job") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 import datetime as dt
 from typing import Literal, Protocol
 
-SEALED_TYPE = "application/octet-stream"
-"""The media type of everything that is sealed."""
+from rythmiq.contracts.keys import SEALED_TYPE
 
 
 class ObjectStore(Protocol):

@@ -8,8 +8,8 @@ from typing import Literal
 
 from rythmiq.clock import Clock
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
-from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError
-from rythmiq.contracts.keys import dispatch_key
+from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
+from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.crypto.key_ring import KeyRing
@@ -18,8 +18,7 @@ from rythmiq.ports.database import Capacity, Database
 from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError
 from rythmiq.ports.executor import Executor, Order
 from rythmiq.ports.jobs import StartedJob, TickWork
-from rythmiq.ports.store import SEALED_TYPE, ObjectStore
-from rythmiq.services.failures import failure
+from rythmiq.ports.store import ObjectStore
 
 SUBMIT_S = 5.0
 """What a submit may take in all inside somebody's call."""

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 
 from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
-from rythmiq.contracts.keys import output_key, sanitize_filename, zip_name
+from rythmiq.contracts.keys import SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.result import Artifacts, Success
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
 from rythmiq.ports.jobs import SettlingJob
-from rythmiq.ports.store import SEALED_TYPE, ObjectStore
+from rythmiq.ports.store import ObjectStore
 from rythmiq.services.receipt_page import receipt_page
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024

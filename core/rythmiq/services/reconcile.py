@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.errors import ErrorCode, ObjectMissingError, StoreError
+from rythmiq.contracts.errors import ErrorCode, ObjectMissingError, StoreError, failure
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
@@ -20,7 +20,6 @@ from rythmiq.ports.executor import Executor, ExecutorState
 from rythmiq.ports.jobs import OverdueJob, Removal, StartedJob, TickWork
 from rythmiq.ports.store import ObjectStore
 from rythmiq.services.dispatch import SUBMIT_S, Dispatcher
-from rythmiq.services.failures import failure
 from rythmiq.services.settle import Settlement
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.errors import ErrorCode
-from rythmiq.contracts.keys import InvalidKeyError, MasterKey, OutputKey, parse_key
+from rythmiq.contracts.errors import ErrorCode, failure
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.contracts.result import Artifacts, Failure, Success
+from rythmiq.contracts.result import Failure, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.log import log
@@ -21,7 +20,6 @@ from rythmiq.ports.database import Capacity, Database, Finish
 from rythmiq.ports.jobs import Ended, SettlingJob, TickWork
 from rythmiq.ports.store import ObjectStore
 from rythmiq.services.data_keys import unwrap
-from rythmiq.services.failures import failure
 
 SETTLE_S = 20.0
 """What packaging may take in all: within a function's time limit and the launcher's patience (65 s)."""
@@ -95,7 +93,8 @@ class Settlement:
         )
 
     def _succeed(self, body: WebhookBody, success: Success, timeout_s: float) -> Settled:
-        user_id, document_id = _owner(success.artifacts, body.job_id)
+        # Foreign keys go as nobody's: the database then says which it is, an unknown job or foreign keys.
+        user_id, document_id = success.artifacts.owner(body.job_id) or (_NOBODY, _NOBODY)
         claimed = self._database.job_claim_settlement(
             body.job_id, body.attempt, user_id=user_id, document_id=document_id
         )
@@ -163,32 +162,6 @@ class Settlement:
                 claim=claim,
             )
         )
-
-
-def _owner(artifacts: Artifacts, job_id: str) -> tuple[str, str]:
-    """The user and the document that the keys name; nobody when they are not those of one job's artifacts.
-
-    The database then says which it is, an unknown job or foreign keys.
-    """
-    expected = [(artifacts.document_path, "document"), (artifacts.preview_path, "preview")]
-    for path, artifact in ((artifacts.text_path, "text"), (artifacts.before_path, "before")):
-        if path is not None:
-            expected.append((path, artifact))
-    try:
-        master = parse_key(artifacts.master_path)
-        outputs = [(parse_key(path), artifact) for path, artifact in expected]
-    except InvalidKeyError:
-        return _NOBODY, _NOBODY
-    if not isinstance(master, MasterKey):
-        return _NOBODY, _NOBODY
-    for key, artifact in outputs:
-        if not isinstance(key, OutputKey) or (key.user_id, key.job_id, key.artifact) != (
-            master.user_id,
-            job_id,
-            artifact,
-        ):
-            return _NOBODY, _NOBODY
-    return master.user_id, master.document_id
 
 
 def _settled(ended: Ended) -> Settled:

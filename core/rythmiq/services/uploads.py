@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
-from rythmiq.contracts.keys import raw_key, sanitize_filename
+from rythmiq.contracts.keys import SEALED_TYPE, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.ports.rows import Upload
-from rythmiq.ports.store import SEALED_TYPE
 from rythmiq.services.data_keys import unwrap
 
 if TYPE_CHECKING:

@@ -12,8 +12,6 @@ from rythmiq.contracts.errors import SettingsError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-
 
 def comma_separated(value: object) -> object:
     """Take a list of values with commas between them."""
@@ -34,6 +32,8 @@ def _origin(value: str) -> str:
 
 def is_on_loopback(origin: str) -> bool:
     """Whether an origin is on this machine."""
+    from rythmiq.contracts.origins import LOOPBACK_HOSTS  # noqa: PLC0415  few settings are checked for it
+
     try:
         return urlsplit(origin).hostname in LOOPBACK_HOSTS
     except ValueError:

@@ -127,7 +127,7 @@ def build_account() -> "Application[account.Dependencies]":
 def build_portals() -> "Application[portals.Dependencies]":
     """Build `api/portals`, which needs no configuration."""
     from rythmiq.gateway.routes import portals
-    from rythmiq.services.rule_book import list_portals, show_portal
+    from rythmiq.portals.book import list_portals, show_portal
 
     return portals.application(_public(lambda: portals.Dependencies(list_portals, show_portal)), allowed_origins)
 

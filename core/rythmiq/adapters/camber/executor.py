@@ -27,7 +27,7 @@ from rythmiq.adapters.camber.wire import (
     JobTerms,
     Wire,
 )
-from rythmiq.adapters.launch_command import command_of, starts_attempt
+from rythmiq.contracts.keys import LAUNCH_GRAMMAR, UUID4_PATTERN
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
@@ -166,6 +166,24 @@ class CamberService:
             return ""
         text = await self._transport.logs(camber_job_id, tail_lines=tail_lines)
         return "".join(text.splitlines(keepends=True)[-tail_lines:])
+
+
+def command_of(program: str, order: Order) -> str:
+    """The command line of one attempt.
+
+    Raises:
+        ExecutorRejectedError: the order names no attempt, or the program holds what Camber could expand.
+    """
+    command = " ".join((program, *order.arguments))
+    if not re.fullmatch(LAUNCH_GRAMMAR, command):
+        raise ExecutorRejectedError("the command line holds what an executor could expand")
+    return command
+
+
+def starts_attempt(command: str, job_id: str, attempt: int) -> bool:
+    """Whether a command line starts this attempt, whatever Camber has wrapped around it."""
+    user_id = UUID4_PATTERN.strip("^$")
+    return re.search(rf"(?<!\S){user_id} {re.escape(job_id)} {attempt}(?![^\s'\";&|)])", command) is not None
 
 
 def first_of(document: Mapping[str, object], names: Sequence[str]) -> object:

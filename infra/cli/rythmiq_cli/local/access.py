@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq.settings.environment import LOOPBACK_HOSTS
+from rythmiq.contracts.origins import LOOPBACK_HOSTS
 from rythmiq_cli.exits import unreachable, usage
 
 

@@ -33,7 +33,7 @@ from typing import NoReturn
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreError
-from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, result_key
+from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, launch_arguments, result_key
 from rythmiq.contracts.result import Failure, Success
 from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
@@ -57,11 +57,7 @@ from rythmiq_worker.launcher.verdict import invented, judged
 
 OK, USAGE, REFUSED, ABANDONED, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 65, 66, 75, 78
 FRAME_BEGIN, FRAME_END = "RYTHMIQ_RESULT_BEGIN", "RYTHMIQ_RESULT_END"
-GRAMMAR = re.compile(r"[A-Za-z0-9_./= -]+")
-"""What a command line may consist of: Camber expands `$` and shows commands to others."""
-
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,3}")
-_MOST_ATTEMPTS = 1_000
 _NEEDED = ("SPACES_ENDPOINT", "SPACES_REGION", "SPACES_BUCKET", "SPACES_KEY", "SPACES_SECRET")
 _OUR_SETTINGS = (*_NEEDED, "SERVICE_ENV", "ALLOW_PLAINTEXT")
 
@@ -223,13 +219,11 @@ class _Attempt:
 
 def _parsed(arguments: Sequence[str]) -> Launch | None:
     """Read the command line; None when it is outside the grammar or does not name an attempt."""
-    if len(arguments) != len(("user_id", "job_id", "attempt")) or not GRAMMAR.fullmatch(" ".join(arguments)):
+    if len(arguments) != len(("user_id", "job_id", "attempt")) or not _ATTEMPT.fullmatch(arguments[2]):
         return None
     user_id, job_id, attempt = arguments
-    if not _ATTEMPT.fullmatch(attempt) or int(attempt) > _MOST_ATTEMPTS:
-        return None
     try:
-        dispatch_key(user_id, job_id, int(attempt))
+        launch_arguments(user_id, job_id, int(attempt))
     except InvalidKeyError:
         return None
     return Launch(user_id, job_id, int(attempt))

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, Stage
-from rythmiq.contracts.keys import InvalidKeyError, MasterKey, OutputKey, parse_key
-from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, Artifacts, ErrorReport, Failure, Success
+from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
 from rythmiq_worker.launcher.process import Ended
 
 Reason = Literal[
@@ -84,22 +83,11 @@ def _read(stdout: bytes, dispatch: Dispatch, stage: Stage) -> Success | Failure:
         return invented(dispatch, "garbage", stage)
     if result.job_id not in {dispatch.job_id, None}:
         return invented(dispatch, "wrong_job_id", stage)
-    if isinstance(result, Success) and not _are_the_jobs(result.artifacts, dispatch):
+    # The API would refuse such a result, and nobody would learn why.
+    owner = (dispatch.user_id, dispatch.document_id)
+    if isinstance(result, Success) and result.artifacts.owner(dispatch.job_id) != owner:
         return invented(dispatch, "wrong_keys", stage)
     return result
-
-
-def _are_the_jobs(artifacts: Artifacts, dispatch: Dispatch) -> bool:
-    """Whether every key is this job's: the API would refuse the result, and nobody would learn why."""
-    outputs = (artifacts.preview_path, artifacts.document_path, artifacts.text_path)
-    try:
-        master = parse_key(artifacts.master_path)
-        keys = [parse_key(text) for text in outputs if text is not None]
-    except InvalidKeyError:
-        return False
-    return master == MasterKey(dispatch.user_id, dispatch.document_id) and all(
-        isinstance(key, OutputKey) and (key.user_id, key.job_id) == (dispatch.user_id, dispatch.job_id) for key in keys
-    )
 
 
 def _signal_name(number: int) -> str:

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
-from rythmiq.adapters.spaces import SEALED_TYPE
 from rythmiq.contracts.errors import ErrorCode, JobError, StoreError
-from rythmiq.contracts.keys import before_name, document_name, master_key, output_key, preview_name, text_name
+from rythmiq.contracts.keys import (
+    SEALED_TYPE,
+    before_name,
+    document_name,
+    master_key,
+    output_key,
+    preview_name,
+    text_name,
+)
 from rythmiq.contracts.result import Artifacts
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_worker.decode.thumbnail import PREVIEW_SIDE_PX, small_jpeg
