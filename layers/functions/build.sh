@@ -12,13 +12,16 @@ packages=dist/virtualenv/lib/python3.11/site-packages
 
 rm -rf dist
 mkdir -p dist/rythmiq dist/virtualenv/bin
-tar -C rythmiq_src -h --exclude=__pycache__ -cf - . | tar -C dist/rythmiq -xf -
+tar -C rythmiq_src -h --exclude=__pycache__ --exclude=./client -cf - . | tar -C dist/rythmiq -xf -
 cp activate_this.py dist/virtualenv/bin/
 "$python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
     --only-binary=:all: --platform manylinux2014_x86_64 --implementation cp --python-version 3.11 \
     --target "$packages" -r "$lock"
 # Of botocore only the signer is used: its descriptions of every service are 27 MB. The rest nothing imports at run time.
-rm -rf "$packages/bin" "$packages/botocore/data" "$packages/botocore/docs" "$packages/pycparser" "$packages/pydantic/v1"
+rm -rf "$packages/bin" "$packages/botocore/data" "$packages/botocore/docs" "$packages/botocore/cacert.pem" \
+    "$packages/cffi" "$packages/dateutil/zoneinfo"/*.tar.gz "$packages/pycparser" "$packages/pydantic/v1"
+# RECORD lists scripts that are deleted, with hashes that depend on the path of the interpreter that installed them.
+find "$packages" \( -name RECORD -o -name '*.pyi' -o -name '*.h' \) -type f -delete
 find dist -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The platform's file system is read-only, so what is not compiled here is compiled at every cold start, at twice the CPU.

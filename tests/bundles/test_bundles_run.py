@@ -114,6 +114,17 @@ def test_a_bundle_keeps_within_its_size(bundles: dict[str, Bundle], name: str) -
     assert bundles[name].unpacked_bytes <= MAX_UNPACKED_BYTES
 
 
+@pytest.mark.parametrize(
+    "left_out",
+    ["**/RECORD", "**/site-packages/bin/*", "rythmiq/client/*", "**/site-packages/cffi/*", "**/botocore/data/*"],
+)
+def test_a_bundle_holds_nothing_of_its_builder_and_nothing_that_no_function_imports(
+    unpacked: dict[str, Path], left_out: str
+) -> None:
+    """RECORD has hashes of scripts that name the interpreter which installed them."""
+    assert not list(unpacked["api/jobs"].glob(left_out))
+
+
 def test_bytecode_is_never_compared_with_its_source(unpacked: dict[str, Path]) -> None:
     """The file system is read-only: bytecode that is not trusted is compiled anew at every cold start."""
     compiled = sorted(unpacked["api/uploads"].rglob("*.pyc"))

@@ -28,6 +28,7 @@ MAX_ZIPPED_BYTES = 14_000_000
 MAX_UNPACKED_BYTES = 45_000_000
 _LIB = "../../../lib"
 _SINCE_1980 = (1980, 1, 1, 0, 0, 0)
+_LEVEL = 1  # the deployer's archiver compresses with ZLIB_BEST_SPEED, so sizes here are its sizes
 
 
 class BundleError(RythmiqError):
@@ -128,7 +129,7 @@ def _add(target: Path, files: dict[str, Path]) -> None:
             entry = zipfile.ZipInfo(name, _SINCE_1980)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, path.read_bytes(), compresslevel=_LEVEL)
 
 
 def included_files(directory: Path) -> dict[str, Path]:
