@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform import Labels, conform
-from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.conform.person import portrait_of
 from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Wish
 from tests.bench.measuring import least_cpu_s

@@ -3,8 +3,7 @@
 import numpy as np
 
 from rythmiq_worker.people.face import subject_of
-from rythmiq_worker.people.head import head_of
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.head import head_of, person_mask
 from rythmiq_worker.people.search import find_faces
 from tests.bench.real_pictures import RealPicture
 

@@ -1,7 +1,7 @@
 """Signatures on real, labelled pictures: is one taken without a word, and is what is none called so? Counts only."""
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.conform.ink_clauses import ink_notices
+from rythmiq_worker.conform.content_clauses import ink_notices
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.quality import area_under_curve, judged
 from tests.bench.real_pictures import RealPicture, real_signatures

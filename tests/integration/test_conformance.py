@@ -13,8 +13,8 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.portals import all_portals
 from rythmiq_cli.commands.portals import NUMBERS
 from rythmiq_worker.conform import Conformed, Labels, conform
-from rythmiq_worker.conform.jpeg import MAX_ENCODES
-from rythmiq_worker.conform.subject import portrait_of
+from rythmiq_worker.conform.person import portrait_of
+from rythmiq_worker.conform.raster import MAX_ENCODES
 from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Portrait, Wish
 from tests.data.pages import PagePhoto, page_photos

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from rythmiq_worker.conform.background import rim_of
+from rythmiq_worker.conform.sight import rim_of
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rythmiq.contracts.choices import Caption, is_latin
-from rythmiq_worker.conform import caption
-from rythmiq_worker.conform.caption import date_words, print_caption
+from rythmiq_worker.conform import render
+from rythmiq_worker.conform.render import date_words, print_caption
 
 LATIN = [chr(code) for code in range(0x20, 0x1F00) if is_latin(chr(code))]
 NAMES = st.text(
@@ -31,7 +31,7 @@ def test_there_are_as_many_letters_as_european_names_need() -> None:
 
 @pytest.mark.parametrize("letter", LATIN)
 def test_the_typeface_has_every_letter_that_a_name_may_have(letter: str) -> None:
-    font = caption._font(32)
+    font = render._font(32)
     missing = font.getmask("\ue000")
     mask = font.getmask(letter)
     assert (mask.size, bytes(mask)) != (missing.size, bytes(missing))
@@ -50,8 +50,8 @@ def test_a_name_of_any_length_stays_inside_its_strip(name: str) -> None:
 
 def test_a_long_name_is_broken_rather_than_made_tiny() -> None:
     """Two lines of it are larger than one."""
-    one, _ = caption._fitted(Caption(name="Asha Rao", date="2026-11-28"), 380, 79)
-    two, _ = caption._fitted(
+    one, _ = render._fitted(Caption(name="Asha Rao", date="2026-11-28"), 380, 79)
+    two, _ = render._fitted(
         Caption(name="Venkata Subramanian Lakshminarayanan Thiruvengadam", date="2026-11-28"), 380, 79
     )
     assert len(one) == 2

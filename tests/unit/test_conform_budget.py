@@ -12,10 +12,9 @@ from PIL import Image, ImageDraw
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform import Conformed, Labels, conform
-from rythmiq_worker.conform.jpeg import MAX_ENCODES, TooLargeError, fit_jpeg, pad_jpeg
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.pdf import Page, balanced, fit_pdf
-from rythmiq_worker.conform.png import fit_png, pad_png
+from rythmiq_worker.conform.raster import MAX_ENCODES, TooLargeError, fit_jpeg, fit_png, pad_jpeg, pad_png
 from rythmiq_worker.decode.picture import open_pages
 
 LABELS = Labels("p", "s", "1", "11111111-1111-4111-8111-111111111111", "scan.jpg")

@@ -12,13 +12,13 @@ from rythmiq_worker.conform.geometry import (
     Layout,
     Levelling,
     Region,
+    ResolvedKind,
     Subject,
     can_shrink,
     chosen_region,
     holds_head,
     lay_out,
 )
-from rythmiq_worker.conform.kind import ResolvedKind
 from rythmiq_worker.people.head import Head
 
 SIDES = st.integers(16, 6000)

@@ -14,8 +14,8 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.conform.check import check
+from rythmiq_worker.conform.content_clauses import ink_clauses, ink_notices
 from rythmiq_worker.conform.engine import Labels
-from rythmiq_worker.conform.ink_clauses import ink_clauses, ink_notices
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.ink.find import find_ink
 from rythmiq_worker.ink.ruling import find_ruling

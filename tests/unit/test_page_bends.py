@@ -13,12 +13,10 @@ from PIL import Image
 from rythmiq.contracts.errors import ErrorCode
 from rythmiq_worker.installation import model_files
 from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker.pages import flatten as unbend_module
 from rythmiq_worker.pages import shape as shape_module
-from rythmiq_worker.pages import unbend as unbend_module
-from rythmiq_worker.pages.rows import rows_of
-from rythmiq_worker.pages.shape import bent_sheet, find_shape
-from rythmiq_worker.pages.sheet import WHOLE, sheet_of
-from rythmiq_worker.pages.unbend import Grid, find_grid, unbent
+from rythmiq_worker.pages.flatten import WHOLE, Grid, find_grid, sheet_of, unbent
+from rythmiq_worker.pages.shape import bent_sheet, find_shape, rows_of
 from tests.data.desks import GREEN, SLATE, WOOD, Pixels, Points, bent, desk, laid, printed
 
 SLANTED = [(0.15, 0.2), (0.8, 0.12), (0.88, 0.85), (0.1, 0.8)]

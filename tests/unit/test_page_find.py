@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from rythmiq_worker.pages.find import find_page
-from rythmiq_worker.pages.sheet import Sheet, flattened
+from rythmiq_worker.pages.flatten import Sheet, flattened
 from tests.data.page_defects import DESK, WHITE, tilted
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_worker.people.backdrop import CHROMA, EDGES, LIGHTNESS, SHADE, THINGS, Backdrop, Rule, backdrop_of
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces
 from tests.support.people import astronaut_rgb, needs_networks
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rythmiq_worker.people.bounds import Bounds, worst
+from rythmiq_worker.people import Bounds, worst
 from rythmiq_worker.people.cie import lab, lightness, lightness_and_chroma, quantile
 
 

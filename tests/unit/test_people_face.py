@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq_worker.people.cutting import MESH_PX, Cut, cut_out
 from rythmiq_worker.people.face import CHIN, FOREHEAD, Box, Face, rivals_of, subject_of
+from rythmiq_worker.people.search import MESH_PX, Cut, cut_out
 
 TURNS = st.floats(-179, 179)
 

@@ -6,8 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_worker.people.face import CHIN, FOREHEAD, Face
-from rythmiq_worker.people.head import head_of
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.head import head_of, person_mask
 from rythmiq_worker.people.search import find_faces
 from tests.support.people import astronaut_rgb, turned_about_face
 

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.people.closeup import LEFT_EYE_RING, LIPS, OVAL, RIGHT_EYE_RING
-from rythmiq_worker.people.face import Face
-from rythmiq_worker.people.light import EYE_WHITE, SHINE, UNEVEN, FaceLight, face_light
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.face import LEFT_EYE_RING, LIPS, OVAL, RIGHT_EYE_RING, Face
+from rythmiq_worker.people.face_quality import (
+    EDGE_WIDTH_PX,
+    EYE_WHITE,
+    SHINE,
+    SMEAR,
+    UNEVEN,
+    FaceLight,
+    Sharpness,
+    face_light,
+    face_sharpness,
+)
+from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces
-from rythmiq_worker.people.sharpness import EDGE_WIDTH_PX, SMEAR, Sharpness, face_sharpness
 from tests.support.people import astronaut_rgb, needs_networks
 
 Pixels = NDArray[np.uint8]

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.people.bounds import Bounds
-from rythmiq_worker.people.closeup import LEFT_EYE_RING, OVAL, RIGHT_EYE_RING, closeup
-from rythmiq_worker.people.face import Face
+from rythmiq_worker.people import Bounds
+from rythmiq_worker.people.face import LEFT_EYE_RING, OVAL, RIGHT_EYE_RING, Face, closeup
 from rythmiq_worker.people.looks import (
     COLOUR,
     DARK_GLASSES,

@@ -6,8 +6,7 @@ Nothing here names a picture, and a failure prints counts only.
 import pytest
 
 from rythmiq_worker.people.face import rivals_of, subject_of
-from rythmiq_worker.people.head import head_of
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.head import head_of, person_mask
 from rythmiq_worker.people.search import find_faces
 from tests.bench.real_pictures import VARIABLE, RealPicture, overlap, real_portraits
 

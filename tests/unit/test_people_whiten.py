@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rythmiq_worker.people.cie import lab
 from rythmiq_worker.people.face import Face
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.whiten import white_background
 from tests.samples.cutout import before_wall

@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.conform.finding import Finding
+from rythmiq_worker.conform.clauses import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.conform.person_clauses import (
     CENTRING_BOUNDS,
@@ -16,8 +16,8 @@ from rythmiq_worker.conform.person_clauses import (
     person_findings,
 )
 from rythmiq_worker.people.face import Box
+from rythmiq_worker.people.face_quality import UNEVEN, FaceLight
 from rythmiq_worker.people.head import Head
-from rythmiq_worker.people.light import UNEVEN, FaceLight
 from rythmiq_worker.people.looks import COLOUR, DARK_GLASSES, EYES_OPEN, MOUTH_OPEN, PITCH_DEG, ROLL_DEG, YAW_DEG, Look
 from rythmiq_worker.people.portrait import Portrait
 from tests.data.faces import face_at

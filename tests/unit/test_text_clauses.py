@@ -3,7 +3,7 @@
 import pytest
 
 from rythmiq.contracts.receipt import Clause
-from rythmiq_worker.conform.text_clauses import text_clauses, text_notices
+from rythmiq_worker.conform.content_clauses import text_clauses, text_notices
 from rythmiq_worker.engines.text import TextSight
 
 WHOLE = TextSight(letters=1000, said=980.0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from rythmiq.adapters.spaces import SpacesStore
-    from rythmiq_worker.conform.kind import ResolvedKind
+    from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import TextLine, TextSight
     from rythmiq_worker.imaging.scoring import Quality

@@ -14,10 +14,9 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.engine import VERSIONS, Labels
-from rythmiq_worker.conform.geometry import Region, holds_head
-from rythmiq_worker.conform.kind import resolve_kind
+from rythmiq_worker.conform.geometry import Region, holds_head, resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
-from rythmiq_worker.conform.notices import advice_on
+from rythmiq_worker.conform.reporting import advice_on
 from rythmiq_worker.conform.sight import Sight, look
 from rythmiq_worker.decode.orientation import exif_turn
 from rythmiq_worker.decode.picture import Picture
@@ -121,7 +120,7 @@ def _head_fits(portrait: "Portrait | None") -> bool:
 
 
 def _portrait(image: "Image.Image") -> "Portrait":
-    from rythmiq_worker.conform.subject import portrait_of  # noqa: PLC0415  only photos show a person
+    from rythmiq_worker.conform.person import portrait_of  # noqa: PLC0415  only photos show a person
     from rythmiq_worker.people.portrait import Wish  # noqa: PLC0415  ditto
 
     # A portal turns nothing by what a picture shows, and neither do we here.

@@ -6,14 +6,24 @@ Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression,
 Source: docs/specification/receipt.md, docs/specification/portals.md.
 """
 
+from dataclasses import dataclass
+
+from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
-from rythmiq_worker.conform.background_clause import background_finding
-from rythmiq_worker.conform.ink_clauses import ink_clauses
+from rythmiq_worker.conform.content_clauses import ink_clauses, text_clauses
 from rythmiq_worker.conform.measure import Colour, FileFacts
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
-from rythmiq_worker.conform.text_clauses import text_clauses
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A clause, and what its owner should know of it."""
+
+    clause: Clause
+    notice: Notice | None = None
+
 
 DPI_TOLERANCE = 0.5
 _EDGE_WIDTH = (5.2, 5.8)
@@ -211,3 +221,29 @@ def _sharpness(sight: Sight) -> Clause:
 def _graded(value: float, passes_to: float, fails_from: float) -> Verdict:
     """Pass up to one bound, fail from another, advice between: what we measure is an estimate there."""
     return "pass" if value <= passes_to else "fail" if value >= fails_from else "advice"
+
+
+def background_finding(rules: SchemaDefinition, sight: Sight) -> Finding:
+    """Judge what is behind a person or around ink, where the slot states a rule."""
+    wanted = "plain white" if rules.background == "white" else "plain and light"
+    source = rules.source_of("background")
+
+    def clause(measured: str | None, verdict: Verdict) -> Clause:
+        return Clause(clause="background", wanted=wanted, measured=measured, verdict=verdict, hard=False, source=source)
+
+    backdrop = sight.person.backdrop if sight.person is not None else None
+    if backdrop is not None and sight.rim is None:
+        company = sight.person is not None and sight.person.company
+        found = backdrop.judged("white" if rules.background == "white" else "light", company=company)
+        measured = f"lightness {found.measured} of 100, colour {backdrop.chroma:.0f}"
+        if found.reason == "busy":
+            measured += ", not plain"
+        facts = {"reason": found.reason or "", "measured": found.measured, "wanted": found.wanted}
+        notice = Notice(WarningCode.BACKGROUND, facts) if found.grade == "fail" else None
+        return Finding(clause(measured, found.grade), notice)
+    ring = sight.rim
+    if ring is None:
+        return Finding(clause(None, "not_checked"))
+    holds = ring.white if rules.background == "white" else ring.light
+    measured = f"lightness {ring.lightness:.0f} of 100, colour {ring.chroma:.0f}"
+    return Finding(clause(measured, "pass" if holds else "fail"), None if holds else Notice(WarningCode.BACKGROUND))

@@ -23,17 +23,13 @@ from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, DocumentFacts, Operation, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
-from rythmiq_worker.conform.finish import Finished, finish
-from rythmiq_worker.conform.geometry import Layout, can_shrink, chosen_region, lay_out
-from rythmiq_worker.conform.jpeg import Encoded, TooLargeError, fit_jpeg
-from rythmiq_worker.conform.kind import ResolvedKind, resolve_kind
+from rythmiq_worker.conform.geometry import Layout, ResolvedKind, can_shrink, chosen_region, lay_out, resolve_kind
 from rythmiq_worker.conform.measure import decoded, decoded_pages, measure
-from rythmiq_worker.conform.notices import notices_for
-from rythmiq_worker.conform.operations import operations_of
 from rythmiq_worker.conform.pdf import Layered, Page, fit_pdf, layer_of
 from rythmiq_worker.conform.placing import Placed, place
-from rythmiq_worker.conform.png import fit_png
-from rythmiq_worker.conform.render import coloured, drawn, is_bilevel
+from rythmiq_worker.conform.raster import Encoded, TooLargeError, fit_jpeg, fit_png
+from rythmiq_worker.conform.render import Finished, coloured, drawn, finish, is_bilevel
+from rythmiq_worker.conform.reporting import notices_for, operations_of
 from rythmiq_worker.conform.sight import Sight, look
 from rythmiq_worker.decode.picture import Picture
 
@@ -124,7 +120,7 @@ def conform(  # noqa: PLR0913  what a document depends on
         JobError: SIZE_EXCEEDED, SCHEMA_FAILED, or DECODE_FAILED.
     """
     if kind is None and portrait is None and rules.kind in {"photo", "auto"} and rules.face != "off":
-        from rythmiq_worker.conform.subject import portrait_of, wish_of  # noqa: PLC0415  only photos show a person
+        from rythmiq_worker.conform.person import portrait_of, wish_of  # noqa: PLC0415  only photos show a person
 
         portrait = portrait_of(pages[0], wish_of(options))
     kind = kind or resolve_kind(rules, portrait)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
-from rythmiq_worker.conform.png import PAD_CHUNK
+from rythmiq_worker.conform.raster import PAD_CHUNK
 
 if TYPE_CHECKING:
     import pypdfium2

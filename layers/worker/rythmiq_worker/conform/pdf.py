@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
-from rythmiq_worker.conform.jpeg import (
+from rythmiq_worker.conform.raster import (
     COARSEST,
     MAX_ENCODES,
     NEAR_LOSSLESS,

@@ -10,14 +10,12 @@ from typing import Final
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
-from rythmiq_worker.conform.finding import Finding
+from rythmiq_worker.conform.clauses import Finding
 from rythmiq_worker.conform.person import Person
-from rythmiq_worker.people import looks
-from rythmiq_worker.people.bounds import Grade
-from rythmiq_worker.people.light import FaceLight
+from rythmiq_worker.people import Grade, looks
+from rythmiq_worker.people.face_quality import EDGE_WIDTH_PX, FACE_SIDE_PX, FaceLight
 from rythmiq_worker.people.looks import Look
 from rythmiq_worker.people.portrait import Portrait
-from rythmiq_worker.people.sharpness import EDGE_WIDTH_PX, FACE_SIDE_PX
 
 FACE_SIZE_BOUNDS: Final = (0.04, 0.08)
 CENTRING_BOUNDS: Final = (0.06, 0.12)

@@ -1,17 +1,32 @@
 """From a picture and a layout to the document's pixels: one decode, one LANCZOS, no stretch.
 
-A levelled picture is turned on the way, at the resolution at which it was decoded.
+A levelled picture is turned on the way, at the resolution at which it was decoded. A photo gets a white background and
+a caption at the document's size, each only if its owner asks for it. The caption's typeface is Source Sans Pro (SIL
+Open Font License), which the package `font-source-sans-pro` carries; Pillow's own basic layout gives the same pixels
+wherever the worker runs.
 """
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq.contracts.choices import Caption
+from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.decode.picture import Picture
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
+    from rythmiq_worker.people.portrait import Portrait
 
 # How many times the wanted pixels the decoder must leave for LANCZOS. A JPEG decoded at a half differs from a full
 # decode by 0.002 to 0.007 SSIM. Where bytes are tight each picture must beat the best plain encoder, so it is decoded
@@ -110,3 +125,142 @@ def _bilevel(gray: Image.Image) -> Image.Image:
     """Black and white by Otsu's threshold."""
     _, pixels = cv2.threshold(np.asarray(gray), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     return Image.fromarray(np.asarray(pixels, dtype=np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What was done.
+
+    Attributes:
+        whitened: share of the pixels that became background; None when nothing was replaced.
+        kept_because: why the background was left although its owner wished it white.
+        captioned: whether name and date were printed.
+    """
+
+    whitened: float | None = None
+    kept_because: str | None = None
+    captioned: bool = False
+
+
+def finish(
+    image: Image.Image,
+    layout: Layout,
+    portrait: "Portrait | None",
+    onto: NDArray[np.float64] | None,
+    options: Options,
+) -> tuple[Image.Image, Finished]:
+    """Replace the background and print the caption as the owner wishes.
+
+    Args:
+        image: RGB, of the document's size; may be drawn on.
+        layout: how it was made.
+        portrait: who stands on it.
+        onto: from the pixels of `portrait.upright` to the document's: 3 x 3; None without a subject.
+        options: the owner's.
+    """
+    whitened, reason = None, None
+    if options.background == "white":
+        image, whitened, reason = _whitened(image, layout, portrait, onto)
+    if options.caption is not None and layout.strip_px:
+        print_caption(image, options.caption, layout.strip_px)
+    return image, Finished(whitened, reason, captioned=layout.strip_px > 0)
+
+
+def _whitened(
+    image: Image.Image, layout: Layout, portrait: "Portrait | None", onto: NDArray[np.float64] | None
+) -> tuple[Image.Image, float | None, str | None]:
+    if portrait is None or portrait.face is None or portrait.person is None or onto is None:
+        return image, None, "no_face"
+    from rythmiq_worker.conform.person import has_company, projected  # noqa: PLC0415  few ask for it
+    from rythmiq_worker.people.whiten import white_background  # noqa: PLC0415  ditto
+
+    pixels = np.asarray(image)[: image.height - layout.strip_px]
+    size = (pixels.shape[1], pixels.shape[0])
+    if has_company(portrait, onto, size):
+        return image, None, "several_people"
+    faces = (portrait.face.moved(onto[:2]), *(face.moved(onto[:2]) for face in portrait.rivals))
+    made, reason = white_background(pixels, projected(portrait.person, onto, size), faces)
+    if made is None:
+        return image, None, reason
+    whole = np.asarray(image).copy()
+    whole[: pixels.shape[0]] = made
+    changed = float((made != pixels).any(axis=2).mean())
+    return Image.fromarray(whole), round(changed, 3), None
+
+
+_PACKAGE, _FILE = "font_source_sans_pro", "files/SourceSansPro-Regular.ttf"
+_INK, _PAPER = (16, 16, 16), (255, 255, 255)
+_LINE_HEIGHT = 1.2  # of the size of the letters
+_MARGIN = 0.04  # of the strip's width, at either side
+_LEAST_SIZE_PX = 6
+
+
+def print_caption(image: Image.Image, caption: Caption, strip_px: int) -> None:
+    """Print a caption into the lowest `strip_px` rows of an RGB picture, as large as fits.
+
+    A long name is broken into two lines when it can be printed larger so.
+    """
+    from PIL import ImageDraw  # noqa: PLC0415  few photos have a caption
+
+    lines, size_px = _fitted(caption, image.width * (1 - 2 * _MARGIN), strip_px)
+    top = image.height - strip_px
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, top, image.width, image.height), fill=_PAPER)
+    font = _font(size_px)
+    left_over = strip_px - len(lines) * size_px * _LINE_HEIGHT
+    for number, line in enumerate(lines):
+        middle = top + left_over / 2 + (number + 0.5) * size_px * _LINE_HEIGHT
+        pen.text((round(image.width / 2), round(middle)), line, font=font, fill=_INK, anchor="mm")
+
+
+def date_words(date: str) -> str:
+    """YYYY-MM-DD as it is printed: DD-MM-YYYY."""
+    year, month, day = date.split("-")
+    return f"{day}-{month}-{year}"
+
+
+def _fitted(caption: Caption, width_px: float, height_px: int) -> tuple[list[str], int]:
+    """The lines and the size at which they are largest."""
+    date = date_words(caption.date)
+    choices = [[*name, date] for name in _broken(caption.name)]
+    sized = [(_largest(lines, width_px, height_px), -len(lines), lines) for lines in choices]
+    size_px, _, lines = max(sized)
+    return lines, size_px
+
+
+def _broken(name: str) -> list[list[str]]:
+    """The ways in which a name can be set: in one line, or broken at a space."""
+    words = name.split(" ")
+    halves = [[" ".join(words[:at]), " ".join(words[at:])] for at in range(1, len(words))]
+    return [[name], *halves]
+
+
+def _largest(lines: list[str], width_px: float, height_px: int) -> int:
+    size_px = max(_LEAST_SIZE_PX, int(height_px / len(lines) / _LINE_HEIGHT))
+    widest = max(_font(size_px).getlength(line) for line in lines)
+    if widest > width_px:
+        size_px = max(_LEAST_SIZE_PX, int(size_px * width_px / widest))
+    return size_px
+
+
+@lru_cache(maxsize=8)
+def _font(size_px: int) -> "ImageFont.FreeTypeFont":
+    from PIL import ImageFont  # noqa: PLC0415  few photos have a caption
+
+    return ImageFont.truetype(str(_typeface()), size_px, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _typeface() -> Path:
+    """The typeface's file; the package's code is not imported.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+    """
+    import importlib.util  # noqa: PLC0415  few photos have a caption
+
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            f"{_PACKAGE}: install the worker's locked requirements (layers/worker/requirements.txt)"
+        )
+    return Path(spec.origin).parent / _FILE

@@ -1,4 +1,9 @@
-"""What a file's pixels show, for the clauses that a person would judge by eye."""
+"""What a file's pixels show, for the clauses that a person would judge by eye.
+
+The rim of a picture without a person is the top 6 % and the outer 8 % of the upper 45 %. It is white when its L* has a
+lower quartile above 88 and its chroma an upper quartile below 8; light when L* is above 70 and chroma below 14
+(docs/decisions.md).
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,18 +13,55 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.conform.kind import ResolvedKind
+from rythmiq_worker.conform.geometry import ResolvedKind
 from rythmiq_worker.conform.render import is_bilevel
 from rythmiq_worker.imaging.measures import edge_width, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rythmiq_worker.conform.background import Rim
     from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
     from rythmiq_worker.ink.sight import InkSight
     from rythmiq_worker.people.portrait import Portrait
+
+_TOP, _SIDE, _UPPER = 0.06, 0.08, 0.45
+_WHITE = (88.0, 8.0)
+_LIGHT = (70.0, 14.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """CIE L* (lower quartile, 0..100) and chroma (upper quartile) of the rim."""
+
+    lightness: float
+    chroma: float
+
+    @property
+    def white(self) -> bool:
+        """Whether it passes for white."""
+        return self.lightness > _WHITE[0] and self.chroma < _WHITE[1]
+
+    @property
+    def light(self) -> bool:
+        """Whether it passes for plain and light."""
+        return self.lightness > _LIGHT[0] and self.chroma < _LIGHT[1]
+
+
+def rim_of(image: Image.Image) -> Rim:
+    """Measure the rim of a picture."""
+    from rythmiq_worker.people.cie import lightness_and_chroma, quantile  # noqa: PLC0415  a page has no background
+
+    small = image.convert("RGB")
+    small.thumbnail((256, 256), Image.Resampling.BOX)
+    rgb = np.asarray(small)
+    height, width = rgb.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width]
+    sides = (columns < width * _SIDE) | (columns >= width * (1 - _SIDE))
+    rim = (rows < height * _TOP) | (sides & (rows < height * _UPPER))
+    lightness, chroma = lightness_and_chroma(rgb[rim])
+    return Rim(quantile(lightness, 0.25), quantile(chroma, 0.75))
+
 
 SHARPNESS_SIDE_PX = 512
 
@@ -83,8 +125,6 @@ def look(  # noqa: PLR0913  what is looked at
         rgb = np.asarray(image.convert("RGB"))[: image.height - strip_px]
         person = look_at_person(rgb, portrait, onto if onto is not None else np.eye(3), head_fits=head_fits)
     if rules.background != "any" and (person is None or person.face is None):
-        from rythmiq_worker.conform.background import rim_of  # noqa: PLC0415  a page has no background
-
         rim = rim_of(image)
     if kind in {"signature", "thumb"} and ink is None:
         from rythmiq_worker.ink.find import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.people.bounds import Bounds, Grade
+from rythmiq_worker.people import Bounds, Grade
 from rythmiq_worker.people.cie import lab, quantile
 
 Rule = Literal["white", "light"]

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.people.face import Face, rivals_of, subject_of
-from rythmiq_worker.people.head import Head, head_of
-from rythmiq_worker.people.light import FaceLight
-from rythmiq_worker.people.mask import person_mask
+from rythmiq_worker.people.face_quality import FaceLight, Sharpness
+from rythmiq_worker.people.head import Head, head_of, person_mask
 from rythmiq_worker.people.search import find_faces
-from rythmiq_worker.people.sharpness import Sharpness
 
 SEARCH_SIDE_PX: Final = 512
 _LEAST_LEAN_DEG: Final = 1.0

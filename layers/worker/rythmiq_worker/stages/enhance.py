@@ -12,7 +12,7 @@ from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.job import Context, Decoded, Enhanced
 
 if TYPE_CHECKING:
-    from rythmiq_worker.conform.kind import ResolvedKind
+    from rythmiq_worker.conform.geometry import ResolvedKind
 
 
 def enhance(decoded: Decoded, kind: "ResolvedKind", ctx: Context) -> Enhanced:

@@ -10,7 +10,7 @@ from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.ink.find import MARGIN, find_ink, ink_on_white
 from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.find import find_page
-from rythmiq_worker.pages.sheet import flattened
+from rythmiq_worker.pages.flatten import flattened
 
 if TYPE_CHECKING:
     from PIL.Image import Image

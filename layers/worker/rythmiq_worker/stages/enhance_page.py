@@ -15,8 +15,8 @@ from rythmiq_worker.imaging.deskew import border_colour, content_box, find_lean,
 from rythmiq_worker.imaging.grain import find_grain, without_grain
 from rythmiq_worker.imaging.shading import find_shadow, without_shadow
 from rythmiq_worker.job import Context, Enhanced
+from rythmiq_worker.pages.flatten import WHOLE, flattened, sheet_of
 from rythmiq_worker.pages.shape import Shape, bent_sheet, find_shape
-from rythmiq_worker.pages.sheet import WHOLE, flattened, sheet_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Crop
     from rythmiq.contracts.portal import OcrLanguage
-    from rythmiq_worker.conform.kind import ResolvedKind
+    from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import PageTurn, TextLine, TextSight
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq_worker.conform.kind import resolve_kind
+from rythmiq_worker.conform.geometry import resolve_kind
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.imaging import measures
 from rythmiq_worker.imaging.scoring import judge
@@ -40,7 +40,7 @@ def quality(decoded: Decoded, ctx: Context, find: "FindFaces | None" = None) -> 
     native = np.asarray(page.native_patch(), dtype=np.uint8)
     if rules.kind in _KINDS_WITH_FACES:
         # Imported here: a signature or a page has no face, and its job need not know how to look at one.
-        from rythmiq_worker.conform.subject import portrait_of, wish_of  # noqa: PLC0415
+        from rythmiq_worker.conform.person import portrait_of, wish_of  # noqa: PLC0415
 
         turned = page.turned(options.rotate or 0)
         portrait = portrait_of(turned, wish_of(options), *([find] if find else []))

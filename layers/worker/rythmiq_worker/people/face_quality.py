@@ -1,4 +1,4 @@
-"""The light on a face: enough of it, from the front, from both sides alike. The colour of skin says nothing of it.
+"""How well a face came: how light falls on it, and whether it is sharp, whatever stands behind it.
 
 Dark skin in good light and fair skin in bad light have the same mean. What tells them apart is what light alone makes:
 the skin's own shine on forehead, nose and cheeks, which hardly depends on pigment, and the whites of the eyes, the gray
@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.people.bounds import Bounds, Grade
+from rythmiq_worker.imaging.measures import blur_effect, edge_width
+from rythmiq_worker.people import Bounds, Grade, worst
 from rythmiq_worker.people.cie import lightness, quantile
-from rythmiq_worker.people.closeup import LEFT_EYE_RING, RIGHT_EYE_RING, Closeup, closeup
-from rythmiq_worker.people.face import Face
+from rythmiq_worker.people.face import LEFT_EYE_RING, RIGHT_EYE_RING, Closeup, Face, closeup
 
 _FACE_PX = 128
 _ROOM_PX = 3
-_LEAST_PX = 50
+_LEAST_SKIN_PX = 50
 _BEHIND = 26  # of 255 in the person mask: below it, nobody stands there
 _SPOT_PX = 9
 # Pairs of points, left and right: cheeks and forehead, clear of beards and of hair at the temples.
@@ -83,7 +83,7 @@ def face_light(rgb: NDArray[np.uint8], face: Face, mask: NDArray[np.uint8] | Non
     near = closeup(rgb, face, _FACE_PX)
     smooth = Closeup(np.asarray(cv2.blur(near.rgb, (3, 3)), np.uint8), near.points)
     skin = near.skin(_ROOM_PX)
-    if skin.sum() < _LEAST_PX:
+    if skin.sum() < _LEAST_SKIN_PX:
         return None
     levels = lightness(smooth.rgb[skin])
     eyes = near.inside(LEFT_EYE_RING) | near.inside(RIGHT_EYE_RING)
@@ -114,4 +114,61 @@ def _behind(rgb: NDArray[np.uint8], face: Face, mask: NDArray[np.uint8]) -> floa
     step = max(1, int(face.box.height) // 32)
     around = rgb[rows, columns][::step, ::step]
     free = around[mask[rows, columns][::step, ::step] < _BEHIND]
-    return quantile(lightness(free), 0.5) if free.shape[0] >= _LEAST_PX else None
+    return quantile(lightness(free), 0.5) if free.shape[0] >= _LEAST_SKIN_PX else None
+
+
+FACE_SIDE_PX = 256
+_LEAST_SIDE_PX = 8
+
+EDGE_WIDTH_PX = Bounds(5.5, 6.0)
+"""Of a face 256 px high. Labelled portraits: 48 sharp ones up to 5.3, 4 soft ones from 5.9 (docs/decisions.md)."""
+SMEAR = Bounds(0.70, 0.75)
+"""Of the worse direction: a face that a shaking hand drew along one line keeps sharp edges along it. Sharp: to .66."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpness:
+    """How sharp a face is.
+
+    Attributes:
+        edge_width_px: how many pixels its strongest edges are wide, on a face 256 px high; larger is softer. A face of
+            few pixels is enlarged, and so rightly soft.
+        smear: 0 sharp .. 1 blurred, in the worse of the two directions.
+    """
+
+    edge_width_px: float
+    smear: float
+
+    @property
+    def grade(self) -> Grade:
+        """Whether it is sharp enough."""
+        return worst(EDGE_WIDTH_PX.grade(self.edge_width_px), SMEAR.grade(self.smear))
+
+    @property
+    def blurred(self) -> bool:
+        """Whether its owner is to be told."""
+        return self.edge_width_px > EDGE_WIDTH_PX.passes or self.smear > SMEAR.passes
+
+
+def face_sharpness(rgb: NDArray[np.uint8], face: Face) -> Sharpness | None:
+    """Measure a face from forehead to chin; it is not turned, because turning blurs.
+
+    Args:
+        rgb: H x W x 3, uint8, RGB.
+        face: in that picture.
+
+    Returns:
+        None where next to nothing of the face is in the picture.
+    """
+    points = face.points[:, :2]
+    left, top = (max(0, int(value)) for value in points.min(axis=0))
+    right, bottom = (max(0, int(value)) for value in points.max(axis=0))
+    part = rgb[top:bottom, left:right]
+    if min(part.shape[:2]) < _LEAST_SIDE_PX:
+        return None
+    gray = np.asarray(cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY), np.uint8)
+    factor = FACE_SIDE_PX / max(gray.shape)
+    size = (max(_LEAST_SIDE_PX, round(gray.shape[1] * factor)), max(_LEAST_SIDE_PX, round(gray.shape[0] * factor)))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = np.asarray(cv2.resize(gray, size, interpolation=how), np.uint8)
+    return Sharpness(edge_width(scaled), blur_effect(scaled))

@@ -1,16 +1,19 @@
-"""JPEG to a byte budget: a continuous search over the scale of one quantisation table.
+"""JPEG and PNG to a byte budget.
 
-Integer quality steps change the size by 5 to 12 % above 90, so a search over them leaves that much unused. Here the
-scale `s` of the table is continuous; the size falls smoothly with `ln s`, so a secant finds the budget in few encodes.
-The first steps use plain baseline encodes, which cost a fifth of progressive ones and have the same slope.
+A JPEG is searched over the scale of one quantisation table. Integer quality steps change the size by 5 to 12 % above
+90, so a search over them leaves that much unused. Here the scale `s` of the table is continuous; the size falls
+smoothly with `ln s`, so a secant finds the budget in few encodes. The first steps use plain baseline encodes, which
+cost a fifth of progressive ones and have the same slope. The table is half Robidoux's (ImageMagick's and mozjpeg's
+third) and half flat 16, for luma and chroma alike: the best mean SSIM at equal bytes of those measured
+(docs/decisions.md).
 
-The table is half Robidoux's (ImageMagick's and mozjpeg's third) and half flat 16, for luma and chroma alike: the best
-mean SSIM at equal bytes of those measured (docs/decisions.md).
+A PNG is lossless first, then of fewer colours; it is padded in a private chunk before its end.
 """
 
 import contextlib
 import io
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -239,3 +242,50 @@ def _room_for(image: Image.Image) -> Iterator[None]:
         yield
     finally:
         ImageFile.MAXBLOCK = before
+
+
+# Ancillary, private, safe to copy; see PNG 1.2, 3.3.
+PAD_CHUNK = b"rqPd"
+_CHUNK_OVERHEAD = 12
+_PALETTES = (256, 128, 64, 32, 16, 8)
+
+
+def fit_png(image: Image.Image, *, max_bytes: int | None, min_bytes: int = 0, dpi: int | None) -> Encoded:
+    """Encode an RGB, gray or bilevel picture into a PNG of `min_bytes` to `max_bytes`.
+
+    `scale` of the answer is 0 for a lossless file, else 256 over the number of colours.
+
+    Raises:
+        TooLargeError: nothing fits under the cap.
+    """
+    data = _encode(image, dpi)
+    encodes, scale = 1, 0.0
+    smallest = len(data)
+    if max_bytes is not None and len(data) > max_bytes and image.mode != "1":
+        for colours in _PALETTES:
+            data = _encode(image.quantize(colours, Image.Quantize.FASTOCTREE), dpi)
+            encodes, scale, smallest = encodes + 1, 256 / colours, min(smallest, len(data))
+            if len(data) <= max_bytes:
+                break
+    if max_bytes is not None and len(data) > max_bytes:
+        raise TooLargeError(smallest)
+    padded = pad_png(data, min_bytes)
+    return Encoded(padded, scale, encodes, len(padded) - len(data))
+
+
+def pad_png(data: bytes, min_bytes: int) -> bytes:
+    """Grow a PNG to at least `min_bytes` by one private chunk before IEND."""
+    missing = min_bytes - len(data)
+    if missing <= 0:
+        return data
+    payload = b" " * max(0, missing - _CHUNK_OVERHEAD)
+    checksum = zlib.crc32(PAD_CHUNK + payload).to_bytes(4, "big")
+    chunk = len(payload).to_bytes(4, "big") + PAD_CHUNK + payload + checksum
+    end = len(data) - _CHUNK_OVERHEAD
+    return data[:end] + chunk + data[end:]
+
+
+def _encode(image: Image.Image, dpi: int | None) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True, icc_profile=None, **({"dpi": (dpi, dpi)} if dpi else {}))
+    return out.getvalue()
