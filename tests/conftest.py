@@ -3,9 +3,13 @@
 import importlib.util
 import os
 import signal
+import sys
 
 from hypothesis import HealthCheck, settings
 
+# Rewriting 340 modules' assertions is half of what a collection costs, and every xdist process collects: pytest's cache
+# of it is kept even where the environment asks for no bytecode.
+sys.dont_write_bytecode = False
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
