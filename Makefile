@@ -13,6 +13,8 @@ PADDLE_READY := $(PADDLE)/.ready
 EXPORT := $(BIN)/uv export --quiet --frozen --no-default-groups --no-emit-project --no-annotate --no-header
 # Functions run on one platform, and pip reads markers for the machine that builds: so these locks have none.
 LOCK_FUNCTIONS := --python-version 3.11 --python-platform x86_64-manylinux2014 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint tests/requirements.txt
+CORE_PYTHON ?= $(PYTHON)
+CORE := .venv-core-$(notdir $(CORE_PYTHON))
 PACKAGES := core functions layers infra tests docs
 
 # pip brings uv by the lock's own hashes, and uv the rest. uv reads no pip.conf: where only pip knows the registry, pip
@@ -68,6 +70,14 @@ test-long: $(READY)  ## run the tests that take many minutes: ten times as many 
 .PHONY: test-paddle
 test-paddle: $(READY) $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle
+
+# Core and client alone, without anything that touches pixels; uv fetches the Python if it is not there. What is measured on
+# the platform of functions (cold start, imports, the walk) is measured on its Python, 3.11, alone.
+.PHONY: test-core
+test-core: $(INSTALLED)  ## run the core's and the client's unit tests on another Python: CORE_PYTHON=3.14
+	$(BIN)/uv venv --quiet --allow-existing --no-project --python $(CORE_PYTHON) $(CORE)
+	$(BIN)/uv pip install --quiet --python $(CORE) --constraint tests/requirements.txt --group test --editable '.[functions,postgres]'
+	$(CORE)/bin/python -m pytest tests/unit/rythmiq --ignore=tests/unit/rythmiq/wiring --ignore=tests/unit/rythmiq/test_walk.py
 
 .PHONY: bundle
 bundle: $(READY)  ## build every function's zip as the deployer would, into build/bundles
@@ -136,4 +146,4 @@ lock: $(READY)  ## resolve the locked requirements, once for all of them; UPGRAD
 
 .PHONY: clean
 clean:  ## remove what make made
-	rm -rf $(VENV) $(PADDLE) demo-output .rythmiq-cloud .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PADDLE) .venv-core-* demo-output .rythmiq-cloud .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

