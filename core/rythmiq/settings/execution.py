@@ -30,7 +30,7 @@ def _in_clear(given: Mapping[str, str], field: str) -> Iterator[str]:
 class CamberSettings(EnvironmentSettings):
     """How Camber is reached, what it is asked to run jobs with, and what stands in for its inferred names.
 
-    Source: `adapters/camber/wire.py`, which says what each name is and how sure; docs/executors.md.
+    Source: docs/camber.md, which says how certain each name is.
     """
 
     camber_api_url: WebUrl | None = None

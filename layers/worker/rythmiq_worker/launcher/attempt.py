@@ -15,7 +15,7 @@ Exit codes:
 78  the environment cannot be used
 ==  ===============================================================================================================
 
-Source: docs/specification/executors.md.
+Source: docs/specification/launcher.md.
 """
 
 import os

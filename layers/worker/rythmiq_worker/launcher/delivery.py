@@ -3,7 +3,7 @@
 The object is what the reconciler finds when the webhook is lost; so it comes first, and a store that does not take it
 does not keep the webhook from being sent.
 
-Source: docs/specification/executors.md.
+Source: docs/specification/launcher.md.
 """
 
 import contextlib

@@ -6,7 +6,7 @@ and taken only where the worker takes plaintext.
     DispatchRefusedError    it stands there, and is not one that we run
     DispatchMissingError    it does not stand there: the attempt was abandoned
 
-Source: docs/specification/executors.md, docs/specification/rqe1.md.
+Source: docs/specification/launcher.md, docs/specification/rqe1.md.
 """
 
 import base64

@@ -3,7 +3,7 @@
 The one thread of the launcher: an API that does not answer must not keep it from reading the worker's pipes. It starts
 after the worker has been forked.
 
-Source: docs/specification/executors.md.
+Source: docs/specification/launcher.md.
 """
 
 import threading

@@ -17,7 +17,7 @@ The errors::
     ├── FunctionTimeoutError          a call took longer than it may; the process was killed
     └── FunctionCrashedError          it ended in mid-call, or answered what is no JSON object
 
-Source: facts of the platform in docs/local-cloud.md; `function_launcher` is the other side.
+Source: docs/digitalocean-functions.md; `function_launcher` is the other side.
 """
 
 import contextlib
