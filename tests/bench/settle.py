@@ -47,9 +47,7 @@ def main() -> None:
             superuser_url = postgres.superuser_url(url.rsplit("/", 1)[1])
             set_clock(superuser_url)
             world = World(url, superuser_url, max_inflight=10_000)
-            world.settlement = WithoutZip(
-                database=world.database, store=world.store, ring=world.ring, clock=world.clock, capacity=world.capacity
-            )
+            world.settlement = WithoutZip(world.backends, world.capacity)
             ours, bares = [], []
             for _ in range(JOBS):
                 ours.append(spent_s(served(world, ready(world))))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.camber.http_transport import HttpTransport
-from rythmiq.adapters.camber.wire import NAMES, JobTerms, Wire
+from rythmiq.adapters.camber.wire import NAMES, JobConfig, Wire
 from rythmiq.ports.executor import Order
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.camber import CamberLook, Finding
@@ -114,7 +114,7 @@ def test_what_it_needs_is_asked_for(tmp_path: Path) -> None:
     assert (done.exit_code, "CAMBER_LIST_QUERY" in done.stderr, "hush" in done.output) == (2, True, False)
 
 
-def looked(fake: FakeCamber, terms: JobTerms = TERMS) -> dict[str, Finding]:
+def looked(fake: FakeCamber, terms: JobConfig = TERMS) -> dict[str, Finding]:
     """All steps, a job's run among them, whose launcher says that there is nothing to do."""
 
     async def pause(seconds: float) -> None:
@@ -123,7 +123,7 @@ def looked(fake: FakeCamber, terms: JobTerms = TERMS) -> dict[str, Finding]:
             fake.runs.finish(Order(run.words[0], run.words[1], int(run.words[2])), 66)
 
     async def all_steps() -> list[Finding]:
-        transport = HttpTransport(f"https://camber.test{BASE}", KEY, terms=terms, wire=Wire(), http=fake.http)
+        transport = HttpTransport(f"https://camber.test{BASE}", KEY, config=terms, wire=Wire(), http=fake.http)
         look = CamberLook(transport, Wire(), terms, pause)
         return [finding async for finding in look.steps(run_job=True)]
 
@@ -139,6 +139,6 @@ def test_a_job_is_run_when_it_is_asked_for(fake: FakeCamber) -> None:
 
 
 def test_a_job_that_is_not_taken_says_what_may_be_wrong(fake: FakeCamber) -> None:
-    found = looked(fake, JobTerms(engine="container", path=TERMS.path))
+    found = looked(fake, JobConfig(engine="container", path=TERMS.path))
     assert found["new job"].verdict == "differs"
     assert "CAMBER_ENGINE" in found["new job"].set

@@ -23,7 +23,7 @@ from rythmiq.adapters.camber.wire import (
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
-    JobTerms,
+    JobConfig,
     Wire,
 )
 from rythmiq.contracts.keys import LAUNCH_GRAMMAR
@@ -55,8 +55,8 @@ def executor(fake: FakeCamber) -> CamberExecutor:
 def service(fake: FakeCamber, *, key: str = KEY, wire: Wire | None = None) -> CamberService:
     """The service over HTTP, without a socket."""
     wire = wire or Wire()
-    transport = HttpTransport(f"https://camber.test{BASE}", key, terms=TERMS, wire=wire, http=fake.http)
-    return CamberService("", "", terms=TERMS, wire=wire, transport=transport)
+    transport = HttpTransport(f"https://camber.test{BASE}", key, config=TERMS, wire=wire, http=fake.http)
+    return CamberService("", "", config=TERMS, wire=wire, transport=transport)
 
 
 def payload(order: Order) -> dict[str, object]:
@@ -152,8 +152,8 @@ def test_what_is_no_attempt_is_rejected_here(fake: FakeCamber, executor: CamberE
 
 @pytest.mark.parametrize("program", ["launch $HOME", "launch `id`", "launch;id", "launch\nid", "लॉन्च"])
 def test_a_program_that_could_be_expanded_is_rejected_here(fake: FakeCamber, program: str) -> None:
-    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=fake.http)
-    executor = CamberExecutor(CamberService("", "", terms=JobTerms(program=program), transport=transport))
+    transport = HttpTransport("https://camber.test", KEY, config=TERMS, wire=Wire(), http=fake.http)
+    executor = CamberExecutor(CamberService("", "", config=JobConfig(program=program), transport=transport))
     with pytest.raises(ExecutorRejectedError):
         executor.submit(new_order(), timeout_s=TIMEOUT_S)
     assert fake.requests == []
@@ -185,7 +185,7 @@ def test_a_field_that_camber_wants_otherwise_is_named(fake: FakeCamber, executor
 
 def test_an_engine_that_camber_does_not_have_is_a_rejection(fake: FakeCamber) -> None:
     transport = HttpTransport(
-        f"https://camber.test{BASE}", KEY, terms=JobTerms(engine="container", path=PATH), wire=Wire(), http=fake.http
+        f"https://camber.test{BASE}", KEY, config=JobConfig(engine="container", path=PATH), wire=Wire(), http=fake.http
     )
     executor = CamberExecutor(CamberService("", "", transport=transport))
     with pytest.raises(ExecutorRejectedError, match="code 2"):
@@ -231,7 +231,7 @@ class Stalling(httpx.AsyncBaseTransport):
 
 def test_a_call_ends_by_its_time_whatever_camber_does() -> None:
     """A submit inside a webhook or a GET has 5 s in all."""
-    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=Stalling())
+    transport = HttpTransport("https://camber.test", KEY, config=TERMS, wire=Wire(), http=Stalling())
     executor = CamberExecutor(CamberService("", "", transport=transport))
     with pytest.raises(ExecutorUnclearError, match=r"within 0\.01 s"):
         executor.submit(new_order(), timeout_s=0.01)
@@ -255,7 +255,7 @@ def test_an_answer_without_end_is_cut() -> None:
     transport = HttpTransport(
         "https://camber.test",
         KEY,
-        terms=TERMS,
+        config=TERMS,
         wire=Wire(),
         http=httpx.MockTransport(lambda _: httpx.Response(200, stream=Endless())),
     )
@@ -326,7 +326,7 @@ def answering(document: object, status: int = 200) -> CamberExecutor:
     transport = HttpTransport(
         "https://camber.test",
         KEY,
-        terms=TERMS,
+        config=TERMS,
         wire=Wire(),
         http=httpx.MockTransport(lambda _: httpx.Response(status, json=document)),
     )
@@ -422,7 +422,7 @@ def test_logs_are_read_in_whatever_form_they_come(document: object) -> None:
 
 def test_logs_may_be_plain_text() -> None:
     http = httpx.MockTransport(lambda _: httpx.Response(200, text="a\nb\n"))
-    transport = HttpTransport("https://camber.test", KEY, terms=TERMS, wire=Wire(), http=http)
+    transport = HttpTransport("https://camber.test", KEY, config=TERMS, wire=Wire(), http=http)
     executor = CamberExecutor(CamberService("", "", transport=transport))
     assert executor.logs("1", tail_lines=2, timeout_s=TIMEOUT_S) == "a\nb\n"
 
@@ -444,7 +444,7 @@ def test_no_error_and_no_log_shows_the_key(
 
 
 def test_the_settings_defaults_are_the_wires() -> None:
-    settings, wire, terms = CamberSettings.from_environ({}), Wire(), JobTerms()
+    settings, wire, terms = CamberSettings.from_environ({}), Wire(), JobConfig()
     assert settings.camber_path_jobs == wire.path_jobs
     assert settings.camber_path_logs == wire.path_logs
     assert settings.camber_list_query == wire.list_query

@@ -15,7 +15,7 @@ from tests.support.executor_rigs import (
     MemoryRig,
     camber_over_http,
     kubernetes_at,
-    kubernetes_terms,
+    kubernetes_config,
 )
 from tests.support.executor_run import new_order, running_executor
 from tests.support.fake_camber import FakeCamber
@@ -52,7 +52,7 @@ def kubernetes() -> Iterator[ExecutorRig]:
     """A cluster."""
     stub = KubernetesStub()
     with stub.serve() as url:
-        terms = kubernetes_terms(url)
+        terms = kubernetes_config(url)
         yield FakeRig(kubernetes_at(terms), kubernetes_at(terms, api_url=NOBODY), stub.runs)
 
 

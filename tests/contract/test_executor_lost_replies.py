@@ -17,10 +17,12 @@ from rythmiq.contracts.payload import StorageReference
 from rythmiq.ports.database import Capacity, Database
 from rythmiq.ports.executor import Executor
 from rythmiq.ports.jobs import OverdueJob, TickWork
-from rythmiq.services.dispatch import Dispatcher, DispatchTerms
-from rythmiq.services.reconcile import Reconciler, ReconcileTerms
+from rythmiq.services.backends import Backends
+from rythmiq.services.dispatch import DispatchConfig, Dispatcher
+from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
 from rythmiq.services.settle import Settlement
-from tests.support.executor_rigs import camber_in_process, kubernetes_at, kubernetes_terms
+from rythmiq.services.work import WorkLoop
+from tests.support.executor_rigs import camber_in_process, kubernetes_at, kubernetes_config
 from tests.support.fake_camber import FakeCamber
 from tests.support.fake_camber import Plan as CamberPlan
 from tests.support.fake_runs import FakeRuns
@@ -113,19 +115,17 @@ def dispatched(executor: Executor, jobs: int = JOBS) -> Attempts:
     """Tick until everybody has a number."""
     attempts, clock = Attempts(jobs), FixedClock(AT)
     database = cast("Database", attempts)
-    parts: dict[str, Any] = {"database": database, "store": MemoryStore(clock), "ring": None, "clock": clock}
+    backends = Backends(database, MemoryStore(clock), None, clock)
     storage = StorageReference(bucket="b", region="r", endpoint="https://store.test")
-    dispatcher = Dispatcher(
-        **parts, executor=executor, terms=DispatchTerms(storage, "https://api.test/hook", 16 * "x", CAPACITY)
-    )
+    dispatcher = Dispatcher(backends, executor, DispatchConfig(storage, "https://api.test/hook", 16 * "x", CAPACITY))
     reconciler = Reconciler(
-        **parts,
-        executor=executor,
+        backends,
+        executor,
         dispatcher=dispatcher,
-        settlement=Settlement(**parts, capacity=CAPACITY),
-        terms=ReconcileTerms(CAPACITY),
+        settlement=Settlement(backends, CAPACITY),
+        policy=ReconcilePolicy(CAPACITY),
     )
-    reconciler.tick(most=3 * jobs)
+    WorkLoop(backends, dispatcher=dispatcher, reconciler=reconciler, capacity=CAPACITY).tick(most=3 * jobs)
     assert not attempts.waiting
     return attempts
 
@@ -167,7 +167,7 @@ def test_without_the_look_up_camber_would_execute_many_twice(
 
 def test_kubernetes_executes_each_attempt_once(kubernetes: tuple[KubernetesStub, Dice, str]) -> None:
     stub, dice, url = kubernetes
-    attempts = dispatched(kubernetes_at(kubernetes_terms(url)), 250)
+    attempts = dispatched(kubernetes_at(kubernetes_config(url)), 250)
     assert dice.lost > 250 * LOST
     assert len(stub.runs.runs) == 250
     assert set(attempts.references.values()) == set(stub.jobs)

@@ -32,9 +32,9 @@ from rythmiq.adapters.kubernetes import (
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order
-from rythmiq.services.reconcile import ReconcileTerms
+from rythmiq.services.reconcile import ReconcilePolicy
 from rythmiq.settings.execution import ExecutorSettings, KubernetesSettings
-from tests.support.executor_rigs import IMAGE, kubernetes_at, kubernetes_terms
+from tests.support.executor_rigs import IMAGE, kubernetes_at, kubernetes_config
 from tests.support.executor_run import new_order
 from tests.support.kubernetes_stub import POWERLESS_TOKEN, VERSIONS, KubernetesStub, Plan
 
@@ -75,7 +75,7 @@ def url(stub: KubernetesStub) -> Iterator[str]:
 @pytest.fixture
 def executor(url: str) -> KubernetesExecutor:
     """Its executor."""
-    return kubernetes_at(kubernetes_terms(url))
+    return kubernetes_at(kubernetes_config(url))
 
 
 # --- manifests --------------------------------------------------------------------------------------------------------
@@ -90,14 +90,14 @@ def test_a_manifest_is_valid_by_the_published_schema(name: str, document: dict[s
 
 
 def test_the_schema_refuses_what_the_api_server_would() -> None:
-    wrong = job_manifest(EXAMPLE, kubernetes_terms("https://x.example"))
+    wrong = job_manifest(EXAMPLE, kubernetes_config("https://x.example"))
     wrong["spec"]["template"]["spec"]["containers"][0]["securtyContext"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSIONS[0], strict=True)
 
 
 def test_the_example_is_the_job_that_is_submitted() -> None:
-    assert one("Job") == job_manifest(EXAMPLE, kubernetes_terms("https://x.example"))
+    assert one("Job") == job_manifest(EXAMPLE, kubernetes_config("https://x.example"))
 
 
 def test_a_jobs_name_fits_whatever_its_attempt() -> None:
@@ -106,7 +106,7 @@ def test_a_jobs_name_fits_whatever_its_attempt() -> None:
 
 
 def test_a_job_is_bounded_and_runs_once() -> None:
-    spec = job_manifest(EXAMPLE, replace(kubernetes_terms("https://x.example"), job_timeout_s=100.0))["spec"]
+    spec = job_manifest(EXAMPLE, replace(kubernetes_config("https://x.example"), job_timeout_s=100.0))["spec"]
     pod = spec["template"]["spec"]
     assert (spec["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
     assert pod["activeDeadlineSeconds"] == 100 + DELIVERY_S
@@ -115,7 +115,7 @@ def test_a_job_is_bounded_and_runs_once() -> None:
 
 
 def test_a_job_is_kept_longer_than_the_reconciler_asks_for_it_and_stopped_when_it_does_not() -> None:
-    terms = ReconcileTerms.__dataclass_fields__["pending_max_s"].default
+    terms = ReconcilePolicy.__dataclass_fields__["pending_max_s"].default
     assert terms == START_S
     assert START_S < TTL_S
 
@@ -137,7 +137,7 @@ def test_a_pod_has_no_privilege_no_account_and_nothing_on_disk() -> None:
 
 def test_a_job_holds_no_secret_and_nothing_of_the_user_but_ids() -> None:
     """The Secret's name is all that it says of one."""
-    terms = kubernetes_terms("https://cluster.example", token="hush")
+    terms = kubernetes_config("https://cluster.example", token="hush")
     text = json.dumps(job_manifest(EXAMPLE, terms))
     assert "hush" not in text + repr(terms)
     assert one("Job")["spec"]["template"]["spec"]["containers"][0]["envFrom"] == [
@@ -273,7 +273,7 @@ def test_a_question_that_is_not_answered_says_nothing_of_the_job(
     ("token", "said"), [("wrong", r"401.*KUBERNETES_TOKEN"), (POWERLESS_TOKEN, r"403.*rbac\.yaml")]
 )
 def test_missing_rights_fail_no_job_for_good_and_say_what_to_mend(url: str, token: str, said: str) -> None:
-    executor = kubernetes_at(kubernetes_terms(url), token=token)
+    executor = kubernetes_at(kubernetes_config(url), token=token)
     with pytest.raises(ExecutorUnclearError, match=said) as refused:
         executor.submit(new_order(), timeout_s=TIMEOUT_S)
     assert token not in str(refused.value)
@@ -291,13 +291,13 @@ def test_a_namespace_that_is_not_there_is_an_operators_to_mend(
 
 def test_an_address_that_is_no_api_server_is_unclear(url: str) -> None:
     """404 there does not say that there is no such Job."""
-    executor = kubernetes_at(kubernetes_terms(f"{url}/elsewhere"))
+    executor = kubernetes_at(kubernetes_config(f"{url}/elsewhere"))
     with pytest.raises(ExecutorUnclearError):
         executor.find(str(uuid.uuid4()), 1, timeout_s=TIMEOUT_S)
 
 
 def test_a_job_that_the_api_server_finds_invalid_is_rejected(url: str) -> None:
-    executor = kubernetes_at(replace(kubernetes_terms(url), image=7))  # type: ignore[arg-type]  # on purpose
+    executor = kubernetes_at(replace(kubernetes_config(url), image=7))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(ExecutorRejectedError, match="422, Invalid"):
         executor.submit(new_order(), timeout_s=TIMEOUT_S)
 
@@ -409,12 +409,12 @@ def test_the_clusters_own_authority_is_trusted_and_no_other(stub: KubernetesStub
     _, other = certified(tmp_path / "other")
     with stub.serve(context) as url:
         for authorities in (pem, str(tmp_path / "ca.pem")):
-            executor = kubernetes_at(kubernetes_terms(url, authorities=authorities))
+            executor = kubernetes_at(kubernetes_config(url, authorities=authorities))
             assert executor.submit(new_order(), timeout_s=TIMEOUT_S)
         asked = len(stub.requests)
         for wrong in (None, other):
             with pytest.raises(ExecutorUnclearError):
-                kubernetes_at(kubernetes_terms(url, authorities=wrong)).submit(new_order(), timeout_s=TIMEOUT_S)
+                kubernetes_at(kubernetes_config(url, authorities=wrong)).submit(new_order(), timeout_s=TIMEOUT_S)
         assert len(stub.requests) == asked
 
 

@@ -356,7 +356,7 @@ def test_prometheus_reads_counts(doors: Doors, rig: Rig, user: User) -> None:
     done, failed = (create(doors, rig, user).body["job_id"] for _ in range(2))
     report(doors, rig.work(done))
     report(doors, rig.failure(failed))
-    rig.reconciler.tick()
+    rig.loop.tick()
     assert doors("GET", "/internal/metrics").code == "UNAUTHENTICATED"
     seen = doors("GET", "/internal/metrics", headers=AS_OPERATOR)
     assert seen.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -378,7 +378,7 @@ def test_health_is_shallow_for_everybody_and_deep_for_operators(doors: Doors, ri
     shallow = doors("GET", "/api/health")
     assert (shallow.status, shallow.body["version"], shallow.body["database"]) == (200, VERSION, None)
     assert shallow.headers["cache-control"] == "public, max-age=10"
-    rig.reconciler.tick()
+    rig.loop.tick()
     deep = doors("GET", "/api/health", headers=AS_OPERATOR)
     assert (deep.body["database"], deep.headers["cache-control"]) == ("ok", "no-store")
     assert deep.body["last_tick_at"] is not None

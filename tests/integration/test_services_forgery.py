@@ -57,7 +57,7 @@ def test_a_client_that_overwrites_a_dispatch_object_gains_nothing(rig: Rig, user
         execution.state = "failed"
     for _ in range(3):
         rig.advance(LEASE_S + 1)
-        rig.reconciler.tick()
+        rig.loop.tick()
     assert rig.webhooks.receive(rig.work(job_id, 2)) == "completed"
     assert rig.ledger(job_id) == ["reserve", "settle"]
 

@@ -12,7 +12,7 @@ from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.executor import Order
 from rythmiq.ports.jobs import StartedJob
-from rythmiq.services.reconcile import TickReport
+from rythmiq.services.work import TickReport
 from tests.support.memory import Fault
 from tests.support.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
 
@@ -23,7 +23,7 @@ DOWN = StoreUnavailableError("the server answered 503")
 
 def tick_after(rig: Rig, seconds: float = LEASE_S + 1) -> TickReport:
     rig.advance(seconds)
-    return rig.reconciler.tick()
+    return rig.loop.tick()
 
 
 def status(rig: Rig, job_id: str) -> tuple[str, int]:
@@ -48,7 +48,7 @@ def test_a_tick_without_work_does_nothing(rig: Rig, user: User) -> None:
     """A job within its lease is left alone."""
     accepted = rig.create(user)
     before = rig.row(accepted.job_id)
-    report = rig.reconciler.tick()
+    report = rig.loop.tick()
     assert (report.reconciled, report.dispatched) == (0, 0)
     assert rig.row(accepted.job_id) == before
 
@@ -233,7 +233,7 @@ def test_a_job_that_was_started_and_never_dispatched_is_dispatched_past_its_leas
 ) -> None:
     """The function was killed right after the commit."""
     with monkeypatch.context() as patched:
-        patched.setattr(rig.reconciler, "follow", lambda _: None)
+        patched.setattr(rig.loop, "follow", lambda _: None)
         accepted = rig.create(user)
     assert rig.executor.executions == []
     tick_after(rig)
@@ -301,7 +301,7 @@ def test_an_attempt_that_goes_on_is_trusted_for_another_minute(rig: Rig, user: U
     set_state(rig, accepted.job_id, state)
     tick_after(rig)
     assert status(rig, accepted.job_id) == ("processing", 1)
-    assert rig.reconciler.tick().reconciled == 0
+    assert rig.loop.tick().reconciled == 0
     assert tick_after(rig, 61).reconciled == 1
 
 
@@ -427,7 +427,7 @@ def test_ten_ticks_at_once_reconcile_a_job_once(rig: Rig, user: User) -> None:
     accepted = rig.create(user)
     rig.store_result(rig.work(accepted.job_id))
     rig.advance(LEASE_S + 1)
-    came = at_once(10, lambda _: rig.reconciler.tick())
+    came = at_once(10, lambda _: rig.loop.tick())
     assert sum(report.reconciled for report in came) == 1
     assert status(rig, accepted.job_id) == ("completed", 1)
     assert len(rig.zip_writes()) == 1
@@ -497,7 +497,7 @@ def test_a_database_that_goes_away_in_a_tick_is_told(rig: Rig, user: User, monke
 
     monkeypatch.setattr(rig.database, "jobs_tick", gone)
     with pytest.raises(DatabaseUnavailableError):
-        rig.reconciler.tick()
+        rig.loop.tick()
     assert rig.view(user, accepted.job_id).status == "processing"
 
 
@@ -511,7 +511,7 @@ def test_a_lease_that_cannot_be_shortened_is_waited_for(rig: Rig, user: User, mo
     with monkeypatch.context() as patched:
         patched.setattr(rig.database, "job_extend", gone)
         accepted = rig.create(user)
-    assert rig.reconciler.tick().reconciled == 0
+    assert rig.loop.tick().reconciled == 0
     tick_after(rig)
     assert len(rig.executor.of(accepted.job_id)) == 1
 

@@ -140,7 +140,7 @@ def test_a_stale_attempt_is_answered_and_recorded_and_changes_nothing(rig: Rig, 
     late = rig.work(accepted.job_id)
     rig.webhooks.receive(rig.failure(accepted.job_id, retryable=True))
     rig.advance(LEASE_S)
-    rig.reconciler.tick()
+    rig.loop.tick()
     before = rig.row(accepted.job_id)
     assert rig.webhooks.receive(late) == "stale"
     assert rig.webhooks.receive(rig.failure(accepted.job_id)) == "stale"
@@ -160,7 +160,7 @@ def test_without_an_attempt_a_report_is_for_the_first(rig: Rig, user: User) -> N
     body = rig.work(accepted.job_id).model_copy(update={"attempt": None})
     rig.webhooks.receive(rig.failure(accepted.job_id, None, retryable=True))
     rig.advance(LEASE_S)
-    rig.reconciler.tick()
+    rig.loop.tick()
     assert attempts(rig, accepted.job_id) == 2
     assert rig.webhooks.receive(body) == "stale"
     other = rig.create(user)
@@ -197,7 +197,7 @@ def test_a_failure_that_may_pass_is_tried_again_until_attempts_are_spent(
         assert rig.webhooks.receive(rig.failure(accepted.job_id, attempt, **error)) == "retrying"
         assert rig.row(accepted.job_id)["status"] == "processing"
         rig.advance(LEASE_S)
-        rig.reconciler.tick()
+        rig.loop.tick()
     assert rig.webhooks.receive(rig.failure(accepted.job_id, 3, **error)) == "failed"
     assert [execution.order.attempt for execution in rig.executor.of(accepted.job_id)] == [1, 2, 3]
     assert len(rig.row(accepted.job_id)["error_details"]["attempts"]) == 2

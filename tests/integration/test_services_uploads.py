@@ -9,7 +9,8 @@ from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.services.uploads import Uploads, UploadTerms
+from rythmiq.services.backends import Backends
+from rythmiq.services.uploads import UploadPolicy, Uploads
 from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def refused(rig: Rig, user: User, asked: UploadRequest) -> ProblemError:
     return caught.value
 
 
-def with_terms(rig: Rig, terms: UploadTerms, ring: KeyRing | None) -> Uploads:
-    return Uploads(database=rig.database, store=rig.store, ring=ring, clock=rig.clock, terms=terms)
+def with_policy(rig: Rig, policy: UploadPolicy, ring: KeyRing | None) -> Uploads:
+    return Uploads(Backends(rig.database, rig.store, ring, rig.clock), policy)
 
 
 def test_an_upload_is_a_key_of_ones_own_a_signature_and_a_data_key(rig: Rig, user: User) -> None:
@@ -83,7 +84,7 @@ def test_plaintext_is_refused_where_it_is_not_allowed(rig: Rig, user: User) -> N
 
 def test_where_plaintext_is_allowed_the_files_own_type_and_length_are_signed(rig: Rig, user: User) -> None:
     """And there is no key."""
-    uploads = with_terms(rig, UploadTerms(1_000, 3, plaintext_allowed=True), rig.ring)
+    uploads = with_policy(rig, UploadPolicy(1_000, 3, plaintext_allowed=True), rig.ring)
     answer = uploads.create(user.user_id, request(encrypted=False))
     assert answer.encryption is None
     assert answer.upload.headers["Content-Type"] == "image/jpeg"
@@ -92,7 +93,7 @@ def test_where_plaintext_is_allowed_the_files_own_type_and_length_are_signed(rig
 
 def test_a_service_without_keys_never_pretends_to_encrypt(rig: Rig, user: User) -> None:
     """A client that asked for a key would otherwise send plaintext without knowing."""
-    uploads = with_terms(rig, UploadTerms(1_000, 3, plaintext_allowed=True), None)
+    uploads = with_policy(rig, UploadPolicy(1_000, 3, plaintext_allowed=True), None)
     with pytest.raises(ProblemError) as caught:
         uploads.create(user.user_id, request())
     assert [error.pointer for error in caught.value.errors] == ["/encrypted"]
@@ -108,7 +109,7 @@ def test_a_post_is_signed_for_a_range_of_sealed_sizes(rig: Rig, user: User, monk
         return sign(key, **terms)
 
     monkeypatch.setattr(rig.store, "generate_upload_url", signing)
-    uploads = with_terms(rig, UploadTerms(1_000, 3, plaintext_allowed=False, method="post", url_ttl_s=60), rig.ring)
+    uploads = with_policy(rig, UploadPolicy(1_000, 3, plaintext_allowed=False, method="post", url_ttl_s=60), rig.ring)
     answer = uploads.create(user.user_id, request())
     assert (answer.upload.method, answer.upload.headers) == ("POST", {})
     assert (asked["min_bytes"], asked["size_bytes"]) == (125, 134)
@@ -143,7 +144,7 @@ def test_an_upload_that_a_job_has_claimed_is_not_signed_again(rig: Rig, user: Us
 def test_a_ring_without_the_uploads_key_says_what_is_wrong(rig: Rig, user: User) -> None:
     """A rotation that forgot the old key is the operator's to mend: 503, and no key is invented."""
     first = rig.uploads.create(user.user_id, request())
-    other = with_terms(rig, UploadTerms(1_000, 3, plaintext_allowed=False), KeyRing.parse(KeyRing.new_entry(2)))
+    other = with_policy(rig, UploadPolicy(1_000, 3, plaintext_allowed=False), KeyRing.parse(KeyRing.new_entry(2)))
     with pytest.raises(ProblemError) as caught:
         other.create(user.user_id, UploadRequest(job_id=first.job_id))
     assert (caught.value.code, "ENCRYPTION_KEYS" in caught.value.detail) == (ProblemCode.NOT_CONFIGURED, True)

@@ -338,7 +338,7 @@ def test_a_failed_job_leaves_nothing_of_any_attempt(rig: Rig, user: User) -> Non
     rig.store_result(rig.failure(accepted.job_id, retryable=True))
     rig.webhooks.receive(rig.failure(accepted.job_id, retryable=True))
     rig.advance(LEASE_S)
-    rig.reconciler.tick()
+    rig.loop.tick()
     rig.work(accepted.job_id, 2)
     rig.webhooks.receive(rig.failure(accepted.job_id, 2))
     rig.jobs.delete(user.user_id, accepted.job_id)

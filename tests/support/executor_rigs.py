@@ -5,8 +5,8 @@ from typing import Protocol
 
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.http_transport import HttpTransport
-from rythmiq.adapters.camber.wire import JobTerms, Wire
-from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
+from rythmiq.adapters.camber.wire import JobConfig, Wire
+from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import Executor, Order
 from tests.support.executor_run import RunningExecutor
@@ -17,7 +17,7 @@ from tests.support.memory import MemoryExecutor
 
 NOBODY = "http://127.0.0.1:9"
 IMAGE = "registry.example/rythmiq@sha256:" + 64 * "0"
-TERMS = JobTerms(path=PATH)
+TERMS = JobConfig(path=PATH)
 WIRE = Wire()
 
 
@@ -128,20 +128,20 @@ class MemoryRig:
 
 def camber_over_http(url: str) -> CamberExecutor:
     """Over a socket."""
-    return CamberExecutor(CamberService(url, KEY, terms=TERMS))
+    return CamberExecutor(CamberService(url, KEY, config=TERMS))
 
 
 def camber_in_process(fake: FakeCamber, *, key: str = KEY, wire: Wire = WIRE) -> CamberExecutor:
     """Without one."""
-    transport = HttpTransport("https://camber.test/api/cli", key, terms=TERMS, wire=wire, http=fake.http)
-    return CamberExecutor(CamberService("", "", terms=TERMS, wire=wire, transport=transport))
+    transport = HttpTransport("https://camber.test/api/cli", key, config=TERMS, wire=wire, http=fake.http)
+    return CamberExecutor(CamberService("", "", config=TERMS, wire=wire, transport=transport))
 
 
-def kubernetes_terms(url: str, *, token: str = TOKEN, authorities: str | None = None) -> KubernetesTerms:
+def kubernetes_config(url: str, *, token: str = TOKEN, authorities: str | None = None) -> KubernetesConfig:
     """What the stub knows."""
-    return KubernetesTerms(api_url=url, token=token, image=IMAGE, authorities=authorities)
+    return KubernetesConfig(api_url=url, token=token, image=IMAGE, authorities=authorities)
 
 
-def kubernetes_at(terms: KubernetesTerms, **changed: str) -> KubernetesExecutor:
+def kubernetes_at(terms: KubernetesConfig, **changed: str) -> KubernetesExecutor:
     """An executor of a cluster."""
     return KubernetesExecutor(replace(terms, **changed))  # type: ignore[arg-type]  # the fields named here are strings

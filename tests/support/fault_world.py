@@ -217,7 +217,7 @@ class World(Rig):
 
     def tick(self) -> None:
         """POST /internal/reconcile."""
-        self.function(self.reconciler.tick)
+        self.function(self.loop.tick)
 
     # --- launchers ----------------------------------------------------------------------------------------------------
 

@@ -77,9 +77,7 @@ class Doors:
                 lambda: health.Dependencies(lambda: health.Deep(operator, rig.database)), origins
             ),
             "internal/webhooks": webhooks.application(lambda: webhooks.Dependencies(reporter, rig.webhooks), origins),
-            "internal/reconcile": reconcile.application(
-                lambda: reconcile.Dependencies(ticker, rig.reconciler), origins
-            ),
+            "internal/reconcile": reconcile.application(lambda: reconcile.Dependencies(ticker, rig.loop), origins),
             "internal/metrics": metrics.application(lambda: metrics.Dependencies(operator, rig.database), origins),
         }
         assert set(self.functions) == set(FUNCTIONS)

@@ -44,12 +44,14 @@ from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.database import Caller, Capacity
 from rythmiq.ports.executor import Order
 from rythmiq.services.account import Accounts
-from rythmiq.services.dispatch import Dispatcher, DispatchTerms
-from rythmiq.services.jobs import Jobs, JobTerms
-from rythmiq.services.reconcile import Reconciler, ReconcileTerms
+from rythmiq.services.backends import Backends
+from rythmiq.services.dispatch import DispatchConfig, Dispatcher
+from rythmiq.services.jobs import JobPolicy, Jobs
+from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
 from rythmiq.services.settle import Settlement
-from rythmiq.services.uploads import Uploads, UploadTerms
+from rythmiq.services.uploads import UploadPolicy, Uploads
 from rythmiq.services.webhooks import Webhooks
+from rythmiq.services.work import WorkLoop
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 from tests.support.postgres_fixture import PostgresForTests
 
@@ -127,27 +129,23 @@ class Rig:
 
     def build(self) -> None:
         """Put the use cases together, again after a part was changed."""
-        parts: dict[str, Any] = {
-            "database": self.database,
-            "store": self.store,
-            "ring": self.ring,
-            "clock": self.clock,
-        }
+        self.backends = Backends(self.database, self.store, self.ring, self.clock)
         self.uploads = Uploads(
-            **parts,
-            terms=UploadTerms(self.max_upload_bytes, self.initial_credits, plaintext_allowed=self.ring is None),
+            self.backends,
+            UploadPolicy(self.max_upload_bytes, self.initial_credits, plaintext_allowed=self.ring is None),
         )
-        dispatch_terms = DispatchTerms(STORAGE, f"{BASE_URL}/internal/webhooks/camber", SECRET, self.capacity)
-        self.dispatcher = Dispatcher(**parts, executor=self.executor, terms=dispatch_terms)
-        self.settlement = Settlement(**parts, capacity=self.capacity)
-        self.reconciler = Reconciler(
-            **parts,
-            executor=self.executor,
+        config = DispatchConfig(STORAGE, f"{BASE_URL}/internal/webhooks/camber", SECRET, self.capacity)
+        self.dispatcher = Dispatcher(self.backends, self.executor, config)
+        self.settlement = Settlement(self.backends, self.capacity)
+        reconciler = Reconciler(
+            self.backends,
+            self.executor,
             dispatcher=self.dispatcher,
             settlement=self.settlement,
-            terms=ReconcileTerms(self.capacity),
+            policy=ReconcilePolicy(self.capacity),
         )
-        job_terms = JobTerms(
+        self.loop = WorkLoop(self.backends, dispatcher=self.dispatcher, reconciler=reconciler, capacity=self.capacity)
+        policy = JobPolicy(
             self.origins,
             self.capacity,
             self.max_upload_bytes,
@@ -155,8 +153,8 @@ class Rig:
             self.initial_credits,
             max_pages=self.max_pages,
         )
-        self.jobs = Jobs(**parts, reconciler=lambda: self.reconciler, terms=job_terms)
-        self.webhooks = Webhooks(database=self.database, settlement=self.settlement, reconciler=lambda: self.reconciler)
+        self.jobs = Jobs(self.backends, policy, work=lambda: self.loop)
+        self.webhooks = Webhooks(database=self.database, settlement=self.settlement, work=lambda: self.loop)
         self.accounts = Accounts(
             database=self.database, initial_credits=self.initial_credits, max_active_jobs=self.max_active_jobs
         )

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rythmiq.ports.jobs import JobListRow, JobRow
-from rythmiq.services.job_view import LinkTerms, cursor_of, etag_of, read_cursor
+from rythmiq.services.job_view import LinkPolicy, cursor_of, etag_of, read_cursor
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-HOURS = LinkTerms(3_600, 86_400)
+HOURS = LinkPolicy(3_600, 86_400)
 
 
 def row(row_version: int = 3, queue_position: int | None = None) -> JobRow:
@@ -56,7 +56,7 @@ def test_an_etag_changes_with_the_row_its_place_and_every_ten_minutes() -> None:
 
 def test_links_that_hold_for_less_than_ten_minutes_make_the_etag_change_sooner() -> None:
     """A view that was not sent again must not outlive its links."""
-    minute = LinkTerms(60, 86_400)
+    minute = LinkPolicy(60, 86_400)
     assert etag_of(row(), NOW, minute) != etag_of(row(), NOW + dt.timedelta(seconds=30), minute)
 
 

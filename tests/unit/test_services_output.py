@@ -15,6 +15,7 @@ from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, Metrics, Success
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
+from rythmiq.deadline import Deadline
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
 from tests.support.memory import FixedClock, MemoryStore
@@ -85,7 +86,7 @@ def key() -> DataKey:
 
 
 def pack(store: MemoryStore, data_key: DataKey, what: Success, timeout_s: float = 9) -> str:
-    return Packer(store, data_key, FixedClock(), timeout_s=timeout_s).pack(job(data_key), what)
+    return Packer(store, data_key, Deadline.after(timeout_s, FixedClock().monotonic_s)).pack(job(data_key), what)
 
 
 @given(st.dictionaries(NAMES.map(document_filename), st.binary(max_size=200), min_size=1, max_size=5))

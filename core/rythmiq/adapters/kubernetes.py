@@ -35,7 +35,7 @@ _REFUSALS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class KubernetesTerms:
+class KubernetesConfig:
     """Where Jobs go, and with what.
 
     Attributes:
@@ -62,7 +62,7 @@ def job_name(job_id: str, attempt: int) -> str:
     return f"rythmiq-{job_id}-{attempt}"
 
 
-def job_manifest(order: Order, terms: KubernetesTerms) -> dict[str, Any]:
+def job_manifest(order: Order, config: KubernetesConfig) -> dict[str, Any]:
     """The Job of one attempt; `infra/kubernetes/job.yaml` is an example of it.
 
     Raises:
@@ -75,13 +75,13 @@ def job_manifest(order: Order, terms: KubernetesTerms) -> dict[str, Any]:
         "rythmiq-job": order.job_id,
         "rythmiq-attempt": str(order.attempt),
     }
-    running_s = int(terms.job_timeout_s) + DELIVERY_S
+    running_s = int(config.job_timeout_s) + DELIVERY_S
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(order.job_id, order.attempt),
-            "namespace": terms.namespace,
+            "namespace": config.namespace,
             "labels": labels,
         },
         "spec": {
@@ -90,12 +90,12 @@ def job_manifest(order: Order, terms: KubernetesTerms) -> dict[str, Any]:
             "completions": 1,
             "parallelism": 1,
             "ttlSecondsAfterFinished": TTL_S,
-            "template": {"metadata": {"labels": labels}, "spec": _pod(words, terms, running_s)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(words, config, running_s)},
         },
     }
 
 
-def _pod(words: tuple[str, ...], terms: KubernetesTerms, running_s: int) -> dict[str, Any]:
+def _pod(words: tuple[str, ...], config: KubernetesConfig, running_s: int) -> dict[str, Any]:
     return {
         "activeDeadlineSeconds": running_s,
         "automountServiceAccountToken": False,
@@ -110,14 +110,14 @@ def _pod(words: tuple[str, ...], terms: KubernetesTerms, running_s: int) -> dict
         "containers": [
             {
                 "name": "worker",
-                "image": terms.image,
+                "image": config.image,
                 "command": [PROGRAM],
                 "args": list(words),
                 "env": [
-                    {"name": "JOB_TIMEOUT_S", "value": f"{terms.job_timeout_s:g}"},
+                    {"name": "JOB_TIMEOUT_S", "value": f"{config.job_timeout_s:g}"},
                     {"name": "HOME", "value": "/tmp"},  # noqa: S108  the pod's own, in memory
                 ],
-                "envFrom": [{"secretRef": {"name": terms.secret}}],
+                "envFrom": [{"secretRef": {"name": config.secret}}],
                 # The worker takes at most 1.5 GB (docs/specification/worker.md); the rest is the launcher's and /tmp's.
                 "resources": {
                     "requests": {"cpu": "1", "memory": "1Gi"},
@@ -140,13 +140,13 @@ class KubernetesExecutor:
     """Implements `ports.Executor`.
 
     Args:
-        terms: where Jobs go, and with what.
+        config: where Jobs go, and with what.
     """
 
-    def __init__(self, terms: KubernetesTerms) -> None:
-        self._terms = terms
-        self._jobs = f"/apis/batch/v1/namespaces/{terms.namespace}/jobs"
-        self._pods = f"/api/v1/namespaces/{terms.namespace}/pods"
+    def __init__(self, config: KubernetesConfig) -> None:
+        self._config = config
+        self._jobs = f"/apis/batch/v1/namespaces/{config.namespace}/jobs"
+        self._pods = f"/api/v1/namespaces/{config.namespace}/pods"
 
     @property
     def name(self) -> Literal["kubernetes"]:
@@ -165,7 +165,7 @@ class KubernetesExecutor:
             ExecutorRejectedError: the API server finds the Job invalid.
             ExecutorUnclearError: it does not answer, or refuses for a reason that an operator has to mend.
         """
-        manifest = job_manifest(order, self._terms)
+        manifest = job_manifest(order, self._config)
         answer = self._ask("POST", self._jobs, timeout_s, manifest)
         if answer.status in {_BAD, _INVALID}:
             raise ExecutorRejectedError(f"the API server finds the Job invalid ({answer.status}{_reason(answer)})")
@@ -245,16 +245,16 @@ class KubernetesExecutor:
         try:
             return exchange(
                 method,
-                self._terms.api_url + target,
+                self._config.api_url + target,
                 timeout_s=timeout_s,
                 max_bytes=_MAX_ANSWER_BYTES,
                 headers={
-                    "Authorization": f"Bearer {self._terms.token}",
+                    "Authorization": f"Bearer {self._config.token}",
                     "Accept": "application/json, */*",
                     "Content-Type": "application/json",
                 },
                 content=None if body is None else json.dumps(body).encode(),
-                authorities=self._terms.authorities,
+                authorities=self._config.authorities,
             )
         except StoreError as error:
             raise ExecutorUnclearError(f"the API server does not answer: {error}") from None

@@ -6,19 +6,18 @@ Source: docs/specification/executors.md, docs/specification/rqe1.md.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rythmiq.clock import Clock
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
 from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
-from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.deadline import Deadline
 from rythmiq.log import log
-from rythmiq.ports.database import Capacity, Database
+from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError
 from rythmiq.ports.executor import Executor, Order
 from rythmiq.ports.jobs import StartedJob, TickWork
-from rythmiq.ports.store import ObjectStore
+from rythmiq.services.backends import Backends
 
 SUBMIT_S = 5.0
 """What a submit may take in all inside somebody's call."""
@@ -29,7 +28,7 @@ UNCLEAR_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchTerms:
+class DispatchConfig:
     """What goes into every dispatch object.
 
     Attributes:
@@ -57,39 +56,25 @@ class Dispatcher:
     """Gives started jobs to the executor.
 
     Args:
-        database: told what became of it.
-        store: where dispatch objects go.
-        ring: what seals them; None where plaintext is allowed.
+        backends: where attempts and dispatch objects are kept, and what seals them.
         executor: what starts the launcher.
-        clock: for the time allowed and the token's expiry.
-        terms: what goes into every dispatch object.
+        config: what goes into every dispatch object.
     """
 
-    def __init__(  # noqa: PLR0913  a dispatch touches this many parts
-        self,
-        *,
-        database: Database,
-        store: ObjectStore,
-        ring: KeyRing | None,
-        executor: Executor,
-        clock: Clock,
-        terms: DispatchTerms,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._ring = ring
+    def __init__(self, backends: Backends, executor: Executor, config: DispatchConfig) -> None:
+        self._database, self._store, self._ring = backends.database, backends.store, backends.ring
+        self._clock = backends.clock
         self._executor = executor
-        self._clock = clock
-        self._terms = terms
+        self._config = config
 
     def dispatch(self, started: StartedJob, *, timeout_s: float = SUBMIT_S) -> Dispatched:
         """Seal, store and submit one attempt, within `timeout_s` in all; trouble is left to the reconciler."""
-        ends_at = self._clock.monotonic_s() + timeout_s
+        deadline = Deadline.after(timeout_s, self._clock.monotonic_s)
         try:
             self._store_dispatch(started, timeout_s)
         except StoreError as error:
             return self._later(started, NOT_SUBMITTED_S, f"the store: {error}")
-        left_s = ends_at - self._clock.monotonic_s()
+        left_s = deadline.left_s
         if left_s <= 0:
             return self._later(started, NOT_SUBMITTED_S, "the time is up")
         order = Order(started.user_id, started.job_id, started.attempt)
@@ -127,7 +112,7 @@ class Dispatcher:
         self._store.upload_object(key, data, content_type=media_type, timeout_s=timeout_s)
 
     def _document(self, started: StartedJob) -> Dispatch:
-        terms = self._terms
+        config = self._config
         # Several uploads are the pages of one PDF, also where the slot takes pictures too and would make one of them.
         rules = started.schema_definition | ({} if started.raw_paths is None else {"output_format": "pdf"})
         expires_at_s = int(self._clock.now().timestamp()) + TOKEN_TTL_S
@@ -162,12 +147,12 @@ class Dispatcher:
                 mime_type=started.mime_type,
                 original_filename=started.original_filename,
             ),
-            storage=terms.storage,
+            storage=config.storage,
             options=started.options,
             encryption=encryption,
             callback=Callback(
-                url=terms.callback_url,
-                token=derive_token(terms.webhook_secret, started.job_id, started.attempt, expires_at_s),
+                url=config.callback_url,
+                token=derive_token(config.webhook_secret, started.job_id, started.attempt, expires_at_s),
             ),
         )
 
@@ -180,7 +165,7 @@ class Dispatcher:
                 error=failure(ErrorCode.EXECUTOR_REJECTED, "the executor refused the job"),
                 metrics=None,
                 retry=False,
-                capacity=self._terms.capacity,
+                capacity=self._config.capacity,
             )
         except RythmiqError:  # the next tick submits again, and is refused again
             return Dispatched("later")

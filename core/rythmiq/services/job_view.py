@@ -21,7 +21,7 @@ _TERMINAL = frozenset({"completed", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class LinkTerms:
+class LinkPolicy:
     """How long links hold, in seconds: to preview, before and document, and to the ZIP."""
 
     download_url_ttl_s: int
@@ -33,19 +33,19 @@ def is_terminal(row: JobRow) -> bool:
     return row.status in _TERMINAL
 
 
-def etag_of(row: JobRow, now: dt.datetime, terms: LinkTerms) -> str:
+def etag_of(row: JobRow, now: dt.datetime, policy: LinkPolicy) -> str:
     """The ETag of a job's view; weak, because signatures differ between equal views."""
-    bucket_s = min(LINK_BUCKET_S, max(1, min(terms.download_url_ttl_s, terms.output_url_ttl_s) // 2))
+    bucket_s = min(LINK_BUCKET_S, max(1, min(policy.download_url_ttl_s, policy.output_url_ttl_s) // 2))
     place = "" if row.queue_position is None else f"q{row.queue_position}-"
     return f'W/"{row.row_version}-{place}{int(now.timestamp()) // bucket_s:x}"'
 
 
-def view_of(row: JobRow, key: DataKey | None, store: SigningStore, terms: LinkTerms, base_url: str) -> JobView:
+def view_of(row: JobRow, key: DataKey | None, store: SigningStore, policy: LinkPolicy, base_url: str) -> JobView:
     """The whole view."""
     fields = row.model_dump(exclude={"sealed", "overdue", "row_version"})
     return JobView(
         **fields,
-        links=_links(row, store, terms, base_url),
+        links=_links(row, store, policy, base_url),
         encryption=None if key is None else JobKey(kid=key.kid, data_key=key.data_key_text),
     )
 
@@ -60,19 +60,19 @@ def self_link(job_id: str, base_url: str) -> JobLinks:
     return JobLinks(self=f"{base_url}/jobs/{job_id}")
 
 
-def _links(row: JobRow, store: SigningStore, terms: LinkTerms, base_url: str) -> JobLinks:
+def _links(row: JobRow, store: SigningStore, policy: LinkPolicy, base_url: str) -> JobLinks:
     paths = row.artifacts or {}
     small = {name: paths.get(f"{name}_path") for name in ("preview", "before", "document")}
     output = paths.get("output_path")
     return JobLinks(
         self=f"{base_url}/jobs/{row.job_id}",
         **{
-            name: store.generate_download_url(path, expires_s=terms.download_url_ttl_s)
+            name: store.generate_download_url(path, expires_s=policy.download_url_ttl_s)
             for name, path in small.items()
             if path
         },
         output=store.generate_output_download_url(
-            output, filename=_download_name(row, output), expires_s=terms.output_url_ttl_s
+            output, filename=_download_name(row, output), expires_s=policy.output_url_ttl_s
         )
         if output
         else None,

@@ -8,24 +8,22 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.clock import Clock
 from rythmiq.contracts.choices import JobStatus, why_refused
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.deadline import Deadline
 from rythmiq.log import log
-from rythmiq.ports.database import Caller, Capacity, Database, NewJob
+from rythmiq.ports.database import Caller, Capacity, NewJob
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
-from rythmiq.ports.store import SigningStore
-from rythmiq.services.data_keys import unwrap
+from rythmiq.services.backends import Backends
 from rythmiq.services.job_source import Source, request_hash, source_of
 from rythmiq.services.job_view import (
-    LinkTerms,
+    LinkPolicy,
     cursor_of,
     etag_of,
     is_terminal,
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rythmiq.ports.jobs import RefusedOption
-    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.services.work import WorkLoop
 
 MAX_PAGE = 100
 TOO_MANY_JOBS_RETRY_S = 30
@@ -53,7 +51,7 @@ _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
 
 
 @dataclass(frozen=True, slots=True)
-class JobTerms:
+class JobPolicy:
     """What the operator allows.
 
     Attributes:
@@ -90,33 +88,20 @@ class Jobs:
     """The use cases.
 
     Args:
-        database: of jobs.
-        store: where objects are.
-        ring: what wraps data keys; None where the service has no keys.
-        clock: for links that never go stale, and waiting.
-        reconciler: makes what dispatches and heals; asked only when there is something to do.
-        terms: what the operator allows.
+        backends: where jobs and objects are kept, and what wraps data keys.
+        policy: what the operator allows.
+        work: makes what dispatches and reconciles; called only when there is something to do.
 
     `base_url` of the methods is what `/jobs/{id}` is appended to, without a slash at its end.
     """
 
-    def __init__(  # noqa: PLR0913  a job touches this many parts
-        self,
-        *,
-        database: Database,
-        store: SigningStore,
-        ring: KeyRing | None,
-        clock: Clock,
-        reconciler: "Callable[[], Reconciler]",
-        terms: JobTerms,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._ring = ring
-        self._clock = clock
-        self._reconciler = reconciler
-        self._terms = terms
-        self._links = LinkTerms(terms.download_url_ttl_s, terms.output_url_ttl_s)
+    def __init__(self, backends: Backends, policy: JobPolicy, *, work: "Callable[[], WorkLoop]") -> None:
+        self._backends = backends
+        self._database, self._store, self._ring = backends.database, backends.store, backends.ring
+        self._clock = backends.clock
+        self._policy = policy
+        self._work = work
+        self._links = LinkPolicy(policy.download_url_ttl_s, policy.output_url_ttl_s)
 
     # --- create -------------------------------------------------------------------------------------------------
 
@@ -131,16 +116,16 @@ class Jobs:
                 UPLOAD_CLAIMED, UPLOAD_TOO_LARGE, TOO_MANY_JOBS, NO_CREDIT, UNAVAILABLE.
             DatabaseUnavailableError: the database does not answer.
         """
-        source = source_of(request, user_id, self._terms.origins)
-        if len(source.raw_paths or ()) > self._terms.max_pages:
-            raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._terms.max_pages} uploads.")
+        source = source_of(request, user_id, self._policy.origins)
+        if len(source.raw_paths or ()) > self._policy.max_pages:
+            raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._policy.max_pages} uploads.")
         new = self._new_job(user_id, request, source, idempotency_key)
-        created = self._database.job_create(new, self._terms.capacity)
+        created = self._database.job_create(new, self._policy.capacity)
         if created.job_id is None or created.status is None:
             raise _refusal(created)
         log("job_created", job_id=created.job_id, outcome=created.outcome, portal=request.portal)
         if created.started is not None:
-            self._reconciler().follow(TickWork(dispatch=created.started))
+            self._work().follow(TickWork(dispatch=created.started))
         return JobAccepted(job_id=created.job_id, status=created.status, links=self_link(created.job_id, base_url))
 
     def _new_job(self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None) -> NewJob:
@@ -165,8 +150,8 @@ class Jobs:
             wrapped_key=fresh.wrapped_key_text if fresh else None,
             idempotency_key=idempotency_key,
             request_hash=request_hash(request, source),
-            max_active_jobs=self._terms.max_active_jobs,
-            initial_credits=self._terms.initial_credits,
+            max_active_jobs=self._policy.max_active_jobs,
+            initial_credits=self._policy.initial_credits,
         )
 
     def _objects_bytes(self, paths: "Sequence[str]") -> tuple[int | None, ...]:
@@ -175,7 +160,7 @@ class Jobs:
 
         with ThreadPoolExecutor(max_workers=len(paths)) as pool:
             sizes = tuple(pool.map(self._object_bytes, paths))
-        most_bytes = self._terms.max_upload_bytes + len(paths) * OVERHEAD_BYTES
+        most_bytes = self._policy.max_upload_bytes + len(paths) * OVERHEAD_BYTES
         if sum(size for size in sizes if size is not None) > most_bytes:
             raise _too_large()
         return sizes
@@ -185,7 +170,7 @@ class Jobs:
             size_bytes = self._store.object_exists(path, timeout_s=_HEAD_S)
         except StoreError as error:
             raise _store_trouble("head", error) from None
-        if size_bytes is not None and size_bytes > self._terms.max_upload_bytes + OVERHEAD_BYTES:
+        if size_bytes is not None and size_bytes > self._policy.max_upload_bytes + OVERHEAD_BYTES:
             raise _too_large()
         return size_bytes
 
@@ -227,7 +212,7 @@ class Jobs:
             wrapped = self._database.job_key(caller.user_id, job_id)
             if wrapped is None:
                 raise _no_job()
-            key = unwrap(self._ring, wrapped.kid, wrapped.wrapped_key)
+            key = self._backends.open_key(wrapped.kid, wrapped.wrapped_key)
         return Viewed(etag, view_of(row, key, self._store, self._links, base_url), retry_after_s)
 
     def _row(self, caller: Caller, job_id: str) -> JobRow:
@@ -239,7 +224,7 @@ class Jobs:
     def _healed(self, caller: Caller, job_id: str) -> JobRow:
         """A GET past the lease runs one tick, so that the system heals without a scheduler."""
         try:
-            self._reconciler().tick(most=1)
+            self._work().tick(most=1)
         except UnavailableError as error:
             log("tick_trouble", level="warning", job_id=job_id, reason=str(error))
         return self._row(caller, job_id)
@@ -293,7 +278,7 @@ class Jobs:
         """
         if not re.fullmatch(UUID4_PATTERN, job_id):
             raise _no_job()
-        deletion = self._database.job_delete(user_id, job_id, self._terms.capacity)
+        deletion = self._database.job_delete(user_id, job_id, self._policy.capacity)
         if deletion.outcome == "unknown":
             raise _no_job()
         if deletion.outcome == "processing":
@@ -304,13 +289,13 @@ class Jobs:
             self._database.job_erase(user_id, job_id)
         log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))
         if not deletion.work.is_nothing:
-            self._reconciler().follow(deletion.work)
+            self._work().follow(deletion.work)
 
     def _remove(self, keys: "Sequence[str]") -> None:
-        ends_at = self._clock.monotonic_s() + _REMOVAL_S
+        deadline = Deadline.after(_REMOVAL_S, self._clock.monotonic_s)
         try:
             for key in keys:
-                self._store.delete_object(key, timeout_s=max(0.0, ends_at - self._clock.monotonic_s()))
+                self._store.delete_object(key, timeout_s=max(0.0, deadline.left_s))
         except StoreError as error:
             raise _store_trouble("delete", error) from None
 

@@ -10,12 +10,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
 from rythmiq.contracts.keys import SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.result import Artifacts, Success
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
+from rythmiq.deadline import Deadline
 from rythmiq.log import log
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.ports.store import ObjectStore
@@ -40,15 +40,13 @@ class Packer:
     Args:
         store: where the worker's objects are, and the ZIP goes.
         key: the job's data key; None for a plaintext job.
-        clock: for the time allowed.
-        timeout_s: bounds all calls of the store together.
+        deadline: bounds all calls of the store together.
     """
 
-    def __init__(self, store: ObjectStore, key: DataKey | None, clock: Clock, *, timeout_s: float) -> None:
+    def __init__(self, store: ObjectStore, key: DataKey | None, deadline: Deadline) -> None:
         self._store = store
         self._key = key
-        self._clock = clock
-        self._ends_at = clock.monotonic_s() + timeout_s
+        self._deadline = deadline
 
     def pack(self, job: SettlingJob, success: Success) -> str:
         """Store the ZIP; its storage key, which is the same for every repeat.
@@ -113,10 +111,7 @@ class Packer:
         return seal(content, storage_key=key, data_key=own.data_key, kid=own.kid, wrapped_key=own.wrapped_key)
 
     def _left_s(self) -> float:
-        left_s = self._ends_at - self._clock.monotonic_s()
-        if left_s <= 0:
-            raise PackagingError("the time is up")
-        return left_s
+        return self._deadline.require(PackagingError, "the time is up")
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:

@@ -9,17 +9,15 @@ Source: docs/specification/executors.md.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rythmiq.clock import Clock
 from rythmiq.contracts.errors import ErrorCode, failure
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.contracts.result import Failure, Success
 from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.deadline import Deadline
 from rythmiq.log import log
-from rythmiq.ports.database import Capacity, Database, Finish
+from rythmiq.ports.database import Capacity, Finish
 from rythmiq.ports.jobs import Ended, SettlingJob, TickWork
-from rythmiq.ports.store import ObjectStore
-from rythmiq.services.data_keys import unwrap
+from rythmiq.services.backends import Backends
 
 SETTLE_S = 20.0
 """What packaging may take in all: within a function's time limit and the launcher's patience (65 s)."""
@@ -43,20 +41,12 @@ class Settlement:
     """Settles attempts.
 
     Args:
-        database: where the transition is made.
-        store: where the worker's objects are, and the ZIP goes.
-        ring: what unwraps the job's key; None where plaintext is allowed.
-        clock: for the time allowed.
+        backends: where the transition is made, and where the worker's objects are and the ZIP goes.
         capacity: attempts, and what may start next.
     """
 
-    def __init__(
-        self, *, database: Database, store: ObjectStore, ring: KeyRing | None, clock: Clock, capacity: Capacity
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._ring = ring
-        self._clock = clock
+    def __init__(self, backends: Backends, capacity: Capacity) -> None:
+        self._backends, self._database = backends, backends.database
         self._capacity = capacity
 
     def settle(self, body: WebhookBody, *, timeout_s: float = SETTLE_S) -> Settled:
@@ -130,8 +120,9 @@ class Settlement:
     def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> str:
         from rythmiq.services.output import Packer  # noqa: PLC0415  only a success needs the page and zipfile
 
-        key = unwrap(self._ring, job.kid, job.wrapped_key)
-        return Packer(self._store, key, self._clock, timeout_s=timeout_s).pack(job, success)
+        backends = self._backends
+        key = backends.open_key(job.kid, job.wrapped_key)
+        return Packer(backends.store, key, Deadline.after(timeout_s, backends.clock.monotonic_s)).pack(job, success)
 
     def _trouble(self, job: SettlingJob, claim: str, error: Exception) -> Settled:
         from rythmiq.services.output import PackagingError  # noqa: PLC0415  ditto

@@ -6,26 +6,21 @@ Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import SEALED_TYPE, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.crypto.key_ring import DataKey, KeyRing
+from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.ports.rows import Upload
-from rythmiq.services.data_keys import unwrap
-
-if TYPE_CHECKING:
-    from rythmiq.clock import Clock
-    from rythmiq.ports.database import Database
-    from rythmiq.ports.store import SigningStore
+from rythmiq.services.backends import Backends
 
 TOO_MANY_UPLOADS_RETRY_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class UploadTerms:
+class UploadPolicy:
     """What the operator allows.
 
     Attributes:
@@ -47,21 +42,15 @@ class Uploads:
     """The use case.
 
     Args:
-        database: of uploads.
-        store: where objects go.
-        ring: what wraps data keys; None where the service has no keys.
-        clock: for the instant in a key.
-        terms: what the operator allows.
+        backends: where uploads and objects are kept, and what wraps data keys.
+        policy: what the operator allows.
     """
 
-    def __init__(
-        self, *, database: "Database", store: "SigningStore", ring: KeyRing | None, clock: "Clock", terms: UploadTerms
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._ring = ring
-        self._clock = clock
-        self._terms = terms
+    def __init__(self, backends: Backends, policy: UploadPolicy) -> None:
+        self._backends = backends
+        self._database, self._store, self._ring = backends.database, backends.store, backends.ring
+        self._clock = backends.clock
+        self._policy = policy
 
     def create(self, user_id: str, request: UploadRequest) -> UploadAnswer:
         """Sign a new upload, or one's own unclaimed one again (same key, same data key).
@@ -91,7 +80,7 @@ class Uploads:
             wrapped_key=key.wrapped_key_text if key else None,
             created_at=now,
         )
-        written = self._database.upload_create(upload, initial_credits=self._terms.initial_credits)
+        written = self._database.upload_create(upload, initial_credits=self._policy.initial_credits)
         if written.outcome == "too_many":
             raise ProblemError(ProblemCode.TOO_MANY_UPLOADS, retry_after_s=TOO_MANY_UPLOADS_RETRY_S)
         return self._signed(upload, key)
@@ -102,16 +91,16 @@ class Uploads:
             raise ProblemError(ProblemCode.UPLOAD_CLAIMED)
         if found.upload is None:
             raise ProblemError(ProblemCode.NOT_FOUND, "You have no upload of this job_id.")
-        return self._signed(found.upload, unwrap(self._ring, found.upload.kid, found.upload.wrapped_key))
+        return self._signed(found.upload, self._backends.open_key(found.upload.kid, found.upload.wrapped_key))
 
     def _admit(self, size_bytes: int, *, sealed: bool) -> None:
         if sealed and self._ring is None:
             detail = "this service has no keys, so it takes plaintext only; send false."
             raise _wrong_fields(["encrypted"], FieldCode.NOT_ALLOWED, detail)
-        if not sealed and not self._terms.plaintext_allowed:
+        if not sealed and not self._policy.plaintext_allowed:
             raise _wrong_fields(["encrypted"], FieldCode.NOT_ALLOWED, "this service takes encrypted uploads only.")
-        if size_bytes > self._terms.max_upload_bytes:
-            limit = f"A file has at most {self._terms.max_upload_bytes} bytes."
+        if size_bytes > self._policy.max_upload_bytes:
+            limit = f"A file has at most {self._policy.max_upload_bytes} bytes."
             raise ProblemError(ProblemCode.UPLOAD_TOO_LARGE, limit)
 
     def _signed(self, upload: Upload, key: DataKey | None) -> UploadAnswer:
@@ -120,8 +109,8 @@ class Uploads:
             upload.raw_path,
             size_bytes=upload.size_bytes + overhead,
             content_type=SEALED_TYPE if key else upload.mime_type,
-            method=self._terms.method,
-            expires_s=self._terms.url_ttl_s,
+            method=self._policy.method,
+            expires_s=self._policy.url_ttl_s,
             min_bytes=1 + overhead,
         )
         return UploadAnswer(

@@ -11,8 +11,8 @@ from rythmiq.ports.database import Database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rythmiq.services.reconcile import Reconciler
     from rythmiq.services.settle import Settlement
+    from rythmiq.services.work import WorkLoop
 
 
 class Webhooks:
@@ -21,13 +21,13 @@ class Webhooks:
     Args:
         database: where stages are kept.
         settlement: what ends attempts.
-        reconciler: makes what goes on with the next job, when there is one.
+        work: makes what goes on with the next job; called when there is one.
     """
 
-    def __init__(self, *, database: Database, settlement: "Settlement", reconciler: "Callable[[], Reconciler]") -> None:
+    def __init__(self, *, database: Database, settlement: "Settlement", work: "Callable[[], WorkLoop]") -> None:
         self._database = database
         self._settlement = settlement
-        self._reconciler = reconciler
+        self._work = work
 
     def receive(self, body: WebhookBody) -> Literal["completed", "failed", "retrying", "terminal", "stale"]:
         """Settle an attempt and start what is next; every answer is a 200.
@@ -38,7 +38,7 @@ class Webhooks:
         """
         settled = self._settlement.settle(body)
         if not settled.work.is_nothing:
-            self._reconciler().follow(settled.work)
+            self._work().follow(settled.work)
         return settled.outcome
 
     def progress(self, body: ProgressBody) -> bool:

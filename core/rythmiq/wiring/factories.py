@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports.database import Capacity, Database
     from rythmiq.ports.executor import Executor
-    from rythmiq.ports.store import ObjectStore
-    from rythmiq.services.reconcile import Reconciler
-    from rythmiq.settings.api import AuthSettings, DatabaseSettings, EncryptionSettings, StoreSettings
+    from rythmiq.services.backends import Backends
+    from rythmiq.services.work import WorkLoop
+    from rythmiq.settings.api import (
+        AuthSettings,
+        DatabaseSettings,
+        EncryptionSettings,
+        StoreSettings,
+        UploadsSettings,
+    )
     from rythmiq.settings.execution import ExecutionSettings, ExecutorSettings
 
 JWKS_PATH = "/auth/v1/.well-known/jwks.json"
@@ -114,44 +120,42 @@ def _webhook_secrets(settings: "ExecutorSettings") -> tuple[str, str | None]:
     return settings.webhook_secret.get_secret_value(), None if previous is None else previous.get_secret_value()
 
 
-def reconciler_of(
-    settings: "ExecutionSettings", database: "Database", store: "ObjectStore", ring: "KeyRing | None"
-) -> "Reconciler":
-    """Return what ends overdue attempts and starts the next ones."""
+def backends_of(settings: "UploadsSettings | ExecutionSettings") -> "Backends":
+    """Return database, store, key ring and clock."""
     from rythmiq.clock import SystemClock
-    from rythmiq.contracts.payload import StorageReference
-    from rythmiq.services.dispatch import Dispatcher, DispatchTerms
-    from rythmiq.services.reconcile import Reconciler, ReconcileTerms
-    from rythmiq.services.settle import Settlement
+    from rythmiq.services.backends import Backends
 
-    clock, capacity, executor = SystemClock(), capacity_of(settings), executor_of(settings)
-    dispatcher = Dispatcher(
-        database=database,
-        store=store,
-        ring=ring,
-        executor=executor,
-        clock=clock,
-        terms=DispatchTerms(
-            storage=StorageReference(
-                bucket=settings.do_spaces_bucket,
-                region=settings.do_spaces_region,
-                endpoint=settings.do_spaces_endpoint,
-            ),
-            callback_url=f"{settings.public_url}/internal/webhooks/camber",
-            webhook_secret=settings.webhook_secret.get_secret_value(),
-            capacity=capacity,
+    return Backends(database_of(settings), store_of(settings), ring_of(settings), SystemClock())
+
+
+def work_of(settings: "ExecutionSettings", backends: "Backends") -> "WorkLoop":
+    """Return what ends overdue attempts and starts the next ones."""
+    from rythmiq.contracts.payload import StorageReference
+    from rythmiq.services.dispatch import DispatchConfig, Dispatcher
+    from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
+    from rythmiq.services.settle import Settlement
+    from rythmiq.services.work import WorkLoop
+
+    capacity, executor = capacity_of(settings), executor_of(settings)
+    config = DispatchConfig(
+        storage=StorageReference(
+            bucket=settings.do_spaces_bucket,
+            region=settings.do_spaces_region,
+            endpoint=settings.do_spaces_endpoint,
         ),
+        callback_url=f"{settings.public_url}/internal/webhooks/camber",
+        webhook_secret=settings.webhook_secret.get_secret_value(),
+        capacity=capacity,
     )
-    return Reconciler(
-        database=database,
-        store=store,
-        ring=ring,
-        executor=executor,
-        clock=clock,
+    dispatcher = Dispatcher(backends, executor, config)
+    reconciler = Reconciler(
+        backends,
+        executor,
         dispatcher=dispatcher,
-        settlement=Settlement(database=database, store=store, ring=ring, clock=clock, capacity=capacity),
-        terms=ReconcileTerms(capacity=capacity, job_timeout_s=settings.job_timeout_s),
+        settlement=Settlement(backends, capacity),
+        policy=ReconcilePolicy(capacity=capacity, job_timeout_s=settings.job_timeout_s),
     )
+    return WorkLoop(backends, dispatcher=dispatcher, reconciler=reconciler, capacity=capacity)
 
 
 def executor_of(settings: "ExecutorSettings") -> "Executor":
@@ -173,12 +177,12 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
 
 def _camber_of(settings: "ExecutorSettings") -> "Executor":
     from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-    from rythmiq.adapters.camber.wire import JobTerms, Wire
+    from rythmiq.adapters.camber.wire import JobConfig, Wire
 
     if settings.camber_api_key is None:
         raise AssertionError("settings without a key are refused")
     key = settings.camber_api_key.get_secret_value()
-    terms = JobTerms(
+    config = JobConfig(
         program=settings.camber_program,
         engine=settings.camber_engine,
         size=settings.camber_size,
@@ -191,17 +195,17 @@ def _camber_of(settings: "ExecutorSettings") -> "Executor":
         create_fields=settings.camber_create_fields,
         command_field=settings.camber_command_field,
     )
-    return CamberExecutor(CamberService(settings.camber_api_url or "", key, terms=terms, wire=wire))
+    return CamberExecutor(CamberService(settings.camber_api_url or "", key, config=config, wire=wire))
 
 
 def _kubernetes_of(settings: "ExecutorSettings") -> "Executor":
-    from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
+    from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 
     url, token, image = settings.kubernetes_api_url, settings.kubernetes_token, settings.kubernetes_image
     if url is None or token is None or image is None:
         raise AssertionError("settings without a cluster are refused")
     return KubernetesExecutor(
-        KubernetesTerms(
+        KubernetesConfig(
             api_url=url,
             token=token.get_secret_value(),
             image=image,

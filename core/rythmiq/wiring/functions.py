@@ -15,12 +15,10 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.wiring import factories
 
 if TYPE_CHECKING:
-    from rythmiq.crypto.key_ring import KeyRing
     from rythmiq.gateway.application import Application
     from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
-    from rythmiq.ports.database import Database
-    from rythmiq.ports.store import ObjectStore
-    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.services.backends import Backends
+    from rythmiq.services.work import WorkLoop
     from rythmiq.settings.execution import ExecutionSettings
 
 _DependenciesT = TypeVar("_DependenciesT")
@@ -37,20 +35,16 @@ def allowed_origins() -> frozenset[str]:
 
 def build_uploads() -> "Application[uploads.Dependencies]":
     """Build `api/uploads`."""
-    from rythmiq.clock import SystemClock
     from rythmiq.gateway.routes import uploads
-    from rythmiq.services.uploads import Uploads, UploadTerms
+    from rythmiq.services.uploads import UploadPolicy, Uploads
     from rythmiq.settings.api import UploadsSettings
 
     @cache
     def dependencies() -> uploads.Dependencies:
         settings = UploadsSettings.from_environ(os.environ)
         use_cases = Uploads(
-            database=factories.database_of(settings),
-            store=factories.store_of(settings),
-            ring=factories.ring_of(settings),
-            clock=SystemClock(),
-            terms=UploadTerms(
+            factories.backends_of(settings),
+            UploadPolicy(
                 max_upload_bytes=settings.max_upload_bytes,
                 initial_credits=settings.initial_credits,
                 plaintext_allowed=settings.plaintext_allowed,
@@ -65,24 +59,19 @@ def build_uploads() -> "Application[uploads.Dependencies]":
 
 def build_jobs() -> "Application[jobs.Dependencies]":
     """Build `api/jobs`; what dispatches and reconciles is imported when there is something to do."""
-    from rythmiq.clock import SystemClock
     from rythmiq.contracts.origins import OriginRules
     from rythmiq.gateway.routes import jobs
-    from rythmiq.services.jobs import Jobs, JobTerms
+    from rythmiq.services.jobs import JobPolicy, Jobs
     from rythmiq.settings.execution import JobsSettings
 
     @cache
     def dependencies() -> jobs.Dependencies:
         settings = JobsSettings.from_environ(os.environ)
-        database, store = factories.database_of(settings), factories.store_of(settings)
-        ring = factories.ring_of(settings)
+        backends = factories.backends_of(settings)
         use_cases = Jobs(
-            database=database,
-            store=store,
-            ring=ring,
-            clock=SystemClock(),
-            reconciler=_reconciler_later(settings, database, store, ring),
-            terms=JobTerms(
+            backends,
+            work=_work_later(settings, backends),
+            policy=JobPolicy(
                 origins=OriginRules(
                     endpoint=settings.do_spaces_endpoint,
                     bucket=settings.do_spaces_bucket,
@@ -161,7 +150,6 @@ def build_health() -> "Application[health.Dependencies]":
 
 def build_webhooks() -> "Application[webhooks.Dependencies]":
     """Build `internal/webhooks`; what starts the next job is imported when there is one."""
-    from rythmiq.clock import SystemClock
     from rythmiq.gateway.routes import webhooks
     from rythmiq.services.settle import Settlement
     from rythmiq.services.webhooks import Webhooks
@@ -170,15 +158,11 @@ def build_webhooks() -> "Application[webhooks.Dependencies]":
     @cache
     def dependencies() -> webhooks.Dependencies:
         settings = WebhooksSettings.from_environ(os.environ)
-        database, store = factories.database_of(settings), factories.store_of(settings)
-        ring = factories.ring_of(settings)
-        settlement = Settlement(
-            database=database, store=store, ring=ring, clock=SystemClock(), capacity=factories.capacity_of(settings)
-        )
+        backends = factories.backends_of(settings)
         use_cases = Webhooks(
-            database=database,
-            settlement=settlement,
-            reconciler=_reconciler_later(settings, database, store, ring),
+            database=backends.database,
+            settlement=Settlement(backends, factories.capacity_of(settings)),
+            work=_work_later(settings, backends),
         )
         return webhooks.Dependencies(factories.report_guard_of(settings), use_cases)
 
@@ -193,10 +177,8 @@ def build_reconcile() -> "Application[reconcile.Dependencies]":
     @cache
     def dependencies() -> reconcile.Dependencies:
         settings = ReconcileSettings.from_environ(os.environ)
-        reconciler = factories.reconciler_of(
-            settings, factories.database_of(settings), factories.store_of(settings), factories.ring_of(settings)
-        )
-        return reconcile.Dependencies(factories.secret_guard_of(settings), reconciler)
+        work = factories.work_of(settings, factories.backends_of(settings))
+        return reconcile.Dependencies(factories.secret_guard_of(settings), work)
 
     return reconcile.application(dependencies, allowed_origins)
 
@@ -246,7 +228,5 @@ def _public(make: Callable[[], _DependenciesT]) -> Callable[[], _DependenciesT]:
     return dependencies
 
 
-def _reconciler_later(
-    settings: "ExecutionSettings", database: "Database", store: "ObjectStore", ring: "KeyRing | None"
-) -> "Callable[[], Reconciler]":
-    return cache(lambda: factories.reconciler_of(settings, database, store, ring))
+def _work_later(settings: "ExecutionSettings", backends: "Backends") -> "Callable[[], WorkLoop]":
+    return cache(lambda: factories.work_of(settings, backends))

@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.wire import NAMES, Name
-from rythmiq.adapters.kubernetes import KubernetesExecutor, KubernetesTerms
+from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import HoldExecutor, LocalExecutor
 from rythmiq.ports.executor import Executor
 from rythmiq.settings.execution import CamberSettings, KubernetesSettings
@@ -17,7 +17,7 @@ PAGE = (DOCS / "executors.md").read_text(encoding="utf-8")
 WIRE = (DOCS / "camber.md").read_text(encoding="utf-8")
 EXECUTORS: list[Executor] = [
     CamberExecutor(CamberService("https://x.example", "key")),
-    KubernetesExecutor(KubernetesTerms("https://x.example", "token", "image")),
+    KubernetesExecutor(KubernetesConfig("https://x.example", "token", "image")),
     LocalExecutor("http://127.0.0.1:9"),
     HoldExecutor(),
 ]

@@ -24,7 +24,7 @@ from rythmiq.adapters.camber.wire import (
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
-    JobTerms,
+    JobConfig,
     Wire,
 )
 from rythmiq.contracts.keys import LAUNCH_GRAMMAR, UUID4_PATTERN
@@ -62,7 +62,7 @@ class CamberService:
     Args:
         api_url: `CAMBER_API_URL`.
         api_key: `CAMBER_API_KEY`.
-        terms: what every job is run with.
+        config: what every job is run with.
         wire: the names in force.
         transport: in the place of HTTP.
     """
@@ -72,12 +72,12 @@ class CamberService:
         api_url: str,
         api_key: str,
         *,
-        terms: JobTerms | None = None,
+        config: JobConfig | None = None,
         wire: Wire | None = None,
         transport: Transport | None = None,
     ) -> None:
-        self.terms, self.wire = terms or JobTerms(), wire or Wire()
-        self._transport = transport or HttpTransport(api_url, api_key, terms=self.terms, wire=self.wire)
+        self.config, self.wire = config or JobConfig(), wire or Wire()
+        self._transport = transport or HttpTransport(api_url, api_key, config=self.config, wire=self.wire)
 
     async def submit_job(self, job_id: UUID | str, payload: Mapping[str, Any]) -> str:
         """Start one attempt; Camber's number for it.
@@ -96,7 +96,7 @@ class CamberService:
         if str(payload.get("job_id", job_id)) != str(job_id) or not isinstance(attempt, int):
             raise CamberRejectedError("the payload is another job's, or has no attempt")
         try:
-            command = command_of(self.terms.program, Order(str(payload.get("user_id")), str(job_id), attempt))
+            command = command_of(self.config.program, Order(str(payload.get("user_id")), str(job_id), attempt))
         except ExecutorRejectedError as error:
             raise CamberRejectedError(str(error)) from None
         number = str(await self._transport.create(command))

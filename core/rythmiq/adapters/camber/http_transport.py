@@ -20,7 +20,7 @@ from rythmiq.adapters.camber.wire import (
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
-    JobTerms,
+    JobConfig,
     Wire,
 )
 
@@ -37,7 +37,7 @@ class HttpTransport:
     Args:
         url: `CAMBER_API_URL`.
         key: `CAMBER_API_KEY`; it is sent to that address only: redirects are off, and so are proxies.
-        terms: what every job is run with.
+        config: what every job is run with.
         wire: the names in force.
         http: in the place of the network.
     """
@@ -47,19 +47,19 @@ class HttpTransport:
         url: str,
         key: str,
         *,
-        terms: JobTerms,
+        config: JobConfig,
         wire: Wire,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._key = key
-        self._terms, self._wire = terms, wire
+        self._config, self._wire = config, wire
         self._http = http
 
     async def create(self, command: str) -> object:
         """Start a job; its number as it came."""
-        terms, names = self._terms, self._wire.create_fields
-        values = {"command": command, "engine": terms.engine, "size": terms.size, "path": terms.path}
+        config, names = self._config, self._wire.create_fields
+        values = {"command": command, "engine": config.engine, "size": config.size, "path": config.path}
         body = {names[name]: value for name, value in values.items() if value is not None}
         answer = await self.ask("POST", self._wire.path_jobs, body)
         if answer.status == _NOT_FOUND and answer.code is None:  # of the route: it says nothing of the job

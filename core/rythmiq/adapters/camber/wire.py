@@ -127,7 +127,7 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class JobTerms:
+class JobConfig:
     """What Camber is asked to run every job with.
 
     Attributes:

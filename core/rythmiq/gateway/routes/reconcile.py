@@ -14,7 +14,7 @@ from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, R
 
 if TYPE_CHECKING:
     from rythmiq.gateway.guards import SecretGuard
-    from rythmiq.services.reconcile import Reconciler
+    from rythmiq.services.work import WorkLoop
 
 WITHIN_S = 5.0
 """What a tick may ask of the store and the executor: the function has ten seconds, the rest is the database's."""
@@ -35,7 +35,7 @@ class Dependencies(HasGuard):
     """What the handlers use."""
 
     guard: "SecretGuard"
-    reconciler: "Reconciler"
+    work: "WorkLoop"
 
 
 def application(
@@ -54,7 +54,7 @@ def application(
 
 def _on_trigger(dependencies: Dependencies) -> Response:
     """Do what the scheduler asks for."""
-    report = dependencies.reconciler.tick(within_s=WITHIN_S)
+    report = dependencies.work.tick(within_s=WITHIN_S)
     return json_response(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 
 

@@ -159,7 +159,7 @@ async def _looked(look: "CamberLook", *, run_job: bool, shown: bool) -> "Sequenc
 
 def _look_of(settings: "CamberSettings") -> "CamberLook":
     from rythmiq.adapters.camber.http_transport import HttpTransport  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq.adapters.camber.wire import JobTerms, Wire  # noqa: PLC0415  ditto
+    from rythmiq.adapters.camber.wire import JobConfig, Wire  # noqa: PLC0415  ditto
     from rythmiq_cli.doctor.camber import CamberLook  # noqa: PLC0415  ditto
 
     if settings.camber_api_url is None or settings.camber_api_key is None:
@@ -171,14 +171,14 @@ def _look_of(settings: "CamberSettings") -> "CamberLook":
         create_fields=settings.camber_create_fields,
         command_field=settings.camber_command_field,
     )
-    terms = JobTerms(
+    config = JobConfig(
         program=settings.camber_program,
         engine=settings.camber_engine,
         size=settings.camber_size,
         path=settings.camber_stash_path,
     )
     key = settings.camber_api_key.get_secret_value()
-    return CamberLook(HttpTransport(settings.camber_api_url, key, terms=terms, wire=wire), wire, terms)
+    return CamberLook(HttpTransport(settings.camber_api_url, key, config=config, wire=wire), wire, config)
 
 
 def _print(  # noqa: PLR0913, PLR0917  the parts of two lines

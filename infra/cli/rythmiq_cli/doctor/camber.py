@@ -22,7 +22,7 @@ from rythmiq.adapters.camber.wire import (
     CamberAuthError,
     CamberError,
     CamberUnavailableError,
-    JobTerms,
+    JobConfig,
     Wire,
 )
 
@@ -56,7 +56,7 @@ class CamberLook:
     Args:
         transport: with the owner's key.
         wire: the names in force.
-        terms: what jobs are run with.
+        config: what jobs are run with.
         pause: what waits between two looks at a job.
     """
 
@@ -64,10 +64,10 @@ class CamberLook:
         self,
         transport: HttpTransport,
         wire: Wire,
-        terms: JobTerms,
+        config: JobConfig,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._transport, self._wire, self._terms, self._pause = transport, wire, terms, pause
+        self._transport, self._wire, self._config, self._pause = transport, wire, config, pause
         self._jobs: Sequence[Mapping[str, Any]] = ()
 
     async def steps(self, *, run_job: bool) -> AsyncIterator[Finding]:
@@ -175,7 +175,7 @@ class CamberLook:
 
     async def _run(self) -> AsyncIterator[Finding]:
         """A job of nobody's: the launcher finds no dispatch object, says `abandoned` and ends with 66."""
-        service = CamberService("", "", terms=self._terms, wire=self._wire, transport=self._transport)
+        service = CamberService("", "", config=self._config, wire=self._wire, transport=self._transport)
         job_id, payload = str(uuid.uuid4()), {"user_id": str(uuid.uuid4()), "attempt": 1}
         try:
             number = await service.submit_job(job_id, payload)
