@@ -130,7 +130,7 @@ READERS: dict[str, Callable[[Sequence[Path]], list[tuple[str, float]]]] = {"ours
 
 def joined(texts: Sequence[str], quads: "NDArray[np.float32]") -> str:
     """Lines in reading order, joined by one space."""
-    from rythmiq_worker.engines.reading_order import reading_order  # noqa: PLC0415  brings numpy
+    from rythmiq_worker.engines.layout import reading_order  # noqa: PLC0415  brings numpy
 
     return normal(" ".join(texts[index] for index in reading_order(quads.reshape(-1, 4, 2))))
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rythmiq_worker.engines.openvino_network import is_worth_trying
+from rythmiq_worker.engines.models import is_worth_trying
 from tests.bench import ocr
 
 MAX_WARM_RATIO = 0.25

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from rythmiq_worker.launcher import launch
-from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.delivery import Limits
 from rythmiq_worker.launcher.process import WORKER
 
 limits = Limits(**json.loads(sys.argv[1]))

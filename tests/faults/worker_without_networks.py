@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from rythmiq_worker import installation as model_files
 from rythmiq_worker.__main__ import main
-from rythmiq_worker.installation import model_files
 from rythmiq_worker.stages import quality as stage
 
 

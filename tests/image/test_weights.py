@@ -282,7 +282,7 @@ def test_an_installed_command_carries_no_weights_and_says_how_to_get_them(tmp_pa
     with zipfile.ZipFile(wheel) as archive:
         assert [name for name in archive.namelist() if Path(name).suffix in installation.WEIGHTS] == []
         archive.extractall(tmp_path / "installed")
-    ask = "from rythmiq_worker.installation.model_files import find_model; find_model('uvdoc.onnx')"
+    ask = "from rythmiq_worker.installation import find_model; find_model('uvdoc.onnx')"
     place = {"PYTHONPATH": str(tmp_path / "installed")}
     told = subprocess.run(
         [sys.executable, "-c", ask], env=place, cwd=tmp_path, check=False, capture_output=True, text=True

@@ -19,8 +19,7 @@ from types import MappingProxyType
 
 from rythmiq_worker.engines import paddle
 from rythmiq_worker.engines.detection import BOX_THRESHOLD, MAX_BOXES, PIXEL_THRESHOLD, UNCLIP_RATIO
-from rythmiq_worker.engines.models import DICTIONARY, Network, find_models
-from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
+from rythmiq_worker.engines.models import DICTIONARY, LINE_HEIGHT_PX, Network, find_models
 
 ROOT = Path(__file__).parents[2]
 FIRST_DEVANAGARI_LETTER = 0x0905

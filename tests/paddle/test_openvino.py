@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 
 from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.models import DICTIONARY, LINE_HEIGHTS_PX, LetterNetwork, Network, find_models
+from rythmiq_worker.engines.models import (
+    DICTIONARY,
+    LINE_HEIGHTS_PX,
+    LetterNetwork,
+    Network,
+    OpenVinoNetwork,
+    PrecisionError,
+    find_models,
+    is_worth_trying,
+)
 from rythmiq_worker.engines.onnx_head import Headless, without_head
-from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
 from rythmiq_worker.engines.other_scripts import OtherScripts
 from rythmiq_worker.engines.recognition import Recogniser
 from tests.data.pages import ocr_pages

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.installation.model_files import ModelsMissingError, find_model
+from rythmiq_worker.installation import ModelsMissingError, find_model
 from rythmiq_worker.people.networks import FACE_FILE
 from tests.data.portraits import ASTRONAUT_FACE
 from tests.samples.portrait import astronaut

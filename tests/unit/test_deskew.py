@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq_worker.imaging.deskew import (
+from rythmiq_worker.imaging.warp import (
     LEAST_LEAN_DEG,
     WHOLE,
     border_colour,

@@ -9,7 +9,7 @@ from PIL import Image
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.receipt import Operation
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.ink.sight import InkSight
+from rythmiq_worker.ink.judge import InkSight
 from rythmiq_worker.stages.enhance import enhance
 from tests.data.desks import SLATE, bent, desk, laid, photographed, printed
 from tests.support.uploads import context, decoded, difference

@@ -17,10 +17,9 @@ from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.content_clauses import ink_clauses, ink_notices
 from rythmiq_worker.conform.engine import Labels
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.ink.find import find_ink
+from rythmiq_worker.ink.find import find_ink, sheet_mask
+from rythmiq_worker.ink.judge import InkKind, InkSight, judge_ink
 from rythmiq_worker.ink.ruling import find_ruling
-from rythmiq_worker.ink.sheet_mask import sheet_mask
-from rythmiq_worker.ink.sight import InkKind, InkSight, judge_ink
 from rythmiq_worker.job import Texts
 from rythmiq_worker.stages.enhance import enhance
 from rythmiq_worker.stages.quality import quality

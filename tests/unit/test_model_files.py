@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_worker.installation import model_files
-from rythmiq_worker.installation.model_files import ModelsMissingError, find_model
+from rythmiq_worker import installation as model_files
+from rythmiq_worker.installation import ModelsMissingError, find_model
 from tests.image.dockerfile import ROOT
 
 NAME = "network.tflite"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rythmiq_worker.engines.course import STATIONS, course_of, crop_course, size_of
 from rythmiq_worker.engines.detection import UNCLIP_RATIO, boxes_of
-from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX, Turn, crop_line, line_width, turns_of
+from rythmiq_worker.engines.models import LINE_HEIGHT_PX
+from rythmiq_worker.engines.recognition import Turn, crop_line, line_width, turns_of
 
 WIDTH_PX, HEIGHT_PX, THICK_PX = 900, 300, 16
 

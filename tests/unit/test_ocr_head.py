@@ -8,13 +8,13 @@ import pytest
 from rythmiq_worker.engines.models import (
     DICTIONARY,
     KEPT_BELOW,
+    LINE_HEIGHT_PX,
     LetterNetwork,
     Network,
     find_models,
     open_recogniser,
 )
 from rythmiq_worker.engines.onnx_head import Headless, metadata_of, without_head
-from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
 
 FILES = find_models()
 LINE = np.random.default_rng(7).uniform(-1, 1, (1, 3, 48, 160)).astype(np.float32)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq_worker.engines.models import DETECTION, RECOGNITION, find_models, models_in
-from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker.installation import ModelsMissingError
 
 
 def test_the_installed_package_carries_both_models() -> None:

@@ -10,7 +10,7 @@ from rythmiq_worker.engines import paddle
 from rythmiq_worker.engines.detection import boxes_of
 from rythmiq_worker.engines.paddle import EngineMissingError, core_heights, inference_engine, model_folder
 from rythmiq_worker.engines.text import ModelChoice
-from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker.installation import ModelsMissingError
 
 NAME = paddle.DETECTION
 

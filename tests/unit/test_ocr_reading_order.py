@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rythmiq_worker.engines.reading_order import lean_of, reading_order
+from rythmiq_worker.engines.layout import lean_of, reading_order
 
 
 def box(left: float, top: float, width: float, height: float = 20) -> list[list[float]]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rythmiq_worker.engines.models import LINE_HEIGHT_PX
 from rythmiq_worker.engines.recognition import (
     BATCH_WIDTH_PX,
-    LINE_HEIGHT_PX,
     LONG_LINE_PX,
     MAX_LINE_WIDTH_PX,
     MIN_LINE_WIDTH_PX,

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq_worker.engines import models
-from rythmiq_worker.engines.models import Network, find_models, open_network
-from rythmiq_worker.engines.openvino_network import PrecisionError, is_worth_trying
+from rythmiq_worker.engines.models import Network, PrecisionError, find_models, is_worth_trying, open_network
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.engines.orientation import evidence, find_turn, hangs, is_plain, lies_along
+from rythmiq_worker.engines.layout import evidence, find_turn, hangs, is_plain, lies_along
 from rythmiq_worker.engines.recognition import Reading, Turn
 
 SURE, DOUBTFUL = Reading("Asha Sharma", 0.98), Reading("eweus", 0.4)

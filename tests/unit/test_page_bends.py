@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode
-from rythmiq_worker.installation import model_files
-from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker import installation as model_files
+from rythmiq_worker.installation import ModelsMissingError
 from rythmiq_worker.pages import flatten as unbend_module
 from rythmiq_worker.pages import shape as shape_module
 from rythmiq_worker.pages.flatten import WHOLE, Grid, find_grid, sheet_of, unbent

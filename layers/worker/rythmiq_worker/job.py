@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import TextLine, TextSight
     from rythmiq_worker.imaging.scoring import Quality
-    from rythmiq_worker.ink.sight import InkSight
+    from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from docs.pages import DOCS
 from rythmiq.settings.worker import LauncherSettings
 from rythmiq_worker.launcher import attempt as launcher
-from rythmiq_worker.launcher.limits import Limits
+from rythmiq_worker.launcher.delivery import Limits
 from rythmiq_worker.launcher.verdict import Reason
 
 PAGE = (DOCS / "specification" / "launcher.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.portal import SchemaDefinition
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.ink.sight import Finding as InkFinding
-    from rythmiq_worker.ink.sight import InkKind, InkSight
+    from rythmiq_worker.ink.judge import Finding as InkFinding
+    from rythmiq_worker.ink.judge import InkKind, InkSight
 
 LEGIBILITY = (0.85, 0.60)
 """From where text passes, and down from what it fails: the mean confidence over all of it."""

@@ -36,7 +36,7 @@ from rythmiq_worker.decode.picture import Picture
 if TYPE_CHECKING:
     from rythmiq_worker.conform.text_layer import PlacedLine
     from rythmiq_worker.engines.text import TextLine, TextSight
-    from rythmiq_worker.ink.sight import InkSight
+    from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rythmiq_worker.conform.person import Person
     from rythmiq_worker.engines.text import TextSight
-    from rythmiq_worker.ink.sight import InkSight
+    from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
 
 _TOP, _SIDE, _UPPER = 0.06, 0.08, 0.45

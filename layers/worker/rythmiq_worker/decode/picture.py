@@ -4,6 +4,7 @@ A JPEG decodes at 1/1, 1/2, 1/4 or 1/8 straight from its coefficients, which is 
 holds its full size. At most one decoded picture is kept of an upload: a small one of a JPEG, the last page of others.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -13,8 +14,29 @@ from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.decode.orientation import UPRIGHT, Turn
 from rythmiq_worker.decode.undecodable import decoder_door, undecodable
+from rythmiq_worker.imaging.warp import UPRIGHT, Turn
+
+PREVIEW_SIDE_PX: Final = 480
+_QUALITY: Final = 80
+
+
+def small(image: Image.Image, side_px: int = PREVIEW_SIDE_PX) -> Image.Image:
+    """A copy, gray or RGB, with a long side of at most `side_px`; what has less is not enlarged."""
+    plain = image.convert("L") if image.mode in {"1", "L"} else image if image.mode == "RGB" else image.convert("RGB")
+    shrink = max(plain.size) / side_px
+    if shrink <= 1:
+        return plain.copy()
+    size = (max(1, round(plain.width / shrink)), max(1, round(plain.height / shrink)))
+    return plain.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+
+
+def small_jpeg(image: Image.Image, side_px: int = PREVIEW_SIDE_PX) -> bytes:
+    """A JPEG with a long side of at most `side_px`; what has less is not enlarged."""
+    out = io.BytesIO()
+    small(image, side_px).save(out, "JPEG", quality=_QUALITY, subsampling="4:2:0")
+    return out.getvalue()
+
 
 # What quality, faces and the check that a file decodes share; see `Picture.glance`.
 GLANCE_PX: Final = 1000

@@ -11,8 +11,8 @@ from PIL import Image, JpegImagePlugin
 from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.colour import is_srgb, to_srgb
 from rythmiq_worker.decode.jpeg_scan import first_rows, read_header, without_metadata
-from rythmiq_worker.decode.orientation import UPRIGHT, Turn, exif_turn
 from rythmiq_worker.decode.undecodable import require_pixels, silenced_stderr, undecodable
+from rythmiq_worker.imaging.warp import UPRIGHT, Turn, exif_turn
 
 # The budget is ours alone and is checked on the header (`require_pixels`); Pillow's own would warn at half of it.
 Image.MAX_IMAGE_PIXELS = None

@@ -12,25 +12,81 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
-from rythmiq_worker.engines.onnx_head import Headless, without_head
-from rythmiq_worker.engines.openvino_network import OpenVinoNetwork, PrecisionError, is_worth_trying
-from rythmiq_worker.engines.recognition import LINE_HEIGHT_PX
-from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker.engines.onnx_head import Headless, metadata_of, without_head
+from rythmiq_worker.installation import ModelsMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+CPUINFO = Path("/proc/cpuinfo")
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+THREADS = 1  # as on ONNX Runtime (docs/decisions.md)
+
+Precision = Literal["bf16", "f32"]
+
+
+def is_worth_trying(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether OpenVINO is installed and this CPU has bfloat16; takes 2 ms and imports nothing."""
+    if importlib.util.find_spec("openvino") is None:
+        return False
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return not BF16_FLAGS.isdisjoint(flags.split())
+
+
+class PrecisionError(Exception):
+    """OpenVINO compiled a network in another precision than was asked for."""
+
+
+class OpenVinoNetwork:
+    """One ONNX model, compiled for the CPU.
+
+    Args:
+        model: the file or its bytes.
+        precision: f32 is for tests: it gains nothing.
+
+    Raises:
+        PrecisionError: the CPU does not do that precision after all.
+    """
+
+    def __init__(self, model: Path | bytes, precision: Precision = "bf16") -> None:
+        import openvino as ov  # noqa: PLC0415  a third of a second that only a child with bfloat16 pays
+
+        self._data = model if isinstance(model, bytes) else model.read_bytes()
+        settings = {
+            "INFERENCE_NUM_THREADS": THREADS,
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        core: Any = ov.Core()
+        self._compiled = core.compile_model(core.read_model(self._data), "CPU", settings)
+        used = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        if used != {"bf16": ov.Type.bf16, "f32": ov.Type.f32}[precision]:
+            raise PrecisionError(f"the network runs in {used.to_string()}")
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """The network's one output for a batch of N x 3 x H x W, float32; it holds until the next run."""
+        return cast("NDArray[np.float32]", self._compiled({0: batch})[0])
+
+    def metadata(self, key: str) -> str:
+        """A text that the model carries; empty when it has none by that name."""
+        return metadata_of(self._data, key)
+
 
 PACKAGE = "rapidocr"
 INSTALL = "install the worker's locked requirements (layers/worker/requirements.txt), which hold rapidocr 3.10"
 DETECTION = "PP-OCRv6_det_small.onnx"
 RECOGNITION = "PP-OCRv6_rec_small.onnx"
+LINE_HEIGHT_PX = 48  # what recognisers are taught
 LINE_HEIGHTS_PX: Mapping[str, int] = MappingProxyType({RECOGNITION: 40})
 """How high a line is made at first; recognisers are taught 48, and that of Latin reads clean print as well at 40."""
-THREADS = 1  # two take 1.5 times the CPU and 0.85 of the time (docs/decisions.md)
 DICTIONARY = "character"
 KEPT_BELOW = 0x2E80  # where Unicode's East Asian scripts begin; all others, and signs of money and measure, are below
 

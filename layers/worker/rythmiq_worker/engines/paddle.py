@@ -37,7 +37,7 @@ from rythmiq_worker.engines.models import THREADS
 from rythmiq_worker.engines.rapidocr import FEW_LINES, FULL_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, OcrEngine, TextLine
-from rythmiq_worker.installation.model_files import ModelsMissingError
+from rythmiq_worker.installation import ModelsMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from rythmiq_worker.engines.course import crop_course, size_of
+from rythmiq_worker.engines.models import LINE_HEIGHT_PX
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Places = NDArray[np.float32] | Sequence[NDArray[np.float32]]
     """Where lines stand: N boxes of 4 x 2, clockwise from top left, or some of them courses of bent lines."""
 
-LINE_HEIGHT_PX = 48  # what recognisers are taught; models.LINE_HEIGHTS_PX says which reads lower lines as well
 MIN_LINE_WIDTH_PX = 8
 MAX_LINE_WIDTH_PX = 3200  # about 180 letters; a longer box is squeezed, so that memory has a bound
 WIDTH_STEP_PX = 32

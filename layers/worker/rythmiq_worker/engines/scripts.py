@@ -6,19 +6,23 @@ looked at where the Latin recogniser is not sure, and only there (docs/decisions
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines.recognition import Reading, box_size
+from rythmiq_worker.engines.text import TextSight
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rythmiq_worker.engines.recognition import Reading
+    from rythmiq_worker.engines.recognition import Places
 
 Script = Literal[
     "Devanagari", "Bengali", "Gurmukhi", "Tamil", "Telugu", "Gujarati", "Kannada", "Malayalam", "Odia", "Arabic"
@@ -162,3 +166,55 @@ def hanging_share(line: "NDArray[np.uint8]", parts: Sequence[Stretch]) -> float:
     for part in parts:
         wanted[round(part.start * width_px) : round(part.end * width_px)] = True
     return float(covered[wanted].mean()) if wanted.any() else 0.0
+
+
+USUAL_DENSITY = 2.2  # letters on a length of the line's height, where no line of the page tells
+LEAST_ASPECT = 1.5  # width over height: less is a mark or an icon as often as a word
+MOST_HEIGHT = 3.0  # of the page's usual line: higher is a picture or a seal
+LEAST_HEIGHT = 0.4
+AT_BORDER = 0.12  # of the line's height: nearer to the picture's side than that, the line goes on beyond it
+LEAST_CUT = 0.7  # width over height of what is cut: a letter or two is left of some words
+
+
+def sight_of(
+    places: "Places",
+    readings: Sequence[Reading],
+    kept: Collection[int],
+    size_px: tuple[int, int],
+    scripts: tuple[str, ...],
+) -> TextSight:
+    """Measure how much of a page's text was read.
+
+    Args:
+        places: of all that looks like a line.
+        readings: one a line.
+        kept: the numbers of the lines that were read with reason.
+        size_px: width and height of the picture.
+        scripts: that were not read.
+    """
+    sizes = [box_size(place) for place in places]
+    aspects = [width_px / height_px for width_px, height_px in sizes]
+    usual_px = median([sizes[line][1] for line in kept]) if kept else 0
+    densities = [density(readings[line], aspects[line]) for line in kept if aspects[line] >= LEAST_ASPECT]
+    usual = median(densities) if densities else USUAL_DENSITY
+    letters, said, missed, unread, cut = 0, 0.0, 0.0, 0, 0
+    for line, (place, (_, height_px), aspect) in enumerate(zip(places, sizes, aspects, strict=True)):
+        reading = readings[line]
+        like_the_others = not usual_px or LEAST_HEIGHT * usual_px <= height_px <= MOST_HEIGHT * usual_px
+        if line in kept:
+            count = len("".join(reading.text.split()))
+            letters += count
+            said += count * reading.confidence
+            if aspect >= LEAST_CUT and runs_out(place, height_px, size_px[0]):
+                cut += 1
+        elif aspect >= LEAST_ASPECT and like_the_others:
+            missed += aspect * usual
+            unread += 1
+    return TextSight(letters, round(said, 3), round(missed, 1), unread, cut, scripts)
+
+
+def runs_out(place: "NDArray[np.float32]", height_px: int, width_px: int) -> bool:
+    """Whether a line goes on beyond the left or the right side of the picture."""
+    across = place[..., 0]
+    margin_px = AT_BORDER * height_px
+    return bool(across.min() <= margin_px or across.max() >= width_px - margin_px)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from rythmiq_worker.engines.scripts import MOST_INK
-from rythmiq_worker.installation.model_files import built_in
+from rythmiq_worker.installation import built_in
 
 if TYPE_CHECKING:
     import numpy as np

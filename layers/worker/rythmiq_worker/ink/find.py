@@ -1,7 +1,9 @@
-"""A signature or a thumb impression on paper: where the ink is, and the ink alone on white.
+"""A signature or a thumb impression on paper: find the ink, and put it alone on white.
 
 The ink keeps its colour. Nothing is sharpened, smoothed or thresholded, since a portal compares strokes and ridges;
-where a sheet is ruled, or a desk shows beside it, what is no ink becomes white.
+where a sheet is ruled, or a desk shows beside it, what is no ink becomes white. The sheet's outline does not matter,
+only where the paper is: a shadow is soft and a desk is not, so the sheet's region counts only where its edge is a sharp
+step nearly all around.
 """
 
 from dataclasses import dataclass
@@ -14,12 +16,139 @@ from PIL import Image
 
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.imaging.paper import Colours, Paper, divide, find_paper
-from rythmiq_worker.ink.parts import sorted_ink, unframed
+from rythmiq_worker.ink.judge import InkKind, InkSight, is_page, judge_ink
 from rythmiq_worker.ink.ruling import find_ruling
-from rythmiq_worker.ink.sheet_mask import sheet_mask
-from rythmiq_worker.ink.sight import InkKind, InkSight, is_page, judge_ink
 
 Mask = NDArray[np.bool_]
+
+_SHEET_LOOK_PX: Final = 256
+_PEN_SHARE: Final = 0.02  # of the long side: a dark thing thinner than this is on the paper, not beside it
+_DARKEST: Final = 0.6  # of the paper's own level: what is lighter than this beside it may be a shadow
+_LEAST_SHEET: Final = 0.08
+_LEAST_DESK: Final = 0.04
+_LEAST_BORDER: Final = 0.15  # of the picture's border that the desk reaches
+_SHARP: Final = 0.75  # of the edge, over which the step is within _STEP_PX
+_STEP_PX: Final = 2
+_SHEET_RIM_PX: Final = 1
+
+
+def sheet_mask(glance: Image.Image) -> Mask | None:
+    """Find the sheet: h x w, at most 256 px long; None when the picture is all paper, or it is not certain.
+
+    Args:
+        glance: RGB, small.
+    """
+    small = glance.copy()
+    small.thumbnail((_SHEET_LOOK_PX, _SHEET_LOOK_PX), Image.Resampling.BOX)
+    if min(small.size) < _SHEET_LOOK_PX // 8:
+        return None
+    brightest = np.ascontiguousarray(np.asarray(small, dtype=np.uint8).max(axis=2))
+    pen = max(3, round(_PEN_SHARE * max(small.size)) | 1)
+    closed = cv2.morphologyEx(brightest, cv2.MORPH_CLOSE, np.ones((pen, pen), np.uint8))
+    bare = np.asarray(cv2.medianBlur(closed, 5), np.uint8)
+    level, _ = cv2.threshold(bare, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    bright = bare > level
+    if not bright.any() or bright.all():
+        return None
+    paper, desk = float(bare[bright].mean()), float(bare[~bright].mean())
+    if desk > _DARKEST * paper:
+        return None
+    sheet = _largest_filled(bright)
+    if not _LEAST_SHEET <= float(sheet.mean()) <= 1 - _LEAST_DESK:
+        return None
+    rim = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]])
+    if 1 - float(rim.mean()) < _LEAST_BORDER or not _is_sharp(bare, sheet, paper - desk):
+        return None
+    side = 2 * _SHEET_RIM_PX + 1
+    return cv2.erode(sheet.astype(np.uint8), np.ones((side, side), np.uint8), borderValue=1) > 0
+
+
+def _largest_filled(bright: Mask) -> Mask:
+    contours, _ = cv2.findContours(bright.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    sheet = np.zeros(bright.shape, np.uint8)
+    cv2.drawContours(sheet, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    return sheet > 0
+
+
+def _is_sharp(bare: NDArray[np.uint8], sheet: Mask, step: float) -> bool:
+    """Whether most of what parts the two levels happens close to the edge, along nearly all of it."""
+    side = np.ones((2 * _STEP_PX + 1, 2 * _STEP_PX + 1), np.uint8)
+    edge = sheet & (cv2.erode(sheet.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    if not edge.any():
+        return False
+    local = cv2.dilate(bare, side).astype(np.int16) - cv2.erode(bare, side)
+    return float((local[edge] >= step / 2).mean()) >= _SHARP
+
+
+# A speck holds less than this share of all ink; only what holds more pulls the box.
+_SPECK_SHARE: Final = 0.004
+_SPECK_PX: Final = 6
+_SOLID: Final = 0.5
+_RIM_SHARE: Final = 0.04
+_LEANING: Final = 0.5
+# A stroke meets the border in a few places; a desk, a finger or a neighbouring sheet lies along it.
+_ALONG_BORDER: Final = 0.15
+# A frame is a piece with a hole nearly as large as the picture, and the hole is a rectangle, as no loop of a pen is.
+_FRAME: Final = 0.4
+_FRAME_FILL: Final = 0.9
+
+
+def unframed(mask: Mask) -> Mask:
+    """Leave out a frame around the ink, as a printed box or the edge of the sheet, and what lies outside it."""
+    if not mask.any():
+        return mask
+    contours, levels = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    height, width = mask.shape
+    for contour, (_, _, _, outside) in zip(contours, levels[0].tolist(), strict=True):
+        _, _, wide, high = cv2.boundingRect(contour)
+        is_hole = outside >= 0
+        if not is_hole or wide < _FRAME * width or high < _FRAME * height:
+            continue
+        _, (one, other), _ = cv2.minAreaRect(contour)
+        if cv2.contourArea(contour) < _FRAME_FILL * one * other:
+            continue
+        inside = np.zeros(mask.shape, np.uint8)
+        cv2.drawContours(inside, [contour], -1, 1, cv2.FILLED)
+        framed = mask & (cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0)
+        if framed.any():
+            return framed
+    return mask
+
+
+def sorted_ink(mask: Mask) -> tuple[Mask | None, Mask | None]:
+    """Leave out specks, and dark things that reach in over the border.
+
+    Returns:
+        the ink, and the dark things; None each where there is none.
+    """
+    height, width = mask.shape
+    join = max(3, round(0.015 * max(mask.shape)) | 1)
+    joined = cv2.dilate(mask.astype(np.uint8), np.ones((join, join), np.uint8))
+    count, found, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    labels = np.asarray(found, np.int32)
+    weights = np.bincount(labels[mask], minlength=count)
+    weights[0] = 0
+    across, down = _along_border(np.where(mask, labels, 0), count)
+    wide, high, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    rim = (wide / width < _RIM_SHARE) | (high / height < _RIM_SHARE)
+    solid = area > _SOLID * wide * high
+    leaning = (across >= _LEANING * wide) | (down >= _LEANING * high)
+    intruder = (across > _ALONG_BORDER * width) | (down > _ALONG_BORDER * height) | (leaning & (rim | solid))
+    least = max(_SPECK_PX, _SPECK_SHARE * float(weights[~intruder].sum()))
+    kept = ~intruder & (weights >= least)
+    kept[0] = False
+    foreign = intruder & (weights >= least)
+    foreign[0] = False
+    return (kept[labels] & mask if kept.any() else None), (foreign[labels] & mask if foreign.any() else None)
+
+
+def _along_border(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Along how many pixels of the picture's top or bottom, and of its left or right, each piece lies."""
+    top, bottom, left, right = (
+        np.bincount(side, minlength=count) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    )
+    return np.maximum(top, bottom), np.maximum(left, right)
+
 
 MARGIN: Final = 0.08
 _LOOK_PX: Final = 1000

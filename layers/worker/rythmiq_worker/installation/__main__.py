@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rythmiq_worker.installation.model_files import built_in
+from rythmiq_worker.installation import built_in
 
 OPENCV = "opencv-python-headless"
 FORBIDDEN = frozenset(

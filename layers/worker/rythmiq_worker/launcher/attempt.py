@@ -39,7 +39,7 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_worker.launcher.delivery import Courier, Delivered
+from rythmiq_worker.launcher.delivery import Courier, Delivered, Limits, Progress
 from rythmiq_worker.launcher.dispatch import (
     MAX_DISPATCH_BYTES,
     DispatchRefusedError,
@@ -48,11 +48,8 @@ from rythmiq_worker.launcher.dispatch import (
     opened,
     payload_of,
 )
-from rythmiq_worker.launcher.limits import Limits
 from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
-from rythmiq_worker.launcher.process import WORKER, harden, run_worker
-from rythmiq_worker.launcher.progress import Progress
-from rythmiq_worker.launcher.termination import TerminatedError, Termination
+from rythmiq_worker.launcher.process import WORKER, TerminatedError, Termination, harden, run_worker
 from rythmiq_worker.launcher.verdict import invented, judged
 
 OK, USAGE, REFUSED, ABANDONED, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 65, 66, 75, 78

@@ -1,7 +1,10 @@
-"""The result's two ways to the API: a sealed object first, then the webhook.
+"""Report an attempt to the store and to the API: progress while it runs, then the result.
 
-The object is what the reconciler finds when the webhook is lost; so it comes first, and a store that does not take it
-does not keep the webhook from being sent.
+The result goes two ways: a sealed object first, then the webhook. The object is what the reconciler finds when the
+webhook is lost; so it comes first, and a store that does not take it does not keep the webhook from being sent.
+
+Progress is best effort, on the launcher's one thread: an API that does not answer must not keep it from reading the
+worker's pipes. The thread starts after the worker has been forked.
 
 Source: docs/specification/launcher.md.
 """
@@ -11,17 +14,112 @@ import datetime as dt
 import email.utils
 import itertools
 import os
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from rythmiq.adapters.bounded_http import exchange
-from rythmiq.contracts.dispatch import Callback
-from rythmiq.contracts.errors import StoreError, StoreUnavailableError
-from rythmiq.contracts.webhook import SECRET_HEADER
-from rythmiq_worker.launcher.limits import Limits
+from rythmiq.contracts.dispatch import Callback, Dispatch
+from rythmiq.contracts.errors import Stage, StoreError, StoreUnavailableError
+from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody
 from rythmiq_worker.launcher.log import LaunchLog
-from rythmiq_worker.launcher.termination import TerminatedError, Termination
+from rythmiq_worker.launcher.process import TerminatedError, Termination
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The launcher's own patience; the worker's deadline is `JOB_TIMEOUT_S`.
+
+    Attributes:
+        kill_grace_s: between SIGTERM and SIGKILL to the worker's group.
+        store_try_s: one try of fetching the dispatch object or storing the result.
+        store_pauses_s: between tries; there is one try more than there are pauses.
+        webhook_try_s: for one answer: the API may build and store a ZIP meanwhile.
+        webhook_total_s: no try of the webhook begins later than this after the first.
+        webhook_pause_s: before the second try; each pause is twice the one before it.
+        webhook_most_pause_s: the longest pause, also when the API asks for more by Retry-After.
+        progress_every_s: at most one report of progress in this time.
+        progress_try_s: for the answer to one.
+        terminated_s: for everything that is left to do after SIGTERM: whoever sends it kills soon.
+    """
+
+    kill_grace_s: float = 5.0
+    store_try_s: float = 15.0
+    store_pauses_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    webhook_try_s: float = 65.0
+    webhook_total_s: float = 90.0
+    webhook_pause_s: float = 1.0
+    webhook_most_pause_s: float = 32.0
+    progress_every_s: float = 5.0
+    progress_try_s: float = 5.0
+    terminated_s: float = 8.0
+
+
+_MAX_PROGRESS_ANSWER_BYTES = 4 * 1024
+
+
+class Progress:
+    """Posts the latest stage to the API.
+
+    Args:
+        dispatch: whose progress, and where to report it.
+        every_s: at most one report in this time.
+        try_s: for the answer to one.
+    """
+
+    def __init__(self, dispatch: Dispatch, *, every_s: float, try_s: float) -> None:
+        self._dispatch = dispatch
+        self._every_s = every_s
+        self._try_s = try_s
+        self._latest: Stage | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def offer(self, stage: Stage) -> None:
+        """Say which stage has begun; returns at once."""
+        with self._changed:
+            self._latest = stage
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="progress", daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        """Report nothing more; a report that is on its way is not waited for."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _serve(self) -> None:
+        not_before = 0.0
+        while True:
+            with self._changed:
+                while not self._ended and (self._latest is None or time.monotonic() < not_before):
+                    self._changed.wait(None if self._latest is None else not_before - time.monotonic())
+                if self._ended or self._latest is None:
+                    return
+                stage, self._latest = self._latest, None
+            not_before = time.monotonic() + self._every_s
+            self._post(stage)
+
+    def _post(self, stage: Stage) -> None:
+        callback = self._dispatch.callback
+        body = ProgressBody(job_id=self._dispatch.job_id, attempt=self._dispatch.attempt, stage=stage)
+        try:
+            exchange(
+                "POST",
+                callback.progress_url,
+                timeout_s=self._try_s,
+                max_bytes=_MAX_PROGRESS_ANSWER_BYTES,
+                headers={"Content-Type": "application/json", SECRET_HEADER: callback.token},
+                content=body.model_dump_json().encode(),
+            )
+        except StoreError:
+            return  # the next stage, or the webhook, will say it
+
 
 _MAX_ANSWER_BYTES = 16 * 1024
 _TERMINATED_PAUSE_S = 1.0

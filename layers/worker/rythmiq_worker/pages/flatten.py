@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.imaging.warp import Matrix, warped
-from rythmiq_worker.installation.model_files import find_model
+from rythmiq_worker.installation import find_model
 from rythmiq_worker.pages.look import Points
 
 _ASPECT_TRUST: Final = 1.25

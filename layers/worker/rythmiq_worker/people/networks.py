@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.installation.model_files import find_model
+from rythmiq_worker.installation import find_model
 
 FACE_FILE = "face_detection_back.tflite"
 MESH_FILE = "face_landmark.tflite"

@@ -1,7 +1,6 @@
 """DECODE: turn the uploads into upright sRGB pictures, each known to decode."""
 
-from rythmiq_worker.decode.picture import open_pages
-from rythmiq_worker.decode.thumbnail import small
+from rythmiq_worker.decode.picture import open_pages, small
 from rythmiq_worker.job import Context, Decoded, Upload
 
 

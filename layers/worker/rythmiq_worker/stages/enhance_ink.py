@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Crop, Options
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.ink.sight import InkKind, InkSight
+    from rythmiq_worker.ink.judge import InkKind, InkSight
 
 
 def look_at_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:

@@ -11,9 +11,9 @@ import numpy as np
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.imaging.deskew import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.imaging.grain import find_grain, without_grain
-from rythmiq_worker.imaging.shading import find_shadow, without_shadow
+from rythmiq_worker.imaging.paper import find_shadow, without_shadow
+from rythmiq_worker.imaging.warp import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.flatten import WHOLE, flattened, sheet_of
 from rythmiq_worker.pages.shape import Shape, bent_sheet, find_shape

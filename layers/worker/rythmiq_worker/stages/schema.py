@@ -9,7 +9,7 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq_worker.conform import Labels, conform
-from rythmiq_worker.decode.thumbnail import small
+from rythmiq_worker.decode.picture import small
 from rythmiq_worker.job import Assessment, Context, Document, Texts
 
 # What the rest of the result may need beside the receipt.

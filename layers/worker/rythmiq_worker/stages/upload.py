@@ -20,7 +20,7 @@ from rythmiq.contracts.keys import (
 )
 from rythmiq.contracts.result import Artifacts
 from rythmiq.crypto.rqe1 import seal
-from rythmiq_worker.decode.thumbnail import PREVIEW_SIDE_PX, small_jpeg
+from rythmiq_worker.decode.picture import PREVIEW_SIDE_PX, small_jpeg
 from rythmiq_worker.job import Conformed, Context, Decoded, Document, Texts
 
 if TYPE_CHECKING:
