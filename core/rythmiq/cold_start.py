@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFERRED = frozenset(
     {
         "rythmiq.ports.jobs",  # fourteen models that a function builds only when it reads a job
-        "urllib3",  # botocore.auth needs urllib3.exceptions; we send by httpx
+        "urllib3",  # botocore.auth needs urllib3.exceptions; we send by httpcore
         "botocore.awsrequest",  # botocore.utils names it; our requests are adapters.spaces's own
         "botocore.httpsession",  # ditto
         "dateutil.parser",  # ditto

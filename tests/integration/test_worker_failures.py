@@ -205,6 +205,9 @@ def test_a_url_to_another_jobs_object_is_payload_invalid(plain_job: Job) -> None
     assert other.job_id not in done.stdout
 
 
+NO_SUCH_NAME = f"http://{'a' * 64}.test"
+"""A label of DNS has at most 63 characters: no resolver is asked."""
+
 # --- FETCH -----------------------------------------------------------------------------------------------------------
 
 
@@ -262,11 +265,24 @@ def test_a_slow_store_is_fetch_timeout_when_the_whole_limit_has_passed(
     assert 300 <= done.result.metrics.stages[0].wall_ms < 1_500
 
 
-def test_a_store_that_nobody_serves_is_fetch_failed_for_good(plain_job: Job) -> None:
-    """A refused connection is a wrong address, not a hiccup."""
-    endpoint = "http://127.0.0.1:1"
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", NO_SUCH_NAME], ids=["refused", "no such name"])
+@pytest.mark.parametrize("by_url", [False, True], ids=["path", "url"])
+def test_our_own_store_that_nobody_serves_is_fetch_failed_for_now(
+    plain_job: Job, endpoint: str, *, by_url: bool
+) -> None:
+    """It may be starting anew: a repeat of the same job may do."""
     plain_job.payload["storage"]["endpoint"] = endpoint
-    error = plain_job.run(environ={"SPACES_ENDPOINT": endpoint}).error
+    if by_url:
+        plain_job.payload["input"] = {"artifact_url": f"{endpoint}/rythmiq/{plain_job.key()}"}
+    error = plain_job.run(environ={"SPACES_ENDPOINT": endpoint, "ALLOW_PLAINTEXT": "yes"}).error
+    assert (error.code, error.detail) == ("FETCH_FAILED", {"reason": "unavailable", "transient": True})
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:1", NO_SUCH_NAME], ids=["refused", "no such name"])
+def test_a_foreign_origin_that_nobody_serves_is_fetch_failed_for_good(plain_job: Job, origin: str) -> None:
+    """What is wrong is most likely the address."""
+    plain_job.payload["input"] = {"artifact_url": f"{origin}/a.jpg"}
+    error = plain_job.run(environ={"ARTIFACT_URL_ALLOWED_ORIGINS": origin}).error
     assert (error.code, error.detail) == ("FETCH_FAILED", {"reason": "unavailable", "transient": False})
 
 

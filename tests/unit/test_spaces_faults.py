@@ -412,20 +412,18 @@ def test_an_untrusted_certificate_is_refused(serve: Serve, scheme: str) -> None:
     def behave(connection: socket.socket, _: int) -> None:
         silent_until_client_leaves(connection, 0)
 
-    contexts: list[object] = []
+    contexts: list[ssl.SSLContext] = []
 
-    def spy(url: str, *rest: object) -> object:
-        transport = real(url, *rest)  # type: ignore[arg-type]  # passed through as it came
-        contexts.append(transport._pool._ssl_context)
-        return transport
+    def spy(authorities: str | None) -> ssl.SSLContext:
+        contexts.append(real(authorities))
+        return contexts[-1]
 
-    real = bounded_http._transport
+    real = bounded_http._context_of
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bounded_http, "_transport", spy)
+        patch.setattr(bounded_http, "_context_of", spy)
         with pytest.raises(StoreError):
             fetch_url(f"{scheme}://127.0.0.1:{serve(behave).port}/", max_bytes=5, timeout_s=DEADLINE_S)
     (context,) = contexts
-    assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 

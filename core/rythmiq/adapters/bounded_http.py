@@ -1,22 +1,27 @@
 """HTTP calls that end by a deadline and stay within a size, whatever the server does.
 
-httpx bounds each phase, not the whole: a server that sends one byte a second is never slow in any single read. So the
-deadline sits under httpx, in the network backend, and shortens every connect, handshake, read and write. The same place
-resolves names, so that a policy sees the very address that is connected to.
+httpcore bounds each phase, not the whole: a server that sends one byte a second is never slow in any single read. So
+the deadline lies under it, in the network backend, and shortens every connect, handshake, read and write. The same
+place resolves names, so that a policy sees the very address that is connected to. No proxy of the environment is used.
 
 Resolving itself is the system's and bounded by it alone: `getaddrinfo` takes no timeout, and the worker has no threads.
 The errors are drawn in `contracts.errors`, and importable from here too.
 """
 
+import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
 
+import certifi
 import httpcore
-import httpx
 
+import rythmiq
 from rythmiq.contracts.errors import (
     AccessDeniedError,
     AddressRefusedError,
@@ -26,6 +31,7 @@ from rythmiq.contracts.errors import (
     StoreError,
     StoreTimeoutError,
     StoreUnavailableError,
+    StoreUnreachableError,
     TruncatedObjectError,
     UnexpectedAnswerError,
 )
@@ -35,12 +41,14 @@ __all__ = [
     "AddressPolicy",
     "AddressRefusedError",
     "Answer",
+    "HttpClient",
     "ObjectMissingError",
     "ObjectTooLargeError",
     "PreconditionFailedError",
     "StoreError",
     "StoreTimeoutError",
     "StoreUnavailableError",
+    "StoreUnreachableError",
     "TruncatedObjectError",
     "UnexpectedAnswerError",
     "call",
@@ -50,6 +58,16 @@ __all__ = [
 
 _DEADLINE_PASSED_S = 0.001
 _CHUNK_BYTES = 64 * 1024
+_KEPT_S = 5.0  # less than any server keeps an idle connection
+_FAILURES = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    ValueError,
+    TypeError,
+)
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"rythmiq/{rythmiq.__version__}"}
 
 AddressPolicy = Callable[[str], bool]
 
@@ -64,10 +82,12 @@ class Answer:
 
 
 class _Line:
-    """What one call knows of its connection: when it must end, and whether the server hung up."""
+    """What a call knows of its connection: its deadline, and what has happened to it."""
 
     def __init__(self, timeout_s: float) -> None:
         self._ends_at = time.monotonic() + timeout_s
+        self.connected = False
+        self.answered = False
         self.server_closed = False
 
     def left_s(self, timeout_s: float | None = None) -> float:
@@ -77,24 +97,30 @@ class _Line:
         return left_s if timeout_s is None else min(left_s, timeout_s)
 
 
+class _Lines(threading.local):
+    """The call at hand of each thread."""
+
+    now: _Line
+
+
 class _BoundedStream(httpcore.NetworkStream):
     """A connection whose every operation ends by the deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream, line: _Line) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, lines: _Lines) -> None:
         self._stream = stream
         self._socket: socket.socket = stream.get_extra_info("socket")
-        self._line = line
+        self._lines = lines
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, self._line.left_s(timeout))
-        self._line.server_closed = not data
+        data = self._stream.read(max_bytes, self._lines.now.left_s(timeout))
+        self._lines.now.server_closed = not data
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # Not the stream's own write: it grants the whole timeout anew to each piece that the kernel takes.
         rest = memoryview(buffer)
         while rest:
-            self._socket.settimeout(self._line.left_s(timeout))
+            self._socket.settimeout(self._lines.now.left_s(timeout))
             try:
                 sent = self._socket.send(rest[:_CHUNK_BYTES])
             except TimeoutError:
@@ -109,9 +135,8 @@ class _BoundedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _BoundedStream(
-            self._stream.start_tls(ssl_context, server_hostname, self._line.left_s(timeout)), self._line
-        )
+        left_s = self._lines.now.left_s(timeout)
+        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._lines)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
@@ -120,9 +145,9 @@ class _BoundedStream(httpcore.NetworkStream):
 class _BoundedBackend(httpcore.NetworkBackend):
     """Opens connections that end by the deadline, to addresses that the policy allows."""
 
-    def __init__(self, line: _Line, allows: AddressPolicy | None) -> None:
+    def __init__(self, lines: _Lines, allows: AddressPolicy | None) -> None:
         self._backend = httpcore.SyncBackend()
-        self._line = line
+        self._lines = lines
         self._allows = allows
 
     def connect_tcp(
@@ -137,14 +162,15 @@ class _BoundedBackend(httpcore.NetworkBackend):
         addresses = self._addresses(host, port)
         options = list(socket_options or ())
         for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
-            share_s = self._line.left_s(timeout) / (others + 1)
+            share_s = self._lines.now.left_s(timeout) / (others + 1)
             try:
-                return _BoundedStream(
-                    self._backend.connect_tcp(address, port, share_s, local_address, options), self._line
-                )
+                stream = self._backend.connect_tcp(address, port, share_s, local_address, options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if not others:
                     raise
+            else:
+                self._lines.now.connected = True
+                return _BoundedStream(stream, self._lines)
         raise httpcore.ConnectError("the host has no address")
 
     def _addresses(self, host: str, port: int) -> list[str]:
@@ -203,27 +229,8 @@ def call(  # noqa: PLR0913  a request has this many parts
     Raises:
         StoreError: one of its kinds.
     """
-
-    def accepts(response: httpx.Response) -> None:
-        _raise_for_status(method, response.status_code)
-        announced = response.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
-            raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
-
-    answer = _ask(
-        method,
-        url,
-        timeout_s=timeout_s,
-        max_bytes=max_bytes,
-        headers=headers,
-        content=content,
-        allows=allows,
-        authorities=authorities,
-        accepts=accepts,
-    )
-    if len(answer.body) > max_bytes:
-        raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
-    return answer
+    with HttpClient(allows=allows, authorities=authorities) as client:
+        return client.call(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
 
 
 def exchange(  # noqa: PLR0913  a request has this many parts
@@ -244,82 +251,174 @@ def exchange(  # noqa: PLR0913  a request has this many parts
     Raises:
         StoreError: there is no complete answer; never for a status.
     """
-    return _ask(
-        method,
-        url,
-        timeout_s=timeout_s,
-        max_bytes=max_bytes,
-        headers=headers,
-        content=content,
-        authorities=authorities,
-    )
+    with HttpClient(authorities=authorities) as client:
+        return client.exchange(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
 
 
-def _ask(  # noqa: PLR0913  a request has this many parts
-    method: str,
-    url: str,
-    *,
-    timeout_s: float,
-    max_bytes: int,
-    headers: dict[str, str] | None,
-    content: bytes | None,
-    allows: AddressPolicy | None = None,
-    authorities: str | None = None,
-    accepts: Callable[[httpx.Response], None] = lambda _response: None,
-) -> Answer:
-    """One request; the body is cut soon after `max_bytes`, so that the caller can tell."""
-    line = _Line(timeout_s)
-    sent = {"Accept-Encoding": "identity", **(headers or {})}
-    with httpx.Client(
-        transport=_transport(url, line, allows, authorities),
-        timeout=timeout_s,
-        trust_env=False,
-        follow_redirects=False,
-    ) as client:
-        body_began = False
+class HttpClient:
+    """Makes calls with one pool of connections and one TLS context; may be shared by threads.
+
+    Args:
+        allows: says whether a resolved address may be connected to; None allows all.
+        authorities: a file of certificate authorities, or PEM text, that stands in for the public ones.
+        keep_alive: keep a connection for the next call; whoever asks for it closes the client.
+    """
+
+    def __init__(
+        self, *, allows: AddressPolicy | None = None, authorities: str | None = None, keep_alive: bool = False
+    ) -> None:
+        self._authorities = authorities
+        self._lines = _Lines()
+        self._kept_s = _KEPT_S if keep_alive else 0.0
+        self._backend = _BoundedBackend(self._lines, allows)
+        self._pools: dict[bool, httpcore.ConnectionPool] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def call(  # noqa: PLR0913  a request has this many parts
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Make one request as the module's `call` does.
+
+        Raises:
+            StoreError: one of its kinds.
+        """
+
+        def accepts(status: int, found: dict[str, str]) -> None:
+            _raise_for_status(method, status)
+            announced = found.get("content-length", "")
+            if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
+                raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
+
+        answer = self._answer(method, url, timeout_s, max_bytes, headers, content, accepts)
+        if len(answer.body) > max_bytes:
+            raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
+        return answer
+
+    def exchange(  # noqa: PLR0913  a request has this many parts
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Make one request as the module's `exchange` does.
+
+        Raises:
+            StoreError: there is no complete answer; never for a status.
+        """
+        return self._answer(method, url, timeout_s, max_bytes, headers, content, lambda _status, _headers: None)
+
+    def _answer(  # noqa: PLR0913, PLR0917  a request has this many parts
+        self,
+        method: str,
+        url: str,
+        timeout_s: float,
+        max_bytes: int,
+        headers: dict[str, str] | None,
+        content: bytes | None,
+        accepts: Callable[[int, dict[str, str]], None],
+    ) -> Answer:
+        """One request; the body is cut soon after `max_bytes`, so that the caller can tell."""
+        line = self._lines.now = _Line(timeout_s)
+        timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)}
         try:
-            with client.stream(method, url, headers=sent, content=content) as response:
-                accepts(response)
-                body_began = True
-                return Answer(response.status_code, dict(response.headers.items()), _body(response, max_bytes))
-        except httpx.TimeoutException:
-            raise StoreTimeoutError(f"no complete answer within {timeout_s:g} s") from None
-        except httpx.ConnectError:
-            raise StoreUnavailableError(
-                "the host is unknown, refused the connection or is not trusted", transient=False
-            ) from None
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-            if isinstance(error, httpx.RemoteProtocolError) and not line.server_closed:
-                raise UnexpectedAnswerError("the server answered what is not HTTP") from None
-            if body_began:
-                raise TruncatedObjectError("the connection ended before the whole body came") from None
-            raise StoreUnavailableError("the connection was reset") from None
-        except (httpx.HTTPError, httpx.InvalidURL):
-            raise StoreUnavailableError("the request could not be made", transient=False) from None
+            sent = {"Host": _host(url), **_HEADERS, **(headers or {})}
+            with self._pool(url).stream(
+                method, url, headers=list(sent.items()), content=content, extensions=timeouts
+            ) as response:
+                found = _joined(response.headers)
+                accepts(response.status, found)
+                line.answered = True
+                body = bytearray()
+                for chunk in response.iter_stream():
+                    body += chunk
+                    if len(body) > max_bytes:
+                        break
+                return Answer(response.status, found, bytes(body))
+        except _FAILURES as error:
+            translated = _translated(error, line, timeout_s)
+            if (
+                line.connected
+                or line.answered
+                or not translated.transient
+                or isinstance(error, httpcore.TimeoutException)
+            ):
+                raise translated from None
+        # A kept connection, which the server closed as we wrote to it: a new one tells more.
+        return self._answer(method, url, line.left_s(), max_bytes, headers, content, accepts)
+
+    def _pool(self, url: str) -> httpcore.ConnectionPool:
+        # Loading the certificate authorities takes 20 ms of CPU; plain http needs none. urlsplit lowers a scheme.
+        secure = urlsplit(url).scheme == "https"
+        if secure not in self._pools:
+            self._pools[secure] = httpcore.ConnectionPool(
+                ssl_context=_context_of(self._authorities) if secure else None,
+                network_backend=self._backend,
+                max_keepalive_connections=None if self._kept_s else 0,
+                keepalive_expiry=self._kept_s or None,
+            )
+        return self._pools[secure]
 
 
-def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_raw():
-        body += chunk
-        if len(body) > max_bytes:
-            break
-    return bytes(body)
+def _translated(error: Exception, line: _Line, timeout_s: float) -> StoreError:
+    """An error of httpcore's in our own words, which hold no URL, key or credential."""
+    if isinstance(error, httpcore.TimeoutException):
+        return StoreTimeoutError(f"no complete answer within {timeout_s:g} s")
+    if isinstance(error, httpcore.ConnectError):
+        # After a connection only the handshake can fail so.
+        return (
+            StoreUnavailableError("the host is not trusted", transient=False)
+            if line.connected
+            else StoreUnreachableError()
+        )
+    if isinstance(error, httpcore.RemoteProtocolError) and not line.server_closed:
+        return UnexpectedAnswerError("the server answered what is not HTTP")
+    if isinstance(error, httpcore.NetworkError | httpcore.RemoteProtocolError):
+        if line.answered:
+            return TruncatedObjectError("the connection ended before the whole body came")
+        return StoreUnavailableError("the connection was reset")
+    return StoreUnavailableError("the request could not be made", transient=False)
 
 
-def _transport(url: str, line: _Line, allows: AddressPolicy | None, authorities: str | None) -> httpx.HTTPTransport:
-    context: ssl.SSLContext | bool = False
-    # Loading the certificate authorities takes 20 ms of CPU; plain http needs none. Whatever is not surely http gets
-    # them: a scheme may be written in capitals, and False would then mean TLS without verification.
-    if not url.startswith("http://"):
-        context = _context_of(authorities) if authorities else httpx.create_ssl_context()
-    transport = httpx.HTTPTransport(verify=context, trust_env=False)
-    # httpx has no public way to set the backend of its transport; the pool it built has no connection yet.
-    transport._pool._network_backend = _BoundedBackend(line, allows)  # noqa: SLF001
-    return transport
+def _host(url: str) -> str:
+    """The header's value: without a port that the scheme implies."""
+    parts = urlsplit(url)
+    return parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ":"))
 
 
-def _context_of(authorities: str) -> ssl.SSLContext:
+def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; of one that comes twice the values, with commas (RFC 9110 5.3)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("ascii").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _context_of(authorities: str | None) -> ssl.SSLContext:
+    if authorities is None:
+        file, folder = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
     if "-----BEGIN" in authorities:
         return ssl.create_default_context(cadata=authorities)
     return ssl.create_default_context(cafile=authorities)

@@ -26,11 +26,10 @@ from rythmiq.contracts.errors import ObjectMissingError, StoreError, UnexpectedA
 from rythmiq.contracts.keys import SEALED_TYPE, parse_key, parse_timestamp
 
 if TYPE_CHECKING:
-    from rythmiq.adapters.bounded_http import Answer
-
-if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
+
+    from rythmiq.adapters.bounded_http import Answer, HttpClient
 
 UPLOAD_EXPIRES_S = 15 * 60
 MAX_UPLOAD_EXPIRES_S = 60 * 60
@@ -80,6 +79,7 @@ class SpacesStore:
         attempts: how often a direct call is tried while its failure is transient; the worker's once.
         timeout_s: bounds one try of a direct call as a whole; a call's own `timeout_s` bounds all of its tries.
         sleep: waits between tries; tests inject their own.
+        keep_alive: keep connections between calls; for a process that ends soon after its last one.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class SpacesStore:
         attempts: int = 3,
         timeout_s: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
+        keep_alive: bool = False,
     ) -> None:
         if attempts < 1:
             raise ValueError("a call is tried at least once")
@@ -96,6 +97,8 @@ class SpacesStore:
         self._attempts = attempts
         self._timeout_s = timeout_s
         self._sleep = sleep
+        self._keep_alive = keep_alive
+        self._http: HttpClient | None = None
         self._signer = Signer(AccessKey(config.access_key, config.secret_key), config.region)
 
     def generate_upload_url(  # noqa: PLR0913  the terms of an upload are this many
@@ -236,22 +239,23 @@ class SpacesStore:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> "Answer":
-        from rythmiq.adapters.bounded_http import call  # noqa: PLC0415  see the module docstring
+        from rythmiq.adapters.bounded_http import HttpClient  # noqa: PLC0415  see the module docstring
 
         parse_key(key)
+        if self._http is None:
+            self._http = HttpClient(authorities=self.config.authorities, keep_alive=self._keep_alive)
         ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         for attempt in range(1, self._attempts + 1):
             request = SigningRequest(method, self._url(key), headers=headers, body=content)
             self._signer.sign(request)
             try:
-                return call(
+                return self._http.call(
                     method,
                     request.url,
                     timeout_s=self._timeout_s if ends_at is None else ends_at - time.monotonic(),
                     max_bytes=max_bytes,
                     headers={str(name): str(value) for name, value in request.headers.items()},
                     content=content,
-                    authorities=self.config.authorities,
                 )
             except StoreError as error:
                 pause_s = 0.1 * 2**attempt

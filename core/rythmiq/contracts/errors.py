@@ -14,7 +14,8 @@ The exceptions that carry them, and those of an object store or of any HTTP call
     ├── TruncatedObjectError      the body ended before its announced length: transient
     ├── AddressRefusedError       the policy refuses the resolved address
     ├── StoreTimeoutError         the deadline passed: transient
-    ├── StoreUnavailableError     5xx, 429, reset: transient; refused, unknown host, untrusted certificate: not
+    ├── StoreUnavailableError     5xx, 429, reset: transient; untrusted certificate: not
+    │   └── StoreUnreachableError refused, unknown host: not transient, unless it is our own store's
     └── UnexpectedAnswerError     any other status, redirects among them; what is not HTTP
 
 Source: docs/specification/worker.md.
@@ -286,6 +287,13 @@ class StoreUnavailableError(StoreError):
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class StoreUnreachableError(StoreUnavailableError):
+    """The host has no address, or none that takes a connection; of our own store that passes, of others it need not."""
+
+    def __init__(self) -> None:
+        super().__init__("the host is unknown or refused the connection", transient=False)
 
 
 class UnexpectedAnswerError(StoreError):

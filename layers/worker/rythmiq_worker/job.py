@@ -158,7 +158,7 @@ class Conformed(NamedTuple):
 
 
 def open_store(settings: WorkerSettings, *, timeout_s: float = 30.0) -> "SpacesStore":
-    """Make a client of the worker's object store; it tries each call once, within `timeout_s`."""
+    """Make a client of the worker's object store, which tries each call once, within `timeout_s`."""
     from rythmiq.adapters.spaces import SpacesStore, StoreConfig  # noqa: PLC0415  a job on local bytes needs no store
 
     config = StoreConfig(
@@ -168,4 +168,4 @@ def open_store(settings: WorkerSettings, *, timeout_s: float = 30.0) -> "SpacesS
         settings.spaces_key,
         settings.spaces_secret.get_secret_value(),
     )
-    return SpacesStore(config, attempts=1, timeout_s=timeout_s)
+    return SpacesStore(config, attempts=1, timeout_s=timeout_s, keep_alive=True)

@@ -30,7 +30,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreError
 from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, launch_arguments, result_key
@@ -39,6 +38,7 @@ from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
+from rythmiq_worker.job import open_store
 from rythmiq_worker.launcher.delivery import Courier, Delivered, Limits, Progress
 from rythmiq_worker.launcher.dispatch import (
     MAX_DISPATCH_BYTES,
@@ -119,17 +119,7 @@ class _Attempt:
         if self.ring is None and not self.store_settings.plaintext_allowed:
             raise SettingsError("ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
         self.courier = Courier(limits, termination, log)
-        self.store = SpacesStore(
-            StoreConfig(
-                self.store_settings.spaces_endpoint,
-                self.store_settings.spaces_region,
-                self.store_settings.spaces_bucket,
-                self.store_settings.spaces_key,
-                self.store_settings.spaces_secret.get_secret_value(),
-            ),
-            attempts=1,
-            timeout_s=limits.store_try_s,
-        )
+        self.store = open_store(self.store_settings, timeout_s=limits.store_try_s)
 
     def through(self, worker: Sequence[str]) -> int:
         """From the dispatch object to the exit code."""

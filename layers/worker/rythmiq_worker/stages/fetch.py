@@ -17,6 +17,7 @@ from rythmiq.contracts.errors import (
     ObjectTooLargeError,
     StoreError,
     StoreTimeoutError,
+    StoreUnreachableError,
     TruncatedObjectError,
 )
 from rythmiq.contracts.origins import OriginRefusedError, permitted
@@ -63,7 +64,7 @@ def _whole_list(paths: Sequence[str], ctx: Context) -> list[bytes]:
     left_bytes, found = settings.max_upload_bytes, []
     keys = encryption.input_data_keys if encryption is not None else None
     for path, data_key in zip(paths, keys or [None] * len(paths), strict=True):
-        with _store_errors(settings):
+        with _store_errors(settings, own=True):
             left_s = ends_at_s - time.monotonic()
             if left_s <= 0:
                 raise StoreTimeoutError("the time is up")
@@ -78,21 +79,27 @@ def _whole_list(paths: Sequence[str], ctx: Context) -> list[bytes]:
 def _downloaded(ctx: Context) -> bytes:
     settings, source = ctx.settings, ctx.payload.input
     max_bytes, timeout_s = settings.max_upload_bytes + OVERHEAD_BYTES, settings.fetch_timeout_s
-    with _store_errors(settings):
-        if source.raw_path is not None:
+    if source.raw_path is not None:
+        with _store_errors(settings, own=True):
             return ctx.store.fetch_object(source.raw_path, max_bytes=max_bytes, timeout_s=timeout_s)
-        try:
-            allowed = permitted(source.artifact_url or "", origin_rules(settings))
-        except OriginRefusedError as error:
-            raise _failed("origin", str(error)) from None
-        from rythmiq.adapters.bounded_http import fetch_url  # noqa: PLC0415  a refused URL needs no httpx
+    try:
+        allowed = permitted(source.artifact_url or "", origin_rules(settings))
+    except OriginRefusedError as error:
+        raise _failed("origin", str(error)) from None
+    from rythmiq.adapters.bounded_http import fetch_url  # noqa: PLC0415  a refused URL needs no HTTP
 
+    with _store_errors(settings, own=allowed.allows is None):
         return fetch_url(allowed.url, max_bytes=max_bytes, timeout_s=timeout_s, allows=allowed.allows)
 
 
 @contextmanager
-def _store_errors(settings: WorkerSettings) -> Iterator[None]:
-    """Make FETCH_FAILED and FETCH_TIMEOUT of what the store says."""
+def _store_errors(settings: WorkerSettings, *, own: bool) -> Iterator[None]:
+    """Translate a store's errors into FETCH_FAILED and FETCH_TIMEOUT.
+
+    Args:
+        settings: for the message.
+        own: whether it is our own store, which may be starting anew where it cannot be reached.
+    """
     try:
         yield
     except StoreTimeoutError:
@@ -100,8 +107,9 @@ def _store_errors(settings: WorkerSettings) -> Iterator[None]:
         raise JobError(ErrorCode.FETCH_TIMEOUT, message) from None
     except StoreError as error:
         reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "unavailable")
+        transient = error.transient or (own and isinstance(error, StoreUnreachableError))
         message = "there is no such upload" if reason == "missing" else f"the upload cannot be had: {error}"
-        raise _failed(reason, message, transient=error.transient) from None
+        raise _failed(reason, message, transient=transient) from None
 
 
 def _too_large(settings: WorkerSettings) -> JobError:
