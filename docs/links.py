@@ -6,6 +6,7 @@ Checked are, in every tracked text file:
 - paths of pages, with their anchors, wherever they are named (docstrings, comments, SQL, Makefile),
 - other paths of the repository that a page names as code (`core/rythmiq/...`) or in an indented command; decisions and
   the changelog are history, so the paths in their text are not checked,
+- source files that a page, docstring or comment names by the end of their path (`services/reconcile.py`),
 - references to documents that the repository does not hold (`SPEC 4`, `facts/x.md`).
 
 Ends with 1 and one line a finding, `file:line: what`, when something leads nowhere.
@@ -33,6 +34,7 @@ EXPLAINED = frozenset(
 _LINK = re.compile(r"\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _DOCS = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md(?:#[\w-]+)?")
 _CODE_PATH = re.compile(r"`((?:core|docs|functions|infra|layers|tests)/[\w./-]+)`")
+_SOURCE_FILE = re.compile(r"`(?!\S*NNNN)([\w./-]*\w\.(?:py|sql|sh|toml))`")
 _SHELL_PATH = re.compile(r"(?<![\w./-])(?:core|docs|functions|infra|layers|tests)/[\w./-]+\.\w+(?![\w/<*-])")
 _ELSEWHERE = re.compile(r"\b(?:SPEC \d+|facts/[\w-]+)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$")
@@ -48,7 +50,9 @@ def tracked(root: Path) -> list[str]:
 
 def findings(root: Path) -> Iterator[str]:
     """Say of each reference that leads nowhere where it is and what is wrong."""
-    for name in tracked(root):
+    names = tracked(root)
+    ends = frozenset(end for name in names for end in _ends(name))
+    for name in names:
         try:
             text = (root / name).read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -57,6 +61,16 @@ def findings(root: Path) -> Iterator[str]:
         for number, line in _lines(text, is_page=is_page):
             for problem in _problems(root, name, line, is_page=is_page):
                 yield f"{name}:{number}: {problem}"
+            for path in _SOURCE_FILE.findall(line) if name not in HISTORY and not name.startswith("tests/") else ():
+                if path.lstrip("./") not in ends and not (root / path).exists():
+                    yield f"{name}:{number}: there is no {path}"
+
+
+def _ends(name: str) -> Iterator[str]:
+    """Every way in which a file can be named by the end of its path."""
+    parts = name.split("/")
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
 
 
 def _lines(text: str, *, is_page: bool) -> Iterator[tuple[int, str]]:

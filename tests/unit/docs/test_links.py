@@ -44,6 +44,8 @@ def test_what_leads_somewhere_is_passed_over(tree: Path) -> None:
         ("README.md", "    python core/gone.py", "core/gone.py"),
         (f"{DOCS}/page.md", f"[not from here]({DOCS}/page.md)", "page.md"),
         ("core/code.py", f"# {DOCS}/gone.md has the reason", "gone.md"),
+        ("core/code.py", "# `rooms/gone.py` does the rest", "rooms/gone.py"),
+        ("README.md", "as `gone.sql` says", "gone.sql"),
         ("core/code.py", f"# {DOCS}/page.md#gone has the reason", "#gone"),
         ("core/code.py", "# Source: " + "SPE" + "C 4", "C 4"),
         ("core/code.py", "# Source: " + "fact" + "s/camber.md", "camber"),

@@ -3,13 +3,13 @@
 `python function_launcher.py {package}/{function} RESULT_FD`, in the directory that holds `__main__.py`. Only
 `function_process` starts it. It needs nothing but the standard library, so that a bundle runs on what it brings.
 
-A `virtualenv` directory is activated by its own `bin/activate_this.py`; `__main__.py` becomes the module `main__`, so
+A `virtualenv` directory is activated by its own bin/activate_this.py; `__main__.py` becomes the module `main__`, so
 that its `if __name__ == "__main__"` stays quiet. Each line of STDIN is one call: `value` is the event, every other
 field becomes `__OW_{FIELD}` in the environment. The result is one line of JSON on fd 3; STDOUT and STDERR are logs.
 
 As on the platform, what `main` raises becomes `{"error": ...}`, and a result that is no JSON ends the process.
 
-Source: apache/openwhisk-runtime-python, `launcher.py`; the context object: DigitalOcean's Python runtime reference.
+Source: apache/openwhisk-runtime-python, launcher.py; the context object: DigitalOcean's Python runtime reference.
 """
 
 import json
