@@ -34,6 +34,7 @@ BENCHES = {
     "cold_start": "the first call of a function, and the next ones, against boto3 and `supabase`",
     "database": "pages touched by calls of the database, as the table of jobs grows",
     "settle": "a webhook's settlement, over the SQL functions alone",
+    "waiting": "when a client that waits learns of the end",
     "scale": "a long time of service: queue, database, limits and cost",
     "million": "the same with a million jobs, when it is named",
     "people": "faces and heads on labelled real pictures",
