@@ -56,12 +56,21 @@ demo: $(READY)  ## run the whole cloud on this machine and send real files throu
 up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
 	@exec $(BIN)/rythmiq up
 
-# A file's tests stay in one process: they share stores and servers. The whole cloud runs by itself afterwards, because it
-# starts twenty processes and kills them.
+# Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores and servers. The whole
+# cloud runs by itself afterwards, because it starts twenty processes and kills them.
+PARALLEL := -n auto --maxprocesses=4 --dist
 .PHONY: test
-test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --ignore=tests/e2e
+test: test-unit  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
+	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e
 	$(BIN)/python -m pytest tests/e2e
+
+.PHONY: test-unit
+test-unit: $(READY)  ## run the unit tests
+	$(BIN)/python -m pytest $(PARALLEL) worksteal tests/unit $(COVER)
+
+.PHONY: test-pixels
+test-pixels: $(READY)  ## run the properties over many real pictures
+	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration
 
 .PHONY: test-long
 test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults
