@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.links import findings, main
+from docs.links import Repository, main
 
 DOCS = "docs"
 """Apart from the names, so that the checker does not find what these tests hold."""
@@ -14,6 +14,8 @@ GOOD = {
     f"{DOCS}/page.md": "# Page\n\n## Two words\n\n## Two words\n\n[second](#two-words-1), [up](../README.md)\n",
     f"{DOCS}/decisions.md": "# Decisions\n\nIt was `core/gone.py`.\n",
     "core/code.py": f'"""Source: {DOCS}/page.md#two-words; https://example.org/{DOCS}/elsewhere.md."""\n',
+    "core/rythmiq/__init__.py": "",
+    "core/rythmiq/room.py": "# `rythmiq.room` has `rythmiq.room.THING`\nTHING = 1\n",
 }
 
 
@@ -22,13 +24,13 @@ def tree(tmp_path: Path) -> Path:
     """A repository in which every reference leads somewhere."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)  # noqa: S607  git is what lists the files
     for name, text in GOOD.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def test_what_leads_somewhere_is_passed_over(tree: Path) -> None:
-    assert list(findings(tree)) == []
+    assert list(Repository(tree).findings()) == []
     assert main([str(tree)]) == 0
 
 
@@ -46,6 +48,8 @@ def test_what_leads_somewhere_is_passed_over(tree: Path) -> None:
         ("core/code.py", f"# {DOCS}/gone.md has the reason", "gone.md"),
         ("core/code.py", "# `rooms/gone.py` does the rest", "rooms/gone.py"),
         ("README.md", "as `gone.sql` says", "gone.sql"),
+        ("core/code.py", "# `rythmiq.gone` does the rest", "rythmiq.gone"),
+        ("core/code.py", "# `rythmiq.room.GONE` is its bound", "rythmiq.room.GONE"),
         ("core/code.py", f"# {DOCS}/page.md#gone has the reason", "#gone"),
         ("core/code.py", "# Source: " + "SPE" + "C 4", "C 4"),
         ("core/code.py", "# Source: " + "fact" + "s/camber.md", "camber"),
@@ -66,4 +70,4 @@ def test_what_leads_nowhere_is_found_where_it_is(
 def test_a_fenced_block_of_a_page_holds_no_links(tree: Path) -> None:
     page = tree / "README.md"
     page.write_text(page.read_text(encoding="utf-8") + "```\n[text](gone.md)\n```\n", encoding="utf-8")
-    assert list(findings(tree)) == []
+    assert list(Repository(tree).findings()) == []
