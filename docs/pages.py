@@ -29,27 +29,27 @@ _NO_RULES = frozenset({"slot", "kind", "sources"})
 
 _ERRORS_HEAD = """# Errors and warnings
 
-Made from `core/rythmiq/contracts/{errors,problems,advice}.py` by `make docs`; do not edit.
+Generated from `core/rythmiq/contracts/{errors,problems,advice}.py` by `make docs`; do not edit.
 
 ## Failed jobs
 
 A job that fails ends with one of these codes; `retryable` says whether the same job may succeed when it is run again.
-Nothing is charged for a job that failed.
+A failed job is not charged.
 
 | code | stage | retryable | happens when | what to do |
 |---|---|---|---|---|
 """
 
 _ERRORS_DETAIL = """
-`detail` holds small facts for a program: `transient` (FETCH_FAILED: a repeat may do), `reason` (DECODE_FAILED; for a
-failed decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), and `smallest_bytes`,
-`width_px`, `height_px` (SIZE_EXCEEDED), and `upload` (DECODE_FAILED of several uploads: which one, counted from 1).
+`detail` is for programs: `transient` (FETCH_FAILED: a retry may succeed), `reason` (DECODE_FAILED; for a failed decryption
+`not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), `smallest_bytes`, `width_px`, `height_px` (SIZE_EXCEEDED), and
+`upload` (DECODE_FAILED of several uploads: which one, counted from 1).
 
 ## Refused calls
 
-A call of the API that is refused is answered by RFC 9457 `application/problem+json`: `code` is one of these, `detail`
-says more, `errors[]` points at wrong fields, and `request_id` finds the call in the log. `Retry-After` is there when
-the same call may succeed later. [api.md](api.md) lists which call may be refused with which code.
+A refused call is answered with RFC 9457 `application/problem+json`: `code` is one of these, `detail` says more, `errors[]`
+points at wrong fields, and `request_id` finds the call in the log. `Retry-After` is present when the same call may
+succeed later. [api.md](api.md) lists the codes of each call.
 
 | code | status | what it is | what to do |
 |---|---|---|---|
@@ -62,9 +62,9 @@ which is one of """
 _WARNINGS_HEAD = """
 ## Warnings
 
-A job that completes may carry `warnings`, as `"CODE: sentence"`, and beside them, in the same order, `advice`: the code
-and its `parameters`, from which a page says it in another language. A name in braces stands for the parameter of that
-name; the parameter `reason` chooses among a code's sentences.
+A completed job may have `warnings`, as `"CODE: sentence"`, and, in the same order, `advice`: the code and its `parameters`, from
+which a client builds the sentence in another language. A name in braces is the parameter of that name; the parameter
+`reason` selects one of a code's sentences.
 
 | code | reason | sentence |
 |---|---|---|
@@ -72,15 +72,14 @@ name; the parameter `reason` chooses among a code's sentences.
 
 _API_HEAD = """# The HTTP API
 
-Made from the operations in `core/rythmiq/gateway/routes/` by `make docs`; do not edit. The same, with every schema, is
-served as OpenAPI 3.1 at `/api/app/openapi.json`.
+Generated from the operations in `core/rythmiq/gateway/routes/` by `make docs`; do not edit. The same, with every schema,
+is served as OpenAPI 3.1 at `/api/app/openapi.json`. What all calls have in common is in
+[specification/http-api.md](specification/http-api.md).
 
-Paths follow the address of the deployment (`PUBLIC_URL`); where the service has an origin of its own, those of `api`
-are also at its root (`/jobs`). Users send `Authorization: Bearer <JWT>` of Supabase Auth. A body is one JSON object in
-UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. A GET may be a HEAD. Whoever
-may not see something is told that it is not there. What the refusals mean, and every `code` of `advice` with its
-`parameters`, is in [errors.md](errors.md); what is done to a picture is in
-[worker.md](specification/worker.md#what-is-done-to-a-picture).
+Paths follow the address of the deployment (`PUBLIC_URL`). Users send `Authorization: Bearer <JWT>` of Supabase Auth. A body is
+one JSON object in UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. Every GET also
+answers HEAD. Refusals, and every `code` of `advice` with its `parameters`, are explained in [errors.md](errors.md); what is done
+to a picture, in [worker.md](specification/worker.md#what-is-done-to-a-picture).
 
 | call | who | what |
 |---|---|---|
@@ -96,33 +95,32 @@ _ACCESS = {
 
 _PORTALS_HEAD = """# The rule book
 
-Made from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to be
-looked up again, with its addresses.
+Generated from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to be
+looked up again, with addresses. The rules are explained in [specification/portals.md](specification/portals.md).
 
 A slot is one file that a portal asks for. Kilobytes have two readings: a file is made at most KB x 1000 bytes and at
 least KB x 1024, so that it is right in both. **Confidence** is the lowest among a slot's numbers; where sources
-contradict each other, the note says which was taken: what is right in every reading. Compare a receipt with the
+contradict each other, the value that is right in every reading was taken, and the note says so. Compare a receipt with the
 portal's own notice before you rely on a number of low confidence.
 
-A rule that a slot does not state is not checked: what is measured of it is advice and fails nothing. A background is
+A rule that a slot does not state is not checked: its measure is advice and fails nothing. A background is
 replaced, and a strip with name and date printed, only where the slot says `background_edit` or `caption`; "none found"
-is no permission, only that the page named has nothing against it. Rules of a year end with it and are used on, with a
-warning, until those of the next are known; a name without the year always leads to the newest.
+is no permission; it means that nothing against it was found on that page. Rules of a year are used past its end, with a
+warning, until the next ones are known; a name without the year always leads to the newest.
 """
 
 _CLI_HEAD = """# The `rythmiq` command
 
-Made from the commands themselves by `make docs`; do not edit.
+Generated from the commands by `make docs`; do not edit.
 
-Progress goes to STDERR and only to a terminal. With `--json`, STDOUT holds one JSON document,
-or nothing where STDERR says why the command did not run.
+Progress goes to STDERR, and only to a terminal. With `--json`, STDOUT holds one JSON document, or nothing when STDERR says
+why the command did not run.
 
-What an owner chooses goes in this order, of a photo: `--rotate`, `--face x,y`, a lean that is mended by itself,
-`--crop x,y,width,height`, `--background`, the caption. All shares refer to the picture upright by EXIF and turned by
-`--rotate`, and `--face` is a point inside `--crop`. `conform` and `submit` end with 2, before anything is read or sent,
-where the slot's rules do not allow `--background` (`background_edit`), the caption (`caption`) or `--text-layer`
-(`text_layer`), and say why, with what the portal says where the rule book has it; [portals.md](portals.md) shows each
-slot's rules. They also do for two of `--corners`, `--page` and `--crop`, which say the same thing.
+Options for a photo apply in this order: `--rotate`, `--face x,y`, levelling, `--crop x,y,width,height`, `--background`, the caption.
+Shares refer to the picture upright by EXIF and turned by `--rotate`; `--face` is a point inside `--crop`. `conform` and `submit`
+exit with 2, before anything is read or sent, when the slot's rules do not allow `--background` (`background_edit`), the caption
+(`caption`) or `--text-layer` (`text_layer`), and say why; [portals.md](portals.md) shows each slot's rules. They do the same for
+two of `--corners`, `--page` and `--crop`, which exclude each other.
 """
 
 
