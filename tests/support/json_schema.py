@@ -10,9 +10,11 @@ __all__ = ["ValidationError", "check"]
 _FORMATS = FormatChecker(formats=["date", "uuid"])
 
 
-@_FORMATS.checks("date-time", raises=ValueError)
 def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or dt.datetime.fromisoformat(value) is not None
+
+
+_FORMATS.checks("date-time", raises=ValueError)(_is_date_time)
 
 
 def check(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
