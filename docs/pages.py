@@ -41,15 +41,15 @@ A failed job is not charged.
 """
 
 _ERRORS_DETAIL = """
-`detail` is for programs: `transient` (FETCH_FAILED: a retry may succeed), `reason` (DECODE_FAILED; for a failed decryption
-`not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), `smallest_bytes`, `width_px`, `height_px` (SIZE_EXCEEDED), and
-`upload` (DECODE_FAILED of several uploads: which one, counted from 1).
+`detail` is for programs: `transient` (FETCH_FAILED: a retry may succeed), `reason` (DECODE_FAILED; for a failed
+decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), `smallest_bytes`, `width_px`,
+`height_px` (SIZE_EXCEEDED), and `upload` (DECODE_FAILED of several uploads: which one, counted from 1).
 
 ## Refused calls
 
-A refused call is answered with RFC 9457 `application/problem+json`: `code` is one of these, `detail` says more, `errors[]`
-points at wrong fields, and `request_id` finds the call in the log. `Retry-After` is present when the same call may
-succeed later. [api.md](api.md) lists the codes of each call.
+A refused call is answered with RFC 9457 `application/problem+json`: `code` is one of these, `detail` says more,
+`errors[]` points at wrong fields, and `request_id` finds the call in the log. `Retry-After` is present when the same
+call may succeed later. [api.md](api.md) lists the codes of each call.
 
 | code | status | what it is | what to do |
 |---|---|---|---|
@@ -62,9 +62,9 @@ which is one of """
 _WARNINGS_HEAD = """
 ## Warnings
 
-A completed job may have `warnings`, as `"CODE: sentence"`, and, in the same order, `advice`: the code and its `parameters`, from
-which a client builds the sentence in another language. A name in braces is the parameter of that name; the parameter
-`reason` selects one of a code's sentences.
+A completed job may have `warnings`, as `"CODE: sentence"`, and, in the same order, `advice`: the code and its
+`parameters`, from which a client builds the sentence in another language. A name in braces is the parameter of that
+name; the parameter `reason` selects one of a code's sentences.
 
 | code | reason | sentence |
 |---|---|---|
@@ -72,14 +72,14 @@ which a client builds the sentence in another language. A name in braces is the 
 
 _API_HEAD = """# The HTTP API
 
-Generated from the operations in `core/rythmiq/gateway/routes/` by `make docs`; do not edit. The same, with every schema,
-is served as OpenAPI 3.1 at `/api/app/openapi.json`. What all calls have in common is in
+Generated from the operations in `core/rythmiq/gateway/routes/` by `make docs`; do not edit. The same, with every
+schema, is served as OpenAPI 3.1 at `/api/app/openapi.json`. What all calls have in common is in
 [specification/http-api.md](specification/http-api.md).
 
-Paths follow the address of the deployment (`PUBLIC_URL`). Users send `Authorization: Bearer <JWT>` of Supabase Auth. A body is
-one JSON object in UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused. Every GET also
-answers HEAD. Refusals, and every `code` of `advice` with its `parameters`, are explained in [errors.md](errors.md); what is done
-to a picture, in [worker.md](specification/worker.md#what-is-done-to-a-picture).
+Paths follow the address of the deployment (`PUBLIC_URL`). Users send `Authorization: Bearer <JWT>` of Supabase Auth.
+A body is one JSON object in UTF-8 of at most 1 MB, with `Content-Type: application/json`; unknown fields are refused.
+Every GET also answers HEAD. Refusals, and every `code` of `advice` with its `parameters`, are explained in
+[errors.md](errors.md); what is done to a picture, in [worker.md](specification/worker.md#what-is-done-to-a-picture).
 
 | call | who | what |
 |---|---|---|
@@ -95,17 +95,17 @@ _ACCESS = {
 
 _PORTALS_HEAD = """# The rule book
 
-Generated from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to be
-looked up again, with addresses. The rules are explained in [specification/portals.md](specification/portals.md).
+Generated from `core/rythmiq/portals/*.toml` by `make docs`; do not edit. `rythmiq portals --stale` lists what has to
+be looked up again, with addresses. The rules are explained in [specification/portals.md](specification/portals.md).
 
 A slot is one file that a portal asks for. Kilobytes have two readings: a file is made at most KB x 1000 bytes and at
 least KB x 1024, so that it is right in both. **Confidence** is the lowest among a slot's numbers; where sources
-contradict each other, the value that is right in every reading was taken, and the note says so. Compare a receipt with the
-portal's own notice before you rely on a number of low confidence.
+contradict each other, the value that is right in every reading was taken, and the note says so. Compare a receipt
+with the portal's own notice before you rely on a number of low confidence.
 
-A rule that a slot does not state is not checked: its measure is advice and fails nothing. A background is
-replaced, and a strip with name and date printed, only where the slot says `background_edit` or `caption`; "none found"
-is no permission; it means that nothing against it was found on that page. Rules of a year are used past its end, with a
+A rule that a slot does not state is not checked: its measure is advice and fails nothing. A background is replaced,
+and a strip with name and date printed, only where the slot says `background_edit` or `caption`; "none found" is no
+permission; it means that nothing against it was found on that page. Rules of a year are used past its end, with a
 warning, until the next ones are known; a name without the year always leads to the newest.
 """
 
@@ -113,14 +113,15 @@ _CLI_HEAD = """# The `rythmiq` command
 
 Generated from the commands by `make docs`; do not edit.
 
-Progress goes to STDERR, and only to a terminal. With `--json`, STDOUT holds one JSON document, or nothing when STDERR says
-why the command did not run.
+Progress goes to STDERR, and only to a terminal. With `--json`, STDOUT holds one JSON document, or nothing when STDERR
+says why the command did not run.
 
-Options for a photo apply in this order: `--rotate`, `--face x,y`, levelling, `--crop x,y,width,height`, `--background`, the caption.
-Shares refer to the picture upright by EXIF and turned by `--rotate`; `--face` is a point inside `--crop`. `conform` and `submit`
-exit with 2, before anything is read or sent, when the slot's rules do not allow `--background` (`background_edit`), the caption
-(`caption`) or `--text-layer` (`text_layer`), and say why; [portals.md](portals.md) shows each slot's rules. They do the same for
-two of `--corners`, `--page` and `--crop`, which exclude each other.
+Options for a photo apply in this order: `--rotate`, `--face x,y`, levelling, `--crop x,y,width,height`,
+`--background`, the caption. Shares refer to the picture upright by EXIF and turned by `--rotate`; `--face` is a point
+inside `--crop`. `conform` and `submit` exit with 2, before anything is read or sent, when the slot's rules do not
+allow `--background` (`background_edit`), the caption (`caption`) or `--text-layer` (`text_layer`), and say why;
+[portals.md](portals.md) shows each slot's rules. They do the same for two of `--corners`, `--page` and `--crop`,
+which exclude each other.
 """
 
 
