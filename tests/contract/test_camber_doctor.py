@@ -13,7 +13,7 @@ from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import NAMES, JobConfig, Wire
 from rythmiq.ports.executor import Order
 from rythmiq_cli.commands import app
-from rythmiq_cli.doctor.camber import CamberLook, Finding
+from rythmiq_cli.doctor.camber import CamberChecks, Finding
 from tests.support.executor_rigs import NOBODY, TERMS, camber_in_process
 from tests.support.executor_run import new_order
 from tests.support.fake_camber import BASE, KEY, FakeCamber
@@ -124,7 +124,7 @@ def looked(fake: FakeCamber, terms: JobConfig = TERMS) -> dict[str, Finding]:
 
     async def all_steps() -> list[Finding]:
         transport = HttpTransport(f"https://camber.test{BASE}", KEY, config=terms, wire=Wire(), http=fake.http)
-        look = CamberLook(transport, Wire(), terms, pause)
+        look = CamberChecks(transport, Wire(), terms, pause)
         return [finding async for finding in look.steps(run_job=True)]
 
     return {finding.step: finding for finding in asyncio.run(all_steps())}

@@ -17,7 +17,7 @@ import rythmiq
 from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.database import data_api_findings, jwks_findings
-from rythmiq_cli.doctor.functions import DOORS, FunctionProbes
+from rythmiq_cli.doctor.functions import EXPECTED, FunctionProbes
 from rythmiq_cli.operator.migrations import read_migrations
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def well(method: str, path: str, headers: Mapping[str, str]) -> Answer:
         return as_json(200, {"version": rythmiq.__version__, **inside})
     if path == "/internal/metrics" and shown:
         return 200, {"Content-Type": "text/plain"}, b'rythmiq_jobs{state="pending"} 0\n'
-    door = next(door for function, door in DOORS.items() if path == f"/{function}{door.path}")
+    door = next(door for function, door in EXPECTED.items() if path == f"/{function}{door.path}")
     return as_json(200, {}) if door.status == 200 else problem(401, "UNAUTHENTICATED")
 
 
@@ -113,7 +113,7 @@ def but(path: str, answer: Answer, *, method: str | None = None) -> Answering:
 
 def test_a_deployment_that_does_everything_right_is_well() -> None:
     findings = found(well)
-    assert list(findings) == [*DOORS, "inside", "last-tick", "metrics"]
+    assert list(findings) == [*EXPECTED, "inside", "last-tick", "metrics"]
     assert {finding.state for finding in findings.values()} == {"ok"}, findings
 
 
@@ -125,10 +125,10 @@ def test_the_functions_are_those_of_the_project() -> None:
         for package in packages
         for name in re.findall(r"^      - name: (\w+)$", package, re.MULTILINE)
     }
-    assert listed == set(DOORS)
+    assert listed == set(EXPECTED)
 
 
-@pytest.mark.parametrize("function", DOORS)
+@pytest.mark.parametrize("function", EXPECTED)
 def test_a_function_that_does_not_start_is_broken(function: str) -> None:
     findings = found(but(f"/{function}", html(502)))
     assert (findings[function].state, "502" in findings[function].said) == ("broken", True)
@@ -146,7 +146,7 @@ def test_a_function_that_is_not_configured_names_what_is_missing() -> None:
     assert (uploads.state, uploads.said) == ("broken", "WEBHOOK_SECRET is not set")
 
 
-@pytest.mark.parametrize("function", [function for function, door in DOORS.items() if door.status == 401])
+@pytest.mark.parametrize("function", [function for function, door in EXPECTED.items() if door.status == 401])
 def test_a_door_that_stands_open_is_broken(function: str) -> None:
     broken = found(but(f"/{function}", as_json(200, {})))[function]
     assert (broken.state, broken.said) == ("broken", "answers 200 where 401 is due")

@@ -32,7 +32,7 @@ _LEVEL = 1  # the deployer's archiver compresses with ZLIB_BEST_SPEED, so sizes 
 
 
 class BundleError(RythmiqError):
-    """A function cannot be built; the message says what the deployer would stumble over."""
+    """A function cannot be built; the message names what the deployer would refuse."""
 
 
 @dataclass(frozen=True, slots=True)

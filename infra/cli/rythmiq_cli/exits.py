@@ -87,7 +87,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def stop_by_signal() -> None:
-    """Unwind at the first of these signals; whoever is impatient does not interrupt the tidying up."""
+    """Unwind at the first of these signals; later ones do not interrupt the cleanup."""
     for number in _SIGNALS:
         signal.signal(number, _stop)
 
@@ -99,4 +99,4 @@ def _stop(*_: object) -> NoReturn:
 
 
 def _ignored(*_: object) -> None:
-    """Somebody is tidying up already."""
+    """The cleanup is already running."""

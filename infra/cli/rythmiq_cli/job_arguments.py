@@ -1,4 +1,4 @@
-"""What a command is told of a job: the portal's rules, the owner's options and the files.
+"""The arguments of a job on the command line: the portal's rules, the owner's options and the files.
 
 Whatever is wrong ends the command with exit code 2 and one sentence, before anything is read or sent. No sentence
 quotes the caption's name.
@@ -192,7 +192,7 @@ def options_of(  # noqa: PLR0913  as many as there are to choose
         [wrong, *_] = error.errors(include_url=False, include_input=False)
         if wrong["type"] == "CONFLICT":
             flags = " and ".join(f"--{name}" for name in wrong["ctx"]["fields"])
-            usage(f"give one of {flags}: each says what of the picture is the page")
+            usage(f"give one of {flags}: each of them selects the page within the picture")
         usage(_WRONG.get(str(wrong["loc"][0]), wrong["msg"]))
 
 

@@ -37,7 +37,7 @@ def run_local(
         filename: the first one's.
         rules: what the portal wants.
         options: what the owner chose.
-        on_stage: told each stage as it begins.
+        on_stage: called with each stage as it begins.
 
     Raises:
         JobError: a stage fails with a code of the catalogue.

@@ -1,6 +1,6 @@
-"""The door of the `rythmiq` command: Ctrl-C ends it with 130 from the first moment, also while its parts are imported.
+"""The entry point of `rythmiq`: Ctrl-C exits with 130 from the first moment, also while modules are imported.
 
-That takes half a second, in which KeyboardInterrupt would be shown as a traceback from somewhere in a library.
+Importing takes half a second, in which KeyboardInterrupt would print a traceback from inside a library.
 """
 
 import os
@@ -11,14 +11,14 @@ _INTERRUPTED = 130  # ExitCode.INTERRUPTED of `exits`, which has to be imported
 
 
 def main() -> None:
-    """Run the command; Ctrl-C ends it with 130 and leaves nothing half written."""
-    heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so below `nohup` and the like
-    if heeds:
+    """Run the command; Ctrl-C exits with 130 and leaves no file half written."""
+    handles_sigint = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # False under `nohup`
+    if handles_sigint:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from rythmiq_cli.commands import app  # noqa: PLC0415  see above
 
     try:
-        if heeds:
+        if handles_sigint:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
     except KeyboardInterrupt:

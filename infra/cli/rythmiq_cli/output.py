@@ -39,7 +39,7 @@ _MARKS = {
 
 @contextlib.contextmanager
 def stage_progress(stages: Sequence[str]) -> Iterator[Callable[[str], object]]:
-    """Show which stage is on; yields what is called as each begins."""
+    """Show the current stage; yields a callback for the name of each stage as it begins."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _stage: None
@@ -71,7 +71,7 @@ _NAMES = {"preview": "preview.jpg", "before": "before.jpg", "output": "output.zi
 
 @contextlib.contextmanager
 def transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], object] | None]:
-    """Show how much has been sent; yields what is told the bytes so far, or None where nobody looks."""
+    """Show how much has been sent; yields a callback for the bytes sent so far, or None without a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -83,7 +83,7 @@ def transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], o
 
 
 def follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> "JobView":
-    """Show a job's stages until it has ended; Ctrl-C says how to go on, and goes on upwards."""
+    """Show a job's stages until it has ended; Ctrl-C prints how to resume, and is raised again."""
     from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
 
     console = Console(stderr=True)
@@ -156,7 +156,7 @@ def save_one(client: "Client", view: "JobView", what: "JobFile", folder: Path) -
 
 @contextlib.contextmanager
 def output_folder(output: Path) -> Iterator[None]:
-    """Make the folder; translate what the file system says."""
+    """Make the folder; an OSError ends the command with a sentence."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         yield

@@ -1,4 +1,4 @@
-"""How a command finds the service: `--url` and `--token`, or `--cloud`; and how it ends when the service refuses."""
+"""Connects a command to the service (`--url` and `--token`, or `--cloud`) and turns its refusals into exit codes."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ CloudFolder = Annotated[
     Path | None, typer.Option("--cloud", help="Data directory of a running `rythmiq up`, instead of --url and --token.")
 ]
 CloudUser = Annotated[
-    str | None, typer.Option("--user", help="With --cloud: who to be there, a UUID; by default one local user.")
+    str | None, typer.Option("--user", help="With --cloud: the user to act as, a UUID; by default one local user.")
 ]
 
 
@@ -66,16 +66,16 @@ def service_errors(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        _tell(error, as_json=as_json)
+        _report(error, as_json=as_json)
         raise typer.Exit(_exit_code(error)) from None
 
 
-def _tell(error: "ClientError", *, as_json: bool) -> None:
+def _report(error: "ClientError", *, as_json: bool) -> None:
     from rythmiq.client import JobFailedError, RefusedError  # noqa: PLC0415  see above
 
     wrong = error.errors if isinstance(error, RefusedError) else ()
     if as_json:
-        told: dict[str, Any] = {
+        details: dict[str, Any] = {
             "code": error.code,
             "message": error.detail,
             "advice": error.advice,
@@ -83,15 +83,15 @@ def _tell(error: "ClientError", *, as_json: bool) -> None:
             "request_id": error.request_id,
         }
         if isinstance(error, JobFailedError):
-            told |= {
+            details |= {
                 "stage": error.stage,
                 "retryable": error.retryable,
                 "detail": (error.view.error or {}).get("detail"),
             }
         if wrong:
-            told["errors"] = [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in wrong]
+            details["errors"] = [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in wrong]
         status = "failed" if isinstance(error, JobFailedError) else "error"
-        print(json.dumps({"status": status, "error": told}, ensure_ascii=False))
+        print(json.dumps({"status": status, "error": details}, ensure_ascii=False))
         return
     about = f" (job {error.job_id})" if error.job_id else ""
     fields = "".join(f"\n  {one.pointer}: {one.detail}" for one in wrong)

@@ -41,8 +41,8 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
 ) -> None:
     """Run the cloud on this machine: Postgres, an S3 store, the functions, the executor. Ctrl-C stops it.
 
-    When ready it writes DATA_DIR/cloud.json, which tells everything that is needed to use it. Variables of the
-    environment (see infra/env/touch.env) win over what it generates. It listens on loopback only; logs are JSON lines
+    When ready it writes DATA_DIR/cloud.json, which has everything that is needed to use it. Environment variables
+    (see infra/env/touch.env) override what it generates. It listens on loopback only; logs are JSON lines
     on STDERR, or in DATA_DIR/cloud.log when STDERR is a terminal.
     """
     environ = _environ(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
@@ -74,7 +74,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
 def _environ(
     endpoint: str | None, access_key: str | None, secret_key: str | None, bucket: str | None
 ) -> dict[str, str]:
-    """The environment, with what the options say of the store in the place of what it says."""
+    """The environment, overridden by the options for the store."""
     if endpoint is None and (access_key or secret_key or bucket):
         usage("--s3-access-key, --s3-secret-key and --s3-bucket belong to --s3-endpoint")
     options = {"ENDPOINT": endpoint, "ACCESS_KEY": access_key, "SECRET_KEY": secret_key, "BUCKET": bucket}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rythmiq.settings.execution import CamberSettings
     from rythmiq_cli.doctor import Area, Finding
-    from rythmiq_cli.doctor.camber import CamberLook
+    from rythmiq_cli.doctor.camber import CamberChecks
     from rythmiq_cli.doctor.camber import Finding as CamberFinding
 
 camber_app = typer.Typer(
@@ -51,24 +51,24 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     origin: Annotated[
         list[str] | None, typer.Option("--origin", help="A page's origin, as with `spaces apply`; repeatable.")
     ] = None,
-    record_events: Annotated[
+    recording: Annotated[
         Path | None,
         typer.Option(
             "--record-events",
             metavar="FILE",
-            help="Probe nothing; record what the platform makes of requests, by the function of infra/recorder.",
+            help="Probe nothing; record what the platform makes of requests, with the function of infra/recorder.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every finding as JSON.")] = False,
 ) -> None:
-    """Probe a real deployment's store, database and functions: for each, whether it is well and what to fix.
+    """Probe a real deployment's store, database and functions: for each, whether it works and what to fix.
 
     It writes nothing but a few objects below raw/ of users that do not exist, and deletes them again. Where the
-    file leaves DATABASE_URL unset and the environment has it, the database is looked at both by it and by the Data API.
+    file leaves DATABASE_URL unset and the environment has it, the database is probed both directly and by the Data API.
     Exit codes: 1 something is broken, 4 something does not answer; warnings are 0.
     """
     environ = dict(operator_environ(env_file, cloud))
-    from rythmiq_cli.doctor.look import AREAS, look, record  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.doctor.run import AREAS, record_events, run_probes  # noqa: PLC0415  heavy for `--help`
 
     areas = tuple(only or AREAS)
     if unknown := [area for area in areas if area not in AREAS]:
@@ -76,12 +76,12 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     if url is not None:
         environ["PUBLIC_URL"] = url
     if not any(is_set(environ, name) for name in ("DO_SPACES_ENDPOINT", "DATABASE_URL", "SUPABASE_URL", "PUBLIC_URL")):
-        usage("nothing is named: give --env FILE, or --cloud DIR of a running `rythmiq up`")
+        usage("no deployment is named: give --env FILE, or --cloud DIR of a running `rythmiq up`")
     findings = []
     console = Console(highlight=False)
     owner_url = owners_database_url(environ, env_file)
-    probes = look(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()), owner_url=owner_url)
-    for finding in probes if record_events is None else record(environ, record_events):
+    probes = run_probes(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()), owner_url=owner_url)
+    for finding in probes if recording is None else record_events(environ, recording):
         findings.append(finding)
         if not as_json:
             _print(console, finding.state, f"{finding.area} {finding.probe}", finding.said, "fix", finding.fix)
@@ -120,9 +120,9 @@ def camber_doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every finding and every name as JSON.")] = False,
 ) -> None:
-    """Ask Camber, with CAMBER_API_URL and CAMBER_API_KEY, whether its names are those that we infer.
+    """Verify, with CAMBER_API_URL and CAMBER_API_KEY, that Camber's API has the names that are inferred.
 
-    It makes no job unless told to. Each finding is verified, differs (then it says which variable to set) or open.
+    It creates no job without --run-job. Each finding is verified, differs (with the variable to set) or open.
     Exit codes: 1 something differs, 4 Camber does not answer.
     """
     from rythmiq.settings.execution import CamberSettings  # noqa: PLC0415  `--help` needs none of it
@@ -132,7 +132,7 @@ def camber_doctor(
         settings = CamberSettings.from_environ({k: v for k, v in environ.items() if k.startswith("CAMBER_")})
     except SettingsError as error:
         usage(str(error))
-    findings = asyncio.run(_looked(_look_of(settings), run_job=run_job, shown=not as_json))
+    findings = asyncio.run(_checked(_checks_of(settings), run_job=run_job, shown=not as_json))
     verdicts = {finding.verdict for finding in findings}
     if as_json:
         from rythmiq_cli.doctor.camber import names_of_the_wire  # noqa: PLC0415  see above
@@ -148,19 +148,19 @@ def camber_doctor(
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
 
 
-async def _looked(look: "CamberLook", *, run_job: bool, shown: bool) -> "Sequence[CamberFinding]":
+async def _checked(checks: "CamberChecks", *, run_job: bool, shown: bool) -> "Sequence[CamberFinding]":
     console, findings = Console(highlight=False), []
-    async for finding in look.steps(run_job=run_job):
+    async for finding in checks.steps(run_job=run_job):
         findings.append(finding)
         if shown:
             _print(console, finding.verdict, finding.step, finding.said, "set", finding.set)
     return findings
 
 
-def _look_of(settings: "CamberSettings") -> "CamberLook":
+def _checks_of(settings: "CamberSettings") -> "CamberChecks":
     from rythmiq.adapters.camber.http_transport import HttpTransport  # noqa: PLC0415  `--help` needs none of it
     from rythmiq.adapters.camber.wire import JobConfig, Wire  # noqa: PLC0415  ditto
-    from rythmiq_cli.doctor.camber import CamberLook  # noqa: PLC0415  ditto
+    from rythmiq_cli.doctor.camber import CamberChecks  # noqa: PLC0415  ditto
 
     if settings.camber_api_url is None or settings.camber_api_key is None:
         usage("set CAMBER_API_URL and CAMBER_API_KEY, or give --env FILE")
@@ -178,7 +178,7 @@ def _look_of(settings: "CamberSettings") -> "CamberLook":
         path=settings.camber_stash_path,
     )
     key = settings.camber_api_key.get_secret_value()
-    return CamberLook(HttpTransport(settings.camber_api_url, key, config=config, wire=wire), wire, config)
+    return CamberChecks(HttpTransport(settings.camber_api_url, key, config=config, wire=wire), wire, config)
 
 
 def _print(  # noqa: PLR0913, PLR0917  the parts of two lines

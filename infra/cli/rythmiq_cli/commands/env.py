@@ -1,4 +1,4 @@
-"""`rythmiq env`: is this environment fit to be deployed?"""
+"""`rythmiq env`: check that an environment can be deployed."""
 
 import json
 import os
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from rythmiq_cli.operator.env_check import Verdict
 
-app = typer.Typer(help="Look at the deployment's variables (operator).", no_args_is_help=True, epilog=EPILOG)
+app = typer.Typer(help="Check the deployment's variables (operator).", no_args_is_help=True, epilog=EPILOG)
 _PROJECT = Path("project.yml")
 
 
 @app.callback()
 def _env() -> None:
-    """Look at the deployment's variables (operator)."""
+    """Check the deployment's variables (operator)."""
 
 
 @app.command(epilog=EPILOG)
@@ -39,10 +39,11 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every name as JSON.")] = False,
 ) -> None:
-    """Say which names are missing or cannot be used, and for what; never a value. Exit 1 when something is to be done.
+    """List the variables that are missing or cannot be used, and for what; never a value. Exit 1 when there are any.
 
-    `-` is a name that is not set. What doctl cannot carry is refused: quotes, backslashes, line breaks. So is a name
-    that this shell exports with another value than FILE has, because doctl would take the shell's.
+    `-` stands for a variable that is not set. Values that doctl cannot carry are refused: quotes, backslashes, line
+    breaks. So is a variable that this shell exports with another value than FILE has, because doctl would take the
+    shell's.
     """
     from rythmiq_cli.operator import env_check  # noqa: PLC0415  heavy for `--help`
 
@@ -95,6 +96,6 @@ def _report(verdicts: "Sequence[Verdict]", problems: list[str], *, as_json: bool
                 about = f" ({', '.join(verdict.components)}; {verdict.required})" if verdict.components else ""
                 print(f"{verdict.state}: {verdict.name} {verdict.said}{about}")
         if ok:
-            print("every name that is needed is there and can be used", file=sys.stderr)
+            print("every variable that is needed is set and can be used", file=sys.stderr)
     if not ok:
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)

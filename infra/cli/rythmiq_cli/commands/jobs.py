@@ -1,4 +1,4 @@
-"""`rythmiq jobs` and `rythmiq credits`: an operator looks at jobs and accounts, ends what hangs, and grants credits."""
+"""`rythmiq jobs` and `rythmiq credits`: show jobs and accounts, end jobs that hang, grant credits."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 jobs_app = typer.Typer(
-    help="Look at jobs of anybody, and end what hangs (operator).", no_args_is_help=True, epilog=EPILOG
+    help="Show anyone's jobs, and end those that hang (operator).", no_args_is_help=True, epilog=EPILOG
 )
 JobId = Annotated[str, typer.Argument(help="The job.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -68,7 +68,7 @@ def retry(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, 
     """Start the next attempt of a job that hangs or waits: the next tick does, as soon as there is room.
 
     What the old attempt still reports is ignored. Without attempts left the job fails, with a refund. A job that has
-    ended stays so: its owner submits again.
+    ended is not retried: its owner submits again.
     """
     from rythmiq.contracts.errors import ErrorCode  # noqa: PLC0415  `--help` needs none of it
 
@@ -105,7 +105,7 @@ def _inspected(database: "Database", job_id: str) -> "OperatorJob":
 
 
 def _no_room() -> "Capacity":
-    """A capacity in which nothing starts: this command could not dispatch it; the next tick can."""
+    """A capacity that starts nothing: this command could not dispatch it; the next tick can."""
     from rythmiq.ports.database import Capacity  # noqa: PLC0415  `--help` needs none of it
 
     return Capacity(max_inflight=0)
@@ -119,13 +119,13 @@ def _error(code: "ErrorCode", message: str) -> dict[str, object]:
 
 
 def _done(job: "OperatorJob", outcome: str, wanted: set[str], *, as_json: bool) -> None:
-    """Say what became of it; 3 when it changed meanwhile, so that nothing was done."""
+    """Print the outcome; exit 3 when the job changed meanwhile, so that nothing was done."""
     if as_json:
         print(json.dumps({"job_id": job.job_id, "outcome": outcome}))
     elif outcome in wanted:
         print(outcome)
     else:
-        print(f"nothing was done: the job changed meanwhile ({outcome}); look again with `rythmiq jobs show`")
+        print(f"nothing was done: the job changed meanwhile ({outcome}); see `rythmiq jobs show`")
     if outcome not in wanted:
         raise typer.Exit(ExitCode.JOB_FAILED)
 
@@ -145,7 +145,7 @@ def _print_table(jobs: Sequence["OperatorJob"]) -> None:
     console.print(table)
 
 
-credits_app = typer.Typer(help="Grant credits and look at them (operator).", no_args_is_help=True, epilog=EPILOG)
+credits_app = typer.Typer(help="Grant credits and show accounts (operator).", no_args_is_help=True, epilog=EPILOG)
 User = Annotated[str, typer.Argument(help="The user's UUID.", show_default=False)]
 AccountAsJson = Annotated[bool, typer.Option("--json", help="Print the account as JSON.")]
 
@@ -158,7 +158,7 @@ def grant(
     cloud: DatabaseCloud = None,
     as_json: AccountAsJson = False,
 ) -> None:
-    """Grant USER some credits; what one is given at the first use comes on top, once."""
+    """Grant USER some credits; the initial credits of a first use come on top, once."""
     who = checked_id(user, "USER")
     with operator_database(cloud, env_file) as database:
         account = database.credits_grant(who, amount)
@@ -169,7 +169,7 @@ def grant(
 def show_account(
     user: User, env_file: EnvFile = None, cloud: DatabaseCloud = None, as_json: AccountAsJson = False
 ) -> None:
-    """Show USER's balance and latest ledger entries; looking grants nothing."""
+    """Show USER's balance and latest ledger entries; this grants nothing."""
     who = checked_id(user, "USER")
     with operator_database(cloud, env_file) as database:
         account = database.account(who, initial_credits=None)

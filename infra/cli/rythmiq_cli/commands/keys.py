@@ -1,8 +1,8 @@
-"""`rythmiq keys`: entries for ENCRYPTION_KEYS, and every data key wrapped anew under the current one.
+"""`rythmiq keys`: entries for ENCRYPTION_KEYS, and every data key rewrapped under the current one.
 
 A rotation decrypts nothing: only wrapped keys change, in rows by batches of one transaction each, in objects by their
-first 108 bytes. What is current already is passed over, so that a rotation that was stopped goes on where it was, and
-another one finds nothing to do. What does not unwrap stays as it is and is counted.
+first 108 bytes. Keys that are current are skipped, so that an interrupted rotation resumes where it was, and a
+second one has nothing to do. A key that does not unwrap stays as it is and is counted.
 
 An object that is written anew begins its retention anew (a store knows no other date). One that is deleted meanwhile
 stays deleted where the store honours `If-Match`.
@@ -62,11 +62,11 @@ def rotate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Wrap every data key anew under the first key of ENCRYPTION_KEYS: in the database's rows and in objects' headers.
+    """Rewrap every data key under the first key of ENCRYPTION_KEYS: in the database's rows and in objects' headers.
 
     It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. A DATABASE_URL
-    that the file leaves unset is taken from the environment. It may be stopped and started again, while the service
-    runs. Exit 1 when something is wrapped under a key that the ring has not.
+    that the file leaves unset is taken from the environment. It may be interrupted and run again, while the service
+    runs. Exit 1 when something is wrapped under a key that is not in the ring.
     """
     environ = operator_environ(env_file, cloud)
     try:
@@ -108,13 +108,13 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
         ring = KeyRing.parse(environ["ENCRYPTION_KEYS"])
     except ValueError as error:
         usage(f"ENCRYPTION_KEYS: {error}")
-    with Console(stderr=True).status("looking ...") as status:
+    with Console(stderr=True).status("reading ...") as status:
         rotation = Rotation(ring, dry_run)
 
-        def tell() -> None:
+        def show_progress() -> None:
             status.update(f"{sum(rotation.rows.values())} rows, {sum(rotation.objects.values())} objects ...")
 
-        rotation.seen = tell
+        rotation.seen = show_progress
         try:
             with migrations.open_database(database_url) as connection:
                 rotation.rotate_rows(connection)
@@ -246,7 +246,7 @@ class Rotation:
             return "rewrapped"
         whole = s3.get_object(Bucket=bucket, Key=key)
         renewed = self.ring.rewrap(whole["Body"].read())
-        # As HTTP has it, and as Ceph RGW 16 compares it: without its quotes, which nobody else would match.
+        # As HTTP has it, and as Ceph RGW 16 compares it: without its quotes, which no other store would match.
         for etag in (whole["ETag"], whole["ETag"].strip('"')):
             if _put(s3, bucket, key, renewed, whole["ContentType"], etag):
                 return "rewrapped"

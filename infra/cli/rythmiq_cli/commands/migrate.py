@@ -43,7 +43,7 @@ def migrate(
 ) -> None:
     """Apply the migrations that are missing, in order, each in a transaction of its own; the rule book is among them.
 
-    Running it again, or twice at once, is safe. A migration that was applied must never change or vanish.
+    Running it again, or twice at once, is safe. Applied migrations are immutable.
     """
     from rythmiq_cli.operator import migrations  # noqa: PLC0415  psycopg: a third of a second that no other command pays
 

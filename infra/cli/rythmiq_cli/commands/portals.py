@@ -32,7 +32,7 @@ def portals(
     portal: Annotated[
         str | None, typer.Argument(help="One portal, whole; a name without a year will do.", show_default=False)
     ] = None,
-    stale: Annotated[bool, typer.Option("--stale", help="List what has to be looked up again, instead.")] = False,
+    stale: Annotated[bool, typer.Option("--stale", help="List what has to be checked again, instead.")] = False,
     days: Annotated[
         int | None, typer.Option("--days", min=0, help="With --stale: how old a check may be; 180 without it.")
     ] = None,
@@ -40,8 +40,8 @@ def portals(
 ) -> None:
     """List the portals and their slots, or one portal.
 
-    With --stale: what to look up again, by address: rules that are past their date or within 60 days of it, and what
-    nobody checked for so many days. It ends with 0 whether there is any or not.
+    With --stale: what to check again, by address: rules that are past their date or within 60 days of it, and rules
+    that were not checked for so many days. The exit code is 0 whether there are any or not.
     """
     try:
         chosen = all_portals() if portal is None else (load_portal(portal),)
@@ -84,7 +84,7 @@ def today() -> dt.date:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """One address to look up: why, since when, and the rules that rest on it, by slot."""
+    """One address to check again: why, since when, and the rules that rely on it, by slot."""
 
     portal: str
     reason: str
@@ -94,7 +94,7 @@ class Stale:
 
 
 def stale_rules(portals: Sequence[Portal], today: dt.date, days: int) -> Iterator[Stale]:
-    """What has to be looked up again: one entry a portal, reason and address."""
+    """What has to be checked again: one entry for each portal, reason and address."""
     for portal in portals:
         found: dict[tuple[str, str, dt.date], Stale] = {}
         for slot in portal.slots:
@@ -128,7 +128,7 @@ def _print_stale(rows: Sequence[Stale], days: int, *, as_json: bool) -> None:
 
 
 def _print(table: Table) -> None:
-    """A terminal's width where there is one; enough for whole words in a pipe or a file."""
+    """Print at the terminal's width; in a pipe or a file wide enough for whole words."""
     console = Console()
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS

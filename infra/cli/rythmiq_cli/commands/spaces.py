@@ -1,4 +1,4 @@
-"""`rythmiq spaces`: tell the bucket its policy, CORS and lifecycle."""
+"""`rythmiq spaces`: install the bucket's policy, CORS and lifecycle."""
 
 import json
 import sys
@@ -38,7 +38,7 @@ def apply_rules(
     """Install the bucket's policy, CORS and lifecycle (infra/spaces); again, it changes nothing.
 
     It needs DO_SPACES_* with a key that has full access to the bucket. Statements and rules of others stay. A policy
-    with which the store would refuse ordinary uploads is taken back, and the exit code is 1.
+    with which the store would refuse ordinary uploads is removed again, and the exit code is 1.
     """
     environ = operator_environ(env_file, cloud)
     from rythmiq_cli.operator import bucket_settings as spaces_rules  # noqa: PLC0415  heavy for `--help`

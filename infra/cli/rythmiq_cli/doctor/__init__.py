@@ -1,4 +1,4 @@
-"""What a probe of `rythmiq doctor` found, and what to do about it."""
+"""Findings of `rythmiq doctor`: what a probe found, and how to fix it."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
@@ -15,8 +15,8 @@ class Finding:
 
     Attributes:
         probe: its name, the same at every run.
-        said: one clause that holds no secret.
-        fix: what to do; empty when nothing is to be done.
+        said: one clause, without secrets.
+        fix: what to do; empty when nothing is needed.
     """
 
     area: Area
@@ -37,11 +37,11 @@ class Reporter:
         return Finding(self.area, probe, "ok", said)
 
     def warning(self, probe: str, said: str, fix: str) -> Finding:
-        """It works, and somebody should know."""
+        """It works, but an operator should know."""
         return Finding(self.area, probe, "warning", said, fix)
 
     def broken(self, probe: str, said: str, fix: str) -> Finding:
-        """It does not do what the service counts on."""
+        """It lacks what the service relies on."""
         return Finding(self.area, probe, "broken", said, fix)
 
     def unreachable(self, probe: str, said: str, fix: str) -> Finding:

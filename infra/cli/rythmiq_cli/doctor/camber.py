@@ -1,4 +1,4 @@
-"""What `rythmiq camber doctor` asks Camber, to verify with the owner's key what we only infer.
+"""The checks of `rythmiq camber doctor`: verify with the owner's key what is only inferred of Camber's API.
 
 None of it makes a job, but for the last step, which is asked for by name: what is sent to where jobs are made cannot be
 one, an empty object or an object where a text has to be. Of answers names are shown, never values.
@@ -28,7 +28,7 @@ from rythmiq.adapters.camber.wire import (
 
 Verdict = Literal["verified", "differs", "open", "unreachable"]
 RUN_S = 20 * 60.0
-_LOOK_EVERY_S = 5.0
+_POLL_EVERY_S = 5.0
 _NOT_FOUND = 404
 _LISTED_FIRST = 2
 
@@ -38,8 +38,8 @@ class Finding:
     """What one step found.
 
     Attributes:
-        step: what was looked at.
-        verdict: `open` when it could not be told.
+        step: what was checked.
+        verdict: `open` when it could not be decided.
         said: one sentence.
         set: what to set, and why.
     """
@@ -50,14 +50,14 @@ class Finding:
     set: str = ""
 
 
-class CamberLook:
+class CamberChecks:
     """The steps.
 
     Args:
         transport: with the owner's key.
         wire: the names in force.
         config: what jobs are run with.
-        pause: what waits between two looks at a job.
+        pause: waits between two polls of a job.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class CamberLook:
             return [Finding("list of jobs", "differs", "the answer holds no list of jobs; report its form to us")]
         self._jobs = data
         if not data:
-            return [told, Finding("commands", "open", "there is no job yet; look again after one")]
+            return [told, Finding("commands", "open", "there is no job yet; run it again after one")]
         names = ", ".join(sorted(map(str, data[0])))
         has = wire.command_field in data[0]
         number = str(first_of(data[0], wire.id_fields))
@@ -145,7 +145,7 @@ class CamberLook:
         return _told("logs of a job", answer, "logs are there", "CAMBER_PATH_LOGS")
 
     async def _fields(self) -> list[Finding]:
-        """Where jobs are made, and by which names, as its refusals tell."""
+        """Which fields creating a job takes, as the validation errors name them."""
         wire = self._wire
         empty = await self._ask_to_refuse({})
         if empty.status == _NOT_FOUND:
@@ -174,7 +174,7 @@ class CamberLook:
         return await self._transport.ask("POST", self._wire.path_jobs, body)
 
     async def _run(self) -> AsyncIterator[Finding]:
-        """A job of nobody's: the launcher finds no dispatch object, says `abandoned` and ends with 66."""
+        """Run a job that does not exist: its launcher finds no dispatch object, logs `abandoned` and exits with 66."""
         service = CamberService("", "", config=self._config, wire=self._wire, transport=self._transport)
         job_id, payload = str(uuid.uuid4()), {"user_id": str(uuid.uuid4()), "attempt": 1}
         try:
@@ -187,7 +187,7 @@ class CamberLook:
         yield _found("look-up", found == number, "it is found by its command" if found else "it is not in the list")
         told, ends_at = await service.get_job_status(number), time.monotonic() + RUN_S
         while not told["terminal"] and time.monotonic() < ends_at:
-            await self._pause(_LOOK_EVERY_S)
+            await self._pause(_POLL_EVERY_S)
             told = await service.get_job_status(number)
         said = f"it is {told['raw_status']}, from {told['started_at']} to {told['finished_at']}"
         yield Finding("run", "verified" if told["terminal"] else "open", said)
@@ -196,7 +196,7 @@ class CamberLook:
         yield _found(
             "launcher",
             began,
-            "the launcher ran" if began else f"the launcher did not speak; see `camber job logs {number}`",
+            "the launcher ran" if began else f"the launcher wrote no log; see `camber job logs {number}`",
             "CAMBER_PROGRAM, CAMBER_STASH_PATH: what starts the launcher, and where it was uploaded",
         )
 

@@ -31,7 +31,7 @@ _SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("upl
 _SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue", "removals", "rules")
 _WRITES = ("insert", "update", "delete", "truncate")
 _OF_USERS = ("job_get", "jobs_list", "queue_state", "instant")
-_BY_HAND = "somebody changed it by hand: compare with infra/database/schema.sql, and revoke what is too much"
+_BY_HAND = "it was changed by hand: compare with infra/database/schema.sql, and revoke what is not there"
 
 Connection = psycopg.Connection[Any]
 
@@ -44,11 +44,11 @@ def database_findings(
         with migrations.open_database(url) as connection:
             yield from _findings(connection, url, now())
     except SettingsError as error:
-        yield _REPORT.broken("reach", str(error), "mend DATABASE_URL")
+        yield _REPORT.broken("reach", str(error), "correct DATABASE_URL")
     except UnavailableError as error:
         yield _REPORT.unreachable("reach", str(error), "check DATABASE_URL, the network and the server")
     except DatabaseFaultError as error:
-        yield _REPORT.broken("reach", f"the database refuses a question: {error}", "use the role that owns the tables")
+        yield _REPORT.broken("reach", f"the database refuses a query: {error}", "use the role that owns the tables")
 
 
 def _findings(connection: Connection, url: str, now: dt.datetime) -> Iterator[Finding]:
@@ -81,18 +81,18 @@ def _value(connection: Connection, question: str, arguments: Sequence[object] = 
 
 def _reach(connection: Connection, url: str) -> Finding:
     version = connection.info.server_version
-    told = f"Postgres {version // 10_000}.{version % 10_000} answers, {_way(connection, url)}"
+    version_text = f"Postgres {version // 10_000}.{version % 10_000} answers, {_way(connection, url)}"
     if version < _LEAST_VERSION:
-        return _REPORT.broken("reach", told, "Postgres 15 or newer is needed")
+        return _REPORT.broken("reach", version_text, "Postgres 15 or newer is needed")
     if _value(connection, "select rolsuper from pg_roles where rolname = current_user"):
         return _REPORT.warning(
-            "reach", f"{told}, as a superuser", "give the functions a role that only owns the tables"
+            "reach", f"{version_text}, as a superuser", "give the functions a role that only owns the tables"
         )
-    return _REPORT.ok("reach", told)
+    return _REPORT.ok("reach", version_text)
 
 
 def _way(connection: Connection, url: str) -> str:
-    """Directly or through a pooler, as far as it can be told from here."""
+    """Whether the connection is direct or through a pooler, as far as can be seen from here."""
     server_port = _value(connection, "select inet_server_port()")
     if re.search(r"[@.]pooler\.|:6543/", url) or server_port not in {None, connection.info.port}:
         return "through a pooler"
@@ -187,7 +187,7 @@ def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
     if rows:
         listed = ", ".join(f"{role} may call {name}" for name, role in rows[:3])
         more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""  # noqa: PLR2004  as many as are listed
-        return _REPORT.broken("functions", f"what is the service's alone is open: {listed}{more}", _BY_HAND)
+        return _REPORT.broken("functions", f"functions for the service only are open: {listed}{more}", _BY_HAND)
     unusable = [
         name
         for name in _OF_USERS
@@ -204,7 +204,7 @@ def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
 
 
 def _stranger(connection: Connection) -> Finding:
-    """Be somebody who has nothing here, and look."""
+    """Read `jobs` as a user who has none."""
     claims = json.dumps({"sub": str(uuid.uuid4()), "role": "authenticated"})
     try:
         with connection.transaction(force_rollback=True):
@@ -212,10 +212,10 @@ def _stranger(connection: Connection) -> Finding:
             connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
             seen = _value(connection, "select count(*) from (select id from public.jobs limit 1) j")
     except psycopg.errors.InsufficientPrivilege:
-        return _REPORT.broken("stranger", "a user may not even look at jobs of their own", _MIGRATE)
+        return _REPORT.broken("stranger", "users may not read their own jobs", _MIGRATE)
     if seen:
-        return _REPORT.broken("stranger", "a user sees jobs that are somebody else's", "mend `rls` at once")
-    return _REPORT.ok("stranger", "a user who has nothing sees nothing")
+        return _REPORT.broken("stranger", "a user can read other users' jobs", "fix `rls` at once")
+    return _REPORT.ok("stranger", "a user without jobs reads none")
 
 
 def _rule_book(connection: Connection) -> Finding:
@@ -231,7 +231,7 @@ _ALGORITHMS = frozenset({"ES256", "RS256"})
 
 
 def data_api_findings(settings: DatabaseSettings, client: httpx.Client) -> Iterator[Finding]:
-    """Look at the Data API with the service key, and as a stranger with the anon key."""
+    """Probe the Data API with the service key, and with the anon key as a stranger."""
     url = settings.supabase_url
     anon, service = settings.supabase_anon_key, settings.supabase_service_role_key
     if url is None or anon is None or service is None:
@@ -252,14 +252,14 @@ def data_api_findings(settings: DatabaseSettings, client: httpx.Client) -> Itera
         return
     yield from _healthy(health)
     if stranger.is_success or (rows.is_success and rows.text.strip() != "[]"):
-        said = "whoever has the publishable key may call or read what is the service's"
+        said = "the publishable key alone may call or read what is for the service only"
         yield _REPORT.broken("stranger", said, "run `rythmiq migrate` and `rythmiq doctor` with DATABASE_URL")
     else:
         yield _REPORT.ok("stranger", "the publishable key alone calls and reads nothing")
 
 
 def jwks_findings(settings: AuthSettings, client: httpx.Client) -> Iterator[Finding]:
-    """Look at what tokens are verified by, where that is asked for over the network."""
+    """Check the published keys that tokens are verified with, unless a shared secret is used."""
     if settings.verifies_by == "secret":
         yield _REPORT.ok("tokens", "users' tokens are verified by SUPABASE_JWT_SECRET")
         return
@@ -290,7 +290,7 @@ def _healthy(health: httpx.Response) -> Iterator[Finding]:
         yield _REPORT.broken("reach", "the Data API refuses the service key", fix)
         return
     if health.status_code == HTTPStatus.NOT_FOUND:
-        said = "the Data API answers, and knows none of our functions"
+        said = "the Data API answers, but has none of our functions"
         yield _REPORT.broken("migrations", said, "run `rythmiq migrate` with the project's DATABASE_URL")
         return
     if not health.is_success:

@@ -1,6 +1,6 @@
-"""Probes of the functions: is each one deployed, put together and configured, and does it keep its door?
+"""Probes of the functions: is each one deployed, complete and configured, and does it refuse callers without a token?
 
-Every refusal that is asked for is one that changes nothing: calls without a token, and preflights.
+They send only calls that change nothing: calls without a token, and preflights.
 
 Source: docs/specification/http-api.md; the platform's answers as in docs/digitalocean-functions.md.
 """
@@ -23,8 +23,8 @@ _MAX_AGE_S = "7200"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """What a function answers to somebody who shows nothing."""
+class ExpectedCall:
+    """A call without credentials, and the status it must get."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -33,16 +33,16 @@ class Door:
 
 
 _UPLOAD = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 1}
-DOORS: Mapping[str, Door] = {
-    "api/health": Door("GET", "", 200),
-    "api/portals": Door("GET", "", 200),
-    "api/app": Door("GET", "/openapi.json", 200),
-    "api/uploads": Door("POST", "", 401, _UPLOAD),
-    "api/jobs": Door("GET", "", 401),
-    "api/account": Door("GET", "", 401),
-    "internal/webhooks": Door("POST", "/camber", 401, {}),
-    "internal/reconcile": Door("POST", "", 401, {}),
-    "internal/metrics": Door("GET", "", 401),
+EXPECTED: Mapping[str, ExpectedCall] = {
+    "api/health": ExpectedCall("GET", "", 200),
+    "api/portals": ExpectedCall("GET", "", 200),
+    "api/app": ExpectedCall("GET", "/openapi.json", 200),
+    "api/uploads": ExpectedCall("POST", "", 401, _UPLOAD),
+    "api/jobs": ExpectedCall("GET", "", 401),
+    "api/account": ExpectedCall("GET", "", 401),
+    "internal/webhooks": ExpectedCall("POST", "/camber", 401, {}),
+    "internal/reconcile": ExpectedCall("POST", "", 401, {}),
+    "internal/metrics": ExpectedCall("GET", "", 401),
 }
 
 
@@ -54,7 +54,7 @@ class FunctionProbes:
         base_url: PUBLIC_URL.
         http: sends the calls.
         origins: ALLOWED_ORIGINS.
-        metrics_token: for a deep look and the metrics; None looks from outside only.
+        metrics_token: to read health details and metrics; None skips those.
     """
 
     base_url: str
@@ -67,47 +67,47 @@ class FunctionProbes:
         try:
             self.http.get(self._url("api/health"))
         except httpx.HTTPError as error:
-            fix = "check PUBLIC_URL (`doctl serverless functions get api/health --url` tells it) and the network"
+            fix = "check PUBLIC_URL (`doctl serverless functions get api/health --url` prints it) and the network"
             yield _REPORT.unreachable("reach", f"{self.base_url} does not answer: {type(error).__name__}", fix)
             return
-        for function, door in DOORS.items():
-            yield self._guarded(function, door)
+        for function, call in EXPECTED.items():
+            yield self._guarded(function, call)
         yield from self._deep()
 
     def _url(self, function: str, path: str = "") -> str:
         return f"{self.base_url.rstrip('/')}/{function}{path}"
 
-    def _guarded(self, function: str, door: Door) -> Finding:
+    def _guarded(self, function: str, call: ExpectedCall) -> Finding:
         try:
-            return self._door(function, door)
+            return self._checked(function, call)
         except httpx.HTTPError as error:
             fix = "see the limits in project.yml, and the function's log"
             return _REPORT.unreachable(function, f"no answer: {type(error).__name__}", fix)
 
-    def _door(self, function: str, door: Door) -> Finding:
-        answer = self.http.request(door.method, self._url(function, door.path), json=door.body)
+    def _checked(self, function: str, call: ExpectedCall) -> Finding:
+        answer = self.http.request(call.method, self._url(function, call.path), json=call.body)
         if (trouble := _trouble(function, answer)) is not None:
             return trouble
-        if answer.status_code != door.status:
+        if answer.status_code != call.status:
             fix = "what answers there is another function, or another release" if answer.is_error else "take it down"
-            return _REPORT.broken(function, f"answers {answer.status_code} where {door.status} is due", fix)
-        if door.status == HTTPStatus.UNAUTHORIZED and not _is_problem(answer):
+            return _REPORT.broken(function, f"answers {answer.status_code}, expected {call.status}", fix)
+        if call.status == HTTPStatus.UNAUTHORIZED and not _is_problem(answer):
             fix = f"the platform or a proxy answers in its place; {_DEPLOY}"
-            return _REPORT.broken(function, "its refusal is no problem+json of ours", fix)
-        if (said := self._cors(function, door)) is not None:
+            return _REPORT.broken(function, "its refusal is not our problem+json", fix)
+        if (said := self._cors(function, call)) is not None:
             fix = f"its annotation web-custom-options, or ALLOWED_ORIGINS; {_DEPLOY}"
             return _REPORT.broken(function, said, fix)
         if function == "api/health" and answer.json().get("version") != rythmiq.__version__:
             said = f"release {answer.json().get('version')} is deployed, and this is {rythmiq.__version__}"
             return _REPORT.warning(function, said, "use the doctor of the release that is deployed, or deploy this one")
-        shut = "refuses who shows nothing" if door.status == HTTPStatus.UNAUTHORIZED else "answers"
+        shut = "refuses callers without credentials" if call.status == HTTPStatus.UNAUTHORIZED else "answers"
         return _REPORT.ok(function, f"{shut}, and answers preflights itself")
 
-    def _cors(self, function: str, door: Door) -> str | None:
-        """What is wrong with its preflights; None when nothing is."""
+    def _cors(self, function: str, call: ExpectedCall) -> str | None:
+        """The fault of its preflights; None when there is none."""
         for origin in (*sorted(self.origins), _STRANGER):
-            asked = {"Origin": origin if origin != "*" else _STRANGER, "Access-Control-Request-Method": door.method}
-            answer = self.http.options(self._url(function, door.path), headers=asked)
+            asked = {"Origin": origin if origin != "*" else _STRANGER, "Access-Control-Request-Method": call.method}
+            answer = self.http.options(self._url(function, call.path), headers=asked)
             allowed = answer.headers.get_list("access-control-allow-origin")
             if len(allowed) > 1:
                 return "the platform adds CORS headers to ours: no browser takes both"
@@ -122,8 +122,8 @@ class FunctionProbes:
 
     def _deep(self) -> Iterator[Finding]:
         if self.metrics_token is None:
-            said = "METRICS_TOKEN is not known here: not looked inside"
-            yield _REPORT.warning("inside", said, "give it (--env FILE)")
+            said = "METRICS_TOKEN is not set here: health details and metrics were not read"
+            yield _REPORT.warning("inside", said, "set it (--env FILE)")
             return
         shown = {"Authorization": f"Bearer {self.metrics_token}"}
         try:
@@ -153,8 +153,8 @@ def _is_problem(answer: httpx.Response) -> bool:
 
 
 def _trouble(probe: str, answer: httpx.Response) -> Finding | None:
-    """What the function, or the platform in its place, says of itself; None when it answers or refuses as it should."""
-    # The local cloud's gateway tells it as a problem, the platform in words of its own; no door of ours answers so.
+    """A finding when the function, or the platform in its place, reports a fault; None when it answers normally."""
+    # The local gateway answers with a problem, the platform in its own form; none of the expected calls gets a 404.
     if answer.status_code == HTTPStatus.NOT_FOUND:
         return _REPORT.broken(probe, "is not deployed at this address", f"check PUBLIC_URL; {_DEPLOY}")
     if _is_problem(answer):
@@ -171,8 +171,8 @@ def _own_trouble(probe: str, answer: httpx.Response) -> Finding | None:
     if body.get("code") == "NOT_CONFIGURED":
         return _REPORT.broken(probe, str(body.get("detail")), "set them in the file, and deploy again")
     if body.get("code") == "UNAVAILABLE":
-        fix = "look at the store and the database (`rythmiq doctor --only database`)"
-        return _REPORT.broken(probe, "it does not reach what stands behind it", fix)
+        fix = "check both: `rythmiq doctor --only store --only database`"
+        return _REPORT.broken(probe, "it does not reach its store or database", fix)
     if answer.is_server_error:
         return _REPORT.broken(probe, f"answers {answer.status_code} {body.get('code')}", "read the function's log")
     return None

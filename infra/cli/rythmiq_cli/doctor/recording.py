@@ -1,8 +1,8 @@
 """Records the platform's events: requests of known content go to a function that answers with what it was given.
 
-That function is `infra/recorder`, deployed beside the others for as long as this takes. Each recorded event is read by
-the gateway, and what it reads is held against what was sent. The recording holds no secret, address or host: of a
-header that nobody here chose, the name alone is kept.
+That function is `infra/recorder`, deployed beside the others for as long as this takes. Each recorded event is parsed
+by the gateway's own code, and the result is compared with what was sent. The recording holds no secret, address or
+host: of headers that were not sent from here, only the names are kept.
 
 Source: docs/digitalocean-functions.md, which a recording confirms or corrects.
 """
@@ -33,7 +33,7 @@ _KEPT_VALUES = frozenset(
 )
 _LEFT_OUT = "(left out)"
 _DEPLOY = "deploy it with `doctl serverless deploy infra/recorder --env FILE`, with this METRICS_TOKEN in the file"
-_MEND = "core/rythmiq/gateway/http.py is the one place that reads events: mend it there, and keep the recording"
+_MEND = "core/rythmiq/gateway/http.py is the one place that reads events: fix it there, and keep the recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Recording:
             event = _without_secrets(given.pop("event"))
             self._around = given
             self._events.append({"sent": asdict(sent), "event": event})
-            yield _held_against(sent, event)
+            yield _compared(sent, event)
 
     @property
     def whole(self) -> bool:
@@ -124,16 +124,16 @@ class Recording:
 
 
 def _given(answer: httpx.Response) -> dict[str, Any] | None:
-    """What the recorder told; None when it was not the recorder that answered."""
+    """What the recorder returned; None when something else answered."""
     try:
-        told = answer.json() if answer.status_code == HTTPStatus.OK else None
+        returned = answer.json() if answer.status_code == HTTPStatus.OK else None
     except ValueError:
         return None
-    return told if isinstance(told, dict) and isinstance(told.get("event"), dict) else None
+    return returned if isinstance(returned, dict) and isinstance(returned.get("event"), dict) else None
 
 
 def _without_secrets(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event without values that tell of somebody: what stands beside `http`, and headers that were not sent."""
+    """Redact the event: values beside `http`, and headers that were not sent from here."""
     http = event.get("http")
     beside = {name: _LEFT_OUT for name in event if name != "http"}
     if not isinstance(http, Mapping):
@@ -147,7 +147,7 @@ def _without_secrets(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**beside, "http": {**http, "headers": kept}}
 
 
-def _held_against(sent: Sent, event: Mapping[str, Any]) -> Finding:
+def _compared(sent: Sent, event: Mapping[str, Any]) -> Finding:
     """Whether the gateway reads from the event what was sent."""
     probe, request = f"event: {sent.name}", read_event(event)
     try:

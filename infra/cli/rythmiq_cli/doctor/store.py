@@ -1,7 +1,7 @@
 """Probes of the object store: does it refuse what a presigned upload does not allow, and is its bucket set up?
 
-Everything is written under `raw/` of two users and jobs that are drawn anew and are nobody's, and is deleted again at
-the end. The probes of the bucket's settings write nothing: a preflight is answered before any object is looked up.
+Everything is written under `raw/` of two random users and jobs that do not exist, and is deleted at the end. The probes
+of the bucket's settings write nothing: a preflight is answered before any object is looked up.
 """
 
 import datetime as dt
@@ -101,12 +101,12 @@ class StoreProbes:
             fix = "check DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY, and that the key may read and write this bucket"
             return _REPORT.broken("access", f"{where} refuses the key", fix)
         except ObjectMissingError:
-            return _REPORT.broken("access", f"there is no {where}", "make it, or mend DO_SPACES_BUCKET")
+            return _REPORT.broken("access", f"there is no {where}", "create it, or correct DO_SPACES_BUCKET")
         except StoreError as error:
             fix = "check DO_SPACES_ENDPOINT (https://REGION.digitaloceanspaces.com) and the network"
             return _REPORT.unreachable("access", f"{where}: {error}", fix)
         if read != _DATA:
-            return _REPORT.broken("access", f"{where} gives back other bytes than it was given", _NOT_S3)
+            return _REPORT.broken("access", f"{where} returns other bytes than were written", _NOT_S3)
         return _REPORT.ok("access", f"{where} is written, read and deleted")
 
     def _guarded(self, name: str, probe: Callable[[], Finding]) -> Finding:
@@ -137,7 +137,7 @@ class StoreProbes:
     def _clock(self) -> Finding:
         said = self.http.get(self.config.endpoint).headers.get("date")
         if said is None:
-            return _REPORT.ok("clock", "the store does not tell its time")
+            return _REPORT.ok("clock", "the store sends no Date header")
         there = email.utils.parsedate_to_datetime(said).replace(tzinfo=dt.UTC)  # RFC 9110: always GMT
         self._skew_s = (dt.datetime.now(tz=dt.UTC) - there).total_seconds()
         off = f"this clock and the store's are {abs(self._skew_s):.0f} s apart"
@@ -154,8 +154,8 @@ class StoreProbes:
         open_to = [what for what, url in (("read", f"{bucket}/{key}"), ("list", bucket)) if self._is_open(url)]
         if open_to:
             fix = "make the bucket private: no file listing, no public objects, no allowing policy"
-            return _REPORT.broken("anonymous", f"anybody may {' and '.join(open_to)} the bucket", fix)
-        return _REPORT.ok("anonymous", "nobody reads or lists without a signature")
+            return _REPORT.broken("anonymous", f"anyone may {' and '.join(open_to)} the bucket", fix)
+        return _REPORT.ok("anonymous", "reading and listing need a signature")
 
     def _is_open(self, url: str) -> bool:
         return self.http.get(url).status_code == HTTPStatus.OK
@@ -301,7 +301,7 @@ class StoreProbes:
         return self._of("post", probe, said, harm)
 
     def _of(self, method: str, probe: str, said: str, harm: str) -> Finding:
-        """What only the other method gets wrong harms nobody here."""
+        """A fault of the method that is not in use is a warning only."""
         if method == self.method:
             return _REPORT.broken(probe, f"{said}: {harm}", _NOT_S3)
         return _REPORT.warning(probe, f"{said}: {harm}", f"none while UPLOAD_METHOD={self.method}")

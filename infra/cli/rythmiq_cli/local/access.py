@@ -25,7 +25,7 @@ class CloudError(RythmiqError):
 
 
 class CloudUsageError(CloudError):
-    """It was asked for in a way that cannot be."""
+    """The options or variables cannot be used."""
 
 
 FILE_NAME = "cloud.json"
@@ -34,7 +34,7 @@ DEFAULT_PORT = 8640
 
 
 class CloudFileError(RythmiqError):
-    """There is no cloud of that directory, or its file cannot be read."""
+    """No cloud runs in that directory, or its file cannot be read."""
 
 
 class S3Access(BaseModel):
@@ -50,7 +50,7 @@ class S3Access(BaseModel):
 
 
 class CloudFile(BaseModel):
-    """What a test or a command needs to know of a running cloud.
+    """The addresses and secrets of a running cloud.
 
     Attributes:
         database_url: a role that owns the tables.
@@ -98,7 +98,7 @@ class CloudFile(BaseModel):
 
 DEFAULT_TTL_S = 3_600
 LOCAL_USER = "00000000-0000-4000-8000-000000000001"
-"""Who one is at the local cloud when nothing else is said."""
+"""The default user at the local cloud."""
 
 
 def found_cloud(folder: Path | None) -> CloudFile | None:
@@ -138,7 +138,7 @@ def mint_token(issuer: Issuer, user_id: str, ttl_s: int = DEFAULT_TTL_S) -> str:
     if any(urlsplit(url).hostname not in LOOPBACK_HOSTS for url in (issuer.url, issuer.base_url) if url is not None):
         usage("tokens are minted for a cloud on this machine only; sign in at the service instead")
     if issuer.secret is None:
-        usage("this cloud verifies tokens by JWKS; whoever holds the private key signs them")
+        usage("this cloud verifies tokens by JWKS; they are signed with the private key, which is not here")
     import jwt  # noqa: PLC0415  other commands need none of it
 
     now_s = int(time.time())

@@ -1,6 +1,6 @@
 """The whole cloud on this machine: Postgres, the guarded store, the functions behind their gateway, the executor.
 
-`running_cloud` starts it, says how to reach it when every part has answered once, and stops everything it started, also
+`running_cloud` starts it, yields its addresses when every part has answered once, and stops everything it started, also
 when this process is killed (`tether`). Parts that end are started again on their old ports (`supervisor`). A directory
 keeps data, secrets and ports over restarts; only one cloud runs in it at a time.
 
@@ -44,7 +44,7 @@ _EXECUTOR_GRACE_S = 3
 
 @dataclass(frozen=True, slots=True)
 class CloudOptions:
-    """What `rythmiq up` is told.
+    """The options of `rythmiq up`.
 
     Attributes:
         data_dir: keeps data, secrets and ports.
@@ -304,7 +304,7 @@ def _set_rules(store: StoreConfig, port: int, values: Mapping[str, str], log: Cl
     """Give a store that runs elsewhere all of its rules; ours needs to know the page's origins only.
 
     Raises:
-        CloudError: it does not answer. What it refuses is told, and left so.
+        CloudError: it does not answer. A setting that it refuses is logged and skipped.
     """
     origins = page_origins(values, [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")])
     try:

@@ -1,4 +1,4 @@
-"""What each part of the local cloud sees: generated values, and over them whatever the environment sets.
+"""The variables of each part of the local cloud: generated values, overridden by the environment.
 
 `-` and the empty string read as unset, as everywhere. Secrets and ports are made once a data directory and kept, so
 that a restart opens what was sealed and is found where it was.
@@ -112,7 +112,7 @@ def cloud_values(
     """
     names = {name for function in FUNCTIONS.values() for name in function.reads.variables().values()}
     names |= set(WorkerSettings.variables().values()) | set(LauncherSettings.variables().values())
-    # DO_SPACES_* chose the store, unless an option did: it says the same, or no more counts.
+    # DO_SPACES_* chose the store, unless an option did: the same values, or ignored.
     names = {name for name in names if not name.startswith("DO_SPACES_")}
     set_outside = {name: value for name in names if (value := given(environ, name)) is not None}
     mode = set_outside.get("AUTH_MODE", "secret")

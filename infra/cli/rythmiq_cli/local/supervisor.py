@@ -1,4 +1,4 @@
-"""Keeps processes running: what ends without being told to is started again, with the same command.
+"""Keeps processes running: one that ends without being stopped is started again.
 
 One thread starts and ends them all. A `Tether` ends them should this process be killed.
 """
@@ -34,11 +34,11 @@ class Part:
     """One process to keep running.
 
     Attributes:
-        name: how people call it.
+        name: for logs and errors.
         spawn: starts its process in a session of its own; it prints to the descriptor that is given.
         ready: whether it answers now.
         log: a file for what it prints; by default the cloud's log.
-        stop_signal: what ends it in peace.
+        stop_signal: asks it to end.
         grace_s: how long that may take before it is killed with its group.
         ready_within_s: how long a start may take.
     """
@@ -68,9 +68,9 @@ class Supervisor:
     """Starts parts, restarts what ends, and stops all in reverse order.
 
     Args:
-        tether: looks after the processes should this one be killed.
+        tether: ends the processes should this one be killed.
         descriptor: where parts write that have no log of their own.
-        log: is told of ends and starts.
+        log: called with each start and end.
     """
 
     def __init__(self, tether: Tether, descriptor: int, log: Log = lambda _event: None) -> None:
@@ -122,11 +122,11 @@ class Supervisor:
             with self._lock:
                 parts = list(self._parts)
             for running in parts:
-                self._tend(running)
+                self._supervise(running)
         for running in reversed(self._parts):
             self._end(running)
 
-    def _tend(self, running: _Running) -> None:
+    def _supervise(self, running: _Running) -> None:
         now_s = time.monotonic()
         if running.stopping:
             self._end(running)
@@ -207,7 +207,7 @@ def _send(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-            process.send_signal(signal.SIGCONT)  # one that was stopped must go on to hear it
+            process.send_signal(signal.SIGCONT)  # one that was stopped must be resumed to receive it
     except ProcessLookupError:
         return
 

@@ -1,9 +1,10 @@
 """Processes that end when the one that started them ends, even by SIGKILL.
 
-A `Tether` starts one small process, in a session of its own, that holds the reading end of a pipe and is told each
-process to look after. When the pipe ends without a farewell, its owner was killed: everything that is left gets SIGTERM
-and, after a grace, SIGKILL, by process group where it leads one. This works for a process that another one started (the
-database's server), for any thread that starts one, and wherever there are pipes; `PR_SET_PDEATHSIG` does neither.
+A `Tether` starts one small process, in a session of its own, that holds the reading end of a pipe and receives the PID
+of each process to watch. When the pipe closes without a goodbye, its owner was killed: every process that is left gets
+SIGTERM and, after a grace period, SIGKILL, by process group where it leads one. This works for a process that another
+one started (the database's server), for any thread that starts one, and wherever there are pipes; `PR_SET_PDEATHSIG`
+does neither.
 """
 
 import argparse
@@ -21,7 +22,7 @@ GRACE_S = 5.0
 
 
 class Tether:
-    """Looks after processes until it is closed."""
+    """Watches processes until it is closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,16 +35,16 @@ class Tether:
         )
 
     def hold(self, pid: int) -> None:
-        """Look after a process."""
-        self._tell(f"+{pid}")
+        """Watch a process."""
+        self._send_line(f"+{pid}")
 
     def let_go(self, pid: int) -> None:
-        """Forget a process; it has ended."""
-        self._tell(f"-{pid}")
+        """Stop watching a process that has ended."""
+        self._send_line(f"-{pid}")
 
     def close(self) -> None:
-        """End the looking after; what it still held stays as it is."""
-        self._tell("bye")
+        """Stop watching; processes that are still watched are left running."""
+        self._send_line("bye")
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate()
         self._process.wait()
@@ -54,21 +55,21 @@ class Tether:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _tell(self, word: str) -> None:
+    def _send_line(self, line: str) -> None:
         stream = self._process.stdin
         if stream is None:
             raise AssertionError("the pipe was asked for")
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
-            stream.write(f"{word}\n".encode())
+            stream.write(f"{line}\n".encode())
             stream.flush()
 
 
 def end_processes(pids: Iterable[int], grace_s: float = GRACE_S) -> None:
-    """SIGTERM to each, and after the grace SIGKILL to what is left. Their parent may be anybody."""
+    """SIGTERM to each, and after the grace SIGKILL to what is left. They need not be our children."""
     left = set(pids)
     for pid in left:
         _send(pid, signal.SIGTERM)
-        _send(pid, signal.SIGCONT)  # one that was paused must wake up to hear it
+        _send(pid, signal.SIGCONT)  # one that was paused must be resumed to receive it
     ends_at = time.monotonic() + grace_s
     while left and time.monotonic() < ends_at:
         time.sleep(0.05)
@@ -95,7 +96,7 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 def main() -> int:
-    """Look after processes until the pipe on STDIN ends."""
+    """Watch processes until the pipe on STDIN closes."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -41,7 +41,7 @@ class EnvText:
     """What a file holds.
 
     Attributes:
-        values: by name; of a name that stands twice, the last.
+        values: by name; the last one when a name is repeated.
         problems: of lines, by number, without their content.
     """
 

@@ -1,8 +1,9 @@
-"""What a bucket must be told: its policy, CORS and lifecycle, from the templates of `infra/spaces`.
+"""A bucket's policy, CORS and lifecycle, from the templates in `infra/spaces`.
 
-The policy and the lifecycle keep what others have put there; ours are told apart by their Sid and ID. CORS is ours as a
-whole. Nothing is written that stands there already. A policy after which an ordinary upload is refused (moto, for one,
-reads no conditions) is taken back: the bucket is left working, and the outcome says so.
+Statements and rules of others in the policy and the lifecycle are kept; ours are identified by their Sid and ID. CORS
+is replaced as a whole. A setting that is already right is not written. A policy after which an ordinary upload is
+refused (moto, for one, ignores conditions) is removed again, so that the bucket keeps working, and the outcome reports
+it.
 
 Source: docs/specification/storage-keys.md; Ceph RGW 16.2, on which the rig test runs it.
 """
@@ -46,8 +47,8 @@ class Change:
     """One setting of the bucket.
 
     Attributes:
-        now: what stands there, None when nothing does.
-        wanted: what is to stand there; None leaves it alone.
+        now: the current setting; None when there is none.
+        wanted: the setting to write; None leaves it alone.
         note: what an operator should know of it.
     """
 
@@ -156,7 +157,7 @@ def _applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
                 return Outcome(
                     "policy",
                     "taken_back",
-                    "with it this store refuses ordinary uploads, so it was taken away again; `rythmiq doctor` says"
+                    "this store refuses ordinary uploads with it, so it was removed again; `rythmiq doctor` reports"
                     " whether the store needs it",
                 )
     return Outcome(change.part, "changed", change.note)
@@ -170,7 +171,7 @@ def _put_policy_back(s3: "S3Client", bucket: str, policy: Mapping[str, Any] | No
 
 
 def _takes_an_upload(config: StoreConfig) -> bool:
-    """Whether an object can be written and deleted, under a key that is nobody's."""
+    """Whether an object can be written and deleted, under a key of a random user."""
     store = SpacesStore(config)
     key = raw_key(str(uuid.uuid4()), str(uuid.uuid4()), dt.datetime.now(tz=dt.UTC), "apply.bin")
     try:
@@ -186,11 +187,11 @@ def _policy_now(s3: "S3Client", bucket: str) -> dict[str, Any] | None:
     return None if found is None or not found["Policy"] else dict(json.loads(found["Policy"]))
 
 
-def _read(ask: Any) -> dict[str, Any] | None:
+def _read(request: Any) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
 
     try:
-        return dict(ask())
+        return dict(request())
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _NONE_YET:
             return None

@@ -1,8 +1,8 @@
-"""Whether an environment can be deployed and run: each name of infra/env/touch.env, by what reads it.
+"""Checks whether an environment can be deployed and run: every variable of infra/env/touch.env, by component.
 
 Three rules meet here: doctl's (every `${NAME}` of project.yml has a value, `-` stands for none, and a value is text
 inside double quotes of YAML), the settings' own, and those between components (the worker must name the API's store).
-No value is ever told.
+No value is ever printed.
 
 Source: docs/specification/configuration.md; doctl's deployer as in docs/digitalocean-functions.md.
 """
@@ -45,7 +45,7 @@ _SAME_STORE = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the template says of a name."""
+    """One row of the template's table."""
 
     name: str
     components: tuple[str, ...]
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is so with one name. `said` names no value."""
+    """The state of one variable; `said` never holds its value."""
 
     name: str
     state: State
@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether nothing needs to be done."""
         return self.state in {"ok", "unset"}
 
 
@@ -84,7 +84,7 @@ def template_rows() -> tuple[Row, ...]:
 
 
 def names_of_project(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The `${NAME}`s of a project.yml, and what doctl would trip over in it."""
+    """The `${NAME}`s of a project.yml, and what in it would make doctl fail."""
     problems = [
         f"line {number} has a ${{ in a comment, which doctl replaces too"
         for number, line in enumerate(text.splitlines(), start=1)
@@ -99,7 +99,7 @@ def check(
     """Judge an environment.
 
     Args:
-        environ: by name; of a process, names that are nobody's here are not given.
+        environ: by name; of a process, only names that the template has.
         for_: the components that it is to serve.
         deployed: names that project.yml takes: each must be there, if only as `-`.
     """
@@ -165,7 +165,7 @@ def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str
     """What the settings of each component refuse, by name."""
     said: dict[str, str] = {}
     for model in _models(for_):
-        assumed = {} if is_set(environ, "PUBLIC_URL") else {"PUBLIC_URL": _MADE_UP_URL}  # the platform's own tell it
+        assumed = {} if is_set(environ, "PUBLIC_URL") else {"PUBLIC_URL": _MADE_UP_URL}  # the platform's own names it
         try:
             model.from_environ({**environ, **assumed})
         except SettingsError as error:

@@ -1,10 +1,10 @@
 """The numbered SQL files of `infra/database/migrations`, applied in order and each only once.
 
 Each file is one transaction, which also records its number, name and SHA-256 in `rythmiq_ops.rythmiq_migrations` (a
-schema that the Data API does not show). A file that was applied must never change or vanish: then nothing is done.
-Several may run at once: every transaction takes the same lock and looks again, so this works through a transaction
-pooler too, where a session's lock would not. Supabase's conventions are expected, and no superuser: the API's roles and
-`auth.uid()` are there, the role that migrates may create schemas.
+schema that the Data API does not show). Applied files are immutable: if one has changed or is missing, nothing is
+applied. Several may run at once: every transaction takes the same lock and reads the record again, so this works
+through a transaction pooler too, where a session's lock would not. Supabase's conventions are expected, and no
+superuser: the API's roles and `auth.uid()` are there, the role that migrates may create schemas.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.errors import DatabaseUnavailableError
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_LOCK = 7_298_301_104  # any number, the same for everybody who migrates
+_LOCK = 7_298_301_104  # any number, the same in every process that migrates
 _RECORD = """
 create schema if not exists rythmiq_ops;
 create table if not exists rythmiq_ops.rythmiq_migrations (
@@ -135,7 +135,7 @@ def bootstrap(connection: psycopg.Connection[Any]) -> None:
 
 
 def applied_migrations(connection: psycopg.Connection[Any]) -> tuple[Applied, ...]:
-    """What the database says was applied."""
+    """The migrations that the database has recorded as applied."""
     known = connection.execute("select to_regclass('rythmiq_ops.rythmiq_migrations') is not null").fetchone()
     if known != (True,):
         return ()

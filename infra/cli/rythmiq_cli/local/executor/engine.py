@@ -3,8 +3,8 @@
     PENDING -> PROVISIONING -> RUNNING -> COMPLETED | FAILED        PENDING -> CANCELLED
 
 One thread, the caller of `run`, starts and ends processes; others hand orders in and read. Each change is on disk
-before anybody hears of it. After a kill, queued orders are started, launchers that still run are known again by number
-and instant of start, and one that vanished is FAILED unless its log says how it ended.
+before it is visible. After a kill, queued orders are started, running launchers are re-identified by PID and start
+time, and one that is gone is FAILED unless its log holds its exit code.
 
 Source: docs/specification/executors.md.
 """
@@ -102,7 +102,7 @@ class Engine:
         return entry
 
     def fault_of(self, order: Order) -> Fault:
-        """What the plan says of an order."""
+        """The fault that is planned for an order."""
         return self._plan.of(order)
 
     def get(self, entry_id: str) -> Entry | None:
@@ -143,12 +143,12 @@ class Engine:
             self._changed.wait_for(lambda: self._stopping or self._entries[entry_id].is_terminal, timeout=_MOST_WAIT_S)
 
     def wake(self) -> None:
-        """Have the loop look around; safe in a signal handler."""
+        """Wake the loop; safe in a signal handler."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_writer, b"\0")
 
     def stop(self) -> None:
-        """Have `run` end; safe in a signal handler."""
+        """Make `run` return; safe in a signal handler."""
         self._stopping = True
         self.wake()
 
@@ -160,13 +160,13 @@ class Engine:
             with self._changed:
                 timeout_s = self._advance()
             self._selector.select(timeout_s)
-            self._hear()
+            self._drain_wakeups()
         self._end_all()
 
     def _advance(self) -> float | None:
         """Do what is due; how long until something is, None for not before something happens."""
         for entry in self._running():
-            self._look_after(entry)
+            self._check(entry)
         waits_s = [self._start_or_wait(entry) for entry in self._queue()]
         due_s = [wait_s for wait_s in waits_s if wait_s is not None]
         running = self._running()
@@ -215,8 +215,8 @@ class Engine:
         self._own[entry.id] = child
         self._watch(self._note(entry, status="RUNNING", started_at=_now(), process=processes.identified(child.pid)))
 
-    def _look_after(self, entry: Entry) -> None:
-        """Notice the end of a launcher; kill whom the plan wants dead."""
+    def _check(self, entry: Entry) -> None:
+        """Record the end of a launcher; kill it or its worker where the plan says so."""
         if entry.process is None:
             raise AssertionError("what runs is a process")
         own = self._own.get(entry.id)
@@ -260,13 +260,13 @@ class Engine:
         while (left_s := deadline - time.monotonic()) > 0:
             with self._changed:
                 for entry in self._running():
-                    self._look_after(entry)
+                    self._check(entry)
                 running = self._running()
                 all_watched = len(self._exit_fds) == len(running)
             if not running:
                 return
             self._selector.select(left_s if all_watched else min(left_s, _NO_PIDFD_TICK_S))
-            self._hear()
+            self._drain_wakeups()
         with self._changed:
             self._signal_all(signal.SIGKILL)
             for entry in self._running():
@@ -333,7 +333,7 @@ class Engine:
             self._exit_fds[entry.id] = fd
             self._selector.register(fd, selectors.EVENT_READ)
 
-    def _hear(self) -> None:
+    def _drain_wakeups(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_reader, 1_024):
                 pass

@@ -1,6 +1,6 @@
-"""Launchers as processes: started apart from the executor, and known again after it was killed.
+"""Launchers as processes: detached from the executor, and re-identified after it was killed.
 
-A launcher's output goes to a file and not to a pipe, so that it does not notice when the executor dies.
+A launcher's output goes to a file and not to a pipe, so that it survives the executor.
 """
 
 import contextlib
@@ -53,13 +53,13 @@ def start(
 
 
 def identified(pid: int) -> Process:
-    """Say which process that is, so that it is known again."""
+    """Identify a process by PID, start time and boot."""
     stat = _stat(pid)
     return Process(pid, int(stat[19]) if stat else 0, _boot())
 
 
 def is_running(process: Process) -> bool:
-    """Whether it is that very process, and it has not ended; a number that passed to another does not count."""
+    """Whether that very process still runs; a PID that was reused by another does not count."""
     if not _PROC.is_dir():
         with contextlib.suppress(OSError):
             os.kill(process.pid, 0)
@@ -70,7 +70,7 @@ def is_running(process: Process) -> bool:
 
 
 def found(order: Order) -> Iterator[Process]:
-    """The launchers of an order, whoever started them."""
+    """The running launchers of an order, whichever executor started them."""
     wanted = [order.user_id.encode(), order.job_id.encode(), str(order.attempt).encode()]
     for file in _PROC.glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ def end(process: Process, number: signal.Signals) -> None:
 
 
 def exit_code_of(log: Path) -> int | None:
-    """The exit code that a launcher wrote down as its last word; None when it did not come to that."""
+    """The exit code that a launcher logged at its end; None when it did not get that far."""
     for line in reversed(tail(log, 5).splitlines()):
         with contextlib.suppress(ValueError):
             event = json.loads(line)

@@ -24,7 +24,7 @@ KEPT_TERMINAL = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Which process it is: numbers are used again, an instant of start is not.
+    """The identity of a process: PIDs are reused, a PID with its start time is not.
 
     Attributes:
         pid: its number.
@@ -39,11 +39,11 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One order and where it stands.
+    """One order and its state.
 
     Attributes:
         id: the executor's number for it.
-        exit_code: of its launcher; None before its end, and when nobody knows.
+        exit_code: of its launcher; None before its end, and when it is unknown.
     """
 
     id: str
@@ -57,11 +57,11 @@ class Entry:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing happens to it any more."""
+        """Whether it has ended."""
         return self.status in TERMINAL
 
     def public(self) -> dict[str, object]:
-        """What the executor tells about it."""
+        """The order as the executor's HTTP shows it."""
         facts = dataclasses.asdict(self)
         del facts["process"]
         order = facts.pop("order")
@@ -86,14 +86,14 @@ class Journal:
         return sorted(self._entries(), key=lambda entry: int(entry.id))
 
     def write(self, entry: Entry) -> None:
-        """Write one order down, over what was said of it before."""
+        """Write one order, replacing its earlier state."""
         file = self._directory / f"{entry.id}.json"
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(dataclasses.asdict(entry)), encoding="utf-8")
         partial.replace(file)
 
     def forget(self, entry_id: str) -> None:
-        """Strike one order out."""
+        """Delete one order."""
         (self._directory / f"{entry_id}.json").unlink(missing_ok=True)
 
     def _entries(self) -> Iterator[Entry]:
@@ -116,7 +116,7 @@ class Fault(BaseModel):
         drop_reply: it is taken, and the connection is cut before the reply.
         late_reply: the reply comes only after the launcher has ended: the webhook is there first.
         duplicate: it is started twice, under two numbers.
-        hold: it stays PENDING while the plan says so: it never starts, or late.
+        hold: it stays PENDING while the plan holds it.
         cancel: it goes from PENDING to CANCELLED without having been started.
         program: what is started in the launcher's place.
         kill: who gets SIGKILL once it runs.

@@ -1,4 +1,4 @@
-"""The front door of the local cloud: HTTP on loopback, the platform's event, the function in its own process.
+"""The HTTP gateway of the local cloud: requests become the platform's events, results become HTTP answers.
 
 Paths are `/{package}/{function}[/...]`, and those of package `api` also at the root (`/jobs/...`), as behind App
 Platform; `/` alone leads to the page. What the function did not answer, the platform answers: 404 unknown, 413 over
@@ -35,7 +35,7 @@ from rythmiq_cli.local.http_server import LoopbackServer
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024
-_TEND_EVERY_S = 0.1
+_MAINTAIN_EVERY_S = 0.1
 _ROOT_PACKAGE = "api"
 _PAGE = "api/app"
 _JOB_ID = re.compile(UUID4_PATTERN.strip("^$"))
@@ -84,12 +84,12 @@ class GatewayServer(LoopbackServer):
         self._pools: dict[str, FunctionPool] = {}
         self._log = log
         self._closing = threading.Event()
-        self._tending = threading.Thread(target=self._tend, name="function pools", daemon=True)
+        self._maintaining = threading.Thread(target=self._maintain, name="function pools", daemon=True)
 
     def serve(self, pools: Iterable[FunctionPool]) -> None:
         """Begin to serve; one pool a function."""
         self._pools = {pool.function.path: pool for pool in pools}
-        self._tending.start()
+        self._maintaining.start()
         self.start()
 
     def close(self) -> None:
@@ -98,8 +98,8 @@ class GatewayServer(LoopbackServer):
         for pool in self._pools.values():
             pool.close()
         super().close()
-        if self._tending.is_alive():
-            self._tending.join()
+        if self._maintaining.is_alive():
+            self._maintaining.join()
 
     def trigger(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call a function as the platform's scheduler does: an event without `http`.
@@ -157,10 +157,10 @@ class GatewayServer(LoopbackServer):
                 return pool, "".join(f"/{part}" for part in parts[taken:])
         return None, ""
 
-    def _tend(self) -> None:
-        while not self._closing.wait(_TEND_EVERY_S):
+    def _maintain(self) -> None:
+        while not self._closing.wait(_MAINTAIN_EVERY_S):
             for pool in self._pools.values():
-                pool.tend()
+                pool.maintain()
 
 
 def _body(request: Request) -> bytes | None:

@@ -61,7 +61,7 @@ class FunctionPool:
 
     Args:
         function: what runs.
-        tether: looks after the instances.
+        tether: ends the instances should this process be killed.
         logs: where they write.
         now_s: the clock; tests turn it.
     """
@@ -107,7 +107,7 @@ class FunctionPool:
                 self._changed.notify()
         return result
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Pause and end idle instances, and start one when all were killed; to be called a few times a second."""
         now_s = self._now_s()
         with self._changed:

@@ -1,4 +1,4 @@
-"""One function in a process of its own, spoken to by the platform's launcher protocol.
+"""One function in a process of its own, called through the platform's launcher protocol.
 
 ::
 
@@ -7,7 +7,7 @@
 
 `directory` holds `__main__.py`: a function's source directory (`functions/api/uploads`), or an unpacked bundle. A
 bundle is known by its `virtualenv` directory; it runs isolated from this interpreter's packages, on what it brings. The
-command line tells `{package}/{function}`. The process sees `environ`, a PATH, HOME=/tmp and the platform's `__OW_*`
+command line shows `{package}/{function}`. The process sees `environ`, a PATH, HOME=/tmp and the platform's `__OW_*`
 names, and nothing else. One call at a time; a call that fails leaves no usable process behind.
 
 The errors::
@@ -15,7 +15,7 @@ The errors::
     FunctionError
     ├── FunctionNotInitializedError   it ended, or stayed silent, before its code was imported
     ├── FunctionTimeoutError          a call took longer than it may; the process was killed
-    └── FunctionCrashedError          it ended in mid-call, or answered what is no JSON object
+    └── FunctionCrashedError          it ended in mid-call, or answered something that is not a JSON object
 
 Source: docs/digitalocean-functions.md; `function_launcher` is the other side.
 """
@@ -53,7 +53,7 @@ class FunctionTimeoutError(FunctionError):
 
 
 class FunctionCrashedError(FunctionError):
-    """The function's process ended in mid-call, or answered what is no JSON object."""
+    """The function's process ended in mid-call, or answered something that is not a JSON object."""
 
 
 class FunctionProcess:
@@ -66,7 +66,7 @@ class FunctionProcess:
         environ: the function's own environment.
         logs: where its STDOUT and STDERR go; by default to this process's STDERR.
         init_timeout_s: how long the import may take.
-        api_host: what `__OW_API_HOST` says.
+        api_host: the value of `__OW_API_HOST`.
         on_start: called with the process's id before its code is imported.
 
     Raises:
@@ -142,7 +142,7 @@ class FunctionProcess:
 
         Raises:
             FunctionTimeoutError: it took longer than `timeout_s`.
-            FunctionCrashedError: its process ended, or answered what is no JSON object.
+            FunctionCrashedError: its process ended, or answered something that is not a JSON object.
         """
         self.calls += 1
         call = {
@@ -197,13 +197,13 @@ class FunctionProcess:
         try:
             result = json.loads(self._send_and_read(line, timeout_s))
             if not isinstance(result, dict):
-                raise FunctionCrashedError("the answer is no JSON object")
+                raise FunctionCrashedError("the answer is not a JSON object")
         except BrokenPipeError:
             self.kill()
             raise FunctionCrashedError("the process ended without an answer") from None
         except ValueError:
             self.kill()
-            raise FunctionCrashedError("the answer is no JSON") from None
+            raise FunctionCrashedError("the answer is not JSON") from None
         except FunctionError:
             self.kill()
             raise

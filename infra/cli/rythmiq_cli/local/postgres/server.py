@@ -52,7 +52,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     # Under the data directory: a killed server leaves nothing elsewhere, and a container's /dev/shm may be tiny.
     "dynamic_shared_memory_type": "mmap",
-    # Statements hold claims and wrapped keys, and errors quote them: the client is told, a log file is not.
+    # Statements hold claims and wrapped keys, and errors quote them, so they go to the client and not to a log file.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -130,7 +130,7 @@ class LocalPostgres:
 
     @property
     def superuser_url(self) -> str:
-        """The superuser, for tests that look behind the scenes; the API never has it."""
+        """The superuser, for tests; the API never has it."""
         return self._url(_SUPERUSER, DATABASE)
 
     @property

@@ -1,4 +1,4 @@
-"""A WSGI guard before moto's S3 server that enforces what a real store enforces.
+"""A WSGI guard in front of moto's S3 server that enforces what a real store enforces.
 
 moto checks nothing on presigned requests: expired, tampered and anonymous ones succeed. The guard verifies signatures
 (header and query), signed headers, expiry, clock skew, POST policies and Content-MD5, refuses anonymous requests, and
@@ -239,7 +239,7 @@ def _instant(text: str) -> dt.datetime:
 
 
 def _body(environ: Environ) -> bytes:
-    """Read the body once and put it back for whoever reads next."""
+    """Read the body once and put it back for the next reader."""
     length = str(environ.get("CONTENT_LENGTH") or "")
     if length and not (length.isascii() and length.isdigit()):
         raise _DeniedError(400, "InvalidArgument", "Content-Length")

@@ -1,10 +1,10 @@
-"""Keeps on disk what the local store holds, so that a killed store comes back with nothing lost.
+"""Keeps the local store's content on disk, so that a killed store comes back with nothing lost.
 
-moto lives in memory. The journal stands between the guard and moto: after a change that moto took, and before the
-client hears of it, it writes down what now stands there, one file a thing (an object, a bucket, one of a bucket's
-settings), and at the start it gives all of them to moto again. It writes results, not requests: a PUT, a form, a copy
-and a finished multipart upload leave the same file. ETag, type and metadata survive; an object's date becomes that of
-the start. Files are not synced: they outlive the process, not a power cut.
+moto lives in memory. The journal sits between the guard and moto: after moto has accepted a change, and before the
+client is answered, it writes the result to disk, one file for each object, bucket or bucket setting; at the start it
+replays all of them into moto. It writes results, not requests: a PUT, a form, a copy and a finished multipart upload
+leave the same file. ETag, type and metadata survive; an object's date becomes that of the start. Files are not synced:
+they outlive the process, not a power cut.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 
 SETTINGS = frozenset({"cors", "lifecycle", "policy", "publicAccessBlock", "tagging", "versioning", "ownershipControls"})
 _KEPT_HEADERS = re.compile(r"content-type|content-disposition|content-encoding|cache-control|x-amz-meta-.*")
-# moto reads an object to whoever shows any signature; the guard, which checks them, is before us.
+# moto accepts any signature; the guard in front checks them.
 _OURS = {"Authorization": "AWS4-HMAC-SHA256 Credential=LOCAL/20260101/us-east-1/s3/aws4_request"}
 _PARTIAL = ".partial"
 
 
 class Journal:
-    """A WSGI middleware that remembers, in `directory`, what `app` was told."""
+    """A WSGI middleware that records in `directory` what `app` has stored."""
 
     def __init__(self, app: WsgiApp, directory: Path) -> None:
         self._app = app
@@ -41,7 +41,7 @@ class Journal:
         directory.mkdir(parents=True, exist_ok=True)
 
     def replay(self) -> None:
-        """Give everything that was written down to the store again: buckets, then their settings, then objects."""
+        """Replay every record into the store: buckets, then their settings, then objects."""
         for leftover in self._directory.glob(f"*{_PARTIAL}"):
             leftover.unlink()
         records = [self._read(path) for path in self._directory.glob("*.put")]
@@ -53,7 +53,7 @@ class Journal:
                 raise RuntimeError(f"the local store does not take back {head['path']}: {answer.status}")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass one request on; write down what it changed."""
+        """Pass one request on; record what it changed."""
         if environ["REQUEST_METHOD"] not in {"PUT", "POST", "DELETE"}:
             return self._app(environ, start_response)
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -62,11 +62,11 @@ class Journal:
         with self._lock:
             answer, status, headers = run_wsgi_app(self._app, environ, buffered=True)
             if status.startswith("2"):
-                self._write_down(environ, body)
+                self._record(environ, body)
         start_response(status, headers.to_wsgi_list())
         return answer
 
-    def _write_down(self, environ: Environ, body: bytes) -> None:
+    def _record(self, environ: Environ, body: bytes) -> None:
         path = str(environ["PATH_INFO"]).rstrip("/")
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         bucket = path.split("/")[1]
@@ -101,7 +101,7 @@ class Journal:
                 file.unlink()
 
     def _keep(self, path: str, query: str, headers: dict[str, str], body: bytes | None) -> None:
-        """Write one thing down, or strike it out when there is no body."""
+        """Write one record, or delete it when there is no body."""
         file = self._directory / f"{hashlib.sha256(f'{path}?{query}'.encode()).hexdigest()}.put"
         if body is None:
             file.unlink(missing_ok=True)

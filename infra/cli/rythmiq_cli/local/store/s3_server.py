@@ -44,7 +44,7 @@ def local_store(
     Args:
         port: 0 picks a free one.
         bucket: made if it is missing.
-        region: what clients are told; the guard takes any, as Ceph does.
+        region: for clients' configuration; the guard accepts any, as Ceph does.
         data_dir: where objects and keys outlive the process; without it both are new and lost again.
     """
     app: WsgiApp = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)

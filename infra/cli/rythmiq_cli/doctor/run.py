@@ -1,4 +1,4 @@
-"""Everything that an environment names, looked at."""
+"""Runs the probes of everything that an environment names."""
 
 import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,17 +19,17 @@ from rythmiq_cli.operator import is_set, page_origins, store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)
 _TIMEOUT_S = 30.0
-_CHECK = "`rythmiq env check` tells them all"
+_CHECK = "`rythmiq env check` lists every fault"
 
 
-def look(
+def run_probes(
     environ: Mapping[str, str],
     areas: Collection[Area] = AREAS,
     origins: Collection[str] = (),
     *,
     owner_url: str | None = None,
 ) -> Iterator[Finding]:
-    """Run the probes of these areas; what cannot be looked at is a finding too.
+    """Run the probes of these areas; what cannot be probed is a finding too.
 
     Args:
         environ: the deployment's variables.
@@ -50,13 +50,11 @@ def look(
                 yield Reporter(area).broken("settings", str(error), _CHECK)
 
 
-def record(environ: Mapping[str, str], file: Path) -> Iterator[Finding]:
-    """Record the platform's events into a file, which is written when all of them came back."""
+def record_events(environ: Mapping[str, str], file: Path) -> Iterator[Finding]:
+    """Record the platform's events into a file, which is written only when all of them arrived."""
     report = Reporter("functions")
     if missing := [name for name in ("PUBLIC_URL", "METRICS_TOKEN") if not is_set(environ, name)]:
-        yield report.broken(
-            "settings", f"{' and '.join(missing)} not set: the recorder is found and entered by them", _CHECK
-        )
+        yield report.broken("settings", f"{' and '.join(missing)} not set; the recorder is called with them", _CHECK)
         return
     with _client() as client:
         recording = Recording(environ["PUBLIC_URL"], client, environ["METRICS_TOKEN"])
@@ -108,7 +106,7 @@ def _database(
 def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
     if not is_set(environ, "PUBLIC_URL"):
         fix = "give --url: `doctl serverless functions get api/health --url` shows it, without /api/health"
-        yield Reporter("functions").broken("settings", "PUBLIC_URL is not set: nobody knows where they are", fix)
+        yield Reporter("functions").broken("settings", "PUBLIC_URL is not set, so the functions cannot be found", fix)
         return
     del origins  # of the bucket; the functions are deployed with ALLOWED_ORIGINS alone
     allowed = CorsSettings.from_environ(environ).allowed_origins
@@ -117,6 +115,6 @@ def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator
         try:
             token = MetricsSettings.from_environ(environ).metrics_token.get_secret_value()
         except SettingsError:
-            token = environ["METRICS_TOKEN"]  # what else is amiss is the database's finding
+            token = environ["METRICS_TOKEN"]  # other faults of the settings are the database's finding
     with _client() as client:
         yield from FunctionProbes(environ["PUBLIC_URL"], client, allowed, token).run()
