@@ -31,10 +31,9 @@ from rythmiq_cli.local.access import CloudFile, Issuer, mint_token
 from rythmiq_cli.local.cloud import CloudOptions, running_cloud
 from rythmiq_cli.local.environment import process_environ
 from rythmiq_cli.local.log import CloudLog
-from tests.demo.gallery import gallery_page
-from tests.demo.report import PlaintextError, count_sealed, ledger_table, metrics_table
-from tests.demo.run import DemoError, Result, run_errand
-from tests.demo.scenarios import USERS, Errand, draw_errands
+from tests.demo.report import PlaintextError, count_sealed, gallery_page, ledger_table, metrics_table
+from tests.demo.run import DemoError, Result, run_scenario
+from tests.demo.scenarios import USERS, Scenario, draw_scenarios
 
 _MARKER = ".rythmiq-demo"
 
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; exit 3 when a job fails, 4 when the cloud does not start, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(description="The whole cloud on this machine, and three people who use it.")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="where results go; made anew")
-    parser.add_argument("--only", type=int, default=None, help="run the first N errands")
+    parser.add_argument("--only", type=int, default=None, help="run the first N scenarios")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     stop_by_signal()
@@ -66,13 +65,13 @@ def _demo(output: Path, only: int | None, console: Console) -> int:
     _clear(output)
     console.print("[bold]Rythmiq One[/] demo: phone pictures in, files that fit their portals out")
     console.print("[dim]drawing and photographing the samples ...[/]")
-    drawn = _beside(lambda: list(islice(draw_errands(), only)))
+    drawn = _beside(lambda: list(islice(draw_scenarios(), only)))
     with ExitStack() as stack:
         file = stack.enter_context(_cloud(console))
-        errands = drawn.result()
+        scenarios = drawn.result()
         began_s = time.monotonic()
-        results = _run_all(errands, file, output, console)
-        console.print(f"[dim]{len(errands)} jobs of {len(USERS)} people in {time.monotonic() - began_s:.0f} s[/]\n")
+        results = _run_all(scenarios, file, output, console)
+        console.print(f"[dim]{len(scenarios)} jobs of {len(USERS)} people in {time.monotonic() - began_s:.0f} s[/]\n")
         sealed = count_sealed(file)
         console.print(ledger_table(file.database_url, USERS), "")
         console.print(metrics_table(file.database_url))
@@ -111,21 +110,23 @@ def _cloud(console: Console) -> Iterator[CloudFile]:
 
 
 class _Board:
-    """Who is where: a table that lives on a terminal, and a line a step elsewhere."""
+    """The state of every scenario: a live table on a terminal, and elsewhere a line for each step."""
 
-    def __init__(self, errands: Sequence[Errand], console: Console) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], console: Console) -> None:
         self._began_s = time.monotonic()
-        self._at = {errand.folder: (errand, "waiting", self._began_s) for errand in errands}
+        self._at = {scenario.folder: (scenario, "waiting", self._began_s) for scenario in scenarios}
         self._lock = threading.Lock()
         self._console = console
 
-    def tell(self, errand: Errand, words: str) -> None:
-        """An errand has come to something new."""
+    def tell(self, scenario: Scenario, words: str) -> None:
+        """Show the new state of a scenario."""
         now_s = time.monotonic()
         with self._lock:
-            self._at[errand.folder] = (errand, words, now_s)
+            self._at[scenario.folder] = (scenario, words, now_s)
         if not self._console.is_terminal:
-            self._console.print(f"  [dim]{now_s - self._began_s:5.1f} s  {errand.user}, {errand.folder}: {words}[/]")
+            self._console.print(
+                f"  [dim]{now_s - self._began_s:5.1f} s  {scenario.user}, {scenario.folder}: {words}[/]"
+            )
 
     def __rich__(self) -> Table:
         table = Table(box=None, pad_edge=False)
@@ -133,26 +134,28 @@ class _Board:
             table.add_column(heading, no_wrap=True)
         with self._lock:
             rows = list(self._at.values())
-        for errand, words, since_s in rows:
+        for scenario, words, since_s in rows:
             spent = f"{time.monotonic() - since_s:4.0f} s" if words not in {"done", "failed", "waiting"} else ""
-            size = f"{len(errand.content) / 1e6:.1f} MB"
-            table.add_row(errand.user, f"{escape(errand.filename)} [dim]{size}[/]", errand.folder, f"{words} {spent}")
+            size = f"{len(scenario.content) / 1e6:.1f} MB"
+            table.add_row(
+                scenario.user, f"{escape(scenario.filename)} [dim]{size}[/]", scenario.folder, f"{words} {spent}"
+            )
         return table
 
 
-def _run_all(errands: Sequence[Errand], file: CloudFile, output: Path, console: Console) -> list[Result]:
-    """Run all errands at once, each with a client of its own; results in the order of the errands."""
-    board = _Board(errands, console)
+def _run_all(scenarios: Sequence[Scenario], file: CloudFile, output: Path, console: Console) -> list[Result]:
+    """Run all scenarios at once, each with a client of its own; results in the order of the scenarios."""
+    board = _Board(scenarios, console)
 
-    def run(errand: Errand) -> Result:
-        with _client(file, errand) as client:
-            result = run_errand(client, errand, output, board.tell)
-        board.tell(errand, "done" if result.entry.ok else "failed")
+    def run(scenario: Scenario) -> Result:
+        with _client(file, scenario) as client:
+            result = run_scenario(client, scenario, output, board.tell)
+        board.tell(scenario, "done" if result.entry.ok else "failed")
         _print(result, console)
         return result
 
     with Live(board, console=console, refresh_per_second=8, transient=True) if console.is_terminal else ExitStack():
-        return [future.result() for future in [_beside(partial(run, errand)) for errand in errands]]
+        return [future.result() for future in [_beside(partial(run, scenario)) for scenario in scenarios]]
 
 
 def _beside(work: Callable[[], T]) -> "Future[T]":
@@ -169,15 +172,15 @@ def _beside(work: Callable[[], T]) -> "Future[T]":
     return future
 
 
-def _client(file: CloudFile, errand: Errand) -> Client:
+def _client(file: CloudFile, scenario: Scenario) -> Client:
     """As that person; signed in by a token of the local cloud."""
-    return Client(file.base_url, lambda: mint_token(Issuer.of_cloud(file), USERS[errand.user]))
+    return Client(file.base_url, lambda: mint_token(Issuer.of_cloud(file), USERS[scenario.user]))
 
 
 def _print(result: Result, console: Console) -> None:
     mark = "[green]✓[/]" if result.entry.ok else "[red]✕[/]"
-    errand, (first, *others) = result.errand, map(escape, result.lines)
-    head = f"{mark} [bold]{errand.folder}[/] [dim]{errand.user}, {escape(errand.filename)}[/]\n  {first}"
+    scenario, (first, *others) = result.scenario, map(escape, result.lines)
+    head = f"{mark} [bold]{scenario.folder}[/] [dim]{scenario.user}, {escape(scenario.filename)}[/]\n  {first}"
     console.print("\n  ".join([head, *(f"[dim]{line}[/]" for line in others)]))
 
 

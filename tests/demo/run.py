@@ -1,4 +1,4 @@
-"""One errand of the demo as a client runs it: seal, upload, POST /jobs, watch, download, open, check."""
+"""One scenario of the demo as a client runs it: seal, upload, POST /jobs, watch, download, open, check."""
 
 import hashlib
 import io
@@ -12,13 +12,13 @@ from rythmiq.client import Client, ClientError, JobFailedError
 from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.receipt import Receipt
 from rythmiq.services.receipt_page import receipt_page
-from tests.demo.gallery import Entry
-from tests.demo.scenarios import Errand
+from tests.demo.report import Entry
+from tests.demo.scenarios import Scenario
 
 # Neither keys nor links that open something belong into a file that is left behind.
 _NOT_KEPT = {"encryption", "links"}
 
-Tell = Callable[[Errand, str], object]
+Tell = Callable[[Scenario, str], object]
 
 
 class DemoError(Exception):
@@ -27,39 +27,39 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an errand went.
+    """How a scenario went.
 
     Attributes:
         entry: for the gallery.
         lines: what to say about it, as markup-free text.
     """
 
-    errand: Errand
+    scenario: Scenario
     entry: Entry
     lines: tuple[str, ...] = ()
     job_id: str = ""
     view: JobView | None = field(default=None, repr=False)
 
 
-def run_errand(client: Client, errand: Errand, output: Path, tell: Tell) -> Result:
-    """Run one errand; its files go into a folder of its own. A failed job is a result, too.
+def run_scenario(client: Client, scenario: Scenario, output: Path, tell: Tell) -> Result:
+    """Run one scenario; its files go into a folder of its own. A failed job is a result, too.
 
     Raises:
         DemoError: the files are not those of the receipt.
     """
     job_id = ""
     try:
-        tell(errand, "sealed, uploading")
-        job_id = client.submit(errand.content, errand.portal, errand.slot, filename=errand.filename).job_id
+        tell(scenario, "sealed, uploading")
+        job_id = client.submit(scenario.content, scenario.portal, scenario.slot, filename=scenario.filename).job_id
         for view in client.watch(job_id):
-            tell(errand, _words(view))
+            tell(scenario, _words(view))
         if view.status == "failed":
             raise JobFailedError(view)
-        tell(errand, "downloading")
-        return _kept(client, errand, view, output)
+        tell(scenario, "downloading")
+        return _kept(client, scenario, view, output)
     except ClientError as error:
         said = f"{error.code}: {error.detail}"
-        return Result(errand, Entry(errand.folder, ok=False, summary=said), (said,), job_id)
+        return Result(scenario, Entry(scenario.folder, ok=False, summary=said), (said,), job_id)
 
 
 def _words(view: JobView) -> str:
@@ -69,23 +69,23 @@ def _words(view: JobView) -> str:
     return f"{view.stage or 'with the executor'}{again}" if view.status == "processing" else view.status
 
 
-def _kept(client: Client, errand: Errand, view: JobView, output: Path) -> Result:
+def _kept(client: Client, scenario: Scenario, view: JobView, output: Path) -> Result:
     """Download and open everything, hold it against the receipt, and write it down."""
     receipt = Receipt.model_validate(view.receipt, extra="ignore")
     document, preview = client.download(view.job_id, "document"), client.download(view.job_id, "preview")
     archive = client.download(view.job_id, "output")
     if hashlib.sha256(document).hexdigest() != receipt.document.sha256:
-        raise DemoError(f"{errand.folder}: the document is not the one of the receipt")
+        raise DemoError(f"{scenario.folder}: the document is not the one of the receipt")
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         if (
             packed.read(receipt.document.filename) != document
             or json.loads(packed.read("receipt.json")) != view.receipt
         ):
-            raise DemoError(f"{errand.folder}: the ZIP holds another document or receipt")
+            raise DemoError(f"{scenario.folder}: the ZIP holds another document or receipt")
         text = packed.read("text.txt") if "text.txt" in packed.namelist() else None
     before = client.download(view.job_id, "before")
     page = receipt_page(receipt, before=before, after=preview, warnings=view.warnings)
-    folder = output / errand.folder
+    folder = output / scenario.folder
     folder.mkdir()
     (folder / receipt.document.filename).write_bytes(document)
     (folder / "preview.jpg").write_bytes(preview)
@@ -109,6 +109,6 @@ def _kept(client: Client, errand: Errand, view: JobView, output: Path) -> Result
         words = text.decode().splitlines()
         lines.append(f"{len(words)} lines of text, e.g. {words[0]}")
     entry = Entry(
-        errand.folder, ok=True, conforms=receipt.conforms, summary=summary, document=facts.filename, before=before
+        scenario.folder, ok=True, conforms=receipt.conforms, summary=summary, document=facts.filename, before=before
     )
-    return Result(errand, entry, tuple(lines), view.job_id, view)
+    return Result(scenario, entry, tuple(lines), view.job_id, view)

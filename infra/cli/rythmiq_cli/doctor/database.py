@@ -187,7 +187,7 @@ def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
     if rows:
         listed = ", ".join(f"{role} may call {name}" for name, role in rows[:3])
         more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""  # noqa: PLR2004  as many as are listed
-        return _REPORT.broken("functions", f"functions for the service only are open: {listed}{more}", _BY_HAND)
+        return _REPORT.broken("functions", f"what is the service's alone is open: {listed}{more}", _BY_HAND)
     unusable = [
         name
         for name in _OF_USERS

@@ -90,7 +90,7 @@ class FunctionProbes:
             return trouble
         if answer.status_code != call.status:
             fix = "what answers there is another function, or another release" if answer.is_error else "take it down"
-            return _REPORT.broken(function, f"answers {answer.status_code}, expected {call.status}", fix)
+            return _REPORT.broken(function, f"answers {answer.status_code} where {call.status} is due", fix)
         if call.status == HTTPStatus.UNAUTHORIZED and not _is_problem(answer):
             fix = f"the platform or a proxy answers in its place; {_DEPLOY}"
             return _REPORT.broken(function, "its refusal is not our problem+json", fix)
