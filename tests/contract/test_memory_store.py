@@ -15,48 +15,13 @@ from tests.contract.test_store import (  # noqa: F401  the suite runs here too, 
     test_delete_may_be_repeated,
 )
 from tests.support.memory import FixedClock, MemoryStore
-from tests.support.store_clients import Client, Upload
-
-
-class MemoryClient:
-    """The suite's client over a `MemoryStore`."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-
-    def put(self, key: str, data: bytes) -> None:
-        self.store.upload_object(key, data)
-
-    def get(self, key: str) -> bytes:
-        return self.store.fetch_object(key, max_bytes=1 << 24)
-
-    def size(self, key: str) -> int | None:
-        return self.store.object_exists(key)
-
-    def delete(self, key: str) -> None:
-        self.store.delete_object(key)
-
-    def presign_put(self, key: str, size_bytes: int, expires_s: int = 900) -> Upload:
-        place = self.store.generate_upload_url(key, size_bytes=size_bytes, expires_s=expires_s)
-        return Upload(place.url, place.headers, place.fields)
-
-    def presign_post(self, key: str, least_bytes: int, most_bytes: int, expires_s: int = 900) -> Upload:
-        place = self.store.generate_upload_url(
-            key, size_bytes=most_bytes, min_bytes=least_bytes, method="post", expires_s=expires_s
-        )
-        return Upload(place.url, place.headers, place.fields)
-
-    def presign_get(self, key: str, expires_s: int = 900) -> str:
-        return self.store.generate_download_url(key, expires_s=expires_s)
-
-    def presign_output(self, key: str, filename: str) -> str:
-        return self.store.generate_output_download_url(key, filename=filename)
+from tests.support.store_clients import Client, StoreClient
 
 
 @pytest.fixture
 def client() -> Client:
     """The fake alone."""
-    return MemoryClient()
+    return StoreClient(MemoryStore())
 
 
 def test_an_upload_keeps_to_what_was_signed(key: str) -> None:

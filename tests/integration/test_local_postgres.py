@@ -310,7 +310,3 @@ def test_a_wheel_that_the_servers_account_cannot_reach_is_copied_where_it_can(
             assert server.pid is not None
     finally:
         shutil.rmtree(reachable)
-
-
-def test_binaries_can_be_named() -> None:
-    assert find_binaries(Path("/some/bin")).directory == Path("/some/bin")

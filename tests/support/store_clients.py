@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig, content_disposition
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
+from rythmiq.ports.store import SigningStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -40,11 +41,11 @@ class Client(Protocol):
     def presign_output(self, key: str, filename: str) -> str: ...
 
 
-class AdapterClient:
-    """`rythmiq.adapters.spaces`."""
+class StoreClient:
+    """The suite's client over any store of the port."""
 
-    def __init__(self, config: StoreConfig) -> None:
-        self.store = SpacesStore(config, attempts=1, timeout_s=20)
+    def __init__(self, store: SigningStore) -> None:
+        self.store = store
 
     def put(self, key: str, data: bytes) -> None:
         self.store.upload_object(key, data)
@@ -73,6 +74,13 @@ class AdapterClient:
 
     def presign_output(self, key: str, filename: str) -> str:
         return self.store.generate_output_download_url(key, filename=filename)
+
+
+class AdapterClient(StoreClient):
+    """`rythmiq.adapters.spaces`."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        super().__init__(SpacesStore(config, attempts=1, timeout_s=20))
 
 
 def operator(config: StoreConfig) -> "S3Client":
