@@ -13,16 +13,18 @@ import httpx
 import pytest
 
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-from rythmiq.adapters.camber.http_transport import MAX_ANSWER_BYTES, TIMEOUT, HttpTransport
 from rythmiq.adapters.camber.wire import (
     CREATE_FIELDS,
+    MAX_ANSWER_BYTES,
     NAMES,
     STATES,
+    TIMEOUT,
     CamberAmbiguousError,
     CamberAuthError,
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
+    HttpTransport,
     JobConfig,
     Wire,
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from rythmiq.client import Client, ClientError, JobFailedError
 from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.receipt import Receipt
-from rythmiq.services.receipt_page import receipt_page
+from rythmiq.services.output import receipt_page
 from tests.demo.report import Entry
 from tests.demo.scenarios import Scenario
 

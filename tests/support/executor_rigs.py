@@ -4,8 +4,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-from rythmiq.adapters.camber.http_transport import HttpTransport
-from rythmiq.adapters.camber.wire import JobConfig, Wire
+from rythmiq.adapters.camber.wire import HttpTransport, JobConfig, Wire
 from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports.executor import Executor, Order

@@ -14,7 +14,7 @@ from rythmiq.gateway.guards import OperatorGuard, ReportGuard, SecretGuard
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
-from rythmiq.portals.book import list_portals, show_portal
+from rythmiq.portals import list_portals, show_portal
 from tests.support.json_schema import check
 from tests.support.service_rig import BASE_URL, SECRET, Rig, User
 from tests.support.web_calls import Function, Seen, ask

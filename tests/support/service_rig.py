@@ -48,9 +48,8 @@ from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher
 from rythmiq.services.jobs import JobPolicy, Jobs
 from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
-from rythmiq.services.settle import Settlement
+from rythmiq.services.settle import Settlement, Webhooks
 from rythmiq.services.uploads import UploadPolicy, Uploads
-from rythmiq.services.webhooks import Webhooks
 from rythmiq.services.work import WorkLoop
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 from tests.support.postgres_fixture import PostgresForTests

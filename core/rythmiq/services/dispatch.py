@@ -6,12 +6,12 @@ Source: docs/specification/executors.md, docs/specification/rqe1.md.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
 from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
 from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
-from rythmiq.deadline import Deadline
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.choices import JobStatus, why_refused
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
@@ -15,21 +16,22 @@ from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
-from rythmiq.deadline import Deadline
 from rythmiq.log import log
 from rythmiq.ports.database import Caller, Capacity, NewJob
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
 from rythmiq.services.backends import Backends
-from rythmiq.services.job_source import Source, request_hash, source_of
-from rythmiq.services.job_view import (
+from rythmiq.services.job_messages import (
     LinkPolicy,
+    Source,
     cursor_of,
     etag_of,
     is_terminal,
     item_of,
     read_cursor,
+    request_hash,
     self_link,
+    source_of,
     view_of,
 )
 

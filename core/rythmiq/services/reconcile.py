@@ -6,11 +6,11 @@ Source: docs/specification/executors.md.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import ErrorCode, ObjectMissingError, failure
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
-from rythmiq.deadline import Deadline
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import ExecutorUnclearError, UnavailableError

@@ -1,23 +1,28 @@
-"""The end of an attempt: from what the launcher reports to exactly one terminal state, ZIP and settlement.
+"""Reports of the launcher: settles the end of an attempt as exactly one terminal state, and records progress.
 
-The order of checks: unknown job, foreign keys, terminal, pending, stale or future attempt; the database
-judges, under the lock of the job's row, so that of any number of deliveries one settles.
+The order of checks is unknown job, foreign keys, terminal, pending, stale or future attempt. The database decides under
+the lock of the job's row, so that of any number of deliveries one settles.
 
 Source: docs/specification/executors.md.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import ErrorCode, failure
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.contracts.result import Failure, Success
-from rythmiq.contracts.webhook import WebhookBody
-from rythmiq.deadline import Deadline
+from rythmiq.contracts.webhook import ProgressBody, WebhookBody
 from rythmiq.log import log
-from rythmiq.ports.database import Capacity, Finish
+from rythmiq.ports.database import Capacity, Database, Finish
 from rythmiq.ports.jobs import Ended, SettlingJob, TickWork
 from rythmiq.services.backends import Backends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rythmiq.services.work import WorkLoop
 
 SETTLE_S = 20.0
 """What packaging may take in all: within a function's time limit and the launcher's patience (65 s)."""
@@ -173,3 +178,38 @@ def _refusal(outcome: str) -> ProblemError:
     if outcome == "future":
         return ProblemError(ProblemCode.ATTEMPT_UNKNOWN)
     return ProblemError(ProblemCode.SETTLEMENT_BUSY, retry_after_s=BUSY_RETRY_S)
+
+
+class Webhooks:
+    """The use cases.
+
+    Args:
+        database: where stages are kept.
+        settlement: what ends attempts.
+        work: makes what goes on with the next job; called when there is one.
+    """
+
+    def __init__(self, *, database: Database, settlement: "Settlement", work: "Callable[[], WorkLoop]") -> None:
+        self._database = database
+        self._settlement = settlement
+        self._work = work
+
+    def receive(self, body: WebhookBody) -> Literal["completed", "failed", "retrying", "terminal", "stale"]:
+        """Settle an attempt and start what is next; every answer is a 200.
+
+        Raises:
+            ProblemError: as `Settlement.settle`.
+            DatabaseUnavailableError: the database does not answer.
+        """
+        settled = self._settlement.settle(body)
+        if not settled.work.is_nothing:
+            self._work().follow(settled.work)
+        return settled.outcome
+
+    def progress(self, body: ProgressBody) -> bool:
+        """Keep an attempt's stage; False when it is not the current attempt of a processing job (also a 200).
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        return self._database.job_progress(body.job_id, body.attempt, body.stage)

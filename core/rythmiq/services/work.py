@@ -9,9 +9,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.problems import ProblemError
-from rythmiq.deadline import Deadline
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import UnavailableError

@@ -116,7 +116,7 @@ def build_account() -> "Application[account.Dependencies]":
 def build_portals() -> "Application[portals.Dependencies]":
     """Build `api/portals`, which needs no configuration."""
     from rythmiq.gateway.routes import portals
-    from rythmiq.portals.book import list_portals, show_portal
+    from rythmiq.portals import list_portals, show_portal
 
     return portals.application(_public(lambda: portals.Dependencies(list_portals, show_portal)), allowed_origins)
 
@@ -151,8 +151,7 @@ def build_health() -> "Application[health.Dependencies]":
 def build_webhooks() -> "Application[webhooks.Dependencies]":
     """Build `internal/webhooks`; what starts the next job is imported when there is one."""
     from rythmiq.gateway.routes import webhooks
-    from rythmiq.services.settle import Settlement
-    from rythmiq.services.webhooks import Webhooks
+    from rythmiq.services.settle import Settlement, Webhooks
     from rythmiq.settings.execution import WebhooksSettings
 
     @cache

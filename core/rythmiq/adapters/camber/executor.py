@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from rythmiq.adapters.camber.http_transport import HttpTransport
 from rythmiq.adapters.camber.wire import (
     STATES,
     TERMINAL,
@@ -24,6 +23,7 @@ from rythmiq.adapters.camber.wire import (
     CamberError,
     CamberRejectedError,
     CamberUnavailableError,
+    HttpTransport,
     JobConfig,
     Wire,
 )

@@ -16,7 +16,7 @@ from rythmiq.log import is_about
 
 if TYPE_CHECKING:
     from rythmiq.gateway.guards import ReportGuard
-    from rythmiq.services.webhooks import Webhooks
+    from rythmiq.services.settle import Webhooks
 
 _SECRET = Parameter(SECRET_HEADER, "header", "The webhook secret, or the token of exactly this attempt.")
 

@@ -103,7 +103,7 @@ def _made(
     contents: list[bytes], first: Path, rules: Rules, options: Options
 ) -> tuple[Receipt, list[Notice], dict[str, bytes]]:
     """Run the job; the results by file name."""
-    from rythmiq.services.receipt_page import receipt_page  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.services.output import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
     from rythmiq_worker.stages.upload import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 

@@ -158,8 +158,11 @@ async def _checked(checks: "CamberChecks", *, run_job: bool, shown: bool) -> "Se
 
 
 def _checks_of(settings: "CamberSettings") -> "CamberChecks":
-    from rythmiq.adapters.camber.http_transport import HttpTransport  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq.adapters.camber.wire import JobConfig, Wire  # noqa: PLC0415  ditto
+    from rythmiq.adapters.camber.wire import (  # noqa: PLC0415  ditto
+        HttpTransport,
+        JobConfig,
+        Wire,
+    )
     from rythmiq_cli.doctor.camber import CamberChecks  # noqa: PLC0415  ditto
 
     if settings.camber_api_url is None or settings.camber_api_key is None:

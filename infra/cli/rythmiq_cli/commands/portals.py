@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rythmiq.contracts.portal import Portal, Slot
-from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portals_document
-from rythmiq.portals.book import portal_document
+from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portal_document, portals_document
 from rythmiq_cli.exits import usage
 
 STALE_AFTER_DAYS = 180

@@ -14,14 +14,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from rythmiq.adapters.camber.executor import JOB_NUMBER, CamberService, first_of
-from rythmiq.adapters.camber.http_transport import CamberAnswer, HttpTransport
 from rythmiq.adapters.camber.wire import (
     NAMES,
     STATES,
     VALIDATION_CODE,
+    CamberAnswer,
     CamberAuthError,
     CamberError,
     CamberUnavailableError,
+    HttpTransport,
     JobConfig,
     Wire,
 )

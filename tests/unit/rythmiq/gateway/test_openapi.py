@@ -12,8 +12,7 @@ import pytest
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.operations import Operation
-from rythmiq.portals import all_portals
-from rythmiq.portals.book import portal_document, portals_document
+from rythmiq.portals import all_portals, portal_document, portals_document
 from tests.support.json_schema import ValidationError, check
 
 ROOT = Path(__file__).parents[4]

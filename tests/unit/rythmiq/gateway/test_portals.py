@@ -6,7 +6,7 @@ import pytest
 
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.routes.portals import Dependencies
-from rythmiq.portals.book import list_portals, show_portal
+from rythmiq.portals import list_portals, show_portal
 
 LAST_DAY, NEW_YEAR = dt.date(2026, 12, 31), dt.date(2027, 1, 1)
 

@@ -7,7 +7,7 @@ import pytest
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.services.job_source import Source, request_hash, source_of
+from rythmiq.services.job_messages import Source, request_hash, source_of
 
 USER, JOB = (f"{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000" for n in "12")
 KEY = f"raw/{USER}/{JOB}/20261123T120000Z_me.jpg.enc"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rythmiq.clock import Deadline
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.receipt import DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, Metrics, Success
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
-from rythmiq.deadline import Deadline
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
 from tests.support.memory import FixedClock, MemoryStore

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "spaces.py"
+EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "spaces.py"
 
 
 def test_the_example_runs_as_it_stands() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rythmiq.ports.jobs import JobListRow, JobRow
-from rythmiq.services.job_view import LinkPolicy, cursor_of, etag_of, read_cursor
+from rythmiq.services.job_messages import LinkPolicy, cursor_of, etag_of, read_cursor
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 HOURS = LinkPolicy(3_600, 86_400)

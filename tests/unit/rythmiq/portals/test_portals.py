@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rythmiq.contracts.portal import Portal, Slot
-from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portals_document
-from rythmiq.portals.book import portal_document
+from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portal_document, portals_document
 from rythmiq_cli.commands.portals import (
     ENDS_SOON_DAYS,
     NUMBERS,

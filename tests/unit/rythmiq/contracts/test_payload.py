@@ -329,7 +329,7 @@ def test_somebody_elses_object_and_the_services_own_are_refused_however_they_are
     url = f"{STORE}/rythmiq/{key}" if by == "path-style url" else f"https://rythmiq.sgp1.example.com/{key}"
     source = {"raw_path": key} if by == "path" else {"artifact_url": url}
     if ".." in key and by != "path":
-        return  # such a URL has no key; FETCH refuses it (tests/unit/test_origins.py)
+        return  # such a URL has no key; FETCH refuses it (test_origins.py)
     assert STRANGER not in refusal(job(input=source))
 
 

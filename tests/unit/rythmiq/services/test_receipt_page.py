@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rythmiq.contracts.portal import Source
 from rythmiq.contracts.receipt import Clause, ClauseName, DocumentFacts, Operation, Receipt
-from rythmiq.services.receipt_page import receipt_page
+from rythmiq.services.output import receipt_page
 
 SOURCE = Source(
     source_url="https://portal.example/rules",
