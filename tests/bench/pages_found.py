@@ -61,13 +61,13 @@ def look(picture: RealPicture) -> Seen:
     """Run ENHANCE on one picture."""
     page = Picture.from_image(picture.image())
     ctx = context(kind="document", enhance="auto", color="rgb")
-    made = enhance(Decoded((page,), page.glance()), "document", ctx)
+    made = enhance(Decoded((page,), page.thumbnail()), "document", ctx)
     facts = next(operation.parameters for operation in made.operations if operation.op == "page")
-    glance = page.glance()
+    thumbnail = page.thumbnail()
     began_s = time.process_time()
-    find_page(glance)
+    find_page(thumbnail)
     found_s = time.process_time()
-    shape = find_shape(glance)
+    shape = find_shape(thumbnail)
     find_cpu_s = found_s - began_s
     unwarp_cpu_s = time.process_time() - found_s - find_cpu_s
     outline = shape.corners if shape.grid is None or shape.sheet is not None else shape.grid.outline

@@ -59,9 +59,9 @@ def rows(portraits: tuple[RealPicture, ...]) -> list[Row]:
 
 
 def _seen(picture: RealPicture) -> list[_Seen]:
-    glance, rgb = picture.rgb(), picture.rgb(_FULL_PX)
-    height_px, width_px = glance.shape[:2]
-    found = find_faces(glance)
+    thumbnail, rgb = picture.rgb(), picture.rgb(_FULL_PX)
+    height_px, width_px = thumbnail.shape[:2]
+    found = find_faces(thumbnail)
     wanted = picture.face_box(width_px, height_px)
     labelled = [face for face in found if overlap(face.box, wanted) > _SAME_FACE]
     if not found:

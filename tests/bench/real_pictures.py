@@ -19,7 +19,7 @@ from rythmiq_worker.people.face import Box
 
 VARIABLE = "RYTHMIQ_REAL_PICTURES"
 GLANCE_PX = 1000
-"""The long side of the copies that are looked at, about what the worker's `Picture.glance` gives."""
+"""The long side of the copies that are looked at, about what the worker's `Picture.thumbnail` gives."""
 
 
 @dataclass(frozen=True, slots=True)

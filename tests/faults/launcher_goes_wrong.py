@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from rythmiq.contracts.dispatch import Callback
 from rythmiq_worker.launcher import attempt as launcher
-from rythmiq_worker.launcher.delivery import Courier, Delivered
+from rythmiq_worker.launcher.delivery import Delivered, ResultSender
 from rythmiq_worker.launcher.log import WorkerStderr
 
 point = sys.argv[1]
@@ -27,7 +27,7 @@ def maybe_die(here: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Unfortunate(Courier):
+class Unfortunate(ResultSender):
     """Reaches the points."""
 
     def on_store(self, what: str, call: Callable[[], T]) -> T:
@@ -62,6 +62,6 @@ class Watching(WorkerStderr):
                 os.kill(int(pid), signal.SIGKILL)
 
 
-vars(launcher)["Courier"] = Unfortunate
+vars(launcher)["ResultSender"] = Unfortunate
 vars(launcher)["WorkerStderr"] = Watching
 os._exit(launcher.launch(sys.argv[2:], os.environ))

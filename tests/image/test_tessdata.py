@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import tessdata
+import weights
 
-WANTED = {name: name.encode() for name in tessdata.RELEASED}
+WANTED = {name: name.encode() for name in weights.TESSDATA}
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def lock(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tessdata, "SYSTEM", ())
+    monkeypatch.setattr(weights, "SYSTEM_TESSDATA", ())
 
 
 def source(folder: Path, **changed: bytes) -> dict[str, str]:
@@ -35,20 +35,20 @@ def source(folder: Path, **changed: bytes) -> dict[str, str]:
 
 
 def test_the_files_are_copied_as_they_are(tmp_path: Path, lock: Path) -> None:
-    tessdata.copy(tmp_path / "to", lock, source(tmp_path / "from"))
+    weights.copy_tessdata(tmp_path / "to", lock, source(tmp_path / "from"))
     assert {path.name: path.read_bytes() for path in (tmp_path / "to").iterdir()} == WANTED
 
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path, lock: Path) -> None:
     environ = source(tmp_path / "from", hin=b"another")
-    with pytest.raises(tessdata.TessdataError, match=r"hin\.traineddata.*tesseract-ocr-hin"):
-        tessdata.copy(tmp_path / "to", lock, environ)
+    with pytest.raises(weights.WeightsError, match=r"hin\.traineddata.*tesseract-ocr-hin"):
+        weights.copy_tessdata(tmp_path / "to", lock, environ)
 
 
 def test_data_that_is_nowhere_is_told_with_what_to_install(tmp_path: Path, lock: Path) -> None:
-    with pytest.raises(tessdata.TessdataError, match=r"eng\.traineddata.*tesseract-ocr-eng"):
-        tessdata.copy(tmp_path / "to", lock, {})
+    with pytest.raises(weights.WeightsError, match=r"eng\.traineddata.*tesseract-ocr-eng"):
+        weights.copy_tessdata(tmp_path / "to", lock, {})
 
 
 def test_the_lock_has_what_a_release_copies() -> None:
-    assert all(f'file = "{name}"' in tessdata.LOCK.read_text(encoding="utf-8") for name in tessdata.RELEASED)
+    assert all(f'file = "{name}"' in weights.LOCK.read_text(encoding="utf-8") for name in weights.TESSDATA)

@@ -43,7 +43,7 @@ def test_a_photo_job_without_text_imports_no_engine_and_nothing_that_it_does_not
     sealed_job.upload(portrait)
     done = ran(sealed_job)
     assert done.success.job_id == sealed_job.job_id
-    assert {"cv2", "PIL", "httpx", "cryptography", "botocore"} <= imported(done)
+    assert {"cv2", "PIL", "httpcore", "cryptography", "botocore"} <= imported(done)
     assert not imported(done) & HEAVY
     assert "rythmiq_worker.engines.child" not in done.stderr
 
@@ -54,7 +54,7 @@ def test_a_payload_that_is_refused_imports_nothing_that_touches_pixels_or_the_ne
     job.payload["user_id"] = "nobody"
     done = ran(job)
     assert done.error.code == "PAYLOAD_INVALID"
-    assert not imported(done) & (HEAVY | {"cv2", "numpy", "httpx", "botocore", "cryptography"})
+    assert not imported(done) & (HEAVY | {"cv2", "numpy", "httpcore", "botocore", "cryptography"})
 
 
 def test_a_missing_upload_imports_nothing_that_touches_pixels(store: SpacesStore) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import color as skimage_color
 
-from rythmiq_worker.imaging import paper as paper_module
-from rythmiq_worker.imaging.paper import RANGE_THAT_IS_A_DEFECT
+from rythmiq_worker.imaging import cleanup as paper_module
+from rythmiq_worker.imaging.cleanup import RANGE_THAT_IS_A_DEFECT
 from rythmiq_worker.ink.find import MARGIN
 from rythmiq_worker.job import Upload
 from rythmiq_worker.stages.decode import decode

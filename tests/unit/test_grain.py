@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq_worker.imaging.grain import find_grain, without_grain
+from rythmiq_worker.imaging.cleanup import find_grain, without_grain
 from tests.data.page_defects import darkened, noisy
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.decode.picture import GLANCE_PX, Picture, sniff
+from rythmiq_worker.decode.picture import THUMBNAIL_PX, Picture, sniff
 from tests.support.uploads import as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
 HEIF = Path(__file__).parent / "heif"
@@ -235,18 +235,18 @@ def test_tiny_and_thin_pictures_decode_at_every_scale(size: tuple[int, int]) -> 
     page = page_of(encode(Image.new("RGB", size, "red"), "JPEG"))
     for least in (None, 1, 3, 100):
         assert page.image(least, least).size[0] >= 1
-    assert page.glance().size[0] >= 1
+    assert page.thumbnail().size[0] >= 1
     assert page.native_patch().size[1] >= 1
 
 
-def test_the_glance_is_shared_and_small() -> None:
+def test_the_thumbnail_is_shared_and_small() -> None:
     """One scaled decode serves quality, faces and the check of the file: asked again, it is the same object."""
     page = page_of(encode(portrait(2200, 2000), "JPEG"))
-    glance = page.glance()
-    assert max(glance.size) == 1100  # half, since a quarter would be below GLANCE_PX
-    assert max(glance.size) >= GLANCE_PX
-    assert page.glance() is glance
-    assert page.image(512, 465) is not glance  # 1/4 is enough for that: decoded apart, and now it is the one kept
+    thumbnail = page.thumbnail()
+    assert max(thumbnail.size) == 1100  # half, since a quarter would be below THUMBNAIL_PX
+    assert max(thumbnail.size) >= THUMBNAIL_PX
+    assert page.thumbnail() is thumbnail
+    assert page.image(512, 465) is not thumbnail  # 1/4 is enough for that: decoded apart, and now it is the one kept
     assert page.image(512, 465) is page.image(550, 500)
 
 

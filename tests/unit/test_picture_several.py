@@ -34,7 +34,7 @@ def test_pages_follow_each_other_whatever_their_formats() -> None:
     pages = opened(photo(50), photo(60, "PNG"), pdf(2), photo(70)).pages
     assert [page.source_format for page in pages] == ["JPEG", "PNG", "PDF", "PDF", "JPEG"]
     assert [pages[index].width_px for index in (0, 1, 4)] == [50, 60, 70]
-    assert all(page.glance().width for page in pages)
+    assert all(page.thumbnail().width for page in pages)
 
 
 @pytest.mark.parametrize(

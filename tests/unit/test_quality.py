@@ -409,7 +409,7 @@ def test_the_upload_is_judged_the_same_twice() -> None:
     assert judged(photo()) == judged(photo())
 
 
-def test_faces_are_looked_for_once_on_the_glance() -> None:
+def test_faces_are_looked_for_once_on_the_thumbnail() -> None:
     """SCHEMA gets them and need not look again."""
     detector = FaceAt(Box(200, 100, 400, 400))
     ctx = context(kind="photo")
@@ -492,7 +492,7 @@ def test_quality_decodes_a_jpeg_once_and_small(monkeypatch: pytest.MonkeyPatch) 
     upload, ctx = Upload((encode(portrait(3000, 2000), "JPEG"),)), context(kind="photo")
     monkeypatch.setattr(Picture, "image", watched)
     opened = decode(upload, ctx)
-    kept = opened.pages[0].glance()
+    kept = opened.pages[0].thumbnail()
     quality(opened, ctx)
-    assert opened.pages[0].glance() is kept
+    assert opened.pages[0].thumbnail() is kept
     assert max(scales) == 1500 * 1000

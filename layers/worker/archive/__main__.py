@@ -34,7 +34,8 @@ import bind
 
 TREE = "tree/"
 """Where the prefix lies in the archive."""
-OK, USAGE, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 75, 78
+USAGE = 2
+"""As argparse and the launcher have it; the other exit codes are those of sysexits.h."""
 GLIBC = (2, 28)
 MACHINE = "x86_64"
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -74,7 +75,7 @@ class Child:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         code = process.wait()
-        return code if code >= 0 else NOBODY_KNOWS
+        return code if code >= 0 else os.EX_TEMPFAIL
 
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
         if self._process is not None:
@@ -96,16 +97,16 @@ def main(arguments: Sequence[str]) -> int:
         refuse_other_machines()
         if unpacks:
             unpack(archive, Path(arguments[1]).absolute())
-            return OK
+            return os.EX_OK
         return run(archive, arguments[1:] if opened else arguments, opened=opened)
     except RefusedError as error:
         tell("misconfigured", str(error))
-        return MISCONFIGURED
+        return os.EX_CONFIG
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
         tell("no_room", f"unpacking or starting failed: {error.strerror if isinstance(error, OSError) else 'damaged'}")
-        return NOBODY_KNOWS
+        return os.EX_TEMPFAIL
     except EndedError:
-        return NOBODY_KNOWS
+        return os.EX_TEMPFAIL
 
 
 def run(archive: Path, arguments: Sequence[str], *, opened: bool) -> int:
@@ -217,7 +218,7 @@ def _end_with(parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(NOBODY_KNOWS)
+        os._exit(os.EX_TEMPFAIL)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class _Run:
     input_bytes: int | None = None
     made: Conformed | None = None
 
-    def tell(self, event: str, **facts: object) -> None:
+    def event(self, event: str, **facts: object) -> None:
         """Log one event; no personal data, no URL, no storage key."""
         ids = {"job_id": self.job_id, "attempt": self.attempt}
         self.log(json.dumps({"event": event, **ids, **facts}, separators=(",", ":")))
@@ -50,7 +50,7 @@ class _Run:
     def running(self, stage: Stage) -> Iterator[None]:
         """Log a stage's start and end, and measure its wall and CPU time."""
         self.stage = stage
-        self.tell("stage", stage=stage, state="start")
+        self.event("stage", stage=stage, state="start")
         wall_s, cpu_s = time.monotonic(), _cpu_s()
         try:
             yield
@@ -61,7 +61,7 @@ class _Run:
                 cpu_ms=round((_cpu_s() - cpu_s) * 1000),
             )
             self.times.append(took)
-            self.tell("stage", stage=stage, state="end", wall_ms=took.wall_ms, cpu_ms=took.cpu_ms)
+            self.event("stage", stage=stage, state="end", wall_ms=took.wall_ms, cpu_ms=took.cpu_ms)
 
     def metrics(self, ocr_confidence: float | None = None) -> Metrics:
         """Return what the job has cost so far."""
@@ -102,10 +102,10 @@ def run(document: bytes, environ: Mapping[str, str], log: Log = log_line) -> Suc
     except SettingsError as error:
         result = _failure(job, _unexpected("init", f"the worker is misconfigured: {error}"))
     except BaseException as error:  # noqa: BLE001  a library's SystemExit, too, must end in one valid document
-        job.tell("unexpected", stage=job.stage, type=type(error).__name__, where=_where(error))
+        job.event("unexpected", stage=job.stage, type=type(error).__name__, where=_where(error))
         # The error's own words may quote a file, a key or a name; its type does not.
         result = _failure(job, _unexpected(job.stage, f"something unexpected went wrong ({type(error).__name__})"))
-    job.tell("result", status=result.status, code=result.error.code if isinstance(result, Failure) else None)
+    job.event("result", status=result.status, code=result.error.code if isinstance(result, Failure) else None)
     return result
 
 

@@ -36,8 +36,8 @@ def portrait_of(picture: Picture, wish: Wish, find: FindFaces = find_faces) -> P
     Raises:
         JobError: DECODE_FAILED.
     """
-    glance = picture.glance()
-    copy, large = small_copy(glance), small_copy(glance, max(glance.size))
+    thumbnail = picture.thumbnail()
+    copy, large = small_copy(thumbnail), small_copy(thumbnail, max(thumbnail.size))
     # A face of a twentieth of the picture is 25 px high on the copy, too few for the mesh.
     shrink = copy.shape[1] / large.shape[1]
     portrait = read_portrait(copy, wish, lambda _: tuple(face.scaled(shrink) for face in find(large)))
@@ -82,10 +82,10 @@ def _up_close(picture: Picture, subject: Face, width_px: int) -> tuple[Rgb, Face
 
 def _with_a_large_face(picture: Picture, height_share: float) -> Image.Image:
     """The picture with so many pixels that sharpness can be told of a face so high, in shares of its width."""
-    glance = picture.glance()
-    on_glance, on_picture = height_share * glance.width, height_share * picture.width_px
-    if on_glance >= FACE_SIDE_PX or on_picture < _WORTH_DECODING * on_glance:
-        return glance
+    thumbnail = picture.thumbnail()
+    on_thumbnail, on_picture = height_share * thumbnail.width, height_share * picture.width_px
+    if on_thumbnail >= FACE_SIDE_PX or on_picture < _WORTH_DECODING * on_thumbnail:
+        return thumbnail
     enlarge = min(1.0, FACE_SIDE_PX / on_picture)
     return picture.image(max(1, round(picture.width_px * enlarge)), max(1, round(picture.height_px * enlarge)))
 

@@ -37,7 +37,7 @@ _MEMORY_BYTES: Final = 1200 * 1024 * 1024
 _DONE, _REFUSED = b"=", b"!"
 
 
-def apart(work: Callable[[], bytes]) -> bytes:
+def run_sandboxed(work: Callable[[], bytes]) -> bytes:
     """Run `work` in a process of its own and return what it returned.
 
     Raises:
@@ -175,7 +175,7 @@ class DrawnSource:
         """Draw the page on white."""
         from PIL import Image  # noqa: PLC0415  a document of scans needs none of it here
 
-        return Image.frombytes("RGB", (self.width_px, self.height_px), apart(self._drawn))
+        return Image.frombytes("RGB", (self.width_px, self.height_px), run_sandboxed(self._drawn))
 
     def _drawn(self) -> bytes:
         with _document(self.data) as document:
@@ -203,7 +203,7 @@ def open_pdf(
     Raises:
         JobError: DECODE_FAILED.
     """
-    told = apart(lambda: _read_pages(data, max_pages))
+    told = run_sandboxed(lambda: _read_pages(data, max_pages))
     head, _, scans = told.partition(b"\n")
     count, pages = json.loads(head)
     sources: list[JpegSource | DrawnSource] = []

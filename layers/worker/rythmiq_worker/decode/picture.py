@@ -38,8 +38,8 @@ def small_jpeg(image: Image.Image, side_px: int = PREVIEW_SIDE_PX) -> bytes:
     return out.getvalue()
 
 
-# What quality, faces and the check that a file decodes share; see `Picture.glance`.
-GLANCE_PX: Final = 1000
+# What quality, faces and the check that a file decodes share; see `Picture.thumbnail`.
+THUMBNAIL_PX: Final = 1000
 # A JPEG's decode costs nearly the same at any scale: one that will be wanted larger is decoded so at once.
 _FINER_PX: Final = 1500
 _KEPT_PIXELS: Final = 4_000_000
@@ -109,21 +109,21 @@ class _Computed:
 
 
 @dataclass(slots=True)
-class _Desk:
-    """The one place for a decoded picture of an upload: laying the next one down clears it."""
+class _ImageCache:
+    """Holds one decoded picture of an upload; the next one replaces it."""
 
-    holder: "tuple[Picture, int] | None" = None
+    key: "tuple[Picture, int] | None" = None
     image: Image.Image | None = None
 
     def find(self, picture: "Picture", scale: int) -> Image.Image | None:
-        held = self.holder is not None and self.holder[0] is picture and self.holder[1] == scale
+        held = self.key is not None and self.key[0] is picture and self.key[1] == scale
         return self.image if held else None
 
     def clear(self) -> None:
-        self.holder, self.image = None, None
+        self.key, self.image = None, None
 
-    def lay(self, picture: "Picture", scale: int, image: Image.Image) -> None:
-        self.holder, self.image = (picture, scale), image
+    def put(self, picture: "Picture", scale: int, image: Image.Image) -> None:
+        self.key, self.image = (picture, scale), image
 
 
 class Picture:
@@ -135,16 +135,16 @@ class Picture:
         source_format: what the upload was: "JPEG", "PNG", "HEIF", "PDF"...
     """
 
-    __slots__ = ("_desk", "_finely", "_glance", "_source", "_turn", "height_px", "source_format", "width_px")
+    __slots__ = ("_cache", "_finely", "_source", "_thumbnail", "_turn", "height_px", "source_format", "width_px")
 
     def __init__(
-        self, source: Source, *, turn: Turn | None = None, desk: _Desk | None = None, finely: bool = False
+        self, source: Source, *, turn: Turn | None = None, cache: _ImageCache | None = None, finely: bool = False
     ) -> None:
         self._source = source
         self._finely = finely
         self._turn = source.turn if turn is None else turn
-        self._desk = desk or _Desk()
-        self._glance: Image.Image | None = None  # only where it is not what the decoder gives
+        self._cache = cache or _ImageCache()
+        self._thumbnail: Image.Image | None = None  # only where it is not what the decoder gives
         sides = (source.width_px, source.height_px)
         self.width_px, self.height_px = sides[::-1] if self._turn.swaps_sides else sides
         self.source_format = source.source_format
@@ -165,7 +165,7 @@ class Picture:
             height_px: of the result.
         """
         made = _Computed(lambda: compute(self.image()), width_px, height_px, self.source_format)
-        return Picture(made, desk=self._desk)
+        return Picture(made, cache=self._cache)
 
     def image(self, min_width_px: int | None = None, min_height_px: int | None = None) -> Image.Image:
         """Decode to RGB, sRGB, upright.
@@ -183,36 +183,36 @@ class Picture:
             scale = 1
         else:
             scale = self._source.scale_for(*(minima[::-1] if self._turn.swaps_sides else minima))
-        kept = self._desk.find(self, scale)
+        kept = self._cache.find(self, scale)
         if kept is not None:
             return kept
-        self._desk.clear()  # before decoding, so that there are never two
+        self._cache.clear()  # before decoding, so that there are never two
         # What we compute may fail by our own fault, which is no DECODE_FAILED.
         with nullcontext() if isinstance(self._source, _Computed) else decoder_door():
             image = self._turn.apply(self._source.decode(scale))
         if not self._source.scalable or image.width * image.height <= _KEPT_PIXELS:
-            self._desk.lay(self, scale, image)
+            self._cache.put(self, scale, image)
         return image
 
-    def glance(self) -> Image.Image:
-        """Decode as small as judging needs: a long side from GLANCE_PX to twice that, where the picture has it.
+    def thumbnail(self) -> Image.Image:
+        """Decode as small as judging needs: a long side from THUMBNAIL_PX to twice that, where the picture has it.
 
         QUALITY, the search for faces and the check that a file decodes share this one decode.
 
         Raises:
             JobError: DECODE_FAILED.
         """
-        if self._glance is not None:
-            return self._glance
+        if self._thumbnail is not None:
+            return self._thumbnail
         long_side_px = max(self.width_px, self.height_px)
-        enough = self._sides(GLANCE_PX / long_side_px)
+        enough = self._sides(THUMBNAIL_PX / long_side_px)
         finer = self._sides(_FINER_PX / long_side_px)
         if self._finely and self._decoded_pixels(*finer) <= _KEPT_PIXELS:
             enough = finer
         image = self.image(*enough)
-        further = max(image.size) // GLANCE_PX
+        further = max(image.size) // THUMBNAIL_PX
         if further > 1:
-            image = self._glance = image.reduce(further)
+            image = self._thumbnail = image.reduce(further)
         return image
 
     def _sides(self, factor: float) -> tuple[int, int]:
@@ -245,7 +245,7 @@ class Picture:
         if degrees_clockwise % 360 == 0:
             return self
         return Picture(
-            self._source, turn=self._turn.then_clockwise(degrees_clockwise), desk=self._desk, finely=self._finely
+            self._source, turn=self._turn.then_clockwise(degrees_clockwise), cache=self._cache, finely=self._finely
         )
 
     def lossless_jpeg(self) -> bytes | None:
@@ -257,7 +257,7 @@ class Picture:
 
     def release(self) -> None:
         """Forget decoded pixels that can be decoded again."""
-        self._desk.clear()
+        self._cache.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +309,7 @@ def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: boo
         max_pixels: the most pixels a page may have.
         max_pages: how many pages are taken; more warn PAGES_DROPPED.
         first_only: take one page, for a slot that wants a picture.
-        finely: decode for the glance what the document of a photo is likely to need, too, which is then at hand.
+        finely: decode for the thumbnail what the document of a photo is likely to need, too, which is then at hand.
 
     Raises:
         JobError: DECODE_FAILED, with `detail.reason`, and of several `detail.upload`, counted from 1.
@@ -324,10 +324,10 @@ def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: boo
         found.sources += opened.sources
         found.warnings += opened.warnings
         left -= len(opened.sources)
-    desk = _Desk()
-    pages = tuple(Picture(source, desk=desk, finely=finely) for source in found.sources)
-    for page in reversed(pages):  # so that the first page is the one that stays on the desk
-        page.glance()
+    cache = _ImageCache()
+    pages = tuple(Picture(source, cache=cache, finely=finely) for source in found.sources)
+    for page in reversed(pages):  # so that the first page is the one that stays in the cache
+        page.thumbnail()
     return Pages(pages, tuple(dict.fromkeys(found.warnings)), sniff(uploads[0]) or "")
 
 

@@ -180,13 +180,13 @@ class Lean:
     peak: float
 
 
-def find_lean(glance: Image.Image) -> Lean | None:
+def find_lean(thumbnail: Image.Image) -> Lean | None:
     """Find how far a page leans; None when it does not, or does not tell.
 
     Args:
-        glance: RGB, small.
+        thumbnail: RGB, small.
     """
-    gray = _gray(glance)
+    gray = _gray(thumbnail)
     points, height_px = _feet(gray)
     if len(points) < _LEAST_LETTERS:
         return None
@@ -285,16 +285,16 @@ def content_box(level: Image.Image, fill: Colour) -> Shares:
     )
 
 
-def border_colour(glance: Image.Image) -> Colour:
+def border_colour(thumbnail: Image.Image) -> Colour:
     """The middle colour along a picture's border: what its corners are filled with."""
-    pixels = np.asarray(glance, dtype=np.uint8)
+    pixels = np.asarray(thumbnail, dtype=np.uint8)
     ring = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     red, green, blue = (int(level) for level in np.partition(ring, len(ring) // 2, axis=0)[len(ring) // 2])
     return red, green, blue
 
 
-def _gray(glance: Image.Image) -> Gray:
-    gray = np.asarray(glance.convert("L"), dtype=np.uint8)
+def _gray(thumbnail: Image.Image) -> Gray:
+    gray = np.asarray(thumbnail.convert("L"), dtype=np.uint8)
     return shrunk(gray, _LOOK_PX) if max(gray.shape) > _NEAR * _LOOK_PX else gray
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.imaging.paper import Colours, Paper, divide, find_paper
+from rythmiq_worker.imaging.cleanup import Colours, Paper, divide, find_paper
 from rythmiq_worker.ink.judge import InkKind, InkSight, is_page, judge_ink
 from rythmiq_worker.ink.ruling import find_ruling
 
@@ -32,13 +32,13 @@ _STEP_PX: Final = 2
 _SHEET_RIM_PX: Final = 1
 
 
-def sheet_mask(glance: Image.Image) -> Mask | None:
+def sheet_mask(thumbnail: Image.Image) -> Mask | None:
     """Find the sheet: h x w, at most 256 px long; None when the picture is all paper, or it is not certain.
 
     Args:
-        glance: RGB, small.
+        thumbnail: RGB, small.
     """
-    small = glance.copy()
+    small = thumbnail.copy()
     small.thumbnail((_SHEET_LOOK_PX, _SHEET_LOOK_PX), Image.Resampling.BOX)
     if min(small.size) < _SHEET_LOOK_PX // 8:
         return None
@@ -198,26 +198,26 @@ class Ink:
         return left < _LEAST_CUT and top < _LEAST_CUT and right > 1 - _LEAST_CUT and bottom > 1 - _LEAST_CUT
 
 
-def find_ink(glance: Image.Image, kind: InkKind) -> tuple[Ink | None, InkSight]:
+def find_ink(thumbnail: Image.Image, kind: InkKind) -> tuple[Ink | None, InkSight]:
     """Find the ink of a signature or thumb, and say what it looks like.
 
     Args:
-        glance: RGB, small.
+        thumbnail: RGB, small.
         kind: decides how wide a stroke can be and how much of the picture it can cover.
 
     Returns:
         the ink, None when the picture does not look like ink on paper; and what is to be said of it.
     """
-    if max(glance.size) > _LARGEST_LOOK_PX:
-        glance = glance.copy()
-        glance.thumbnail((_LOOK_PX, _LOOK_PX), Image.Resampling.BOX)
-    paper = find_paper(glance, _STROKE_SHARE[kind])
+    if max(thumbnail.size) > _LARGEST_LOOK_PX:
+        thumbnail = thumbnail.copy()
+        thumbnail.thumbnail((_LOOK_PX, _LOOK_PX), Image.Resampling.BOX)
+    paper = find_paper(thumbnail, _STROKE_SHARE[kind])
     if paper.level < _DARKEST_PAPER:
         return None, InkSight("not_ink")
-    evenness = np.asarray(divide(glance, paper.field, (255, 255, 255)).convert("RGB"), dtype=np.uint8)
+    evenness = np.asarray(divide(thumbnail, paper.field, (255, 255, 255)).convert("RGB"), dtype=np.uint8)
     # Blue ink is dark in red only: the darkest channel shows every ink.
     darkness = np.ascontiguousarray(evenness.min(axis=2))
-    sheet = sheet_mask(glance)
+    sheet = sheet_mask(thumbnail)
     if sheet is not None:
         darkness[_enlarged(sheet, darkness.shape) == 0] = 255
     threshold = _threshold(darkness)

@@ -39,7 +39,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_worker.job import open_store
-from rythmiq_worker.launcher.delivery import Courier, Delivered, Limits, Progress
+from rythmiq_worker.launcher.delivery import Delivered, Limits, Progress, ResultSender
 from rythmiq_worker.launcher.dispatch import (
     MAX_DISPATCH_BYTES,
     DispatchRefusedError,
@@ -50,9 +50,11 @@ from rythmiq_worker.launcher.dispatch import (
 )
 from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.process import WORKER, TerminatedError, Termination, harden, run_worker
-from rythmiq_worker.launcher.verdict import invented, judged
+from rythmiq_worker.launcher.verdict import judged, synthesized_failure
 
-OK, USAGE, REFUSED, ABANDONED, NOBODY_KNOWS, MISCONFIGURED = 0, 2, 65, 66, 75, 78
+USAGE = 2
+OK, REFUSED, ABANDONED = os.EX_OK, os.EX_DATAERR, os.EX_NOINPUT
+NOBODY_KNOWS, MISCONFIGURED = os.EX_TEMPFAIL, os.EX_CONFIG
 FRAME_BEGIN, FRAME_END = "RYTHMIQ_RESULT_BEGIN", "RYTHMIQ_RESULT_END"
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,3}")
 _NEEDED = ("SPACES_ENDPOINT", "SPACES_REGION", "SPACES_BUCKET", "SPACES_KEY", "SPACES_SECRET")
@@ -87,17 +89,17 @@ def launch(
     what = _parsed(arguments)
     log = LaunchLog(what)
     if what is None:
-        log.tell("usage", wanted="rythmiq-launch {user_id} {job_id} {attempt}")
+        log.event("usage", wanted="rythmiq-launch {user_id} {job_id} {attempt}")
         return USAGE
-    log.tell("launch")
+    log.event("launch")
     try:
         run = _Attempt(what, environ, log, termination, limits or Limits())
     except SettingsError as error:
-        log.tell("misconfigured", problems=str(error))
+        log.event("misconfigured", problems=str(error))
         code = MISCONFIGURED
     else:
         code = run.through(worker)
-    log.tell("exit", exit_code=code)
+    log.event("exit", exit_code=code)
     return code
 
 
@@ -118,7 +120,7 @@ class _Attempt:
         self.ring = _ring(self.settings)
         if self.ring is None and not self.store_settings.plaintext_allowed:
             raise SettingsError("ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
-        self.courier = Courier(limits, termination, log)
+        self.sender = ResultSender(limits, termination, log)
         self.store = open_store(self.store_settings, timeout_s=limits.store_try_s)
 
     def through(self, worker: Sequence[str]) -> int:
@@ -126,20 +128,20 @@ class _Attempt:
         try:
             dispatch = self._dispatch()
         except ObjectMissingError:
-            self.log.tell("abandoned")
+            self.log.event("abandoned")
             return ABANDONED
         except DispatchRefusedError as error:
-            self.log.tell("refused", reason=error.reason)
+            self.log.event("refused", reason=error.reason)
             return REFUSED
         except (StoreError, TerminatedError) as error:
-            self.log.tell("no_dispatch", type=type(error).__name__)
+            self.log.event("no_dispatch", type=type(error).__name__)
             return NOBODY_KNOWS
         return self._deliver(dispatch, self._result(dispatch, worker))
 
     def _dispatch(self) -> Dispatch:
         key = dispatch_key(self.what.user_id, self.what.job_id, self.what.attempt)
         with self.termination.abandons():
-            data = self.courier.on_store(
+            data = self.sender.on_store(
                 "dispatch", lambda: self.store.fetch_object(key, max_bytes=MAX_DISPATCH_BYTES + OVERHEAD_BYTES)
             )
         return opened(data, storage_key=key, launch=self.what, ring=self.ring)
@@ -148,7 +150,7 @@ class _Attempt:
         try:
             payload = json.dumps(payload_of(dispatch, self.ring)).encode()
         except KeysRefusedError as error:
-            return invented(dispatch, "data_key", "init", cause=error.reason)
+            return synthesized_failure(dispatch, "data_key", "init", cause=error.reason)
         progress = Progress(dispatch, every_s=self.limits.progress_every_s, try_s=self.limits.progress_try_s)
         stderr = WorkerStderr(self.log, progress.offer, shows_noise=self.store_settings.service_env == "dev")
         timeout_s = self.settings.job_timeout_s
@@ -163,7 +165,7 @@ class _Attempt:
         )
         progress.end()
         stderr.end()
-        self.log.tell("worker_ended", by=ended.by, exit_code=ended.exit_code, stdout_bytes=len(ended.stdout))
+        self.log.event("worker_ended", by=ended.by, exit_code=ended.exit_code, stdout_bytes=len(ended.stdout))
         return judged(ended, dispatch, stage=stderr.stage, timeout_s=timeout_s)
 
     def _deliver(self, dispatch: Dispatch, result: Success | Failure) -> int:
@@ -171,8 +173,8 @@ class _Attempt:
             job_id=dispatch.job_id, attempt=dispatch.attempt, status=result.status, result=result
         ).model_dump_json()
         stored = self._store(dispatch, body.encode())
-        delivered = self.courier.post_webhook(dispatch.callback, body.encode(), stored=stored)
-        self._tell_result(dispatch, result, stored=stored, delivered=delivered)
+        delivered = self.sender.post_webhook(dispatch.callback, body.encode(), stored=stored)
+        self._log_result(dispatch, result, stored=stored, delivered=delivered)
         return OK if stored or delivered == "delivered" else NOBODY_KNOWS
 
     def _store(self, dispatch: Dispatch, body: bytes) -> bool:
@@ -180,14 +182,12 @@ class _Attempt:
         key = result_key(dispatch.user_id, dispatch.job_id, dispatch.attempt)
         data = body if self.ring is None else self.ring.seal_service(body, storage_key=key)
         try:
-            self.courier.on_store("result", lambda: self.store.upload_object(key, data))
+            self.sender.on_store("result", lambda: self.store.upload_object(key, data))
         except StoreError:
             return False
         return True
 
-    def _tell_result(
-        self, dispatch: Dispatch, result: Success | Failure, *, stored: bool, delivered: Delivered
-    ) -> None:
+    def _log_result(self, dispatch: Dispatch, result: Success | Failure, *, stored: bool, delivered: Delivered) -> None:
         error = result.error if isinstance(result, Failure) else None
         reason = (error.detail or {}).get("reason") if error is not None else None
         facts = {
@@ -198,7 +198,7 @@ class _Attempt:
             "stored": stored,
             "webhook": delivered,
         }
-        self.log.tell("delivery", **facts)
+        self.log.event("delivery", **facts)
         ids = {"user_id": dispatch.user_id, "job_id": dispatch.job_id, "attempt": dispatch.attempt}
         with contextlib.suppress(OSError):
             os.write(1, f"{FRAME_BEGIN}\n{json.dumps({**ids, **facts})}\n{FRAME_END}\n".encode())

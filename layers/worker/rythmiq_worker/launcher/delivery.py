@@ -130,7 +130,7 @@ Delivered = Literal["delivered", "refused", "undelivered", "broken_off"]
 _T = TypeVar("_T")
 
 
-class Courier:
+class ResultSender:
     """Calls on the store and the API, with patience and an ear for signals.
 
     Args:
@@ -158,7 +158,7 @@ class Courier:
                 # A store that refuses connections may be on its way up again.
                 repeats = error.transient or isinstance(error, StoreUnavailableError)
                 pause_s = next(pauses_s, None) if repeats and not self._is_out_of_time() else None
-                self._log.tell("store_trouble", what=what, type=type(error).__name__, again=pause_s is not None)
+                self._log.event("store_trouble", what=what, type=type(error).__name__, again=pause_s is not None)
                 if pause_s is None:
                     raise
             self._termination.wait(pause_s)
@@ -178,7 +178,7 @@ class Courier:
                 status, asked_s = self._one_try(callback, body, stored=stored)
             except TerminatedError:
                 return "broken_off"
-            self._log.tell("webhook", count=count, status=status)
+            self._log.event("webhook", count=count, status=status)
             if status is not None and 200 <= status < 300:  # noqa: PLR2004  the class of successes
                 return "delivered"
             if status in _FINAL:

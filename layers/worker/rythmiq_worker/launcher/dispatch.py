@@ -3,9 +3,6 @@
 With a key ring only a service object is taken, which no client can make. Without one the dispatch object is plain JSON,
 and taken only where the worker takes plaintext.
 
-    DispatchRefusedError    it stands there, and is not one that we run
-    DispatchMissingError    it does not stand there: the attempt was abandoned
-
 Source: docs/specification/launcher.md, docs/specification/rqe1.md.
 """
 
@@ -22,10 +19,6 @@ from rythmiq.crypto.rqe1 import DecryptionError
 
 MAX_DISPATCH_BYTES = 1024 * 1024
 """As much as the worker reads, with what RQE1 adds."""
-
-
-class DispatchMissingError(Exception):
-    """There is no dispatch object: the attempt was abandoned, or never was."""
 
 
 class DispatchRefusedError(Exception):

@@ -26,7 +26,7 @@ class LaunchLog:
         self._ids = {} if launch is None else {"job_id": launch.job_id, "attempt": launch.attempt}
         self._write = write
 
-    def tell(self, event: str, **facts: object) -> None:
+    def event(self, event: str, **facts: object) -> None:
         """Log one event; no personal data, no secret, no URL, no storage key."""
         self._write(json.dumps({"event": event, **self._ids, **facts}, separators=(",", ":")))
 
@@ -67,7 +67,7 @@ class WorkerStderr:
         if self._part:
             self._take(self._part)
         if self._hidden_bytes:
-            self._log.tell("worker_noise", hidden_bytes=self._hidden_bytes)
+            self._log.event("worker_noise", hidden_bytes=self._hidden_bytes)
 
     def _take(self, line: bytes) -> None:
         event = _event(line)
@@ -79,7 +79,7 @@ class WorkerStderr:
             self._log.pass_on(line.decode())
         elif line.strip():
             self._shown_bytes += len(line)
-            self._log.tell("worker_noise", line=line[:_MAX_LINE_BYTES].decode(errors="replace"))
+            self._log.event("worker_noise", line=line[:_MAX_LINE_BYTES].decode(errors="replace"))
         if event is not None and (stage := _begun(event)) is not None:
             self.stage = stage
             self._on_stage(stage)

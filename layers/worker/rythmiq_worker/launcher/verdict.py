@@ -32,7 +32,7 @@ _SENTENCES: dict[Reason, str] = {
 
 
 def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) -> Success | Failure:
-    """The worker's result when it kept its contract, else one that is invented.
+    """The worker's result when it kept its contract, else a failure that says why there is none.
 
     Args:
         ended: how it ended.
@@ -42,23 +42,23 @@ def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) 
     """
     match ended.by, ended.exit_code:
         case "deadline", _:
-            result: Success | Failure = invented(dispatch, "hang", stage, timeout_s=timeout_s)
+            result: Success | Failure = synthesized_failure(dispatch, "hang", stage, timeout_s=timeout_s)
         case ("terminated" | "start") as reason, _:
-            result = invented(dispatch, reason, stage)
+            result = synthesized_failure(dispatch, reason, stage)
         case "flood", _:
-            result = invented(dispatch, "garbage", stage)
+            result = synthesized_failure(dispatch, "garbage", stage)
         case _, 0:
             result = _read(ended.stdout, dispatch, stage)
         case _, code if code == -signal.SIGKILL:
-            result = invented(dispatch, "killed", stage, signal="SIGKILL")
+            result = synthesized_failure(dispatch, "killed", stage, signal="SIGKILL")
         case _, code if code < 0:
-            result = invented(dispatch, "crash", stage, signal=_signal_name(-code))
+            result = synthesized_failure(dispatch, "crash", stage, signal=_signal_name(-code))
         case _, code:
-            result = invented(dispatch, "crash", stage, exit_code=code)
+            result = synthesized_failure(dispatch, "crash", stage, exit_code=code)
     return result
 
 
-def invented(dispatch: Dispatch, reason: Reason, stage: Stage, **detail: str | float) -> Failure:
+def synthesized_failure(dispatch: Dispatch, reason: Reason, stage: Stage, **detail: str | float) -> Failure:
     """The failure of a worker that does not report one itself."""
     return Failure(
         job_id=dispatch.job_id,
@@ -74,19 +74,19 @@ def invented(dispatch: Dispatch, reason: Reason, stage: Stage, **detail: str | f
 
 def _read(stdout: bytes, dispatch: Dispatch, stage: Stage) -> Success | Failure:
     if not stdout.strip():
-        return invented(dispatch, "silence", stage)
+        return synthesized_failure(dispatch, "silence", stage)
     try:
         if len(stdout) > MAX_STDOUT_BYTES:
             raise ValueError("more than a result may have")  # noqa: TRY301  one answer to all that is no result
         result = RESULT.validate_json(stdout)
     except (ValidationError, ValueError):
-        return invented(dispatch, "garbage", stage)
+        return synthesized_failure(dispatch, "garbage", stage)
     if result.job_id not in {dispatch.job_id, None}:
-        return invented(dispatch, "wrong_job_id", stage)
+        return synthesized_failure(dispatch, "wrong_job_id", stage)
     # The API would refuse such a result, and nobody would learn why.
     owner = (dispatch.user_id, dispatch.document_id)
     if isinstance(result, Success) and result.artifacts.owner(dispatch.job_id) != owner:
-        return invented(dispatch, "wrong_keys", stage)
+        return synthesized_failure(dispatch, "wrong_keys", stage)
     return result
 
 

@@ -149,13 +149,13 @@ class Found:
     likely: bool = False
 
 
-def find_page(glance: Image.Image) -> Found:
+def find_page(thumbnail: Image.Image) -> Found:
     """Find the page on its desk.
 
     Args:
-        glance: RGB, small.
+        thumbnail: RGB, small.
     """
-    look = look_at(glance)
+    look = look_at(thumbnail)
     if min(look.size) < _LEAST_SIDE_PX:
         return Found()
     search = _Search(look)

@@ -69,16 +69,16 @@ class Look:
         return np.asarray(cv2.resize(self.colours, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def look_at(glance: Image.Image) -> Look:
+def look_at(thumbnail: Image.Image) -> Look:
     """Make the small copy, always of one size, so that a pixel of it means the same in every picture.
 
     Args:
-        glance: RGB.
+        thumbnail: RGB.
     """
-    factor = _LOOK_PX / max(glance.size)
-    size = (max(1, round(glance.width * factor)), max(1, round(glance.height * factor)))
+    factor = _LOOK_PX / max(thumbnail.size)
+    size = (max(1, round(thumbnail.width * factor)), max(1, round(thumbnail.height * factor)))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    colours = np.asarray(cv2.resize(np.asarray(glance, np.uint8), size, interpolation=way), np.uint8)
+    colours = np.asarray(cv2.resize(np.asarray(thumbnail, np.uint8), size, interpolation=way), np.uint8)
     soft = cv2.GaussianBlur(colours, (0, 0), 0.8).astype(np.float32) / 255
     lab = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB).astype(np.float32)
     lab[:, :, 1:] *= _CHROMA_WEIGHT
@@ -110,10 +110,10 @@ _MIDDLE: Final = 0.2  # what is left out on each side: pictures are padded with 
 _MOST_EVEN: Final = 0.7
 
 
-def is_drawn(glance: Image.Image) -> bool:
+def is_drawn(thumbnail: Image.Image) -> bool:
     """Whether a picture is of a screen or a clean scan: most of it is perfectly even, which no sensor leaves."""
-    gray = np.asarray(glance.convert("L"), np.uint8)
-    across, down = (round(_MIDDLE * side) for side in glance.size)
+    gray = np.asarray(thumbnail.convert("L"), np.uint8)
+    across, down = (round(_MIDDLE * side) for side in thumbnail.size)
     middle = np.ascontiguousarray(gray[down : gray.shape[0] - down, across : gray.shape[1] - across])
     return middle.size > 0 and bool((cv2.Laplacian(middle, cv2.CV_16S) == 0).mean() >= _MOST_EVEN)
 

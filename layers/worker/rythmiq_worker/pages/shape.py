@@ -184,31 +184,31 @@ class Shape:
         return image if self.grid is None else unbent(image, self.grid)
 
 
-def find_shape(glance: "Image.Image") -> Shape:
+def find_shape(thumbnail: "Image.Image") -> Shape:
     """Find out how the page in a picture lies.
 
     Args:
-        glance: RGB, small.
+        thumbnail: RGB, small.
 
     Raises:
         ModelsMissingError: the page looks bent, and the network is not installed.
     """
-    found = find_page(glance)
+    found = find_page(thumbnail)
     if found.sheet is not None:
-        return bent_sheet(glance, found.sheet)
-    if is_drawn(glance):
+        return bent_sheet(thumbnail, found.sheet)
+    if is_drawn(thumbnail):
         return Shape()  # nothing lies around a page that no camera saw, and it is not bent
     if found.rim is not None:
-        grid = _within(glance, found)
+        grid = _within(thumbnail, found)
         if grid is not None:
             return Shape(grid=grid)
-    grid = _bent(glance)
+    grid = _bent(thumbnail)
     return Shape(grid=grid, missed=grid is None and found.likely)
 
 
-def bent_sheet(glance: "Image.Image", sheet: Sheet) -> Shape:
+def bent_sheet(thumbnail: "Image.Image", sheet: Sheet) -> Shape:
     """A sheet of which the corners are known, and its bend if its print shows one."""
-    return Shape(sheet, _bent(flattened(glance, sheet)))
+    return Shape(sheet, _bent(flattened(thumbnail, sheet)))
 
 
 def _bent(page: "Image.Image") -> Grid | None:
@@ -224,15 +224,15 @@ def _bent(page: "Image.Image") -> Grid | None:
     return grid if better and after.letters >= _KEPT_LETTERS * before.letters else None
 
 
-def _within(glance: "Image.Image", found: Found) -> Grid | None:
+def _within(thumbnail: "Image.Image", found: Found) -> Grid | None:
     """How a page is bent of which the outline is known, if the network sees it too and it helps."""
     if found.rim is None:
         return None
     (left, top), (right, bottom) = found.rim.min(axis=0), found.rim.max(axis=0)
-    grid = find_grid(glance, (float(left), float(top), float(right), float(bottom)))
+    grid = find_grid(thumbnail, (float(left), float(top), float(right), float(bottom)))
     if _overlap(grid.outline, found.rim) < _LEAST_AGREEMENT:
         return None
-    before, after = rows_of(glance), rows_of(unbent(glance, grid))
+    before, after = rows_of(thumbnail), rows_of(unbent(thumbnail, grid))
     if before.count < _JUDGED_ROWS or before.letters < _JUDGED_LETTERS:
         return grid if found.rim_cover >= _SURE_COVER else None
     return grid if _no_worse(before, after) else None

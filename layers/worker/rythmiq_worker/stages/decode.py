@@ -19,4 +19,4 @@ def decode(upload: Upload, ctx: Context) -> Decoded:
         finely=rules.kind == "photo",
     )
     ctx.warn(*opened.warnings)
-    return Decoded(tuple(opened.pages), small(opened.pages[0].glance()))
+    return Decoded(tuple(opened.pages), small(opened.pages[0].thumbnail()))

@@ -27,8 +27,8 @@ def look_at_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:
     Raises:
         JobError: DECODE_FAILED.
     """
-    glance = _chosen(turned.pages[0].glance(), ctx.payload.options.crop)
-    return turned._replace(ink=find_ink(glance, kind)[1])
+    thumbnail = _chosen(turned.pages[0].thumbnail(), ctx.payload.options.crop)
+    return turned._replace(ink=find_ink(thumbnail, kind)[1])
 
 
 def enhance_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:
@@ -53,13 +53,13 @@ def _freed(
     page: "Picture", kind: "InkKind", options: "Options", operations: list[Operation]
 ) -> "tuple[Picture, InkSight]":
     """Free one picture of ink from its desk and its paper, and cut to it unless its owner drew a crop."""
-    glance, crop = page.glance(), options.crop
+    thumbnail, crop = page.thumbnail(), options.crop
     if crop is None and options.corners is None and options.page is None:
-        page, glance = _flat(page, glance, operations)
-    ink, sight = find_ink(glance, kind)
+        page, thumbnail = _flat(page, thumbnail, operations)
+    ink, sight = find_ink(thumbnail, kind)
     if crop is not None:
         # A crop that the owner drew is in shares of the picture they saw, so theirs stands and ours is left out.
-        sight = find_ink(_chosen(glance, crop), kind)[1]
+        sight = find_ink(_chosen(thumbnail, crop), kind)[1]
     if ink is None:
         return page, sight
     if not ink.on_white:
@@ -81,22 +81,22 @@ def _freed(
     return page, sight
 
 
-def _flat(page: "Picture", glance: "Image", operations: list[Operation]) -> "tuple[Picture, Image]":
+def _flat(page: "Picture", thumbnail: "Image", operations: list[Operation]) -> "tuple[Picture, Image]":
     """Flatten and crop to the sheet where it lies on something."""
-    sheet = find_page(glance).sheet
+    sheet = find_page(thumbnail).sheet
     if sheet is None:
-        return page, glance
+        return page, thumbnail
     corners: JsonValue = [[round(float(x), 4), round(float(y), 4)] for x, y in sheet.corners]
     facts: dict[str, JsonValue] = {"corners": corners, "by": "edges"}
     operations.append(Operation(op="page", parameters=facts))
     size_px = sheet.size_px(page.width_px, page.height_px)
-    return page.derived(partial(flattened, sheet=sheet), *size_px), flattened(glance, sheet)
+    return page.derived(partial(flattened, sheet=sheet), *size_px), flattened(thumbnail, sheet)
 
 
-def _chosen(glance: "Image", crop: "Crop | None") -> "Image":
+def _chosen(thumbnail: "Image", crop: "Crop | None") -> "Image":
     """The part of a small copy that its owner chose."""
     if crop is None:
-        return glance
-    left, top = int(crop.x * glance.width), int(crop.y * glance.height)
-    right, bottom = round((crop.x + crop.width) * glance.width), round((crop.y + crop.height) * glance.height)
-    return glance.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+        return thumbnail
+    left, top = int(crop.x * thumbnail.width), int(crop.y * thumbnail.height)
+    right, bottom = round((crop.x + crop.width) * thumbnail.width), round((crop.y + crop.height) * thumbnail.height)
+    return thumbnail.crop((left, top, max(left + 1, right), max(top + 1, bottom)))

@@ -11,8 +11,7 @@ import numpy as np
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.receipt import Operation
-from rythmiq_worker.imaging.grain import find_grain, without_grain
-from rythmiq_worker.imaging.paper import find_shadow, without_shadow
+from rythmiq_worker.imaging.cleanup import find_grain, find_shadow, without_grain, without_shadow
 from rythmiq_worker.imaging.warp import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.flatten import WHOLE, flattened, sheet_of
@@ -45,8 +44,8 @@ def enhance_pages(turned: Enhanced, ctx: Context) -> Enhanced:
         def note(op: str, number: int = index + 1, **facts: "JsonValue") -> None:
             operations.append(Operation(op=op, parameters={"page": number, **facts}))
 
-        shaped, glance = _shaped(ctx, page, options.of_page(index), note, search=mend)
-        pages.append(_mended(shaped, glance, note) if mend else shaped)
+        shaped, thumbnail = _shaped(ctx, page, options.of_page(index), note, search=mend)
+        pages.append(_mended(shaped, thumbnail, note) if mend else shaped)
     return Enhanced(tuple(pages), tuple(operations))
 
 
@@ -60,56 +59,58 @@ def _shaped(
     ctx: Context, page: "Picture", options: "Options", note: "Note", *, search: bool
 ) -> "tuple[Picture, Image]":
     """A page as its owner says it lies, else as it is seen to lie; and the same, small."""
-    glance = page.glance()
+    thumbnail = page.thumbnail()
     if options.corners is not None:
         sheet = sheet_of(np.array(options.corners, np.float64), page.width_px, page.height_px)
-        return _apart(page, glance, bent_sheet(glance, sheet) if search else Shape(sheet), note, by="owner")
+        return _apart(page, thumbnail, bent_sheet(thumbnail, sheet) if search else Shape(sheet), note, by="owner")
     if options.crop is not None:  # in shares of the picture that they saw, so its pixels stay where they are
         crop = options.crop
         box = np.array([crop.x, crop.y]) + WHOLE * (crop.width, crop.height)
         note("page", corners=_listed(np.clip(box, 0, 1)), by="owner")
-        return page, glance
+        return page, thumbnail
     if options.page == "whole" or not search:
         note("page", corners=_listed(WHOLE), by="owner" if options.page else "whole")
-        return page, glance
-    shape = find_shape(glance)
+        return page, thumbnail
+    shape = find_shape(thumbnail)
     if shape.missed:
         ctx.warn(WarningCode.PAGE_NOT_FOUND)
     if shape.by != "whole":
-        return _apart(page, glance, shape, note, by=shape.by)
+        return _apart(page, thumbnail, shape, note, by=shape.by)
     note("page", corners=_listed(WHOLE), by="whole")
-    return _level(page, glance, note)
+    return _level(page, thumbnail, note)
 
 
-def _apart(page: "Picture", glance: "Image", shape: Shape, note: "Note", *, by: str) -> "tuple[Picture, Image]":
+def _apart(page: "Picture", thumbnail: "Image", shape: Shape, note: "Note", *, by: str) -> "tuple[Picture, Image]":
     facts: dict[str, JsonValue] = {"corners": _listed(shape.corners), "by": by}
     if shape.sheet is not None:
         facts |= {"tilt": round(shape.sheet.tilt, 3), "lean_deg": round(shape.sheet.lean_deg, 2)}
     if shape.grid is not None:
         facts["unwarped"] = True
     note("page", **facts)
-    return page.derived(shape.applied, *shape.size_px(page.width_px, page.height_px)), shape.applied(glance)
+    return page.derived(shape.applied, *shape.size_px(page.width_px, page.height_px)), shape.applied(thumbnail)
 
 
-def _level(page: "Picture", glance: "Image", note: "Note") -> "tuple[Picture, Image]":
+def _level(page: "Picture", thumbnail: "Image", note: "Note") -> "tuple[Picture, Image]":
     """A page turned level if its lines lean."""
-    lean = find_lean(glance)
+    lean = find_lean(thumbnail)
     if lean is None:
-        return page, glance
-    fill = border_colour(glance)
-    box = content_box(levelled(glance, lean, fill), fill)
+        return page, thumbnail
+    fill = border_colour(thumbnail)
+    box = content_box(levelled(thumbnail, lean, fill), fill)
     note("deskew", degrees_clockwise=round(-lean.degrees, 2), letters=lean.letters, peak=round(lean.peak, 2))
     size_px = levelled_size(lean, page.width_px, page.height_px, box)
-    return page.derived(partial(levelled, lean=lean, fill=fill, box=box), *size_px), levelled(glance, lean, fill, box)
+    return page.derived(partial(levelled, lean=lean, fill=fill, box=box), *size_px), levelled(
+        thumbnail, lean, fill, box
+    )
 
 
-def _mended(page: "Picture", glance: "Image", note: "Note") -> "Picture":
-    shadow = find_shadow(glance)
+def _mended(page: "Picture", thumbnail: "Image", note: "Note") -> "Picture":
+    shadow = find_shadow(thumbnail)
     if shadow is not None:
         note("shadow_division", paper_level=round(shadow.level), paper_range=round(shadow.range, 3))
         page = page.derived(partial(without_shadow, paper=shadow), page.width_px, page.height_px)
-        glance = without_shadow(glance, shadow)
-    grain = find_grain(glance, max(page.width_px, page.height_px))
+        thumbnail = without_shadow(thumbnail, shadow)
+    grain = find_grain(thumbnail, max(page.width_px, page.height_px))
     if grain is not None:
         note("denoise", noise=round(grain.sigma, 2), contrast=round(grain.contrast, 1), raised_from=round(grain.ink))
         page = page.derived(partial(without_grain, grain=grain), page.width_px, page.height_px)

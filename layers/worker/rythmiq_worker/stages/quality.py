@@ -34,8 +34,8 @@ def quality(decoded: Decoded, ctx: Context, find: "FindFaces | None" = None) -> 
     rules, options = ctx.payload.portal_schema.schema_definition, ctx.payload.options.of_page(0)
     page = decoded.pages[0]
     portrait: Portrait | None = None
-    glance = page.glance()
-    fine = measures.fine_gray(glance)
+    thumbnail = page.thumbnail()
+    fine = measures.fine_gray(thumbnail)
     canonical = measures.shrunk(fine, measures.CANONICAL_PX)
     native = np.asarray(page.native_patch(), dtype=np.uint8)
     if rules.kind in _KINDS_WITH_FACES:

@@ -1,6 +1,6 @@
 """The bill of materials of an installed worker: CycloneDX 1.6 JSON, and a list of licences for people.
 
-    python bill.py PREFIX --lock LOCK
+    python sbom.py PREFIX --lock LOCK
 
 Writes `PREFIX/bill/sbom.cdx.json`, `PREFIX/bill/licences.md` and a copy of each package's licence files. Packages and
 their licences are what is installed, the hashes of their files the lock's, models models.lock's. Nothing in it depends
@@ -67,8 +67,8 @@ def licence_of(distribution: importlib.metadata.Distribution) -> str:
     return words if words and "\n" not in words and len(words) <= 80 else _UNKNOWN  # noqa: PLR2004  no whole text
 
 
-def bill_of(prefix: Path, lock: str) -> dict[str, object]:
-    """The bill, as CycloneDX 1.6 has it."""
+def sbom_of(prefix: Path, lock: str) -> dict[str, object]:
+    """Return the bill of materials as a CycloneDX 1.6 document."""
     hashes, version = locked(lock), version_of(prefix)
     components = [_package(distribution, hashes) for distribution in installed(prefix)]
     components += list(_models(prefix))
@@ -111,8 +111,8 @@ def write(prefix: Path, lock: Path) -> Path:
     folder = prefix / "bill"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    bill = bill_of(prefix, lock.read_text(encoding="utf-8"))
-    (folder / "sbom.cdx.json").write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    bom = sbom_of(prefix, lock.read_text(encoding="utf-8"))
+    (folder / "sbom.cdx.json").write_text(json.dumps(bom, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (folder / "licences.md").write_text(licences_page(prefix), encoding="utf-8")
     for distribution in installed(prefix):
         for name, text in _licence_texts(distribution):
@@ -126,7 +126,7 @@ def _package(distribution: importlib.metadata.Distribution, hashes: Mapping[str,
     name = _normal(distribution.metadata["Name"])
     pin = f"{name}=={distribution.version}"
     if pin not in hashes:
-        raise SystemExit(f"bill.py: {pin} is installed and not in the lock")
+        raise SystemExit(f"sbom.py: {pin} is installed and not in the lock")
     address = f"pkg:pypi/{name}@{distribution.version}"
     files = [{"name": "rythmiq:locked-sha256", "value": digest} for digest in hashes[pin]]
     return {
