@@ -7,7 +7,7 @@ Source: docs/specification/http-api.md.
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -32,6 +32,20 @@ class AnswerBody(BaseModel):
     """What a client is answered."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+
+def one_of(*alternatives: tuple[str, ...]) -> list[Any]:
+    """Return JSON Schema's `oneOf` of fields: all of one alternative are given, and none of the others."""
+    given: dict[str, Any] = {"not": {"type": "null"}}
+    absent: dict[str, Any] = {"type": "null"}
+    names = [name for alternative in alternatives for name in alternative]
+    return [
+        {
+            "required": [*alternative],
+            "properties": {name: given if name in alternative else absent for name in names},
+        }
+        for alternative in alternatives
+    ]
 
 
 def fields_error(code: str, message: str, fields: Sequence[str]) -> PydanticCustomError:
@@ -102,10 +116,12 @@ class HealthAnswer(AnswerBody):
 class UploadRequest(RequestBody):
     """POST /uploads: a new upload (`filename`, `mime_type`, `size_bytes`), or one's own signed again (`job_id`)."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": one_of(("filename", "mime_type", "size_bytes"), ("job_id",))})
+
     filename: Text | None = Field(default=None, description="as the person calls the file")
     mime_type: Annotated[str, Field(pattern=MEDIA_TYPE)] | None = Field(default=None, description="of the plaintext")
     size_bytes: Annotated[int, Field(ge=1, strict=True)] | None = Field(default=None, description="of the plaintext")
-    encrypted: bool = Field(default=True, description="false only where the operator allows plaintext")
+    encrypted: bool = Field(default=True, description="true by default; false only where the operator allows plaintext")
     job_id: Uuid4 | None = Field(default=None, description="alone: sign one's own unclaimed upload again")
 
 

@@ -6,9 +6,9 @@ Source: docs/specification/http-api.md.
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from rythmiq.contracts.bodies import MEDIA_TYPE, SLUG, AnswerBody, RequestBody, Text, fields_error
+from rythmiq.contracts.bodies import MEDIA_TYPE, SLUG, AnswerBody, RequestBody, Text, fields_error, one_of
 from rythmiq.contracts.choices import (
     AtLeast,
     Caption,
@@ -72,6 +72,8 @@ _SEVERAL = Field(max_length=100, json_schema_extra={"minItems": 2})
 
 class JobRequest(RequestBody):
     """POST /jobs."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": one_of(("raw_path",), ("raw_paths",), ("artifact_url",))})
 
     portal: Annotated[str, Field(pattern=SLUG, max_length=64, description="a portal of the rule book")]
     slot: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = Field(

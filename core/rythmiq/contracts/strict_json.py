@@ -17,12 +17,12 @@ class StrictJsonError(ValueError):
     """The text is not one such JSON object; the message completes "it is ..." and quotes nothing of the text."""
 
 
-def read_object(data: bytes, *, with_tuples: bool = False) -> dict[str, Any]:
+def read_object(data: bytes, *, for_strict_models: bool = False) -> dict[str, Any]:
     """Read exactly one JSON object in UTF-8.
 
     Args:
         data: the text; a byte order mark is refused.
-        with_tuples: read arrays as tuples, the form of an array that pydantic's strict mode accepts.
+        for_strict_models: read arrays as tuples and 5.0 as an integer, so that pydantic's strict mode accepts them.
 
     Raises:
         StrictJsonError: it is not UTF-8 or Unicode, nested too deeply, not exactly one JSON document, or not an object.
@@ -30,9 +30,9 @@ def read_object(data: bytes, *, with_tuples: bool = False) -> dict[str, Any]:
     try:
         document = json.loads(
             data.decode(),
-            object_pairs_hook=_object_with_tuples if with_tuples else _object,
+            object_pairs_hook=_object_with_tuples if for_strict_models else _object,
             parse_constant=_no_constant,
-            parse_float=_finite,
+            parse_float=_number if for_strict_models else _finite,
         )
     except RecursionError:
         raise StrictJsonError("nested too deeply") from None
@@ -85,3 +85,8 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("larger than a float")
     return number
+
+
+def _number(text: str) -> float | int:
+    number = _finite(text)
+    return int(number) if number.is_integer() else number

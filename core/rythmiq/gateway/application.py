@@ -154,7 +154,7 @@ def _admitted(dependencies: DependenciesT, operation: Operation, call: Call, dat
         if not is_report:
             call.request.require_json_type()
         try:
-            document = read_object(data, with_tuples=not is_report)
+            document = read_object(data, for_strict_models=not is_report)
         except StrictJsonError:
             if not is_report:
                 raise ProblemError(ProblemCode.MALFORMED_JSON) from None

@@ -49,6 +49,8 @@ _HEADERS = {
 def document() -> dict[str, Any]:
     """The whole document."""
     schemas, references = _schemas()
+    for model in _request_models():
+        _drop_defaults(schemas, references[model]["$ref"])
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for function, operations in FUNCTIONS.items():
         for operation in operations:
@@ -87,6 +89,26 @@ def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
                     yield answer.model, _mode(answer.model)
 
 
+def _request_models() -> Iterator[type[BaseModel]]:
+    for operations in FUNCTIONS.values():
+        yield from (operation.body for operation in operations if operation.body is not None)
+
+
+def _drop_defaults(schemas: dict[str, Any], reference: str) -> None:
+    """Leave defaults out of a request's schema: generators make a field with a default one that must be sent."""
+    name = reference.rpartition("/")[2]
+    waiting: list[Any] = [schemas[name]]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            value.pop("default", None)
+            waiting += [inner for key, inner in value.items() if key != "$ref"]
+            if (target := str(value.get("$ref", "")).rpartition("/")[2]) in schemas:
+                waiting.append(schemas[target])
+
+
 def _mode(model: type[BaseModel]) -> JsonSchemaMode:
     # What an answer leaves out when it has no such rule is not required: the rule book's.
     return "validation" if model in {Portal, PortalsAnswer} else "serialization"
@@ -106,7 +128,7 @@ def _operation(
     written: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "tags": [function],
+        "tags": [function.rpartition("/")[2]],
         "security": _SECURITY[operation.access],
         "responses": {
             **{str(status): _answer(answer, references) for status, answer in operation.answers.items()},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_ERRORS = 50
 _INTEGER = re.compile(r"[0-9]{1,9}")
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?(e-[0-9]{1,3})?")
 _OURS = frozenset(code.value for code in FieldCode)
 _CODES = {
     "missing": FieldCode.REQUIRED,
@@ -92,7 +92,7 @@ class Parameters:
 
     def seconds(self, name: str, *, most: float) -> float:
         """Seconds from 0, 0 when they are not there."""
-        value = self.text(name, max_chars=20)
+        value = self.text(name, max_chars=40)
         if value is None:
             return 0.0
         if not _DECIMAL.fullmatch(value):

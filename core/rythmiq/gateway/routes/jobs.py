@@ -83,7 +83,12 @@ LIST = Operation(
             "How many at most.",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
-        Parameter("cursor", "query", "`next_cursor` of the page before.", {"type": "string"}),
+        Parameter(
+            "cursor",
+            "query",
+            "`next_cursor` of the page before.",
+            {"type": "string", "minLength": 1, "maxLength": MAX_CURSOR_CHARS},
+        ),
     ),
     answers={200: Answer("One page; `next_cursor` is null on the last.", JobPage)},
     refusals=frozenset({ProblemCode.INVALID_FIELD}),

@@ -37,7 +37,7 @@ SHOW = Operation(
     access="public",
     parameters=(Parameter("portal", "path", "The portal's slug, or an alias such as `neet`."), _IF_NONE_MATCH),
     answers={200: Answer("The portal.", Portal, headers=("ETag",)), 304: _UNCHANGED},
-    refusals=frozenset({ProblemCode.PORTAL_UNKNOWN}),
+    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.PORTAL_UNKNOWN}),
     asks_outside=False,
 )
 OPERATIONS = (LIST, SHOW)

@@ -55,10 +55,16 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
     assert read_object(b'{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
-def test_arrays_are_tuples_at_any_depth_where_that_is_wanted() -> None:
+def test_for_strict_models_arrays_are_tuples_at_any_depth() -> None:
     data = b'{"a": [[1, [2]], {"b": [3]}], "c": {"d": []}}'
     assert read_object(data) == {"a": [[1, [2]], {"b": [3]}], "c": {"d": []}}
-    assert read_object(data, with_tuples=True) == {"a": ((1, (2,)), {"b": (3,)}), "c": {"d": ()}}
+    assert read_object(data, for_strict_models=True) == {"a": ((1, (2,)), {"b": (3,)}), "c": {"d": ()}}
+
+
+def test_for_strict_models_a_number_without_a_fraction_is_an_integer() -> None:
+    """As JSON Schema counts: 5.0 is one."""
+    found = read_object(b'{"a": 5.0, "b": 5.5, "c": 1e2}', for_strict_models=True)
+    assert [(type(value), value) for value in found.values()] == [(int, 5), (float, 5.5), (int, 100)]
 
 
 def test_a_pointer_is_escaped() -> None:

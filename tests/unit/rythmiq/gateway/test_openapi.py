@@ -1,14 +1,18 @@
 """The OpenAPI document: whole, consistent with itself, and the same as what the router takes."""
 
+import contextlib
 import datetime as dt
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 
+from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.operations import Operation
@@ -144,3 +148,54 @@ def test_a_request_refuses_what_is_not_described() -> None:
     for wrong in ({}, {"portal": "NEET"}, {"portal": "a", "unknown": 1}, {"portal": "a", "options": {"rotate": 45}}):
         with pytest.raises(ValidationError):
             check(wrong, schema, DOCUMENT)
+
+
+@pytest.mark.parametrize("given", list(itertools.product((False, True, None), repeat=3)), ids=str)
+def test_a_job_has_exactly_one_source_in_schema_and_model_alike(given: tuple[bool | None, ...]) -> None:
+    """True is given, None is null, False is left out."""
+    values = {"raw_path": "raw/x", "raw_paths": ["raw/x", "raw/y"], "artifact_url": "https://x.example/y"}
+    chosen = {
+        name: value if is_given else None
+        for (name, value), is_given in zip(values.items(), given, strict=True)
+        if is_given is not False
+    }
+    body = {"portal": "neet-2026", **chosen}
+    is_valid = given.count(True) == 1
+    with contextlib.nullcontext() if is_valid else pytest.raises(pydantic.ValidationError):
+        JobRequest.model_validate(body)
+    with contextlib.nullcontext() if is_valid else pytest.raises(ValidationError):
+        check(body, {"$ref": "#/components/schemas/JobRequest"}, DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_valid"),
+    [
+        ({"filename": "a", "mime_type": "a/b", "size_bytes": 5}, True),
+        ({"filename": "a", "mime_type": "a/b", "size_bytes": 5, "job_id": None}, True),
+        ({"job_id": "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"}, True),
+        ({"job_id": "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a", "filename": None}, True),
+        ({"job_id": "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a", "filename": "a"}, False),
+        ({"filename": "a", "mime_type": "a/b"}, False),
+        ({"filename": "a", "mime_type": "a/b", "size_bytes": None}, False),
+        ({}, False),
+    ],
+)
+def test_an_upload_is_described_or_named_by_its_job_in_the_schema_too(
+    body: dict[str, object], *, is_valid: bool
+) -> None:
+    with contextlib.nullcontext() if is_valid else pytest.raises(ValidationError):
+        check(body, {"$ref": "#/components/schemas/UploadRequest"}, DOCUMENT)
+
+
+def test_no_field_of_a_request_has_a_default() -> None:
+    """Generators of clients make such a field one that has to be sent."""
+    schemas = DOCUMENT["components"]["schemas"]
+    waiting = {operation.body.__name__ for _, operation in OPERATIONS if operation.body is not None}
+    seen = set[str]()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        found = list(everything(schemas[name]))
+        assert "default" not in {key for key, _ in found}, name
+        waiting |= {value.rpartition("/")[2] for key, value in found if key == "$ref"} - seen
+    assert {"JobRequest", "JobOptions", "UploadRequest"} <= seen
