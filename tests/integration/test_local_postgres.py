@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rythmiq_cli.local.access import free_port
 from rythmiq_cli.local.postgres import binaries as postgres_binaries
 from rythmiq_cli.local.postgres import server as postgres
 from rythmiq_cli.local.postgres.binaries import find_binaries
@@ -215,10 +216,10 @@ def test_data_of_another_major_version_are_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_free_port_that_was_lost_meanwhile_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = postgres._free_port
+    free = free_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = iter([taken.getsockname()[1]])
-        monkeypatch.setattr(postgres, "_free_port", lambda: next(ports, None) or free())
+        monkeypatch.setattr(postgres, "free_port", lambda: next(ports, None) or free())
         with LocalPostgres(tmp_path, throwaway=True) as server:
             assert server.port != taken.getsockname()[1]
 

@@ -4,13 +4,16 @@
 `SERVICE_ENV` must be dev, and both the service and the issuer must be on loopback.
 """
 
+import json
 import os
+import secrets
+import socket
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +34,38 @@ class CloudUsageError(CloudError):
 FILE_NAME = "cloud.json"
 DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
 DEFAULT_PORT = 8640
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a whole file that only its owner may read."""
+    partial = file.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600, exist_ok=False)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def made_once(file: Path, make: Callable[[], Any]) -> Any:
+    """The JSON of a private file, which is made the first time."""
+    if not file.exists():
+        write_private(file, json.dumps(make()))
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def made_store_keys(data_dir: Path) -> tuple[str, str]:
+    """The access key and secret key of a local store's directory, made the first time."""
+    keys = made_once(
+        data_dir / "keys.json", lambda: ["LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)]
+    )
+    return str(keys[0]), str(keys[1])
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
 
 
 class CloudFileError(RythmiqError):
@@ -75,11 +110,7 @@ class CloudFile(BaseModel):
 
     def write(self, data_dir: Path) -> None:
         """Write it as a whole, mode 0600."""
-        partial = data_dir / f"{FILE_NAME}.partial"
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600, exist_ok=False)
-        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial.replace(data_dir / FILE_NAME)
+        write_private(data_dir / FILE_NAME, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, data_dir: Path = DEFAULT_DATA_DIR) -> Self:

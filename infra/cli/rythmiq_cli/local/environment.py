@@ -18,7 +18,7 @@ from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSetting
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.local.access import CloudUsageError
+from rythmiq_cli.local.access import CloudUsageError, free_port, made_once, made_store_keys, write_private
 from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRONMENT
 
 
@@ -63,16 +63,16 @@ class Secrets:
     @classmethod
     def of(cls, data_dir: Path) -> "Secrets":
         """Those of this directory, made the first time."""
-        file = data_dir / "secrets.json"
-        if not file.exists():
-            made = {
+        made = made_once(
+            data_dir / "secrets.json",
+            lambda: {
                 "webhook_secret": secrets.token_urlsafe(32),
                 "metrics_token": secrets.token_urlsafe(32),
                 "encryption_keys": KeyRing.new_entry(1),
                 "jwt_secret": secrets.token_urlsafe(48),
-            }
-            _write_private(file, json.dumps(made))
-        return cls(**json.loads(file.read_text(encoding="utf-8")))
+            },
+        )
+        return cls(**made)
 
 
 class Ports:
@@ -84,14 +84,14 @@ class Ports:
 
     def pick(self, name: str) -> int:
         """A port for this part."""
-        port = next((port for port in (self._known.get(name, 0), 0) if _is_free(port)), 0) or _any_free()
+        port = next((port for port in (self._known.get(name, 0), 0) if _is_free(port)), 0) or free_port()
         self.remember(name, port)
         return port
 
     def remember(self, name: str, port: int) -> None:
         """Take this one next time."""
         self._known[name] = port
-        _write_private(self._file, json.dumps(self._known))
+        write_private(self._file, json.dumps(self._known))
 
 
 def function_environ(path: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -152,14 +152,10 @@ def refused(values: Mapping[str, str]) -> list[str]:
 
 def store_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
     """The keys of the store that is started here: the environment's, or its directory's, made the first time."""
-    file = data_dir / "keys.json"
     keys = [given(environ, f"DO_SPACES_{name}") for name in ("ACCESS_KEY", "SECRET_KEY")]
     if None not in keys:
-        _write_private(file, json.dumps(keys))
-    elif not file.exists():
-        _write_private(file, json.dumps(["LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)]))
-    access_key, secret_key = json.loads(file.read_text(encoding="utf-8"))
-    return str(access_key), str(secret_key)
+        write_private(data_dir / "keys.json", json.dumps(keys))
+    return made_store_keys(data_dir)
 
 
 def place_of_store(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -203,19 +199,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _any_free() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a whole file that only its owner may read."""
-    partial = file.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600, exist_ok=False)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)

@@ -36,6 +36,12 @@ AnyCloud = Annotated[Path | None, typer.Option("--cloud", help="Data directory o
 _LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
+def carried(*parts: str) -> Path:
+    """A file or folder of `infra` that an installed distribution carries with it; in a checkout the tree's own."""
+    installed, checkout = (Path(__file__).parents[up].joinpath(*parts) for up in (1, 3))
+    return installed if installed.exists() else checkout
+
+
 @dataclass(frozen=True, slots=True)
 class EnvText:
     """What a file holds.

@@ -14,22 +14,17 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import RythmiqError, StoreError
 from rythmiq.contracts.keys import raw_key
-from rythmiq_cli.operator import operator_client
+from rythmiq_cli.operator import carried, operator_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 Part = Literal["policy", "cors", "lifecycle"]
-_PLACES = (
-    Path(__file__).parents[1] / "spaces",  # an installed distribution carries the templates with it
-    Path(__file__).parents[3] / "spaces",  # a checkout
-)
 _OURS = ("Rythmiq", "rythmiq-")
 _NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
 
@@ -74,10 +69,7 @@ class Outcome:
 
 def template(part: Part, **values: object) -> dict[str, Any]:
     """A template with its `${NAME}`s replaced; a list takes the place of the one entry that names it."""
-    for place in _PLACES:
-        if (place / f"{part}.json").is_file():
-            return dict(_filled(json.loads((place / f"{part}.json").read_text(encoding="utf-8")), values))
-    raise SpacesError(f"{part}.json is missing from this installation")
+    return dict(_filled(json.loads(carried("spaces", f"{part}.json").read_text(encoding="utf-8")), values))
 
 
 def _filled(item: Any, values: Mapping[str, object]) -> Any:

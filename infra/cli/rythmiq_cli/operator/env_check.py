@@ -10,23 +10,18 @@ Source: docs/specification/configuration.md; doctl's deployer as in docs/digital
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.local.environment import FUNCTIONS
-from rythmiq_cli.operator import is_set
+from rythmiq_cli.operator import carried, is_set
 
 Component = Literal["api", "worker", "launcher"]
 COMPONENTS: tuple[Component, ...] = ("api", "worker", "launcher")
 State = Literal["ok", "unset", "missing", "unusable", "unknown"]
 
-_PLACES = (
-    Path(__file__).parents[1] / "env" / "touch.env",  # an installed distribution carries the template with it
-    Path(__file__).parents[3] / "env" / "touch.env",  # a checkout
-)
 _ROW = re.compile(r"^# ([A-Z_]+) +\|([^|\n]*)\|([^|\n]*)\|([^|\n]*)\|([^|\n]*)$", re.MULTILINE)
 _UNCARRIED = {
     '"': "a double quote",
@@ -72,7 +67,7 @@ class Verdict:
 
 def template_text() -> str:
     """infra/env/touch.env."""
-    return next(place for place in _PLACES if place.is_file()).read_text(encoding="utf-8")
+    return carried("env", "touch.env").read_text(encoding="utf-8")
 
 
 def template_rows() -> tuple[Row, ...]:

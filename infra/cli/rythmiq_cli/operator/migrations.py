@@ -21,6 +21,7 @@ from rythmiq.adapters.database import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq_cli.operator import carried
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same in every process that migrates
@@ -32,10 +33,6 @@ create table if not exists rythmiq_ops.rythmiq_migrations (
   sha256 text not null,
   applied_at timestamptz not null default now()
 )"""
-_PLACES = (
-    Path(__file__).parents[1] / "database",  # an installed distribution carries the files with it
-    Path(__file__).parents[3] / "database",  # a checkout
-)
 
 
 class MigrationError(RythmiqError):
@@ -62,15 +59,8 @@ class Applied:
 
 
 def database_dir() -> Path:
-    """Where the SQL files are.
-
-    Raises:
-        MigrationError: neither in the distribution nor in a checkout.
-    """
-    for place in _PLACES:
-        if (place / "migrations").is_dir():
-            return place
-    raise MigrationError("the migrations are missing from this installation")
+    """The folder of the SQL files."""
+    return carried("database")
 
 
 def read_migrations(directory: Path | None = None) -> tuple[Migration, ...]:

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import datetime as dt
 import os
-import selectors
 import shutil
 import signal
 import threading
@@ -30,8 +29,8 @@ from rythmiq_cli.local.executor.orders import FIRST_ID, KEPT_TERMINAL, Entry, Fa
 if TYPE_CHECKING:
     import subprocess
 
-_PLAN_TICK_S = 0.05
-_NO_PIDFD_TICK_S = 0.2
+_TICK_S = 0.05
+_IDLE_TICK_S = 0.5
 _MOST_WAIT_S = 300.0
 
 
@@ -77,16 +76,10 @@ class Engine:
         self._changed = threading.Condition()
         self._entries: dict[str, Entry] = {}
         self._own: dict[str, subprocess.Popen[bytes]] = {}
-        self._exit_fds: dict[str, int] = {}
         self._due_s: dict[str, float] = {}
         self._killed: set[str] = set()
         self._cancelled: set[str] = set()
         self._stopping = False
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = os.pipe()
-        for fd in (self._wake_reader, self._wake_writer):
-            os.set_blocking(fd, False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         with self._changed:
             self._recover()
 
@@ -98,7 +91,7 @@ class Engine:
             entry = self._new_entry(order)
             if self._plan.of(order).duplicate:
                 self._new_entry(order)
-        self.wake()
+            self._changed.notify_all()
         return entry
 
     def fault_of(self, order: Order) -> Fault:
@@ -130,7 +123,6 @@ class Engine:
                 processes.end(entry.process, signal.SIGTERM)
             else:
                 self._finish(entry, "CANCELLED", None)
-        self.wake()
         return True
 
     def log_of(self, entry_id: str, lines: int) -> str:
@@ -142,15 +134,9 @@ class Engine:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._entries[entry_id].is_terminal, timeout=_MOST_WAIT_S)
 
-    def wake(self) -> None:
-        """Wake the loop; safe in a signal handler."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_writer, b"\0")
-
     def stop(self) -> None:
-        """Make `run` return; safe in a signal handler."""
+        """Make `run` return soon; safe in a signal handler."""
         self._stopping = True
-        self.wake()
 
     # --- for the one loop --------------------------------------------------------------------------------------------
 
@@ -158,45 +144,33 @@ class Engine:
         """Serve until `stop`; then end everything that was started."""
         while not self._stopping:
             with self._changed:
-                timeout_s = self._advance()
-            self._selector.select(timeout_s)
-            self._drain_wakeups()
+                for entry in self._running():
+                    self._check(entry)
+                for entry in self._queue():
+                    self._advance(entry)
+                self._changed.wait(_TICK_S if self._running() or self._queue() else _IDLE_TICK_S)
         self._end_all()
 
-    def _advance(self) -> float | None:
-        """Do what is due; how long until something is, None for not before something happens."""
-        for entry in self._running():
-            self._check(entry)
-        waits_s = [self._start_or_wait(entry) for entry in self._queue()]
-        due_s = [wait_s for wait_s in waits_s if wait_s is not None]
-        running = self._running()
-        if running and len(self._exit_fds) < len(running):
-            due_s.append(_NO_PIDFD_TICK_S)
-        if self._plan.is_in_use and (running or waits_s):
-            due_s.append(_PLAN_TICK_S)
-        return min(due_s, default=None)
-
-    def _start_or_wait(self, entry: Entry) -> float | None:
-        """Bring one queued order further; seconds until its next step, None when that is not a matter of time."""
+    def _advance(self, entry: Entry) -> None:
+        """Bring one queued order further, if it is its turn."""
         fault = self._plan.of(entry.order)
         if fault.cancel:
             self._finish(entry, "CANCELLED", None)
-            return None
+            return
         if entry.status == "PENDING":
-            if fault.hold or len(self._busy()) >= self._config.slots:
-                return None
-            if (left_s := self._left_s(entry, self._config.pending_s)) > 0:
-                return left_s
-            self._due_s.pop(entry.id)
+            if fault.hold or len(self._busy()) >= self._config.slots or self._is_early(entry, self._config.pending_s):
+                return
             entry = self._note(entry, status="PROVISIONING")
-        if (left_s := self._left_s(entry, self._config.provisioning_s)) > 0:
-            return left_s
-        self._due_s.pop(entry.id)
-        self._start(entry, fault)
-        return None
+        if not self._is_early(entry, self._config.provisioning_s):
+            self._start(entry, fault)
 
-    def _left_s(self, entry: Entry, wait_s: float) -> float:
-        return self._due_s.setdefault(entry.id, time.monotonic() + wait_s) - time.monotonic()
+    def _is_early(self, entry: Entry, wait_s: float) -> bool:
+        """Whether an order still has to wait in its state."""
+        now_s = time.monotonic()
+        if self._due_s.setdefault(entry.id, now_s + wait_s) > now_s:
+            return True
+        del self._due_s[entry.id]
+        return False
 
     def _start(self, entry: Entry, fault: Fault) -> None:
         directory = self._data_dir / "work" / entry.id
@@ -213,7 +187,7 @@ class Engine:
             self._finish(entry, "FAILED", None)
             return
         self._own[entry.id] = child
-        self._watch(self._note(entry, status="RUNNING", started_at=_now(), process=processes.identified(child.pid)))
+        self._note(entry, status="RUNNING", started_at=_now(), process=processes.identified(child.pid))
 
     def _check(self, entry: Entry) -> None:
         """Record the end of a launcher; kill it or its worker where the plan says so."""
@@ -243,9 +217,6 @@ class Engine:
                 self._killed.add(entry.id)
 
     def _finish(self, entry: Entry, status: State, exit_code: int | None) -> None:
-        if (fd := self._exit_fds.pop(entry.id, None)) is not None:
-            self._selector.unregister(fd)
-            os.close(fd)
         self._own.pop(entry.id, None)
         shutil.rmtree(self._data_dir / "work" / entry.id, ignore_errors=True)
         self._note(entry, status=status, exit_code=exit_code, finished_at=_now(), process=None)
@@ -253,21 +224,14 @@ class Engine:
 
     def _end_all(self) -> None:
         """SIGTERM to every launcher, SIGKILL to those that take too long."""
-        deadline = time.monotonic() + self._config.grace_s
+        ends_at_s = time.monotonic() + self._config.grace_s
         with self._changed:
             self._changed.notify_all()
             self._signal_all(signal.SIGTERM)
-        while (left_s := deadline - time.monotonic()) > 0:
-            with self._changed:
+            while self._running() and time.monotonic() < ends_at_s:
+                self._changed.wait(_TICK_S)
                 for entry in self._running():
                     self._check(entry)
-                running = self._running()
-                all_watched = len(self._exit_fds) == len(running)
-            if not running:
-                return
-            self._selector.select(left_s if all_watched else min(left_s, _NO_PIDFD_TICK_S))
-            self._drain_wakeups()
-        with self._changed:
             self._signal_all(signal.SIGKILL)
             for entry in self._running():
                 if (own := self._own.get(entry.id)) is not None:
@@ -297,8 +261,6 @@ class Engine:
                 self._finish(entry, "COMPLETED" if code == 0 else "FAILED", code)
             else:
                 self._note(entry, status="PENDING")
-        for entry in self._running():
-            self._watch(entry)
         for directory in (self._data_dir / "work").iterdir():
             if directory.name not in {entry.id for entry in self._running()}:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -323,20 +285,6 @@ class Engine:
             self._journal.forget(entry.id)
             self._log(entry.id).unlink(missing_ok=True)
             del self._entries[entry.id]
-
-    def _watch(self, entry: Entry) -> None:
-        """Be woken by the launcher's end, where the system can do that."""
-        if entry.process is None:
-            return
-        with contextlib.suppress(AttributeError, OSError):
-            fd = os.pidfd_open(entry.process.pid)
-            self._exit_fds[entry.id] = fd
-            self._selector.register(fd, selectors.EVENT_READ)
-
-    def _drain_wakeups(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_reader, 1_024):
-                pass
 
     def _running(self) -> list[Entry]:
         return [entry for entry in self._entries.values() if entry.status == "RUNNING"]

@@ -9,12 +9,10 @@ directories above it need not be opened to that account.
 """
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_cli.local.access import free_port, made_once
 from rythmiq_cli.local.postgres.binaries import PostgresBinaries, find_binaries, major_version
 from rythmiq_cli.local.tether import Tether
 from rythmiq_cli.operator import migrations
@@ -114,11 +113,13 @@ class LocalPostgres:
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._port_was_given = bool(port)
         self._throwaway = throwaway
         self._binaries = binaries or find_binaries()
-        self._passwords = _passwords(self.data_dir)
+        self._passwords: dict[str, str] = made_once(
+            self.data_dir / "postgres.json", lambda: {name: secrets.token_urlsafe(24) for name in (_SUPERUSER, OWNER)}
+        )
         self._pgdata = self.data_dir / "pgdata"
         self._process: subprocess.Popen[bytes] | None = None
         self._tether: Tether | None = None
@@ -224,7 +225,7 @@ class LocalPostgres:
                 self.stop()
                 if self._port_was_given or not tries_left or "could not bind" not in self._log_tail():
                     raise
-                self.port = _free_port()
+                self.port = free_port()
             except BaseException:
                 self.stop()
                 raise
@@ -352,22 +353,3 @@ def _processes_in(directory: Path) -> list[int]:
             if b"postgres" in command and (entry / "cwd").samefile(directory):
                 found.append(int(entry.name))
     return found
-
-
-def _passwords(data_dir: Path) -> dict[str, str]:
-    """The passwords of this data directory, made the first time."""
-    file = data_dir / "postgres.json"
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps({name: secrets.token_urlsafe(24) for name in (_SUPERUSER, OWNER)}))
-        partial.replace(file)
-    read: dict[str, str] = json.loads(file.read_text())
-    return read
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port

@@ -19,6 +19,7 @@ from moto.moto_server import werkzeug_app as moto_server
 from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import StoreConfig
+from rythmiq_cli.local.access import made_store_keys
 from rythmiq_cli.local.http_server import WsgiApp, serving
 from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.journal import Journal
@@ -51,26 +52,14 @@ def local_store(
     if data_dir is not None:
         app = Journal(app, data_dir / "objects")
         app.replay()
-    access_key, secret_key = _keys(data_dir)
+    if data_dir is None:
+        access_key, secret_key = "LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
+    else:
+        access_key, secret_key = made_store_keys(data_dir)
     guard = SigV4Guard(app, {access_key: secret_key})
     Client(app).put(f"/{bucket}")  # behind the guard, in this process: no boto3 client to pay for
     with serving(port, guard) as server:
         yield LocalStore(StoreConfig(server.url, region, bucket, access_key, secret_key), guard)
-
-
-def _keys(data_dir: Path | None) -> tuple[str, str]:
-    """The keys of this data directory, made the first time."""
-    made = ("LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
-    if data_dir is None:
-        return made
-    file = data_dir / "keys.json"
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(made))
-        partial.replace(file)
-    access_key, secret_key = json.loads(file.read_text())
-    return str(access_key), str(secret_key)
 
 
 def make_bucket(config: StoreConfig) -> None:
