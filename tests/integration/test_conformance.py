@@ -37,6 +37,9 @@ SHAPING = {*NUMBERS, "kind", "formats", "output_format", "color", "fit", "face",
 STRANGERS = 2  # pages for a slot of photos, portraits for another
 
 
+pytestmark = pytest.mark.pixels
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """One picture for one slot."""

@@ -325,6 +325,7 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     assert "pixels" in (clause.measured or "")
 
 
+@pytest.mark.pixels
 def test_a_real_portrait_is_found_to_hold_one_face() -> None:
     rules = SchemaDefinition.model_validate({"kind": "photo", "face": "required"})
     assert clause_of(check(portrait("white-wall").data, rules, LABELS), "face").verdict == "pass"

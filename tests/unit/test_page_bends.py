@@ -42,6 +42,7 @@ def flat_grid() -> Grid:
     return Grid(np.stack([across, down], axis=2))
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("colour", [WOOD, SLATE, GREEN], ids=["wood", "slate", "green"])
 @pytest.mark.parametrize("bend", [0.02, 0.05], ids=["a little", "much"])
 def test_a_bent_page_on_a_desk_is_made_flat(colour: tuple[int, int, int], bend: float) -> None:
@@ -55,6 +56,7 @@ def test_a_bent_page_on_a_desk_is_made_flat(colour: tuple[int, int, int], bend: 
     assert after.letters > 0.9 * before.letters
 
 
+@pytest.mark.pixels
 def test_a_bent_page_that_fills_the_picture_is_made_flat_by_its_print() -> None:
     image = close()
     shape = find_shape(image)
@@ -62,6 +64,7 @@ def test_a_bent_page_that_fills_the_picture_is_made_flat_by_its_print() -> None:
     assert rows_of(shape.applied(image)).sag < 0.5 * rows_of(image).sag
 
 
+@pytest.mark.pixels
 def test_owners_corners_of_a_bent_page_are_made_flat_too() -> None:
     image = close()
     shape = bent_sheet(image, sheet_of(WHOLE, *image.size))
@@ -70,6 +73,7 @@ def test_owners_corners_of_a_bent_page_are_made_flat_too() -> None:
     assert rows_of(shape.applied(image)).sag < 0.5 * rows_of(image).sag
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize(
     "draw",
     [

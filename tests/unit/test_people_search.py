@@ -37,6 +37,7 @@ def is_at(face: Face, box: tuple[float, float, float, float]) -> bool:
     return box[0] < x < box[0] + box[2] and box[1] < y < box[1] + box[3] and 0.7 < face.box.width / box[2] < 1.3
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("sample", FRONTAL, ids=lambda sample: sample.name)
 def test_the_one_face_of_a_portrait_is_found_where_it_is(sample: Sample) -> None:
     rgb, shrink = rgb_of(sample.image)
@@ -44,6 +45,7 @@ def test_the_one_face_of_a_portrait_is_found_where_it_is(sample: Sample) -> None
     assert is_at(face.scaled(1 / shrink), sample.face)
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("page", page_photos(), ids=lambda page: page.name)
 def test_no_face_that_could_be_a_portrait_is_found_on_a_page(page: PagePhoto) -> None:
     rgb, _ = rgb_of(page.image)

@@ -73,6 +73,7 @@ def reason_of(data: bytes, *, max_pixels: int = 80_000_000) -> str:
     return str(caught.value.detail["reason"])
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("name", samples())
 def test_a_file_cut_short_anywhere_is_found_when_it_is_opened(name: str) -> None:
     """A truncated file never reaches a later stage, wherever it was cut; a decoder-scaled decode notices it too."""
@@ -294,6 +295,7 @@ def _mutation_test(name: str) -> Callable[[], None]:
     return run
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("name", samples())
 def test_a_mutated_file_decodes_or_fails_as_decode_failed(name: str) -> None:
     """Bytes changed, cut out or slipped in anywhere: a picture, or DECODE_FAILED; nothing else."""

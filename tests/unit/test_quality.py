@@ -325,6 +325,7 @@ def test_each_defect_of_a_page_is_named(spoil: Spoil, reason: WarningCode) -> No
     assert reason in judged(spoil(page()), "document").reasons
 
 
+@pytest.mark.pixels
 def test_a_worse_picture_never_scores_higher() -> None:
     """The score falls as each defect grows."""
     spoils: tuple[Callable[[int], Image.Image], ...] = (
@@ -440,6 +441,7 @@ def test_the_real_face_is_found_on_the_turned_picture(rotate: int, orientation: 
     assert 0.1 < y / found.size[1] < 0.4
 
 
+@pytest.mark.pixels
 def test_the_light_on_a_face_is_the_same_however_its_owner_turns_it() -> None:
     figures = []
     for rotate in (0, 90, 180, 270):

@@ -45,6 +45,7 @@ def test_every_degradation_has_a_warning_of_its_own() -> None:
     assert set(NAMED) == {degradation.name for degradation in DEGRADATIONS}
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("degradation", DEGRADATIONS, ids=lambda degradation: degradation.name)
 def test_a_spoilt_picture_scores_below_any_clean_one(degradation: Degradation) -> None:
     clean = [scores[0] for scores in ladders(degradation)]
