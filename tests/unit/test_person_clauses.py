@@ -7,7 +7,7 @@ import pytest
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq_worker.conform.clauses import Finding
+from rythmiq_worker.conform.content_clauses import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.conform.person_clauses import (
     CENTRING_BOUNDS,

@@ -6,24 +6,13 @@ Hard clauses (bytes, pixels, DPI, format, colour, metadata, aspect, compression,
 Source: docs/specification/receipt.md, docs/specification/portals.md.
 """
 
-from dataclasses import dataclass
-
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
-from rythmiq_worker.conform.content_clauses import ink_clauses, text_clauses
+from rythmiq_worker.conform.content_clauses import Finding, ink_clauses, text_clauses
 from rythmiq_worker.conform.measure import Colour, FileFacts
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A clause, and what its owner should know of it."""
-
-    clause: Clause
-    notice: Notice | None = None
-
 
 DPI_TOLERANCE = 0.5
 _EDGE_WIDTH = (5.2, 5.8)

@@ -1,5 +1,6 @@
 """Clauses and advice on a document's text and on the ink of a signature or thumb impression."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import Notice, WarningCode
@@ -12,6 +13,15 @@ if TYPE_CHECKING:
     from rythmiq_worker.engines.text import TextSight
     from rythmiq_worker.ink.judge import Finding as InkFinding
     from rythmiq_worker.ink.judge import InkKind, InkSight
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A clause, and the advice that goes with it."""
+
+    clause: Clause
+    notice: Notice | None = None
+
 
 LEGIBILITY = (0.85, 0.60)
 """From where text passes, and down from what it fails: the mean confidence over all of it."""

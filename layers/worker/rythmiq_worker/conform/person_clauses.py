@@ -10,7 +10,7 @@ from typing import Final
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
-from rythmiq_worker.conform.clauses import Finding
+from rythmiq_worker.conform.content_clauses import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.people import Grade, looks
 from rythmiq_worker.people.face_quality import EDGE_WIDTH_PX, FACE_SIDE_PX, FaceLight
