@@ -133,7 +133,7 @@ def _add(target: Path, files: dict[str, Path]) -> None:
 
 
 def included_files(directory: Path) -> dict[str, Path]:
-    """What a function's `.include` names, by name in the zip.
+    """The files that a function's `.include` names, by name in the zip.
 
     Raises:
         BundleError: the deployer would refuse a line, or pack a link that leads nowhere.

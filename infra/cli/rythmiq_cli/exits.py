@@ -22,7 +22,7 @@ from rythmiq.contracts.errors import CATALOGUE, JobError
 
 
 class ExitCode(IntEnum):
-    """What a shell sees."""
+    """The exit codes of every command."""
 
     OK = 0
     DOES_NOT_CONFORM = 1

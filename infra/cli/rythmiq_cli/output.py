@@ -1,4 +1,4 @@
-"""What commands write: progress on STDERR while something runs, a receipt as a table, and files, whole or not at all.
+"""Output of the commands: progress on STDERR, receipts as tables, and files that are written whole or not at all.
 
 Nothing moves when STDERR is not a terminal.
 """

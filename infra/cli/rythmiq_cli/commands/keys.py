@@ -139,7 +139,7 @@ _FIRST = "00000000-0000-0000-0000-000000000000"
 
 @dataclass
 class Rotation:
-    """What was done, or with a dry run would be.
+    """A rotation and its counts; a dry run counts only.
 
     Attributes:
         ring: its first key is what everything is wrapped under.

@@ -93,7 +93,7 @@ class Stale:
 
 
 def stale_rules(portals: Sequence[Portal], today: dt.date, days: int) -> Iterator[Stale]:
-    """What has to be checked again: one entry for each portal, reason and address."""
+    """List the sources to check again: one entry for each portal, reason and address."""
     for portal in portals:
         found: dict[tuple[str, str, dt.date], Stale] = {}
         for slot in portal.slots:

@@ -72,7 +72,7 @@ def _origins(environ: "Mapping[str, str]", given: list[str]) -> frozenset[str]:
 
 
 def _show(changes: "Sequence[Change]", *, as_json: bool, dry_run: bool) -> None:
-    """What will be changed, before it is."""
+    """Print the changes before they are made."""
     if as_json:
         if dry_run:
             rows = [

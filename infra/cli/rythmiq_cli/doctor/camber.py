@@ -36,7 +36,7 @@ _LISTED_FIRST = 2
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one step found.
+    """The result of one check.
 
     Attributes:
         step: what was checked.
@@ -146,7 +146,7 @@ class CamberChecks:
         return _told("logs of a job", answer, "logs are there", "CAMBER_PATH_LOGS")
 
     async def _fields(self) -> list[Finding]:
-        """Which fields creating a job takes, as the validation errors name them."""
+        """Compare the fields of a new job with those that validation errors name."""
         wire = self._wire
         empty = await self._ask_to_refuse({})
         if empty.status == _NOT_FOUND:

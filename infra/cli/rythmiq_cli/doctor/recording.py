@@ -124,7 +124,7 @@ class Recording:
 
 
 def _given(answer: httpx.Response) -> dict[str, Any] | None:
-    """What the recorder returned; None when something else answered."""
+    """The recorder's answer; None when something else answered."""
     try:
         returned = answer.json() if answer.status_code == HTTPStatus.OK else None
     except ValueError:

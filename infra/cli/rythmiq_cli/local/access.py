@@ -1,4 +1,4 @@
-"""How to reach the local cloud: `cloud.json`, and tokens for its users.
+"""Access to the local cloud: `cloud.json`, private files, and tokens for its users.
 
 `cloud.json` is there while the cloud is ready, and readable by its owner only. Tokens are minted for no other cloud:
 `SERVICE_ENV` must be dev, and both the service and the issuer must be on loopback.

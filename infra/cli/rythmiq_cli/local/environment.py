@@ -24,7 +24,7 @@ from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRON
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """How a function is deployed: what it reads, and how long a call may take."""
+    """The deployment of a function: the settings that it reads, and its time limit."""
 
     reads: type[EnvironmentSettings]
     timeout_s: float = 10.0
@@ -53,7 +53,7 @@ def given(environ: Mapping[str, str], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What is generated once a data directory."""
+    """The secrets that are generated once for each data directory."""
 
     webhook_secret: str = field(repr=False)
     metrics_token: str = field(repr=False)
@@ -95,7 +95,7 @@ class Ports:
 
 
 def function_environ(path: str, values: Mapping[str, str]) -> dict[str, str]:
-    """What one function sees: the variables that it reads and no others."""
+    """The environment of one function: the variables that it reads and no others."""
     return {name: values[name] for name in FUNCTIONS[path].reads.variables().values() if name in values}
 
 
@@ -137,7 +137,7 @@ def cloud_values(
 
 
 def refused(values: Mapping[str, str]) -> list[str]:
-    """What functions, launcher and worker would refuse of these variables: one sentence each, no value."""
+    """The complaints of functions, launcher and worker about these variables: one sentence each, no value."""
     environs = [(function.reads, function_environ(path, values)) for path, function in FUNCTIONS.items()]
     if values["EXECUTOR"] == "local":
         environs += [(LauncherSettings, dict(values)), (WorkerSettings, dict(values))]
@@ -179,12 +179,12 @@ def outside_store(environ: Mapping[str, str]) -> StoreConfig | None:
 
 
 def process_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """What any process of this machine needs, and nothing of ours."""
+    """The variables that any process needs, and none of ours."""
     return {name: environ[name] for name in _OF_A_PROCESS if name in environ}
 
 
 def executor_environ(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """What the local executor sees: what it may hand on to launchers."""
+    """The environment of the local executor: the variables that it may pass on to launchers."""
     known = {name: value for name, value in {**environ, **values}.items() if name in LAUNCHER_ENVIRONMENT}
     return {**process_environ(environ), **known}
 

@@ -41,7 +41,7 @@ class CloudLog:
 
     @property
     def descriptor(self) -> int:
-        """Where processes write their own lines."""
+        """The file descriptor for processes that write their own lines."""
         return self._stream.fileno()
 
     def __call__(self, event: Mapping[str, Any]) -> None:

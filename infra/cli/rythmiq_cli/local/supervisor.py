@@ -184,7 +184,7 @@ class Supervisor:
 def program(
     command: Sequence[str], environ: Mapping[str, str], cwd: Path
 ) -> Callable[[int], "subprocess.Popen[bytes]"]:
-    """What spawns a command whose STDERR goes to the log; `environ` is all of its environment."""
+    """A spawn function for a command whose STDERR goes to the log; `environ` is all of its environment."""
 
     def spawn(log: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603  a part's own command

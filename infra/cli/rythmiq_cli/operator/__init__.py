@@ -1,4 +1,4 @@
-"""Where an operator's command finds the deployment: its variables, its database and its bucket.
+"""An operator's access to a deployment: its variables, its database and its bucket.
 
 The variables come from `--env FILE`, from a running cloud (`--cloud DIR`) or from the process. A file is what doctl
 reads: one `NAME=VALUE` a line, `#` begins a comment line. Nothing of it is ever printed but names and line numbers.
@@ -44,7 +44,7 @@ def carried(*parts: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class EnvText:
-    """What a file holds.
+    """The content of an env file.
 
     Attributes:
         values: by name; the last one when a name is repeated.

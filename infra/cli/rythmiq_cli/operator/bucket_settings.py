@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one setting."""
+    """The outcome for one setting."""
 
     part: Part
     state: Literal["unchanged", "changed", "taken_back", "left_alone"]
@@ -87,7 +87,7 @@ def _filled(item: Any, values: Mapping[str, object]) -> Any:
 
 
 def plan(config: StoreConfig, origins: Collection[str]) -> tuple[Change, ...]:
-    """What there is and what there should be.
+    """Compare the bucket's settings with the templates.
 
     Args:
         config: the bucket, and a key that may change its settings.

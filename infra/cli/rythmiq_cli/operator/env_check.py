@@ -145,7 +145,7 @@ def _judged(name: str, environ: Mapping[str, str], said: Mapping[str, str], *, i
 
 
 def _uncarried(value: str) -> str | None:
-    """What keeps a value from arriving; None when nothing does."""
+    """The reason why doctl cannot carry a value; None when it can."""
     for text, what in _UNCARRIED.items():
         if text in value:
             return f"holds {what}"
@@ -157,7 +157,7 @@ def _uncarried(value: str) -> str | None:
 
 
 def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str, str]:
-    """What the settings of each component refuse, by name."""
+    """The complaints of each component's settings, by variable."""
     said: dict[str, str] = {}
     for model in _models(for_):
         assumed = {} if is_set(environ, "PUBLIC_URL") else {"PUBLIC_URL": _MADE_UP_URL}  # the platform's own names it

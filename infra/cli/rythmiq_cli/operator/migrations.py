@@ -134,7 +134,7 @@ def applied_migrations(connection: psycopg.Connection[Any]) -> tuple[Applied, ..
 
 
 def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -> tuple[Migration, ...]:
-    """What is left to apply.
+    """The migrations that are left to apply.
 
     Raises:
         MigrationError: a file that was applied has changed or is missing.

@@ -50,7 +50,7 @@ _ROUTES = Map(
 
 
 class OrderBody(BaseModel):
-    """What POST /jobs takes."""
+    """The body of POST /jobs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -106,7 +106,7 @@ class Journal:
 
 
 class Fault(BaseModel):
-    """What goes wrong with one order, or with all.
+    """A planned fault of one order, or of all.
 
     Attributes:
         job_id: whose; None for any.

@@ -35,7 +35,7 @@ def functions_of(directory: Path, values: Mapping[str, str]) -> Iterator[Functio
         package, name = path.split("/")
         target = directory / package / name
         if not (target / "__main__.py").is_file():
-            raise CloudUsageError(f"there is no function {path}; run this from a checkout")
+            raise CloudUsageError(f"the function {path} is not here: run this in a clone of the repository")
         yield Function(package, name, target, function_environ(path, values), deployed.timeout_s)
 
 
@@ -46,7 +46,7 @@ def unpacked_bundles(place: Path) -> Path:
         CloudUsageError: this interpreter cannot run them; BundleError: they cannot be built.
     """
     if sys.version_info[:2] != _PLATFORM:
-        raise CloudUsageError("bundles hold packages for Python 3.11, the platform's; run them by that")
+        raise CloudUsageError("bundles hold packages for Python 3.11, the platform's; run them with that version")
     shutil.rmtree(place, ignore_errors=True)
     project = bundles.stage(bundles.ROOT, place / "project")
     for bundle in bundles.build_bundles(project, place / "zips", postgres=True):

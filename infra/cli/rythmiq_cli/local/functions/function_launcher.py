@@ -24,7 +24,7 @@ RESULT_FD = 3
 
 
 class Context:
-    """What DigitalOcean passes to `main` beside the event.
+    """The second argument of `main`, as DigitalOcean passes it.
 
     Attributes:
         deadline: Unix time in milliseconds at which the platform ends the call.

@@ -59,7 +59,7 @@ Log = Callable[[Mapping[str, Any]], None]
 
 
 class Answer(Response):
-    """What goes back to the client; a Content-Type only where one was given."""
+    """An answer with a Content-Type only where one was given."""
 
     default_mimetype = None
 
@@ -250,7 +250,7 @@ def answer_of(result: Mapping[str, Any], request_id: str) -> Answer:
 
 
 def platform_answer(status: HTTPStatus, message: str, request_id: str) -> Answer:
-    """What the platform itself answers when the function did not."""
+    """The platform's own answer when the function gave none."""
     body = json.dumps({"code": request_id, "error": message}).encode()
     return Answer(body, status, content_type="application/json")
 

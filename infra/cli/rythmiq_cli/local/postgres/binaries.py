@@ -1,4 +1,4 @@
-"""Which Postgres runs here, and as whom: Postgres refuses to run as root.
+"""Chooses the Postgres binaries and the account they run as: Postgres refuses to run as root.
 
 Order: system binaries of version 15 or later when we are not root; the wheel of the `local` extra; system binaries as
 root. The wheel's package is only a place to find its programs: its own starter listens on a socket alone, trusts

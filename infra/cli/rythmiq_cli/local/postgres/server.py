@@ -297,7 +297,7 @@ class LocalPostgres:
 
     @contextlib.contextmanager
     def _as_account(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """How a program of Postgres reaches a directory, and the options of its process."""
+        """The path by which a program of Postgres reaches a directory, and the options of its process."""
         # Nothing of ours: PG* variables would change what the server does, and it needs none of our secrets.
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
         options: dict[str, Any] = {"env": environ, "umask": 0o077, "start_new_session": True}
