@@ -27,6 +27,7 @@ OURS = {
     "layers/worker/rythmiq_worker": ("**/*",),
     "core/rythmiq": (
         "__init__.py",
+        "clock.py",
         "cold_start.py",
         "log.py",
         "py.typed",

@@ -5,23 +5,23 @@ the deadline lies under it, in the network backend, and shortens every connect, 
 place resolves names, so that a policy sees the very address that is connected to. No proxy of the environment is used.
 
 Resolving itself is the system's and bounded by it alone: `getaddrinfo` takes no timeout, and the worker has no threads.
-The errors are drawn in `contracts.errors`, and importable from here too.
+The errors are drawn in `contracts.errors`.
 """
 
 import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import NotRequired, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import certifi
 import httpcore
 
 import rythmiq
+from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import (
     AccessDeniedError,
     AddressRefusedError,
@@ -35,26 +35,6 @@ from rythmiq.contracts.errors import (
     TruncatedObjectError,
     UnexpectedAnswerError,
 )
-
-__all__ = [
-    "AccessDeniedError",
-    "AddressPolicy",
-    "AddressRefusedError",
-    "Answer",
-    "HttpClient",
-    "ObjectMissingError",
-    "ObjectTooLargeError",
-    "PreconditionFailedError",
-    "StoreError",
-    "StoreTimeoutError",
-    "StoreUnavailableError",
-    "StoreUnreachableError",
-    "TruncatedObjectError",
-    "UnexpectedAnswerError",
-    "call",
-    "exchange",
-    "fetch_url",
-]
 
 _DEADLINE_PASSED_S = 0.001
 _CHUNK_BYTES = 64 * 1024
@@ -81,17 +61,33 @@ class Answer:
     body: bytes
 
 
+class Request(TypedDict):
+    """What a call has beside its method and its absolute URL; redirects are never followed.
+
+    Attributes:
+        timeout_s: bounds the whole call, name resolution by the system excepted.
+        max_bytes: bounds the body, announced or not.
+        headers: sent as they are.
+        content: the request's body.
+    """
+
+    timeout_s: float
+    max_bytes: int
+    headers: NotRequired[dict[str, str] | None]
+    content: NotRequired[bytes | None]
+
+
 class _Line:
     """What a call knows of its connection: its deadline, and what has happened to it."""
 
     def __init__(self, timeout_s: float) -> None:
-        self._ends_at = time.monotonic() + timeout_s
+        self._deadline = Deadline.after(timeout_s)
         self.connected = False
         self.answered = False
         self.server_closed = False
 
     def left_s(self, timeout_s: float | None = None) -> float:
-        left_s = self._ends_at - time.monotonic()
+        left_s = self._deadline.left_s
         if left_s <= _DEADLINE_PASSED_S:
             raise httpcore.ReadTimeout("the deadline passed")
         return left_s if timeout_s is None else min(left_s, timeout_s)
@@ -203,56 +199,23 @@ def fetch_url(
     return call("GET", url, timeout_s=timeout_s, max_bytes=max_bytes, allows=allows, authorities=authorities).body
 
 
-def call(  # noqa: PLR0913  a request has this many parts
+def call(
     method: str,
     url: str,
     *,
-    timeout_s: float,
-    max_bytes: int,
-    headers: dict[str, str] | None = None,
-    content: bytes | None = None,
     allows: AddressPolicy | None = None,
     authorities: str | None = None,
+    **request: Unpack[Request],
 ) -> Answer:
-    """Make one request that ends within `timeout_s` in all, and read at most `max_bytes` of body.
-
-    Args:
-        method: the HTTP method; a GET takes 200 only, the others any 2xx.
-        url: absolute; redirects are never followed.
-        timeout_s: bounds the whole call, name resolution by the system excepted.
-        max_bytes: bounds the body, announced or not.
-        headers: sent as they are.
-        content: the request's body.
-        allows: says whether a resolved address may be connected to; None allows all.
-        authorities: a file of certificate authorities that stands in for the public ones.
-
-    Raises:
-        StoreError: one of its kinds.
-    """
+    """Make one request over a connection of its own; see `HttpClient.call`."""
     with HttpClient(allows=allows, authorities=authorities) as client:
-        return client.call(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
+        return client.call(method, url, **request)
 
 
-def exchange(  # noqa: PLR0913  a request has this many parts
-    method: str,
-    url: str,
-    *,
-    timeout_s: float,
-    max_bytes: int,
-    headers: dict[str, str] | None = None,
-    content: bytes | None = None,
-    authorities: str | None = None,
-) -> Answer:
-    """Make one request as `call` does, for a caller to whom every status means something.
-
-    The body is read to `max_bytes` and not beyond: a proxy's long page must not hide the status. `authorities` may also
-    be PEM text, for a function that has no file of them.
-
-    Raises:
-        StoreError: there is no complete answer; never for a status.
-    """
+def exchange(method: str, url: str, *, authorities: str | None = None, **request: Unpack[Request]) -> Answer:
+    """Make one request over a connection of its own; see `HttpClient.exchange`."""
     with HttpClient(authorities=authorities) as client:
-        return client.exchange(method, url, timeout_s=timeout_s, max_bytes=max_bytes, headers=headers, content=content)
+        return client.exchange(method, url, **request)
 
 
 class HttpClient:
@@ -284,21 +247,13 @@ class HttpClient:
         for pool in self._pools.values():
             pool.close()
 
-    def call(  # noqa: PLR0913  a request has this many parts
-        self,
-        method: str,
-        url: str,
-        *,
-        timeout_s: float,
-        max_bytes: int,
-        headers: dict[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> Answer:
-        """Make one request as the module's `call` does.
+    def call(self, method: str, url: str, **request: Unpack[Request]) -> Answer:
+        """Make one request; a GET takes 200 only, the other methods any 2xx.
 
         Raises:
             StoreError: one of its kinds.
         """
+        max_bytes = request["max_bytes"]
 
         def accepts(status: int, found: dict[str, str]) -> None:
             _raise_for_status(method, status)
@@ -306,45 +261,32 @@ class HttpClient:
             if announced.isdigit() and int(announced) > max_bytes and method != "HEAD":
                 raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
 
-        answer = self._answer(method, url, timeout_s, max_bytes, headers, content, accepts)
+        answer = self._answer(method, url, request, accepts)
         if len(answer.body) > max_bytes:
             raise ObjectTooLargeError(f"the object has more than {max_bytes} bytes")
         return answer
 
-    def exchange(  # noqa: PLR0913  a request has this many parts
-        self,
-        method: str,
-        url: str,
-        *,
-        timeout_s: float,
-        max_bytes: int,
-        headers: dict[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> Answer:
-        """Make one request as the module's `exchange` does.
+    def exchange(self, method: str, url: str, **request: Unpack[Request]) -> Answer:
+        """Make one request as `call` does, for a caller to whom every status means something.
+
+        The body is read to `max_bytes` and not beyond: a proxy's long page must not hide the status.
 
         Raises:
             StoreError: there is no complete answer; never for a status.
         """
-        return self._answer(method, url, timeout_s, max_bytes, headers, content, lambda _status, _headers: None)
+        return self._answer(method, url, request, lambda _status, _headers: None)
 
-    def _answer(  # noqa: PLR0913, PLR0917  a request has this many parts
-        self,
-        method: str,
-        url: str,
-        timeout_s: float,
-        max_bytes: int,
-        headers: dict[str, str] | None,
-        content: bytes | None,
-        accepts: Callable[[int, dict[str, str]], None],
+    def _answer(
+        self, method: str, url: str, request: Request, accepts: Callable[[int, dict[str, str]], None]
     ) -> Answer:
         """One request; the body is cut soon after `max_bytes`, so that the caller can tell."""
+        timeout_s = request["timeout_s"]
         line = self._lines.now = _Line(timeout_s)
         timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)}
         try:
-            sent = {"Host": _host(url), **_HEADERS, **(headers or {})}
+            sent = {"Host": _host(url), **_HEADERS, **(request.get("headers") or {})}
             with self._pool(url).stream(
-                method, url, headers=list(sent.items()), content=content, extensions=timeouts
+                method, url, headers=list(sent.items()), content=request.get("content"), extensions=timeouts
             ) as response:
                 found = _joined(response.headers)
                 accepts(response.status, found)
@@ -352,7 +294,7 @@ class HttpClient:
                 body = bytearray()
                 for chunk in response.iter_stream():
                     body += chunk
-                    if len(body) > max_bytes:
+                    if len(body) > request["max_bytes"]:
                         break
                 return Answer(response.status, found, bytes(body))
         except _FAILURES as error:
@@ -365,7 +307,7 @@ class HttpClient:
             ):
                 raise translated from None
         # A kept connection, which the server closed as we wrote to it: a new one tells more.
-        return self._answer(method, url, line.left_s(), max_bytes, headers, content, accepts)
+        return self._answer(method, url, {**request, "timeout_s": line.left_s()}, accepts)
 
     def _pool(self, url: str) -> httpcore.ConnectionPool:
         # Loading the certificate authorities takes 20 ms of CPU; plain http needs none. urlsplit lowers a scheme.

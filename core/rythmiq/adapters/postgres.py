@@ -28,6 +28,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus, Transa
 from psycopg.pq.abc import PGconn, PGresult
 
 from rythmiq.adapters.database import database_error, storable
+from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.origins import LOOPBACK_HOSTS
 from rythmiq.ports.database import Caller
@@ -246,14 +247,14 @@ def exchange(pgconn: PGconn, message: bytes, give_up_s: float) -> bytes | None:
         DatabaseUnavailableError: no answer in time; nor is it then.
         DatabaseNotReadyError, DatabaseFaultError: see `database_error`.
     """
-    ends_at = time.monotonic() + give_up_s
+    deadline = Deadline.after(give_up_s)
     try:
         pgconn.send_query(message)
     except psycopg.OperationalError:
         raise BrokenError(sent=False) from None
     try:
-        _flush(pgconn, ends_at)
-        result = _last_result(pgconn, ends_at)
+        _flush(pgconn, deadline)
+        result = _last_result(pgconn, deadline)
     except psycopg.OperationalError:
         raise BrokenError(sent=True) from None
     if result is None:
@@ -263,18 +264,18 @@ def exchange(pgconn: PGconn, message: bytes, give_up_s: float) -> bytes | None:
     return result.get_value(0, 0)
 
 
-def _flush(pgconn: PGconn, ends_at: float) -> None:
+def _flush(pgconn: PGconn, deadline: Deadline) -> None:
     while pgconn.flush():
-        if _ready(pgconn.socket, select.POLLIN | select.POLLOUT, _left_s(ends_at)) & select.POLLIN:
+        if _ready(pgconn.socket, select.POLLIN | select.POLLOUT, _left_s(deadline)) & select.POLLIN:
             pgconn.consume_input()
 
 
-def _last_result(pgconn: PGconn, ends_at: float) -> PGresult | None:
+def _last_result(pgconn: PGconn, deadline: Deadline) -> PGresult | None:
     """The last result, or the first that is an error: after a server's own words libpq says that it is gone."""
     last: PGresult | None = None
     while True:
         while pgconn.is_busy():
-            if _ready(pgconn.socket, select.POLLIN, _left_s(ends_at)):
+            if _ready(pgconn.socket, select.POLLIN, _left_s(deadline)):
                 pgconn.consume_input()
         result = pgconn.get_result()
         if result is None:
@@ -283,11 +284,8 @@ def _last_result(pgconn: PGconn, ends_at: float) -> PGresult | None:
             last = result
 
 
-def _left_s(ends_at: float) -> float:
-    left_s = ends_at - time.monotonic()
-    if left_s <= 0:
-        raise DatabaseUnavailableError("the database did not answer in time")
-    return left_s
+def _left_s(deadline: Deadline) -> float:
+    return deadline.require(DatabaseUnavailableError, "the database did not answer in time")
 
 
 def _ready(socket: int, events: int, timeout_s: float) -> int:

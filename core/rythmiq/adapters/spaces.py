@@ -22,6 +22,7 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.compat import HTTPHeaders
 
+from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.errors import ObjectMissingError, StoreError, UnexpectedAnswerError
 from rythmiq.contracts.keys import SEALED_TYPE, parse_key, parse_timestamp
 
@@ -244,7 +245,7 @@ class SpacesStore:
         parse_key(key)
         if self._http is None:
             self._http = HttpClient(authorities=self.config.authorities, keep_alive=self._keep_alive)
-        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline = None if timeout_s is None else Deadline.after(timeout_s)
         for attempt in range(1, self._attempts + 1):
             request = SigningRequest(method, self._url(key), headers=headers, body=content)
             self._signer.sign(request)
@@ -252,14 +253,14 @@ class SpacesStore:
                 return self._http.call(
                     method,
                     request.url,
-                    timeout_s=self._timeout_s if ends_at is None else ends_at - time.monotonic(),
+                    timeout_s=self._timeout_s if deadline is None else deadline.left_s,
                     max_bytes=max_bytes,
                     headers={str(name): str(value) for name, value in request.headers.items()},
                     content=content,
                 )
             except StoreError as error:
-                pause_s = 0.1 * 2**attempt
-                no_time_left = ends_at is not None and time.monotonic() + pause_s >= ends_at
+                pause_s = backoff_s(attempt, first_s=0.1)
+                no_time_left = deadline is not None and pause_s >= deadline.left_s
                 if not error.transient or attempt == self._attempts or no_time_left:
                     raise
                 self._sleep(pause_s)

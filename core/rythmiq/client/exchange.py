@@ -28,6 +28,7 @@ from rythmiq.client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.bodies import Problem
 from rythmiq.contracts.origins import LOOPBACK_HOSTS
 from rythmiq.contracts.problems import FieldError
@@ -179,8 +180,8 @@ def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Flow
     Raises:
         UnreachableError: there was no answer in the time and number of tries, or a retry might do harm.
     """
-    ends_at_s = service.monotonic_s() + service.retry_for_s
-    backoff_s, renewed, tries_left = FIRST_BACKOFF_S, False, service.tries
+    deadline = Deadline.after(service.retry_for_s, service.monotonic_s)
+    repeats, renewed, tries_left = 0, False, service.tries
     while True:
         outcome: Answer | NoAnswer = yield send
         pause_s = None
@@ -196,10 +197,11 @@ def exchange(service: Service, send: Send, *, repeat: Repeat = "always") -> Flow
             pause_s = outcome.retry_after_s
         if pause_s is None:
             # Jitter: the clients of a service that comes back should not all return at once.
-            pause_s = backoff_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
-            backoff_s = min(2 * backoff_s, MOST_BACKOFF_S)
+            longest_s = backoff_s(repeats, first_s=FIRST_BACKOFF_S, longest_s=MOST_BACKOFF_S)
+            pause_s = longest_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            repeats += 1
             tries_left -= 1
-        if not tries_left or service.monotonic_s() + pause_s > ends_at_s:
+        if not tries_left or pause_s > deadline.left_s:
             if isinstance(outcome, Answer):
                 return outcome
             raise UnreachableError(outcome.reason)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from rythmiq.adapters.bounded_http import exchange
+from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.dispatch import Callback, Dispatch
 from rythmiq.contracts.errors import Stage, StoreError, StoreUnavailableError
 from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody
@@ -171,8 +172,7 @@ class ResultSender:
             body: the webhook's JSON.
             stored: whether the result object stands; then a signal to us breaks this off.
         """
-        last_try_s = time.monotonic() + self._limits.webhook_total_s
-        pause_s = self._limits.webhook_pause_s
+        deadline = Deadline.after(self._limits.webhook_total_s)
         for count in itertools.count(1):
             try:
                 status, asked_s = self._one_try(callback, body, stored=stored)
@@ -184,12 +184,12 @@ class ResultSender:
             if status in _FINAL:
                 return "refused"
             # Not all launchers at once, when the API comes back.
+            pause_s = backoff_s(count - 1, first_s=self._limits.webhook_pause_s)
             jittered_s = pause_s * (0.75 + 0.5 * os.urandom(1)[0] / 255)
             wait_s = min(max(jittered_s, asked_s), self._limits.webhook_most_pause_s)
             if self._termination.received:
                 wait_s = min(wait_s, _TERMINATED_PAUSE_S)
-            pause_s *= 2
-            if time.monotonic() + wait_s > last_try_s:
+            if wait_s > deadline.left_s:
                 break
             if self._termination.wait(wait_s) and (stored or self._is_out_of_time()):
                 return "broken_off"
