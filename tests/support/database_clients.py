@@ -16,10 +16,9 @@ from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.contracts.keys import raw_key
-from rythmiq.ports.database import Caller, Capacity, Finish, NewJob
+from rythmiq.ports.database import Caller, Capacity, Finish, NewJob, Upload
 from rythmiq.ports.errors import DatabaseFaultError
 from rythmiq.ports.jobs import SettlementClaim
-from rythmiq.ports.rows import Upload
 from tests.support.supabase_stub import Key, SupabaseStub, supabase_stub
 
 Way = Literal["postgres", "supabase with legacy keys", "supabase with new keys"]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from rythmiq import __version__
-from rythmiq.gateway.guards import OperatorGuard, ReportGuard, SecretGuard
 from rythmiq.gateway.openapi import FUNCTIONS, document
-from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
+from rythmiq.gateway.operations import OperatorGuard
+from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
+from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 from rythmiq.portals import list_portals, show_portal
 from tests.support.json_schema import check
@@ -76,8 +77,10 @@ class Doors:
             "api/health": health.application(
                 lambda: health.Dependencies(lambda: health.Deep(operator, rig.database)), origins
             ),
-            "internal/webhooks": webhooks.application(lambda: webhooks.Dependencies(reporter, rig.webhooks), origins),
-            "internal/reconcile": reconcile.application(lambda: reconcile.Dependencies(ticker, rig.loop), origins),
+            "internal/webhooks": internal.webhooks(
+                lambda: internal.WebhooksDependencies(reporter, rig.webhooks), origins
+            ),
+            "internal/reconcile": internal.reconcile(lambda: internal.ReconcileDependencies(ticker, rig.loop), origins),
             "internal/metrics": metrics.application(lambda: metrics.Dependencies(operator, rig.database), origins),
         }
         assert set(self.functions) == set(FUNCTIONS)

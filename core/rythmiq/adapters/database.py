@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rythmiq.ports import jobs, rows
+from rythmiq.ports import database as rows
+from rythmiq.ports import jobs
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from rythmiq.contracts.choices import JobStatus
-    from rythmiq.ports.database import Caller, Capacity, Finish, NewJob
+    from rythmiq.ports.database import Account, Caller, Capacity, Finish, NewJob, Upload, UploadAnswer
     from rythmiq.ports.jobs import (
         Deletion,
         Ended,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         TickWork,
         WrappedDataKey,
     )
-    from rythmiq.ports.rows import Account, Upload, UploadAnswer
 
 _Row = TypeVar("_Row", bound=BaseModel)
 # Postgres cannot store NUL, and UTF-8 has no lone surrogates; JSON from outside may hold both.

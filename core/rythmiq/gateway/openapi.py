@@ -19,7 +19,7 @@ from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq.contracts.webhook import SECRET_HEADER
 from rythmiq.gateway.operations import Answer, Operation, Parameter
-from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
+from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 
 FUNCTIONS: Mapping[str, tuple[Operation, ...]] = {
     "api/uploads": uploads.OPERATIONS,
@@ -28,8 +28,8 @@ FUNCTIONS: Mapping[str, tuple[Operation, ...]] = {
     "api/account": account.OPERATIONS,
     "api/health": health.OPERATIONS,
     "api/app": app.OPERATIONS,
-    "internal/webhooks": webhooks.OPERATIONS,
-    "internal/reconcile": reconcile.OPERATIONS,
+    "internal/webhooks": internal.WEBHOOKS,
+    "internal/reconcile": internal.RECONCILE,
     "internal/metrics": metrics.OPERATIONS,
 }
 _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {

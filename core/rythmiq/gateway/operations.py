@@ -1,19 +1,20 @@
-"""The operations of a function as data: the router reads them, and OpenAPI is made from them.
+"""The operations of a function as data, for the router and for OpenAPI, and who may call them.
 
 Source: docs/specification/http-api.md.
 """
 
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
-from rythmiq.contracts.problems import ProblemCode
-from rythmiq.gateway.http import Call, Response
+from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway.http import Call, Request, Response, bearer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from rythmiq.gateway.guards import Guard
+    from rythmiq.ports.database import Caller
 
 Access = Literal["public", "user", "webhook", "secret", "metrics"]
 
@@ -100,6 +101,35 @@ class Operation:
         return found | _BODY if self.body is not None else found
 
 
+class Guard(Protocol):
+    """Authenticates the callers of a function."""
+
+    def admit(self, request: Request, document: Mapping[str, Any] | None) -> "Caller | None":
+        """Let a caller in; returns who it is where that is a user.
+
+        Args:
+            request: the call.
+            document: the body of a report; None when there is none, or it is not JSON.
+
+        Raises:
+            ProblemError: UNAUTHENTICATED, always with the same message.
+        """
+
+
+class OperatorGuard:
+    """Admits operators' programs by `Authorization: Bearer METRICS_TOKEN`."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def admit(self, request: Request, document: Mapping[str, Any] | None = None) -> None:
+        """Compare the token in constant time; see `Guard`."""
+        del document
+        presented = bearer(request.header("authorization")) or ""
+        if not hmac.compare_digest(presented.encode(errors="surrogatepass"), self._token):
+            raise ProblemError(ProblemCode.UNAUTHENTICATED)
+
+
 class HasGuard:
     """Base of what the handlers of one function use.
 
@@ -107,7 +137,7 @@ class HasGuard:
         guard: authenticates callers; left out where every operation is public.
     """
 
-    guard: "Guard"
+    guard: Guard
 
 
 DependenciesT = TypeVar("DependenciesT", bound=HasGuard)

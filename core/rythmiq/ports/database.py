@@ -1,12 +1,16 @@
 """All state, behind SQL functions."""
 
-from __future__ import annotations  # rows are imported by who reads them
+from __future__ import annotations  # rows of jobs are imported by who reads them
 
+import datetime as dt  # noqa: TC003  pydantic reads it
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rythmiq.contracts.choices import LedgerKind  # noqa: TC001  ditto
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from rythmiq.contracts.choices import JobStatus
@@ -21,7 +25,49 @@ if TYPE_CHECKING:
         TickWork,
         WrappedDataKey,
     )
-    from rythmiq.ports.rows import Account, Upload, UploadAnswer
+
+
+class Row(BaseModel):
+    """A row that an SQL function returns; columns of a newer database are ignored."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Upload(Row):
+    """A row of `uploads`. `size_bytes` is the plaintext's; `kid` and `wrapped_key` are None for a plaintext upload."""
+
+    job_id: str
+    user_id: str
+    raw_path: str
+    mime_type: str
+    size_bytes: int
+    kid: int | None
+    wrapped_key: str | None = Field(repr=False)
+    created_at: dt.datetime
+
+
+class UploadAnswer(Row):
+    """Result of `upload_create` and `upload_get`; `too_many` when 100 uploads of the last day are unclaimed."""
+
+    outcome: Literal["created", "found", "claimed", "unknown", "too_many"]
+    upload: Upload | None = None
+
+
+class Entry(Row):
+    """One ledger entry."""
+
+    kind: LedgerKind
+    amount: int
+    job_id: str | None
+    created_at: dt.datetime
+
+
+class Account(Row):
+    """Credits of one user. `balance` is the sum of the ledger; `reserved` counts its open reserves."""
+
+    balance: int
+    reserved: int
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rythmiq.contracts.choices import JobStatus
-from rythmiq.ports.rows import Row
+from rythmiq.ports.database import Row
 
 
 class WrappedDataKey(Row):

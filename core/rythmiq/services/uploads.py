@@ -13,7 +13,7 @@ from rythmiq.contracts.keys import SEALED_TYPE, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
-from rythmiq.ports.rows import Upload
+from rythmiq.ports.database import Upload
 from rythmiq.services.backends import Backends
 
 TOO_MANY_UPLOADS_RETRY_S = 3_600

@@ -12,7 +12,7 @@ from rythmiq.contracts.errors import SettingsError
 if TYPE_CHECKING:
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
-    from rythmiq.gateway.guards import ReportGuard, SecretGuard
+    from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports.database import Capacity, Database
     from rythmiq.ports.executor import Executor
@@ -90,7 +90,7 @@ def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
     issuer = f"{settings.supabase_url}/auth/v1"
     if settings.verifies_by == "secret" and settings.supabase_jwt_secret is not None:
         return TokenVerifier(issuer=issuer, keys=SecretKey(settings.supabase_jwt_secret.get_secret_value()))
-    from rythmiq.gateway.jwks import MAX_BYTES, TIMEOUT_S, JwksKeys
+    from rythmiq.gateway.tokens import MAX_BYTES, TIMEOUT_S, JwksKeys
 
     def fetch() -> bytes:
         from rythmiq.adapters.bounded_http import fetch_url
@@ -102,7 +102,7 @@ def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
 
 def secret_guard_of(settings: "ExecutorSettings") -> "SecretGuard":
     """Return what admits operators to a tick."""
-    from rythmiq.gateway.guards import SecretGuard
+    from rythmiq.gateway.routes.internal import SecretGuard
 
     return SecretGuard(*_webhook_secrets(settings))
 
@@ -110,7 +110,7 @@ def secret_guard_of(settings: "ExecutorSettings") -> "SecretGuard":
 def report_guard_of(settings: "ExecutorSettings") -> "ReportGuard":
     """Return what admits the launcher's reports."""
     from rythmiq.clock import SystemClock
-    from rythmiq.gateway.guards import ReportGuard
+    from rythmiq.gateway.routes.internal import ReportGuard
 
     return ReportGuard(*_webhook_secrets(settings), clock=SystemClock())
 

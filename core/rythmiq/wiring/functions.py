@@ -16,7 +16,7 @@ from rythmiq.wiring import factories
 
 if TYPE_CHECKING:
     from rythmiq.gateway.application import Application
-    from rythmiq.gateway.routes import account, app, health, jobs, metrics, portals, reconcile, uploads, webhooks
+    from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
     from rythmiq.services.backends import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.execution import ExecutionSettings
@@ -139,7 +139,7 @@ def build_health() -> "Application[health.Dependencies]":
 
     @cache
     def deep() -> health.Deep:
-        from rythmiq.gateway.guards import OperatorGuard
+        from rythmiq.gateway.operations import OperatorGuard
         from rythmiq.settings.api import HealthSettings
 
         settings = HealthSettings.from_environ(os.environ)
@@ -148,14 +148,14 @@ def build_health() -> "Application[health.Dependencies]":
     return health.application(_public(lambda: health.Dependencies(deep)), allowed_origins)
 
 
-def build_webhooks() -> "Application[webhooks.Dependencies]":
+def build_webhooks() -> "Application[internal.WebhooksDependencies]":
     """Build `internal/webhooks`; what starts the next job is imported when there is one."""
-    from rythmiq.gateway.routes import webhooks
+    from rythmiq.gateway.routes import internal
     from rythmiq.services.settle import Settlement, Webhooks
     from rythmiq.settings.execution import WebhooksSettings
 
     @cache
-    def dependencies() -> webhooks.Dependencies:
+    def dependencies() -> internal.WebhooksDependencies:
         settings = WebhooksSettings.from_environ(os.environ)
         backends = factories.backends_of(settings)
         use_cases = Webhooks(
@@ -163,28 +163,28 @@ def build_webhooks() -> "Application[webhooks.Dependencies]":
             settlement=Settlement(backends, factories.capacity_of(settings)),
             work=_work_later(settings, backends),
         )
-        return webhooks.Dependencies(factories.report_guard_of(settings), use_cases)
+        return internal.WebhooksDependencies(factories.report_guard_of(settings), use_cases)
 
-    return webhooks.application(dependencies, allowed_origins)
+    return internal.webhooks(dependencies, allowed_origins)
 
 
-def build_reconcile() -> "Application[reconcile.Dependencies]":
+def build_reconcile() -> "Application[internal.ReconcileDependencies]":
     """Build `internal/reconcile`."""
-    from rythmiq.gateway.routes import reconcile
+    from rythmiq.gateway.routes import internal
     from rythmiq.settings.execution import ReconcileSettings
 
     @cache
-    def dependencies() -> reconcile.Dependencies:
+    def dependencies() -> internal.ReconcileDependencies:
         settings = ReconcileSettings.from_environ(os.environ)
         work = factories.work_of(settings, factories.backends_of(settings))
-        return reconcile.Dependencies(factories.secret_guard_of(settings), work)
+        return internal.ReconcileDependencies(factories.secret_guard_of(settings), work)
 
-    return reconcile.application(dependencies, allowed_origins)
+    return internal.reconcile(dependencies, allowed_origins)
 
 
 def build_metrics() -> "Application[metrics.Dependencies]":
     """Build `internal/metrics`."""
-    from rythmiq.gateway.guards import OperatorGuard
+    from rythmiq.gateway.operations import OperatorGuard
     from rythmiq.gateway.routes import metrics
     from rythmiq.settings.api import MetricsSettings
 

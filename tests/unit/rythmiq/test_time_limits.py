@@ -9,8 +9,8 @@ import yaml
 
 from rythmiq.adapters.postgres import PATIENCE_S, PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
-from rythmiq.gateway import jwks
-from rythmiq.gateway.routes.reconcile import WITHIN_S
+from rythmiq.gateway import tokens
+from rythmiq.gateway.routes.internal import WITHIN_S
 from rythmiq.services import settle, work
 from rythmiq.services.dispatch import SUBMIT_S
 
@@ -37,7 +37,7 @@ POSTGRES_S = (
 @pytest.mark.parametrize("function", LIMITS_S)
 def test_a_silent_database_is_given_up_in_time(function: str, database_s: float) -> None:
     """With keys that could not be had before."""
-    assert jwks.TIMEOUT_S + database_s < LIMITS_S[function]
+    assert tokens.TIMEOUT_S + database_s < LIMITS_S[function]
 
 
 def test_a_tick_that_works_to_its_end_is_written_down_in_time() -> None:

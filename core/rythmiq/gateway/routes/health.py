@@ -15,11 +15,10 @@ from rythmiq.contracts.bodies import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import RETRY_AFTER_S, Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, OperatorGuard, Parameter, Route
 from rythmiq.ports.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from rythmiq.gateway.guards import OperatorGuard
     from rythmiq.ports.database import Database
 
 CACHE = "public, max-age=10"
@@ -41,7 +40,7 @@ OPERATIONS = (SHOW,)
 class Deep:
     """What a deep look needs."""
 
-    guard: "OperatorGuard"
+    guard: OperatorGuard
     database: "Database"
 
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, OperatorGuard, Route
 
 if TYPE_CHECKING:
-    from rythmiq.gateway.guards import OperatorGuard
     from rythmiq.ports.database import Database
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -50,7 +49,7 @@ OPERATIONS = (SHOW,)
 class Dependencies(HasGuard):
     """What the handlers use."""
 
-    guard: "OperatorGuard"
+    guard: OperatorGuard
     database: "Database"
 
 

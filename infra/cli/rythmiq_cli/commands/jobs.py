@@ -14,9 +14,8 @@ from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
     from rythmiq.contracts.errors import ErrorCode
-    from rythmiq.ports.database import Capacity, Database
+    from rythmiq.ports.database import Account, Capacity, Database
     from rythmiq.ports.jobs import OperatorJob
-    from rythmiq.ports.rows import Account
 
 
 jobs_app = typer.Typer(

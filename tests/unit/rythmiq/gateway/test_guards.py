@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.contracts.webhook import derive_token
-from rythmiq.gateway.guards import ReportGuard, SecretGuard
 from rythmiq.gateway.http import Request
+from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from tests.support.memory import FixedClock
 
 SECRET, PREVIOUS = "the secret of this month", "the secret of last month"

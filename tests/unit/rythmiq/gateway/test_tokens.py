@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rythmiq.contracts.errors import StoreError, StoreTimeoutError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.gateway.jwks import COOLDOWN_S, LIFESPAN_S, JwksKeys
-from rythmiq.gateway.tokens import MAX_TOKEN_BYTES, SecretKey, TokenVerifier
+from rythmiq.gateway.tokens import COOLDOWN_S, LIFESPAN_S, MAX_TOKEN_BYTES, JwksKeys, SecretKey, TokenVerifier
 
 ISSUER = "https://project.supabase.test/auth/v1"
 SECRET = "a secret of at least thirty-two bytes"
