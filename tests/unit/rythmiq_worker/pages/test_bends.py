@@ -156,7 +156,7 @@ def _digest(threads: str) -> str:
     code = (
         "import hashlib, numpy as np\n"
         "from rythmiq_worker.pages.shape import find_shape\n"
-        "from tests.unit.test_page_bends import close\n"
+        "from tests.unit.rythmiq_worker.pages.test_bends import close\n"
         "image = close()\n"
         "print(hashlib.sha256(np.asarray(find_shape(image).applied(image)).tobytes()).hexdigest())\n"
     )
