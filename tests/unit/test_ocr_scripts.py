@@ -15,17 +15,21 @@ from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
 from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, Reread, is_sure, of_language, words_of
 from rythmiq_worker.engines.recognition import Reading
-from rythmiq_worker.engines.scripts import (
+from rythmiq_worker.engines.tesseract import (
     Look,
     Stretch,
+    Tesseract,
+    Word,
+    apart,
+    folder_of,
     grouped,
     hanging_share,
     is_latin,
     look_of,
     packages_of,
     stretches,
+    tidy,
 )
-from rythmiq_worker.engines.tesseract import Tesseract, Word, apart, folder_of, tidy
 from tests.support.tessdata import needs_hindi
 
 HEIGHT_PX, WIDTH_PX = 48, 480

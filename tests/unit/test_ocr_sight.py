@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_worker.engines.recognition import Reading
-from rythmiq_worker.engines.scripts import sight_of
+from rythmiq_worker.engines.tesseract import sight_of
 from rythmiq_worker.engines.text import TextSight
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from rythmiq_worker.decode.colour import is_srgb
+from rythmiq_worker.decode.raster import is_srgb
 from tests.support.uploads import (
     DISPLAY_P3_PRIMARIES,
     SRGB_PRIMARIES,

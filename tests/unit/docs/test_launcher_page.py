@@ -8,7 +8,7 @@ from docs.pages import DOCS
 from rythmiq.settings.worker import LauncherSettings
 from rythmiq_worker.launcher import attempt as launcher
 from rythmiq_worker.launcher.delivery import Limits
-from rythmiq_worker.launcher.verdict import Reason
+from rythmiq_worker.launcher.dispatch import Reason
 
 PAGE = (DOCS / "specification" / "launcher.md").read_text(encoding="utf-8")
 

@@ -15,18 +15,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rythmiq_worker.engines.recognition import Reading, box_size, crop_line
-from rythmiq_worker.engines.scripts import (
+from rythmiq_worker.engines.tesseract import (
     HANGING,
+    LATIN,
     SCRIPT_OF,
     Look,
     Script,
     Stretch,
+    Tesseract,
+    Word,
+    folder_of,
     grouped,
     hanging_share,
     is_latin,
     look_of,
 )
-from rythmiq_worker.engines.tesseract import LATIN, Tesseract, Word, folder_of
 
 if TYPE_CHECKING:
     import numpy as np

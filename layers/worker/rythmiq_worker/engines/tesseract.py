@@ -1,28 +1,236 @@
-"""Tesseract, for the scripts that our recogniser does not know: lines that we found, one at a time.
+"""Text in the scripts of India: how a line of one looks to us, and Tesseract, which reads it.
+
+The Latin recogniser reads a line of another script as a few letters of little confidence, with wide stretches of ink
+between them that it makes nothing of. The letters of Devanagari, Bengali and Gurmukhi hang on a line, too. Both are
+measured where the Latin recogniser is not sure, and only there (docs/decisions.md has the measurements). How much of
+the text on a page was read is the lines that were kept, and what looks like text beside them.
 
 The wheel of `tesserocr` brings the library without data; Debian's `tesseract-ocr-*` packages bring a file a language.
 They lie in TESSDATA_PREFIX, in `tessdata` beside the worker's models, or where the system keeps them. Several languages
 are read as `eng+hin`: the first decides where both could be (`hin+eng` reads the digit 1 as 4; docs/decisions.md).
 """
 
+import itertools
 import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
+import numpy as np
 
-from rythmiq_worker.engines.scripts import MOST_INK
+from rythmiq_worker.engines.recognition import Reading, box_size
+from rythmiq_worker.engines.text import TextSight
 from rythmiq_worker.installation import built_in
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from rythmiq_worker.engines.recognition import Places
+
+Script = Literal[
+    "Devanagari", "Bengali", "Gurmukhi", "Tamil", "Telugu", "Gujarati", "Kannada", "Malayalam", "Odia", "Arabic"
+]
+
+SCRIPT_OF: Mapping[str, Script] = MappingProxyType(
+    {
+        "hin": "Devanagari",
+        "mar": "Devanagari",
+        "nep": "Devanagari",
+        "ben": "Bengali",
+        "asm": "Bengali",
+        "pan": "Gurmukhi",
+        "tam": "Tamil",
+        "tel": "Telugu",
+        "guj": "Gujarati",
+        "kan": "Kannada",
+        "mal": "Malayalam",
+        "ori": "Odia",
+        "urd": "Arabic",
+    }
+)
+"""Scripts by the languages that OCR_LANGUAGES takes, as Tesseract names them."""
+HANGING: frozenset[Script] = frozenset({"Devanagari", "Bengali", "Gurmukhi"})
+
+SURE = 0.93  # what the Latin recogniser says of Latin print, nearly always; of another script hardly ever
+LEGIBLE = 0.75  # of Latin that is blurred or written by hand, and of another script hardly ever
+CLOSE = 2.3  # letters on a line's height, along it: Latin has 1.6 to 4, of another script fewer are seen
+STRETCH = 1.6  # line heights without a letter: more than wide print leaves between two
+END_STRETCH = 1.3  # the same before the first and after the last, where the box has a margin
+RUN = 0.6  # of the height: a stroke along the line as long as that is no part of a Latin letter
+UPPER = 0.55  # of the height: a line below that underlines
+HANGS_FROM = 0.3  # of what the Latin recogniser made nothing of
+FEW_LETTERS = 2  # a lone letter is read with confidence in anything
+MOST_INK = 0.5
+
+
+class Look(Enum):
+    """What a line looks like."""
+
+    LATIN = "latin"
+    HANGING = "hanging"
+    STRANGE = "strange"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a line of which nothing was read, from and to, as shares of its width."""
+
+    start: float
+    end: float
+
+
+def grouped(languages: Iterable[str]) -> dict[Script, tuple[str, ...]]:
+    """The languages by their script, in the order in which each came."""
+    found: dict[Script, tuple[str, ...]] = {}
+    for language in languages:
+        script = SCRIPT_OF[language]
+        found[script] = (*found.get(script, ()), language)
+    return found
+
+
+def packages_of(scripts: str) -> str:
+    """Debian's packages for the data of some scripts with " or " between them, the usual language of each."""
+    usual = {str(script): language for language, script in reversed(list(SCRIPT_OF.items()))}
+    return " or ".join(f"tesseract-ocr-{usual[script]}" for script in scripts.split(" or "))
+
+
+def density(reading: "Reading", aspect: float) -> float:
+    """How many letters stand on a length of the line's height; blanks are none.
+
+    Args:
+        reading: of the line.
+        aspect: width over height of the line.
+    """
+    return len("".join(reading.text.split())) / max(aspect, 1e-3)
+
+
+def is_latin(reading: "Reading", aspect: float) -> bool:
+    """Whether a reading is surely one of Latin script, from one end of the line to the other.
+
+    Args:
+        reading: of the line.
+        aspect: width over height of the line.
+    """
+    letters = len("".join(reading.text.split()))
+    return letters >= FEW_LETTERS and reading.confidence >= SURE and not stretches(reading, aspect)
+
+
+def stretches(reading: "Reading", aspect: float) -> list[Stretch]:
+    """The parts of a line that are too long to be a blank, and of which nothing was read."""
+    read = [
+        place for place, letter in zip(reading.places, reading.text, strict=False) if letter.strip() and reading.places
+    ]
+    if not read and reading.text.strip():
+        return []  # nobody knows where the letters stand
+    ends = [0.0, *read, 1.0]
+    return [
+        Stretch(start, end)
+        for start, end in itertools.pairwise(ends)
+        if (end - start) * aspect > (STRETCH if start > 0 and end < 1 else END_STRETCH)
+    ]
+
+
+def look_of(reading: "Reading", line: "NDArray[np.uint8]", aspect: float) -> Look:
+    """What a line looks like that is not surely Latin.
+
+    Args:
+        reading: what the Latin recogniser made of it.
+        line: H x W x 3, uint8: the line, level.
+        aspect: width over height of the line.
+    """
+    letters = len("".join(reading.text.split()))
+    close = density(reading, aspect) >= CLOSE
+    if reading.confidence >= LEGIBLE and close:
+        return Look.LATIN
+    sure = letters >= FEW_LETTERS and reading.confidence >= SURE
+    parts = stretches(reading, aspect) if sure else [Stretch(0.0, 1.0)]
+    if hanging_share(line, parts) >= HANGS_FROM:
+        return Look.HANGING
+    if sure or close or reading.confidence >= SURE:
+        return Look.LATIN
+    return Look.STRANGE
+
+
+def ink_of(line: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Where a line has ink, whether it is dark or light: H x W, uint8, 0 or 1."""
+    gray = cv2.cvtColor(line, cv2.COLOR_RGB2GRAY)
+    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    dark = ink.astype(np.uint8, copy=False)
+    return 1 - dark if dark.mean() > MOST_INK else dark
+
+
+def hanging_share(line: "NDArray[np.uint8]", parts: Sequence[Stretch]) -> float:
+    """The share of some parts of a line, by width, over which a long stroke runs in its upper half."""
+    ink = ink_of(line)
+    height_px, width_px = ink.shape
+    strokes = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, round(RUN * height_px)), np.uint8))
+    covered: NDArray[np.bool] = np.asarray(strokes)[: round(UPPER * height_px)].max(axis=0) > 0
+    wanted = np.zeros(width_px, np.bool)
+    for part in parts:
+        wanted[round(part.start * width_px) : round(part.end * width_px)] = True
+    return float(covered[wanted].mean()) if wanted.any() else 0.0
+
+
+USUAL_DENSITY = 2.2  # letters on a length of the line's height, where no line of the page tells
+LEAST_ASPECT = 1.5  # width over height: less is a mark or an icon as often as a word
+MOST_HEIGHT = 3.0  # of the page's usual line: higher is a picture or a seal
+LEAST_HEIGHT = 0.4
+AT_BORDER = 0.12  # of the line's height: nearer to the picture's side than that, the line goes on beyond it
+LEAST_CUT = 0.7  # width over height of what is cut: a letter or two is left of some words
+
+
+def sight_of(
+    places: "Places",
+    readings: Sequence[Reading],
+    kept: Collection[int],
+    size_px: tuple[int, int],
+    scripts: tuple[str, ...],
+) -> TextSight:
+    """Measure how much of a page's text was read.
+
+    Args:
+        places: of all that looks like a line.
+        readings: one a line.
+        kept: the numbers of the lines that were read with reason.
+        size_px: width and height of the picture.
+        scripts: that were not read.
+    """
+    sizes = [box_size(place) for place in places]
+    aspects = [width_px / height_px for width_px, height_px in sizes]
+    usual_px = median([sizes[line][1] for line in kept]) if kept else 0
+    densities = [density(readings[line], aspects[line]) for line in kept if aspects[line] >= LEAST_ASPECT]
+    usual = median(densities) if densities else USUAL_DENSITY
+    letters, said, missed, unread, cut = 0, 0.0, 0.0, 0, 0
+    for line, (place, (_, height_px), aspect) in enumerate(zip(places, sizes, aspects, strict=True)):
+        reading = readings[line]
+        like_the_others = not usual_px or LEAST_HEIGHT * usual_px <= height_px <= MOST_HEIGHT * usual_px
+        if line in kept:
+            count = len("".join(reading.text.split()))
+            letters += count
+            said += count * reading.confidence
+            if aspect >= LEAST_CUT and runs_out(place, height_px, size_px[0]):
+                cut += 1
+        elif aspect >= LEAST_ASPECT and like_the_others:
+            missed += aspect * usual
+            unread += 1
+    return TextSight(letters, round(said, 3), round(missed, 1), unread, cut, scripts)
+
+
+def runs_out(place: "NDArray[np.float32]", height_px: int, width_px: int) -> bool:
+    """Whether a line goes on beyond the left or the right side of the picture."""
+    across = place[..., 0]
+    margin_px = AT_BORDER * height_px
+    return bool(across.min() <= margin_px or across.max() >= width_px - margin_px)
+
 
 VARIABLE = "TESSDATA_PREFIX"
 FOLDER = "tessdata"

@@ -45,12 +45,13 @@ from rythmiq_worker.launcher.dispatch import (
     DispatchRefusedError,
     KeysRefusedError,
     Launch,
+    judged,
     opened,
     payload_of,
+    synthesized_failure,
 )
 from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.process import WORKER, TerminatedError, Termination, harden, run_worker
-from rythmiq_worker.launcher.verdict import judged, synthesized_failure
 
 USAGE = 2
 OK, REFUSED, ABANDONED = os.EX_OK, os.EX_DATAERR, os.EX_NOINPUT

@@ -81,7 +81,7 @@ def _warn(texts: Texts, ctx: Context) -> None:
 
 def _script_notice(script: str) -> Notice:
     """The warning of a script that was not read, and what to install for it."""
-    from rythmiq_worker.engines.scripts import packages_of  # noqa: PLC0415  few pages have such a script
+    from rythmiq_worker.engines.tesseract import packages_of  # noqa: PLC0415  few pages have such a script
 
     if script == "unknown":
         return Notice(WarningCode.SCRIPT_NOT_READ, {"reason": "unknown", "script": script})
