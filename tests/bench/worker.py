@@ -1,7 +1,8 @@
 """The whole worker: one photo job of 12 megapixels, process start to exit, over the least that such a process costs.
 
-The floor imports the same libraries, decodes the same JPEG in full, resizes it to the document's size with LANCZOS and
-encodes it once, and leaves the way the worker leaves: no store, no cipher, no measure, no face, no search, no receipt.
+The floor imports the libraries that the job did when the bar was set (the job has left some out since), decodes the
+same JPEG in full, resizes it to the document's size with LANCZOS and encodes it once, and leaves the way the worker
+leaves: no store, no cipher, no measure, no face, no search, no receipt.
 """
 
 import json
@@ -66,7 +67,8 @@ def rows(floors: list[Spent], jobs: list[Spent], upload_bytes: int) -> list[dict
             "bar": f"<= {MOST_RATIO}",
             "unit": None,
             "holds": ratio <= MOST_RATIO,
-            "note": f"{picture}; the floor imports the same libraries, decodes in full, resizes and encodes once; "
+            "note": f"{picture}; the floor imports what the job did when the bar was set (httpx, botocore's whole "
+            "signer), decodes in full, resizes and encodes once; "
             f"least of {ROUNDS} runs each, median of the pairs {middle:.3f}",
         },
         {

@@ -1,7 +1,7 @@
 """Odd and hostile uploads as bytes, each with what must become of it.
 
 The list is in docs/test-pictures.md. Everything is made here, but the HEIC, which nothing at hand can write: that one
-is a kept file (tests/unit/heif).
+is a kept file (tests/data/heif).
 """
 
 import io
@@ -23,7 +23,7 @@ from tests.samples.portrait import astronaut, srgb_profile
 
 OPENS: Final = "opens"
 SIZE_PX: Final = (240, 320)
-_HEIC = Path(__file__).parents[1] / "unit" / "heif" / "turned.heic"
+_HEIC = Path(__file__).parent / "heif" / "turned.heic"
 _ORIENTATION, _MAKER, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _GPS = 0x112, 0x10F, 0x11A, 0x11B, 0x128, 0x8825
 # How to store a picture so that a reader who obeys the EXIF orientation sees it upright.
 _STORED: Final[dict[int, Image.Transpose]] = {

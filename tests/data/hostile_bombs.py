@@ -14,7 +14,7 @@ from tests.data.raw_files import GRAY, RGBA, Entry, gray_tags, long, png, png_ch
 
 # Just under the worker's budget of 80 million pixels.
 SIDE_PX: Final = 8944
-_HEIC: Final = Path(__file__).parents[1] / "unit" / "heif" / "plain.heic"
+_HEIC: Final = Path(__file__).parent / "heif" / "plain.heic"
 _FEW: Final = zlib.compress(bytes(1 << 16))
 
 

@@ -27,7 +27,7 @@ OPENS: Final = hostile.OPENS
 # What may become of a good file with a few bits turned over: a picture, or any reason that DECODE knows.
 EITHER: Final = frozenset({OPENS, *get_args(Reason)})
 FUZZ_SEEDS: Final = 9
-_HEIF: Final = Path(__file__).parents[1] / "unit" / "heif"
+_HEIF: Final = Path(__file__).parent / "heif"
 _CODES: Final = {"too_large": "FETCH_FAILED"}
 
 Kind = Literal["cut", "bomb", "foreign", "odd", "lie", "damaged", "pdf", "polyglot", "fuzz", "listed"]

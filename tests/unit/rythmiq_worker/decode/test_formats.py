@@ -11,7 +11,7 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.picture import THUMBNAIL_PX, Picture, sniff
 from tests.support.uploads import as_pdf, difference, encode, exif, page_of, pages_of, portrait
 
-HEIF = Path(__file__).parent / "heif"
+HEIF = Path(__file__).parents[3] / "data" / "heif"
 SMALL = portrait(120, 90)
 LOSSLESS = ["PNG", "TIFF", "BMP"]
 LOSSY = ["JPEG", "WEBP", "AVIF"]

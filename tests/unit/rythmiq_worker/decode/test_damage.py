@@ -21,7 +21,7 @@ from rythmiq_worker.decode.undecodable import decoder_door
 from tests.support.uploads import as_pdf, encode, page_of, pages_of, portrait
 
 SMALL = portrait(96, 80)
-HEIF = Path(__file__).parent / "heif"
+HEIF = Path(__file__).parents[3] / "data" / "heif"
 
 
 @cache
