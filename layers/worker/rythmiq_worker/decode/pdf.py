@@ -23,9 +23,9 @@ import pypdfium2.raw as pdfium
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import JobError
+from rythmiq_worker.decode.orientation import UPRIGHT, Turn
 from rythmiq_worker.decode.raster import JpegSource, open_jpeg
 from rythmiq_worker.decode.undecodable import Reason, require_pixels, undecodable
-from rythmiq_worker.imaging.warp import UPRIGHT, Turn
 
 if TYPE_CHECKING:
     from PIL import Image

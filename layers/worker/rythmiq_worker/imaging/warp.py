@@ -1,7 +1,4 @@
-"""Geometry of whole pictures: stored orientation, homographies, and the lean of a page's lines.
-
-An EXIF orientation is an element of the dihedral group: a mirror (left for right, done first) followed by quarter turns
-clockwise. It combines with a person's wish to rotate into one transposition of the pixels.
+"""Geometry of whole pictures: homographies, and the lean of a page's lines. Quarter turns are decode.orientation's.
 
 The lean is judged by where letters stand. The feet of the letters of a line lie on one straight line; projected along
 the right direction they fall into few rows, and the direction in which they do so most is the lean (Baird, 1987). The
@@ -19,67 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.imaging.measures import Gray, shrunk
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """How to bring stored pixels upright: mirror left for right if asked, then turn clockwise."""
-
-    mirrored: bool = False
-    quarters_clockwise: int = 0
-
-    def then_clockwise(self, degrees: int) -> "Turn":
-        """Add a turn clockwise, in multiples of 90 degrees."""
-        return Turn(self.mirrored, (self.quarters_clockwise + degrees // 90) % 4)
-
-    @property
-    def identity(self) -> bool:
-        """Whether the stored pixels are upright as they are."""
-        return not self.mirrored and self.quarters_clockwise == 0
-
-    @property
-    def swaps_sides(self) -> bool:
-        """Whether the stored width is the upright height."""
-        return self.quarters_clockwise % 2 == 1
-
-    def apply(self, image: Image.Image) -> Image.Image:
-        """Bring stored pixels upright; the image itself when nothing is to be done."""
-        method = _METHODS.get((self.mirrored, self.quarters_clockwise))
-        return image if method is None else image.transpose(method)
-
-
-UPRIGHT: Final = Turn()
-
-_METHODS: Final = {
-    (False, 1): Image.Transpose.ROTATE_270,
-    (False, 2): Image.Transpose.ROTATE_180,
-    (False, 3): Image.Transpose.ROTATE_90,
-    (True, 0): Image.Transpose.FLIP_LEFT_RIGHT,
-    (True, 1): Image.Transpose.TRANSVERSE,
-    (True, 2): Image.Transpose.FLIP_TOP_BOTTOM,
-    (True, 3): Image.Transpose.TRANSPOSE,
-}
-
-_BY_EXIF: Final = {
-    1: UPRIGHT,
-    2: Turn(mirrored=True),
-    3: Turn(quarters_clockwise=2),
-    4: Turn(mirrored=True, quarters_clockwise=2),
-    5: Turn(mirrored=True, quarters_clockwise=3),
-    6: Turn(quarters_clockwise=1),
-    7: Turn(mirrored=True, quarters_clockwise=1),
-    8: Turn(quarters_clockwise=3),
-}
-
-
-def exif_turn(image: Image.Image) -> Turn:
-    """Read an opened picture's EXIF orientation; a broken or unknown one counts as upright."""
-    try:
-        orientation = image.getexif().get(0x0112)
-    except Exception:  # noqa: BLE001  EXIF is a TIFF written by anybody; what cannot be read says nothing
-        return UPRIGHT
-    return _BY_EXIF.get(orientation, UPRIGHT) if isinstance(orientation, int) else UPRIGHT
-
 
 Matrix = NDArray[np.float64]
 
