@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from rythmiq_cli.bundles import MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES, Bundle
-from rythmiq_cli.local.environment import FUNCTIONS
 from rythmiq_cli.local.functions.process import FunctionProcess
+from rythmiq_cli.operator.env_check import FUNCTIONS
 from tests.bundles.events import MACHINE_SECRET, USER, environment, token, upload_event, web_event
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rythmiq_cli.local.environment import FUNCTIONS
+from rythmiq_cli.operator.env_check import FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "project.yml").read_text(encoding="utf-8")

@@ -26,8 +26,8 @@ from rich.table import Table
 
 from rythmiq.client import Client
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_cli.cloud_access import CloudFile, Issuer, mint_token
 from rythmiq_cli.exits import ExitCode, stop_by_signal
-from rythmiq_cli.local.access import CloudFile, Issuer, mint_token
 from rythmiq_cli.local.cloud import CloudOptions, running_cloud
 from rythmiq_cli.local.environment import process_environ
 from rythmiq_cli.local.log import CloudLog

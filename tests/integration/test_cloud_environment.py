@@ -9,9 +9,8 @@ import pytest
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.local.access import CloudFile, CloudFileError, S3Access
+from rythmiq_cli.cloud_access import CloudFile, CloudFileError, S3Access
 from rythmiq_cli.local.environment import (
-    FUNCTIONS,
     Ports,
     Secrets,
     cloud_values,
@@ -20,6 +19,7 @@ from rythmiq_cli.local.environment import (
     refused,
     store_keys,
 )
+from rythmiq_cli.operator.env_check import FUNCTIONS
 
 PROJECT = (Path(__file__).parents[2] / "project.yml").read_text(encoding="utf-8")
 STORE = StoreConfig("http://127.0.0.1:1", "sgp1", "rythmiq", "access", "secret-of-the-store")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rythmiq_cli.local.access import CloudError
-from rythmiq_cli.local.environment import FUNCTIONS
+from rythmiq_cli.cloud_access import CloudError
 from rythmiq_cli.local.functions.deployment import first_answers
+from rythmiq_cli.operator.env_check import FUNCTIONS
 
 VALUES = {"WEBHOOK_SECRET": "secret", "METRICS_TOKEN": "token"}
 

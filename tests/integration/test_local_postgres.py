@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rythmiq_cli.local.access import free_port
+from rythmiq_cli.cloud_access import free_port
 from rythmiq_cli.local.postgres import binaries as postgres_binaries
 from rythmiq_cli.local.postgres import server as postgres
 from rythmiq_cli.local.postgres.binaries import find_binaries

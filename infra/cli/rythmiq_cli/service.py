@@ -41,7 +41,7 @@ def checked_id(text: str, what: str) -> str:
 def open_client(url: str | None, token: str | None, cloud: Path | None, user: str | None) -> "Client":
     """The client of one command; what is missing ends it with a sentence."""
     from rythmiq.client import Client  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq_cli.local.access import LOCAL_USER, Issuer, found_cloud, mint_token  # noqa: PLC0415  ditto
+    from rythmiq_cli.cloud_access import LOCAL_USER, Issuer, found_cloud, mint_token  # noqa: PLC0415  ditto
 
     found = found_cloud(cloud) if url is None or cloud is not None else None
     if found is not None:

@@ -22,8 +22,8 @@ import httpx
 from rich.markup import escape
 
 from rythmiq.adapters.spaces import StoreConfig
+from rythmiq_cli.cloud_access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
 from rythmiq_cli.local import environment
-from rythmiq_cli.local.access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
 from rythmiq_cli.local.executor import launchers
 from rythmiq_cli.local.executor.orders import Journal
 from rythmiq_cli.local.functions.deployment import SOURCES, first_answers, functions_of, unpacked_bundles

@@ -14,33 +14,11 @@ from pathlib import Path
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
-from rythmiq.settings.environment import EnvironmentSettings
-from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.local.access import CloudUsageError, free_port, made_once, made_store_keys, write_private
+from rythmiq_cli.cloud_access import CloudUsageError, free_port, made_once, made_store_keys, write_private
 from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRONMENT
+from rythmiq_cli.operator.env_check import FUNCTIONS
 
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """The deployment of a function: the settings that it reads, and its time limit."""
-
-    reads: type[EnvironmentSettings]
-    timeout_s: float = 10.0
-
-
-FUNCTIONS: Mapping[str, Deployed] = {
-    "api/uploads": Deployed(UploadsSettings),
-    "api/jobs": Deployed(JobsSettings, timeout_s=60.0),
-    "api/portals": Deployed(PublicSettings),
-    "api/account": Deployed(AccountSettings),
-    "api/health": Deployed(HealthSettings),
-    "api/app": Deployed(PublicSettings),
-    "internal/webhooks": Deployed(WebhooksSettings, timeout_s=60.0),
-    "internal/reconcile": Deployed(ReconcileSettings),
-    "internal/metrics": Deployed(MetricsSettings),
-}
 REGION, BUCKET = "sgp1", "rythmiq"
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 

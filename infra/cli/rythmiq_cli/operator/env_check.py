@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
 from rythmiq.settings.environment import EnvironmentSettings
+from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.local.environment import FUNCTIONS
 from rythmiq_cli.operator import carried, is_set
 
 Component = Literal["api", "worker", "launcher"]
@@ -36,6 +37,27 @@ _SAME_STORE = (
     ("SPACES_REGION", "DO_SPACES_REGION"),
     ("SPACES_BUCKET", "DO_SPACES_BUCKET"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The deployment of a function: the settings that it reads, and its time limit."""
+
+    reads: type[EnvironmentSettings]
+    timeout_s: float = 10.0
+
+
+FUNCTIONS: Mapping[str, Deployed] = {
+    "api/uploads": Deployed(UploadsSettings),
+    "api/jobs": Deployed(JobsSettings, timeout_s=60.0),
+    "api/portals": Deployed(PublicSettings),
+    "api/account": Deployed(AccountSettings),
+    "api/health": Deployed(HealthSettings),
+    "api/app": Deployed(PublicSettings),
+    "internal/webhooks": Deployed(WebhooksSettings, timeout_s=60.0),
+    "internal/reconcile": Deployed(ReconcileSettings),
+    "internal/metrics": Deployed(MetricsSettings),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import jwt
 import pytest
 from typer.testing import CliRunner, Result
 
+from rythmiq_cli.cloud_access import CloudFile, S3Access
 from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode
-from rythmiq_cli.local.access import CloudFile, S3Access
 from tests.support.client_stub import USER, Stub, running_stub
 
 SECRET = "a secret of at least thirty-two bytes"

@@ -12,9 +12,10 @@ import httpx
 
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq_cli import bundles
-from rythmiq_cli.local.access import CloudError, CloudUsageError
-from rythmiq_cli.local.environment import FUNCTIONS, function_environ
+from rythmiq_cli.cloud_access import CloudError, CloudUsageError
+from rythmiq_cli.local.environment import function_environ
 from rythmiq_cli.local.functions.pool import Function
+from rythmiq_cli.operator.env_check import FUNCTIONS
 
 SOURCES = Path(__file__).parents[5] / "functions"
 _PLATFORM = (3, 11)

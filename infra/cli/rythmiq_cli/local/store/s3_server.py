@@ -19,7 +19,7 @@ from moto.moto_server import werkzeug_app as moto_server
 from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.local.access import made_store_keys
+from rythmiq_cli.cloud_access import made_store_keys
 from rythmiq_cli.local.http_server import WsgiApp, serving
 from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.journal import Journal
