@@ -62,7 +62,7 @@ class Answer:
 
 
 class Request(TypedDict):
-    """What a call has beside its method and its absolute URL; redirects are never followed.
+    """Arguments of a call beside its method and its absolute URL; redirects are never followed.
 
     Attributes:
         timeout_s: bounds the whole call, name resolution by the system excepted.
@@ -78,7 +78,7 @@ class Request(TypedDict):
 
 
 class _Line:
-    """What a call knows of its connection: its deadline, and what has happened to it."""
+    """State of one call on its connection: the deadline, and what has happened so far."""
 
     def __init__(self, timeout_s: float) -> None:
         self._deadline = Deadline.after(timeout_s)
@@ -189,9 +189,9 @@ def fetch_url(
     allows: AddressPolicy | None = None,
     authorities: str | None = None,
 ) -> bytes:
-    """Read a URL that somebody else signed or serves, within `max_bytes` and `timeout_s` in all; no redirects.
+    """Read a URL of another party within `max_bytes` and `timeout_s`; no redirects.
 
-    Whether the origin may be asked at all is the caller's to decide, before.
+    The caller has checked before that the origin may be contacted.
 
     Raises:
         StoreError: one of its kinds.
@@ -222,7 +222,7 @@ class HttpClient:
     """Makes calls with one pool of connections and one TLS context; may be shared by threads.
 
     Args:
-        allows: says whether a resolved address may be connected to; None allows all.
+        allows: decides whether a resolved address may be connected to; None allows all.
         authorities: a file of certificate authorities, or PEM text, that stands in for the public ones.
         keep_alive: keep a connection for the next call; whoever asks for it closes the client.
     """

@@ -46,7 +46,7 @@ class Transport(Protocol):
     """Calls one SQL function: one round trip, one transaction."""
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
-        """What the function answers, None for SQL's null.
+        """Call a function; return its JSON document, None for SQL's null.
 
         Args:
             function: its name in schema `public`.
@@ -79,7 +79,7 @@ class SqlDatabase:
         return self._row(jobs.JobCreated, "job_create", **_fields(job), **_fields(capacity))
 
     def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
-        """Keep the executor's word for an attempt; False when the attempt is no longer the current one."""
+        """Record the executor's reference of an attempt; False when the attempt is no longer the current one."""
         return bool(
             self._call("job_submitted", job_id=job_id, attempt=attempt, executor=executor, executor_ref=executor_ref)
         )
@@ -264,7 +264,7 @@ def _strange(function: str) -> DatabaseFaultError:
 # Connection, resources, operator intervention, system; a failover's read-only server; and what a repeat may resolve:
 # serialization failure, deadlock, lock not available.
 _UNAVAILABLE = ("08", "53", "57", "58", "25006", "40", "55P03")
-# Authorization, database, schema, undefined or forbidden objects; 22023 is how a missing role is said.
+# Authorization, database, schema, undefined or forbidden objects; 22023 reports a missing role.
 _NOT_READY = ("28", "3D", "3F", "0P", "42", "22023")
 _ADVICE = {
     "28": "the database refuses the user or password",
@@ -293,8 +293,8 @@ def database_error(
     """
     if sqlstate.startswith(_NOT_READY):
         advice = next((text for code, text in _ADVICE.items() if sqlstate.startswith(code)), "the database refuses")
-        said = f": {message}" if message and sqlstate.startswith("42") else ""
-        return DatabaseNotReadyError(f"{advice} ({sqlstate}{said})")
+        detail = f": {message}" if message and sqlstate.startswith("42") else ""
+        return DatabaseNotReadyError(f"{advice} ({sqlstate}{detail})")
     if sqlstate.startswith(_UNAVAILABLE):
         return DatabaseUnavailableError(f"the database does not answer now ({sqlstate})")
     return DatabaseFaultError(f"the database refused a call ({', '.join(filter(None, (sqlstate, constraint)))})")

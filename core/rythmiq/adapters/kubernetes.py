@@ -22,9 +22,9 @@ from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
 
 PROGRAM = "rythmiq-launch"
 START_S = 900
-"""What an attempt may take to start: pulling the image, waiting for a node. The reconciler trusts one as long."""
+"""Time for an attempt to start (image pull, waiting for a node); the reconciler waits as long."""
 DELIVERY_S = 300
-"""What the launcher may take before and after the worker: store, webhook with repeats, and a margin."""
+"""Time of the launcher before and after the worker: store, webhook with retries, and a margin."""
 TTL_S = 3_600
 """For how long the cluster keeps what has ended: longer than anybody asks for it."""
 _UNPRIVILEGED = 65_532
@@ -36,7 +36,7 @@ _REFUSALS = 400
 
 @dataclass(frozen=True, slots=True)
 class KubernetesConfig:
-    """Where Jobs go, and with what.
+    """Cluster, image and Secret of every Job.
 
     Attributes:
         api_url: of the cluster's API server.
@@ -140,7 +140,7 @@ class KubernetesExecutor:
     """Implements `ports.Executor`.
 
     Args:
-        config: where Jobs go, and with what.
+        config: cluster, image and Secret of every Job.
     """
 
     def __init__(self, config: KubernetesConfig) -> None:
@@ -150,12 +150,12 @@ class KubernetesExecutor:
 
     @property
     def name(self) -> Literal["kubernetes"]:
-        """How `jobs.executor` calls it."""
+        """Value of `jobs.executor`."""
         return "kubernetes"
 
     @property
     def capabilities(self) -> ExecutorCapabilities:
-        """What it can do."""
+        """Which optional calls are supported."""
         return ExecutorCapabilities(cancel=True, idempotent_submit=True, logs=True)
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
@@ -174,7 +174,7 @@ class KubernetesExecutor:
         return str(manifest["metadata"]["name"])
 
     def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
-        """Where an attempt stands; `unknown` when the cluster has no such Job, or no longer.
+        """Return the state of an attempt; `unknown` when the cluster has no such Job, or no longer.
 
         Raises:
             ExecutorUnclearError: the API server does not answer, or refuses.
@@ -261,10 +261,10 @@ class KubernetesExecutor:
 
 
 def state_of(job: Mapping[str, Any]) -> ExecutorState:
-    """Where an attempt stands, by its Job.
+    """Return the state of an attempt by its Job.
 
     A Job that is past its deadline has failed; one that is being deleted was cancelled. A pod that has ended counts as
-    running until the Job says how.
+    running until the Job reports how.
     """
     status = job.get("status") or {}
     conditions = {c.get("type") for c in status.get("conditions") or () if c.get("status") == "True"}
@@ -287,16 +287,16 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 
 def _reason(answer: Answer) -> str:
-    """The API server's word for a refusal; its sentences name what was sent, and are not shown."""
+    """The API server's reason of a refusal; its message repeats what was sent, and is not shown."""
     reason = str(_document(answer).get("reason") or "")
     return f", {reason}" if reason.isalpha() else ""
 
 
 def _unclear(answer: Answer) -> ExecutorUnclearError:
-    said = f"the API server answered {answer.status}{_reason(answer)}"
+    message = f"the API server answered {answer.status}{_reason(answer)}"
     advice = {
         _UNAUTHORIZED: ": is KUBERNETES_TOKEN valid?",
         _FORBIDDEN: ": does the service account have the rights of infra/kubernetes/rbac.yaml, and the quota room?",
         _NOT_FOUND: ": is there a namespace KUBERNETES_NAMESPACE?",
     }
-    return ExecutorUnclearError(said + advice.get(answer.status, ""))
+    return ExecutorUnclearError(message + advice.get(answer.status, ""))

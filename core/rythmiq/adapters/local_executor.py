@@ -46,12 +46,12 @@ class LocalExecutor:
 
     @property
     def name(self) -> Literal["local"]:
-        """How `jobs.executor` calls it."""
+        """Value of `jobs.executor`."""
         return "local"
 
     @property
     def capabilities(self) -> ExecutorCapabilities:
-        """What it can do."""
+        """Which optional calls are supported."""
         return ExecutorCapabilities(cancel=self._cancel, idempotent_submit=False, logs=True)
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
@@ -59,7 +59,7 @@ class LocalExecutor:
 
         Raises:
             ExecutorRejectedError: it refuses the order for good.
-            ExecutorUnclearError: nobody knows whether it took the order.
+            ExecutorUnclearError: it is unknown whether the order was taken.
         """
         content = json.dumps({"user_id": order.user_id, "job_id": order.job_id, "attempt": order.attempt}).encode()
         answer = self._ask("POST", "/jobs", timeout_s, content=content)
@@ -68,7 +68,7 @@ class LocalExecutor:
         return _text(_document(answer), "id")
 
     def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
-        """Where an attempt stands; `unknown` when the executor does not know it, or says a word we do not.
+        """Return the state of an attempt; `unknown` when the executor does not know it, or reports an unknown state.
 
         Raises:
             ExecutorUnclearError: it does not answer.
@@ -134,14 +134,14 @@ def _document(answer: Answer) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise ExecutorUnclearError("the local executor answered what we do not understand")
+        raise ExecutorUnclearError("the local executor answered something unexpected")
     return document
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
     if not isinstance(value, str) or not value:
-        raise ExecutorUnclearError("the local executor answered what we do not understand")
+        raise ExecutorUnclearError("the local executor answered something unexpected")
     return value
 
 
@@ -150,12 +150,12 @@ class HoldExecutor:
 
     @property
     def name(self) -> Literal["hold"]:
-        """How `jobs.executor` calls it."""
+        """Value of `jobs.executor`."""
         return "hold"
 
     @property
     def capabilities(self) -> ExecutorCapabilities:
-        """What it can do."""
+        """Which optional calls are supported."""
         return ExecutorCapabilities(cancel=True, idempotent_submit=True, logs=False)
 
     def submit(self, order: Order, *, timeout_s: float) -> str:

@@ -2,11 +2,11 @@
 
 A call is one message of the simple query protocol: the role, the claims and the timeout, set for this transaction
 alone, and then the function. So it is one round trip and one transaction, needs no prepared statement, and leaves no
-state in a session that a pooler gives to somebody else next. Arguments are bound on this side, as literals without a
+state in a session that a pooler hands to the next client. Arguments are bound on this side, as literals without a
 type: the function's own parameters decide.
 
 A message that may have reached the server is sent again only when it reads: whether a write was done before the
-connection broke, nobody knows. A connection that broke while it lay idle (a paused function, a pooler that hung up) is
+connection broke is unknown. A connection that broke while it lay idle (a paused function, a pooler that hung up) is
 seen before anything is sent, and replaced.
 
 Tried by hand behind PgBouncer 1.18 in transaction mode with a single connection to the server. Not proven: Supavisor.
@@ -59,7 +59,7 @@ class PostgresTransport:
     """Calls functions over a few pooled connections; threads may share it.
 
     Args:
-        url: `DATABASE_URL`. To any host but this one, TLS is required unless it says `sslmode`.
+        url: `DATABASE_URL`. To any host but this one, TLS is required unless it sets `sslmode`.
         connect_timeout_s: for each address that the host's name has.
         statement_timeout_s: after that the server gives the call up; the client waits a little longer.
         max_idle: connections that are kept.
@@ -87,7 +87,7 @@ class PostgresTransport:
         self._max_idle_s = max_idle_s
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
-        """What the function answers; see `database.Transport`."""
+        """Call a function; see `database.Transport`."""
         connection = self._take() or connect(self._conninfo)
         try:
             return self._call(connection, function, arguments, caller)
@@ -170,7 +170,7 @@ class PostgresTransport:
 
 
 def connection_string(url: str, *, connect_timeout_s: int = 5) -> str:
-    """What libpq takes: `url` with our own defaults for what it does not say.
+    """Return libpq's connection string: `url` with our own defaults for what it does not set.
 
     Raises:
         SettingsError: the URL cannot be used.
@@ -185,7 +185,7 @@ def connection_string(url: str, *, connect_timeout_s: int = 5) -> str:
         "connect_timeout": connect_timeout_s,
         "application_name": "rythmiq",
         "sslmode": "prefer" if is_local else "require",
-        "gssencmode": "disable",  # a round trip more, for what nobody here has
+        "gssencmode": "disable",  # one more round trip, for what is not used here
         "tcp_user_timeout": 10_000,
     }
     return conninfo.make_conninfo(**{**defaults, **given, "client_encoding": "UTF8"})
@@ -204,8 +204,8 @@ def connect(target: str) -> psycopg.Connection[Any]:
         return psycopg.connect(target, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
         text = str(error)
-    for said, advice in _REFUSED.items():
-        if said in text:
+    for message, advice in _REFUSED.items():
+        if message in text:
             raise DatabaseNotReadyError(advice)
     if missing := _NO_DATABASE.search(text):
         raise DatabaseNotReadyError(f"there is no such {missing[1]} as DATABASE_URL names")
@@ -231,7 +231,7 @@ class BrokenError(Exception):
 
 
 def is_sound(pgconn: PGconn) -> bool:
-    """Whether a connection that lies idle can be used: a server that hung up, or says so, left something to read."""
+    """Return whether an idle connection can be used: a server that hung up left something to read."""
     return (
         pgconn.status == ConnStatus.OK
         and pgconn.transaction_status == TransactionStatus.IDLE
@@ -271,7 +271,7 @@ def _flush(pgconn: PGconn, deadline: Deadline) -> None:
 
 
 def _last_result(pgconn: PGconn, deadline: Deadline) -> PGresult | None:
-    """The last result, or the first that is an error: after a server's own words libpq says that it is gone."""
+    """The last result, or the first that is an error: after a server's own message libpq reports that it is gone."""
     last: PGresult | None = None
     while True:
         while pgconn.is_busy():

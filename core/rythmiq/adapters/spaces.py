@@ -44,7 +44,7 @@ _HIDDEN = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udf
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """Where the store is and who asks.
+    """Endpoint, bucket and credentials.
 
     Attributes:
         endpoint: scheme, host and port, e.g. `https://sgp1.digitaloceanspaces.com`.
@@ -63,7 +63,7 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class PresignedUpload:
-    """What a client needs to upload one object: send `headers` with a PUT, `fields` before the file with a POST."""
+    """A signed upload of one object: send `headers` with a PUT, `fields` before the file with a POST."""
 
     method: Literal["PUT", "POST"]
     url: str = field(repr=False)
@@ -197,7 +197,7 @@ class SpacesStore:
     def upload_object(
         self, key: str, data: bytes, *, content_type: str = SEALED_TYPE, timeout_s: float | None = None
     ) -> None:
-        """Write one object, over what stands there.
+        """Write one object, replacing what is there.
 
         Raises:
             StoreError: one of its kinds.
@@ -321,7 +321,7 @@ class SigningRequest:
 
     @property
     def body(self) -> bytes:
-        """What is hashed."""
+        """The bytes that are hashed."""
         return self.data
 
     @property

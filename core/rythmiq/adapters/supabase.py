@@ -74,7 +74,7 @@ class SupabaseTransport:
         )
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
-        """What the function answers; see `database.Transport`."""
+        """Call a function; see `database.Transport`."""
         request = self._client.build_request(
             "POST", function, content=json.dumps(arguments), headers=self._credentials(caller)
         )
@@ -117,20 +117,20 @@ def _answer(response: httpx.Response) -> Any:
         try:
             return json.loads(response.content) if response.content else None
         except ValueError:
-            raise DatabaseUnavailableError("what answers at SUPABASE_URL is no Data API") from None
+            raise DatabaseUnavailableError("SUPABASE_URL does not answer as a Data API") from None
     if response.status_code == _NO_CONTENT:
         return None
     raise _error(response)
 
 
 def _error(response: httpx.Response) -> RythmiqError:
-    """PostgREST hands on the SQLSTATE; what stands before it answers in its own words, or none."""
+    """Translate an error: PostgREST passes the SQLSTATE on; a gateway before it has codes of its own, or none."""
     try:
-        said = json.loads(response.content)
+        body = json.loads(response.content)
     except ValueError:
-        said = {}
-    said = said if isinstance(said, dict) else {}
-    code, message = str(said.get("code") or ""), str(said.get("message") or "")
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    code, message = str(body.get("code") or ""), str(body.get("message") or "")
     if code in _POSTGREST:
         return DatabaseNotReadyError(f"{_POSTGREST[code]} ({code})")
     if _SQLSTATE.fullmatch(code):

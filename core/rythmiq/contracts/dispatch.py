@@ -1,7 +1,7 @@
 """The sealed dispatch object: what the API tells the launcher, and what the launcher makes of it for the worker.
 
 It is the worker's payload (`contracts.payload`), with the data keys still wrapped, and with the place to call back. It
-stands at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can write one.
+is stored at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can write one.
 
 Source: docs/specification/executors.md, docs/specification/rqe1.md.
 """

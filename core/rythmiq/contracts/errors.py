@@ -53,7 +53,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """What the catalogue says of one code.
+    """Entry of one code.
 
     Attributes:
         code: the wire word.

@@ -23,7 +23,7 @@ MAX_ATTEMPTS = 1_000
 SEALED_TYPE = "application/octet-stream"
 """The media type of every sealed object."""
 LAUNCH_GRAMMAR = r"[A-Za-z0-9_./= -]+"
-"""What a launcher's command line consists of: Camber expands `$` in commands, and shows commands to others."""
+"""Characters of a launcher's command line: Camber expands `$` in commands, and shows commands to others."""
 
 UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _UUID4 = UUID4_PATTERN.strip("^$")
@@ -82,7 +82,7 @@ class RawKey:
 
     @property
     def is_dispatch(self) -> bool:
-        """Whether the service wrote it, not a user."""
+        """Return whether the service wrote it, not a user."""
         return self.attempt is not None
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ class OutputKey:
 
     @property
     def artifact(self) -> Artifact:
-        """What stands there."""
+        """Return the kind of the object."""
         if (stamped := self._part("stamped")) is not None:
             return _STAMPED_ARTIFACTS[stamped.partition(".")[0]]
         if self.attempt is not None:
@@ -156,7 +156,7 @@ class OutputKey:
 
     @property
     def sealed(self) -> bool:
-        """Whether the name says that the object is encrypted."""
+        """Return whether the name marks the object as encrypted."""
         return self.name.endswith(".enc")
 
     def _part(self, group: str) -> str | None:

@@ -30,7 +30,7 @@ class OriginRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OriginRules:
-    """What the operator allows.
+    """Origins that the operator allows.
 
     Attributes:
         endpoint: of the store, scheme://host[:port].
@@ -51,7 +51,7 @@ class Permitted:
 
     Attributes:
         url: as it is to be asked for; the query, which may hold a signature, as it came.
-        allows: says of a resolved address whether it may be connected to; None for the store's own origin, which the
+        allows: decides whether a resolved address may be connected to; None for the store's own origin, which the
             operator configured.
     """
 

@@ -1,4 +1,4 @@
-"""What the worker reads on STDIN.
+"""The worker's payload on STDIN.
 
 Unknown fields are ignored, so that a newer API can talk to an older worker; `schema_definition` alone refuses them.
 
@@ -301,7 +301,7 @@ def _require_uploads(keys: Sequence[str], user_id: str, job_id: str) -> None:
         ValueError: it is not (PAYLOAD_INVALID).
     """
     if len(set(keys)) != len(keys):
-        raise ValueError("a key stands twice in raw_paths")
+        raise ValueError("a key is twice in raw_paths")
     for index, text in enumerate(keys):
         key = parse_key(text)
         if key.kind != "raw":
@@ -313,7 +313,7 @@ def require_owned(key_text: str, user_id: str, job_id: str) -> None:
     """Refuse a storage key that is not this user's and this job's upload (a master of the same user excepted).
 
     Raises:
-        ValueError: the key is outside the grammar or belongs to somebody else (PAYLOAD_INVALID).
+        ValueError: the key is outside the grammar or belongs to another user (PAYLOAD_INVALID).
     """
     key = parse_key(key_text)
     if key.user_id != user_id:

@@ -77,7 +77,7 @@ class KeyRing:
         """Read `2:base64,1:base64`.
 
         Raises:
-            ValueError: an entry is not `kid:base64` of 32 bytes, or a kid stands twice; no value is shown.
+            ValueError: an entry is not `kid:base64` of 32 bytes, or a kid is there twice; no value is shown.
         """
         keys: dict[int, bytes] = {}
         for position, entry in enumerate(text.split(","), start=1):

@@ -66,7 +66,7 @@ class Header:
 
     @property
     def service(self) -> bool:
-        """Whether the service sealed it under a key that no client has seen."""
+        """Return whether the service sealed it under a key that no client has seen."""
         return self.flags == FLAG_SERVICE
 
     def pack(self) -> bytes:
@@ -77,7 +77,7 @@ class Header:
 
 
 def is_sealed(data: bytes) -> bool:
-    """Whether the bytes begin as an RQE1 object."""
+    """Return whether the bytes begin as an RQE1 object."""
     return data[:4] == MAGIC
 
 
@@ -112,7 +112,7 @@ def seal(  # noqa: PLR0913  a sealed object has this many parts
 
     Args:
         plaintext: the content.
-        storage_key: where the object will stand; it opens nowhere else.
+        storage_key: where the object will be stored; it opens nowhere else.
         data_key: 32 bytes.
         kid: which key of the ring wrapped the data key, 1..65535.
         wrapped_key: the data key under that key, 40 bytes; goes into the header as it is.
@@ -134,14 +134,14 @@ def seal(  # noqa: PLR0913  a sealed object has this many parts
 
 
 def open_sealed(data: bytes, *, storage_key: str, data_key: bytes, service: bool = False) -> bytes:
-    """Open a sealed object that stands at `storage_key`.
+    """Open a sealed object that is stored at `storage_key`.
 
     Raises:
         DecryptionError: with the reason.
     """
     header = parse_header(data)
     if header.service != service:
-        raise DecryptionError("malformed", "a service object stands where a user's is due, or the other way round")
+        raise DecryptionError("malformed", "a service object is where a user's is due, or the other way round")
     key, commitment = _derive(data_key, header.salt, storage_key)
     if not hmac.compare_digest(commitment, header.commitment):
         raise DecryptionError("wrong_key", "the object was sealed under another key, or for another place")

@@ -12,7 +12,7 @@ once::
     pw-live = ["max_kb"]
 
 A name without a year (`aliases` of the file) leads to the portal that has it; that is the newest, and when its rules
-are past their date it is still what the book knows, and says so.
+are past their date they are still used, with a warning.
 
 Source: docs/specification/portals.md.
 """

@@ -13,7 +13,7 @@ class Accounts:
     Args:
         database: of the ledger.
         initial_credits: what a user has at the first call.
-        max_active_jobs: told to the client.
+        max_active_jobs: shown to the client as a limit.
     """
 
     def __init__(self, *, database: Database, initial_credits: int, max_active_jobs: int) -> None:

@@ -1,4 +1,4 @@
-"""What the use cases act on, and the data keys that its rows hold wrapped.
+"""The adapters behind the use cases, and how they open a row's data key.
 
 Source: docs/specification/rqe1.md.
 """
@@ -34,7 +34,7 @@ class Backends:
     clock: "Clock"
 
     def open_key(self, kid: int | None, wrapped_key: str | None) -> DataKey | None:
-        """Unwrap a row's data key; None when the row says that its objects are plaintext.
+        """Unwrap a row's data key; None of a job whose objects are plaintext.
 
         Raises:
             ProblemError: NOT_CONFIGURED: the ring no longer holds the key that wrapped it.

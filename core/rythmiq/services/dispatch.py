@@ -20,16 +20,16 @@ from rythmiq.ports.jobs import StartedJob, TickWork
 from rythmiq.services.backends import Backends
 
 SUBMIT_S = 5.0
-"""What a submit may take in all inside somebody's call."""
+"""Time limit of a submit inside a caller's request."""
 NOT_SUBMITTED_S = 10
-"""When to look at an attempt again that surely was not submitted."""
+"""Lease of an attempt that was certainly not submitted."""
 UNCLEAR_S = 30
-"""When to look at an attempt again that may have been: long enough for the executor's list to show it."""
+"""Lease of an attempt that may have been submitted: long enough for the executor's list to show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchConfig:
-    """What goes into every dispatch object.
+    """Values that go into every dispatch object.
 
     Attributes:
         storage: the store as the worker is to know it.
@@ -46,7 +46,7 @@ class DispatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """What came of a dispatch: `later` leaves it to the reconciler. `work` is there when the job has ended."""
+    """Outcome of a dispatch; `later` leaves it to the reconciler, `work` is set when the job has ended."""
 
     outcome: Literal["submitted", "rejected", "later"]
     work: TickWork = field(default_factory=TickWork)
@@ -88,7 +88,7 @@ class Dispatcher:
         return Dispatched("submitted")
 
     def keep_reference(self, started: StartedJob, reference: str) -> None:
-        """Write down the executor's word for an attempt; when that fails, the reconciler asks the executor again."""
+        """Record the executor's reference of an attempt; if that fails, the reconciler looks it up."""
         name = self._executor.name
         try:
             kept = self._database.job_submitted(started.job_id, started.attempt, executor=name, executor_ref=reference)
@@ -97,7 +97,7 @@ class Dispatcher:
         log("attempt_submitted", job_id=started.job_id, attempt=started.attempt, executor=name, kept=kept)
 
     def postpone(self, started: StartedJob, *, lease_s: int = 1) -> None:
-        """Have the next tick look at a started job soon, and not only when its lease has passed."""
+        """Shorten the lease of a started job, so that a tick reconciles it soon."""
         try:
             self._database.job_extend(started.job_id, started.attempt, lease_s=lease_s)
         except RythmiqError:

@@ -24,7 +24,7 @@ from rythmiq.ports.store import SigningStore
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Exactly one of these is there."""
+    """The source of a job; exactly one field is set."""
 
     raw_path: str | None
     artifact_url: str | None
@@ -99,14 +99,14 @@ _TERMINAL = frozenset({"completed", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class LinkPolicy:
-    """How long links hold, in seconds: to preview, before and document, and to the ZIP."""
+    """Lifetimes of links in seconds: to preview, before and document, and to the ZIP."""
 
     download_url_ttl_s: int
     output_url_ttl_s: int
 
 
 def is_terminal(row: JobRow) -> bool:
-    """Whether a job has ended."""
+    """Return whether a job has ended."""
     return row.status in _TERMINAL
 
 
@@ -157,7 +157,7 @@ def _links(row: JobRow, store: SigningStore, policy: LinkPolicy, base_url: str) 
 
 
 def _download_name(row: JobRow, output: str) -> str:
-    """What a browser saves the ZIP as; it holds nothing of the person, since it stands in the URL."""
+    """Return the name under which a browser saves the ZIP; it is part of the URL, so it names no person."""
     key = parse_key(output)
     suffix = ".zip.enc" if isinstance(key, OutputKey) and key.sealed else ".zip"
     return f"{'-'.join(part for part in (row.portal, row.slot, row.job_id[:8]) if part)}{suffix}"
@@ -167,7 +167,7 @@ def _download_name(row: JobRow, output: str) -> str:
 
 
 def cursor_of(row: JobListRow) -> str:
-    """Where the next page begins: after this line."""
+    """Return the cursor of the page that follows this line."""
     return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.job_id}".encode()).decode().rstrip("=")
 
 

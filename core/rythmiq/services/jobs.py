@@ -54,7 +54,7 @@ _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
 
 @dataclass(frozen=True, slots=True)
 class JobPolicy:
-    """What the operator allows.
+    """Limits that the operator sets.
 
     Attributes:
         origins: where an `artifact_url` may point.
@@ -79,7 +79,7 @@ class JobPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Viewed:
-    """What GET /jobs/{id} answers: `view` is None when the client has this state already (304)."""
+    """Answer of GET /jobs/{id}; `view` is None when the client has this state already (304)."""
 
     etag: str
     view: JobView | None
@@ -286,7 +286,7 @@ class Jobs:
         if deletion.outcome == "processing":
             raise ProblemError(ProblemCode.JOB_PROCESSING, retry_after_s=_PROCESSING_RETRY_S)
         if deletion.outcome == "erasable":
-            # Objects first: while one stands, the row still tells a second call which.
+            # Objects first: as long as one is left, a second call finds its key in the row.
             self._remove(deletion.keys)
             self._database.job_erase(user_id, job_id)
         log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))

@@ -264,7 +264,7 @@ def _name(clause: Clause) -> str:
 def _rows(clauses: Sequence[Clause], sources: Sequence[Source]) -> str:
     """The file's own clauses, then a section for each page."""
     pages = sorted({clause.page for clause in clauses if clause.page is not None})
-    # A source stands once in a receipt: with the first clause of its name.
+    # A source is cited once in a receipt: with the first clause of its name.
     named = {clause.clause: clause.source for clause in reversed(clauses) if clause.source is not None}
     made = []
     for page in (None, *pages):

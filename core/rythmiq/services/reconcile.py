@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rythmiq.contracts.webhook import WebhookBody
 
 EXTEND_S = 60
-"""For how long an executor's word that an attempt goes on is trusted, at most."""
+"""Longest lease that is granted because the executor reports the attempt as running."""
 _MAX_RESULT_BYTES = 1_000_000
 _GRACE_S = 120.0
 _GOES_ON: frozenset[ExecutorState] = frozenset({"pending", "running"})
@@ -32,7 +32,7 @@ _GOES_ON: frozenset[ExecutorState] = frozenset({"pending", "running"})
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePolicy:
-    """How long what is trusted.
+    """How long an attempt is trusted without a sign.
 
     Attributes:
         capacity: how much an executor is given, and the lease.
@@ -53,7 +53,7 @@ class Reconciler:
         executor: knows how attempts stand.
         dispatcher: gives an attempt to the executor again.
         settlement: settles from a result object as from a webhook.
-        policy: how long what is trusted.
+        policy: how long an attempt is trusted.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Reconciler:
         settled = self._settled_from_result(job, calls, settle)
         if settled is not None:
             return settled
-        # Another executor's reference says nothing to this one.
+        # Another executor's reference means nothing to this one.
         reference = job.executor_ref if job.executor in {None, self._executor.name} else None
         if job.executor_ref is None:
             # The reply to a submit may have been lost: only what the executor does not know is submitted again.
@@ -182,7 +182,7 @@ class Reconciler:
         return ended.work
 
     def _overlong(self, job: OverdueJob, state: ExecutorState) -> bool:
-        """Whether an attempt has had its time: to start, and when it runs also the launcher's own and a little more."""
+        """Return whether an attempt has used up the time to start and, once it runs, the launcher's and a margin."""
         most_s = self._policy.pending_max_s
         if state == "running":
             most_s += self._policy.job_timeout_s + _GRACE_S

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from rythmiq.services.work import WorkLoop
 
 SETTLE_S = 20.0
-"""What packaging may take in all: within a function's time limit and the launcher's patience (65 s)."""
+"""Time limit of packaging: within a function's own and the launcher's (65 s)."""
 PENDING_RETRY_S = 2
 BUSY_RETRY_S = 5
 PACKAGING_RETRY_S = 5
 DEATHS = 3
-"""How many packagers may die of one job, at least, before it is given up without another try."""
+"""How many failed packagings of a job, at least, end it without another try."""
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a report came to; `terminal` and `stale` changed nothing. `work` is what to do next."""
+    """Outcome of a report; `terminal` and `stale` changed nothing. `work` is to be done next."""
 
     outcome: Literal["completed", "failed", "retrying", "terminal", "stale"]
     work: TickWork = field(default_factory=TickWork)
@@ -88,7 +88,7 @@ class Settlement:
         )
 
     def _succeed(self, body: WebhookBody, success: Success, timeout_s: float) -> Settled:
-        # Foreign keys go as nobody's: the database then says which it is, an unknown job or foreign keys.
+        # Foreign keys are claimed under a nil user: the database then tells an unknown job from foreign keys.
         user_id, document_id = success.artifacts.owner(body.job_id) or (_NOBODY, _NOBODY)
         claimed = self._database.job_claim_settlement(
             body.job_id, body.attempt, user_id=user_id, document_id=document_id
@@ -167,7 +167,7 @@ def _settled(ended: Ended) -> Settled:
 
 
 def _refusal(outcome: str) -> ProblemError:
-    """What the answer is to a report that the database refused."""
+    """Return the problem of a report that the database refused."""
     if outcome == "unknown":
         return ProblemError(ProblemCode.NOT_FOUND, "There is no such job.")
     if outcome == "foreign_keys":

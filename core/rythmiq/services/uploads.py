@@ -21,7 +21,7 @@ TOO_MANY_UPLOADS_RETRY_S = 3_600
 
 @dataclass(frozen=True, slots=True)
 class UploadPolicy:
-    """What the operator allows.
+    """Limits that the operator sets.
 
     Attributes:
         max_upload_bytes: of the plaintext.

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 _JobT = TypeVar("_JobT", bound=StartedJob)
 
 TICK_S = 2.0
-"""After this a tick starts nothing more; what it asked of an executor ends within `SUBMIT_S` in all."""
+"""After this a tick starts nothing more; calls of an executor end within `SUBMIT_S` in all."""
 SETTLE_IN_TICK_S = 10.0
-"""What packaging may take in a tick, which may be part of a GET."""
+"""Time limit of packaging in a tick, which may be part of a GET."""
 MOST_TICKS = 50
 """Of one call of POST /internal/reconcile."""
 
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What ticks have done."""
+    """Counts of what ticks have done."""
 
     reconciled: int = 0
     dispatched: int = 0

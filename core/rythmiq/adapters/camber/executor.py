@@ -3,7 +3,7 @@
 What is submitted is a command of fixed words and UUIDs. The payload itself never goes to Camber: it is sealed in the
 object store (`services.dispatch`), where the launcher that the command starts fetches it.
 
-Camber takes no deadline, cannot be told to stop a job and makes no promise about a repeated submit: attempts are fenced
+Camber takes no deadline, cannot cancel a job and makes no promise about a repeated submit: attempts are fenced
 by their dispatch objects, and a submit whose answer was lost is looked up by its command before it is repeated.
 
 Source: docs/specification/executors.md, docs/camber.md.
@@ -37,7 +37,7 @@ JOB_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 class Transport(Protocol):
-    """How Camber is reached.
+    """Access to Camber.
 
     Raises, each method: CamberAuthError, CamberUnavailableError; `create` also CamberRejectedError and
     CamberAmbiguousError.
@@ -47,7 +47,7 @@ class Transport(Protocol):
         """Start a job; its number as it came."""
 
     async def get(self, number: str) -> Mapping[str, object] | None:
-        """What Camber says of a job; None when it knows none of that number."""
+        """Return Camber's document of a job; None when it has none of that number."""
 
     async def recent(self) -> Sequence[Mapping[str, object]]:
         """The jobs that Camber lists."""
@@ -57,7 +57,7 @@ class Transport(Protocol):
 
 
 class CamberService:
-    """What Camber does for us; each call is one request.
+    """The calls of Camber that are used; each is one request.
 
     Args:
         api_url: `CAMBER_API_URL`.
@@ -105,10 +105,10 @@ class CamberService:
         return number
 
     async def get_job_status(self, camber_job_id: str) -> dict[str, Any]:
-        """How a job stands: `{camber_job_id, status, raw_status, terminal, created_at, started_at, finished_at}`.
+        """Return `{camber_job_id, status, raw_status, terminal, created_at, started_at, finished_at}` of a job.
 
         `status` is queued, starting, running, succeeded (the command exited with 0), failed, cancelled or unknown:
-        Camber does not know the number, or says a word that we do not.
+        Camber does not know the number, or reports an unknown status.
 
         Raises:
             CamberAuthError: the key is refused.
@@ -181,7 +181,7 @@ def command_of(program: str, order: Order) -> str:
 
 
 def starts_attempt(command: str, job_id: str, attempt: int) -> bool:
-    """Whether a command line starts this attempt, whatever Camber has wrapped around it."""
+    """Return whether a command line starts this attempt, whatever Camber has wrapped around it."""
     user_id = UUID4_PATTERN.strip("^$")
     return re.search(rf"(?<!\S){user_id} {re.escape(job_id)} {attempt}(?![^\s'\";&|)])", command) is not None
 
@@ -210,7 +210,7 @@ class CamberExecutor:
     resolving of names may outlast it, as everywhere. It may not be called where an event loop runs already.
 
     Args:
-        service: what talks to Camber.
+        service: the calls of Camber.
     """
 
     def __init__(self, service: CamberService) -> None:
@@ -218,12 +218,12 @@ class CamberExecutor:
 
     @property
     def name(self) -> Literal["camber"]:
-        """How `jobs.executor` calls it."""
+        """Value of `jobs.executor`."""
         return "camber"
 
     @property
     def capabilities(self) -> ExecutorCapabilities:
-        """What it can do."""
+        """Which optional calls are supported."""
         return ExecutorCapabilities(cancel=False, idempotent_submit=False, logs=True)
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
@@ -238,16 +238,16 @@ class CamberExecutor:
         return _within(timeout_s, self._service.submit_job(order.job_id, payload))
 
     def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
-        """Where an attempt stands; `unknown` when Camber does not know it, or says a word that we do not.
+        """Return the state of an attempt; `unknown` when Camber does not know its number.
 
         Raises:
             ExecutorUnclearError: Camber does not answer.
         """
-        told = _within(timeout_s, self._service.get_job_status(reference))
-        # A word that we do not know is not the end: the attempt is trusted as one that runs, for as long as one is.
-        if told["status"] == "unknown" and told["raw_status"] is not None:
+        status = _within(timeout_s, self._service.get_job_status(reference))
+        # An unknown status is not the end: the attempt counts as running, for as long as a running one is trusted.
+        if status["status"] == "unknown" and status["raw_status"] is not None:
             return "running"
-        return _STATE_OF.get(told["status"], "unknown")
+        return _STATE_OF.get(status["status"], "unknown")
 
     def find(self, job_id: str, attempt: int, *, timeout_s: float) -> str | None:
         """The number of an attempt that may have been submitted.

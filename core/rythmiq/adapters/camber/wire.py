@@ -1,7 +1,7 @@
 """Every name on the wire of Camber's undocumented API, and the HTTP transport; no other module knows any of them.
 
-Each is `verified` (somebody saw it live) or `inferred` (nobody did), with the evidence. What is inferred can be set
-from the environment, so that a name that proves to be another needs no release; `rythmiq camber doctor` says which.
+Each is `verified` (seen live) or `inferred` (not seen), with the evidence. What is inferred can be set
+from the environment, so that a name that proves to be another needs no release; `rythmiq camber doctor` reports which.
 
 Source: docs/camber.md. DOC is Camber's documentation, FIELD other people's live runs written down in public,
 INFERRED ours.
@@ -30,7 +30,7 @@ class Name:
     Attributes:
         what: what goes by it.
         default: the name.
-        evidence: whether somebody saw it live.
+        evidence: whether it was seen live.
         source: who, and how.
         variable: the environment's name that replaces it; None when it is not to be replaced.
     """
@@ -62,7 +62,7 @@ NAMES = (
     Name("answer: command", "command", "inferred", "shown by the SDK and the page", "CAMBER_COMMAND_FIELD"),
     Name("states", "PENDING ... CANCELLED", "verified", "DOC reference/job-attributes; FIELD"),
 )
-"""What `rythmiq camber doctor` reports on."""
+"""The names that `rythmiq camber doctor` reports on."""
 
 STATES: Mapping[str, State] = MappingProxyType(
     {
@@ -78,7 +78,7 @@ STATES: Mapping[str, State] = MappingProxyType(
         "CANCELED": "cancelled",
     }
 )
-"""`succeeded` says that the command exited with 0, not that the document is well."""
+"""`succeeded` means that the command exited with 0, not that a document was made."""
 TERMINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 GOOD_CODE, VALIDATION_CODE, DOMAIN_CODE = 0, 1, 2
@@ -126,14 +126,14 @@ class Wire:
 
     @property
     def listed(self) -> int:
-        """How many jobs a full list holds, by its query; 50 when that does not say."""
+        """Length of a full list by its query; 50 when that has no number."""
         digits = self.list_query.rpartition("=")[2]
         return int(digits) if digits.isdecimal() else 50
 
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """What Camber is asked to run every job with.
+    """Program, engine and size of every job.
 
     Attributes:
         program: the launcher, as a job's working directory has it.
@@ -206,7 +206,7 @@ class HttpTransport:
         values = {"command": command, "engine": config.engine, "size": config.size, "path": config.path}
         body = {names[name]: value for name, value in values.items() if value is not None}
         answer = await self.ask("POST", self._wire.path_jobs, body)
-        if answer.status == _NOT_FOUND and answer.code is None:  # of the route: it says nothing of the job
+        if answer.status == _NOT_FOUND and answer.code is None:  # of the route, not of the job
             raise CamberUnavailableError("Camber starts no jobs at the address that is configured (404)")
         data = answer.data()
         if not isinstance(data, Mapping):
@@ -214,13 +214,13 @@ class HttpTransport:
         return next((data[name] for name in self._wire.id_fields if name in data), None)
 
     async def get(self, number: str) -> Mapping[str, object] | None:
-        """What Camber says of a job; None when it knows none of that number."""
+        """Return Camber's document of a job; None when it has none of that number."""
         answer = await self.ask("GET", f"{self._wire.path_jobs}/{number}")
         if answer.status == _NOT_FOUND or answer.code == DOMAIN_CODE:
             return None
         try:
             data = answer.data()
-        except CamberRejectedError as error:  # of the question, which says nothing of the job
+        except CamberRejectedError as error:  # of the request, not of the job
             raise CamberUnavailableError(str(error)) from None
         if not isinstance(data, Mapping):
             raise CamberUnavailableError("Camber answered what we do not understand")
@@ -253,7 +253,7 @@ class HttpTransport:
         return "".join(f"{line}\n" for line in data) if isinstance(data, list) else str(data or "")
 
     async def ask(self, method: str, target: str, body: object = None) -> "CamberAnswer":
-        """Make one request; its answer, whatever it says.
+        """Make one request; return its answer, whatever its status.
 
         Raises:
             CamberUnavailableError: there is no connection, or Camber is in trouble (5xx, 429).
@@ -325,7 +325,7 @@ class CamberAnswer:
         return (self.document or {}).get(self._wire.envelope_code)
 
     def data(self) -> object:
-        """What the envelope holds; the document itself where there is none.
+        """Return the content of the envelope; the document itself where there is none.
 
         Raises:
             CamberRejectedError: Camber refuses.
