@@ -1,7 +1,7 @@
 """The service's log: one JSON object a line on STDERR, each with the request it belongs to.
 
-What would tell who somebody is or open something does not belong in a log: whatever looks like a storage key, a token
-or a URL's query is blacked out here, in case a caller forgets.
+Nothing that identifies a person or grants access belongs in a log: storage keys, tokens and URL queries are redacted
+here, in case a caller passes one.
 
 Source: docs/specification/observability.md.
 """
@@ -31,7 +31,7 @@ _SECRET = re.compile(
 
 @contextlib.contextmanager
 def request(request_id: str | None, job_id: str | None = None) -> Iterator[None]:
-    """Stamp every line that is written inside with this request's id, and with the job that it is about."""
+    """Add the request's id and job to every line written inside."""
     token, job_token = _REQUEST_ID.set(request_id), _JOB.set((job_id, None))
     try:
         yield
@@ -41,7 +41,7 @@ def request(request_id: str | None, job_id: str | None = None) -> Iterator[None]
 
 
 def is_about(job_id: str, attempt: int | None) -> None:
-    """Say which job the present request is about; lines that name one themselves keep theirs."""
+    """Set the job of the current request; lines that name a job themselves keep theirs."""
     _JOB.set((job_id, attempt))
 
 
@@ -66,10 +66,10 @@ def log(
         "request_id": _REQUEST_ID.get(),
         "job_id": job_id,
         "attempt": attempt,
-        **{name: _blacked_out(value) if isinstance(value, str) else value for name, value in fields.items()},
+        **{name: _redacted(value) if isinstance(value, str) else value for name, value in fields.items()},
     }
     print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  this is the log
 
 
-def _blacked_out(text: str) -> str:
+def _redacted(text: str) -> str:
     return _SECRET.sub("***", text)[:_MAX_CHARS]

@@ -1,1 +1,1 @@
-"""HTTP as DigitalOcean Functions speak it: an event in, an answer out, and what stands between."""
+"""The HTTP side of the functions: requests, routing, authentication, validation, OpenAPI."""

@@ -131,7 +131,7 @@ class OperatorGuard:
 
 
 class HasGuard:
-    """Base of what the handlers of one function use.
+    """Base of the handlers' dependencies of one function.
 
     Attributes:
         guard: authenticates callers; left out where every operation is public.

@@ -1,4 +1,4 @@
-"""Who a user is: Supabase's JWT, verified as the configuration says and never as the token does.
+"""Verifies users' tokens: Supabase's JWTs, by the algorithm that the configuration names, never by the token's own.
 
 By secret only HS256 is taken; by JWKS only ES256 and RS256, and each key only with the algorithm that its own entry in
 the JWKS implies. Required: `exp`, `sub` (a UUIDv4), `aud` and `role` = authenticated, `iss` = {SUPABASE_URL}/auth/v1.
@@ -40,7 +40,7 @@ _REQUIRED = ["exp", "sub", "aud", "iss", "role"]
 
 
 class Keys(Protocol):
-    """Where verification keys come from."""
+    """A source of verification keys."""
 
     def find(self, kid: str | None) -> tuple[Any, Sequence[str]]:
         """The key of this id, and the algorithms that it is good for.
@@ -51,7 +51,7 @@ class Keys(Protocol):
 
 
 class _Secret(HMACAlgorithm):
-    """HS256 under a secret that has been looked at once.
+    """HS256 under a secret that was checked once.
 
     PyJWT looks at each call whether the secret is a certificate by mistake, and imports X.509 for it: a twentieth of a
     cold start.
@@ -184,7 +184,7 @@ class TokenVerifier:
 
 
 def _kid(token: str) -> str | None:
-    """Which key a token names. An extension that has to be understood is one that we do not.
+    """Return the key id of a token; critical extensions (`crit`) are refused, because none is supported.
 
     Read here and not by `jwt.get_unverified_header`, which reads the whole token a second time.
     """
@@ -211,7 +211,7 @@ def _usable(data: bytes) -> dict[str, PyJWK]:
         try:
             key = PyJWK.from_dict(entry)
         except (PyJWTError, ValueError, TypeError, KeyError):
-            continue  # a kind that we do not know stands beside one that we do
+            continue  # an unknown kind of key beside a known one
         if key.algorithm_name in ALGORITHMS and getattr(key.key, "key_size", 0) >= (
             _MIN_RSA_BITS if key.algorithm_name == "RS256" else 256
         ):

@@ -1,4 +1,4 @@
-"""All state, behind SQL functions."""
+"""The database port: its calls, their arguments, and the rows of uploads and accounts."""
 
 from __future__ import annotations  # rows of jobs are imported by who reads them
 
@@ -81,7 +81,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How much an executor is given, and for how long an attempt is trusted without a sign."""
+    """Limits of an executor: attempts in flight, the lease of one, and attempts a job."""
 
     max_inflight: int = 4
     lease_s: int = 300
@@ -94,12 +94,12 @@ class NewJob:
 
     Attributes:
         job_id: used when the source is not an upload, which has its own.
-        object_bytes: what HEAD said of `raw_path`; None when there is no object, or none was asked for.
+        object_bytes: size of the object at `raw_path`; None when there is none, or it was not looked up.
         kid: of a fresh data key, used when the source is not an upload; None for plaintext.
         idempotency_key: of the caller; None when there was none.
         request_hash: SHA-256 in hex of the request's canonical JSON.
         raw_paths: several uploads, in place of `raw_path`.
-        objects_bytes: what HEAD said of each of them.
+        objects_bytes: size of each of their objects.
     """
 
     user_id: str
@@ -126,7 +126,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The arguments of `job_finish`: what the worker's success says, and where the ZIP stands."""
+    """The arguments of `job_finish`: the worker's result, and the keys of its artifacts."""
 
     job_id: str
     attempt: int

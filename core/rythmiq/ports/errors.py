@@ -5,7 +5,7 @@
     UnavailableError             something outside does not answer now: 503 with Retry-After
     ├── DatabaseUnavailableError
     │   └── DatabaseNotReadyError  it answers, and an operator has to act: password, migrations, grants
-    └── ExecutorUnclearError     nobody knows whether the submit was taken: reconciled later
+    └── ExecutorUnclearError     whether the submit was accepted is unknown: reconciled later
     DatabaseFaultError           the database refused what it should have taken: a defect of ours
     ExecutorRejectedError        the executor refuses the job for good: EXECUTOR_REJECTED
 
@@ -24,7 +24,7 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class DatabaseNotReadyError(DatabaseUnavailableError):
-    """The database answers, and refuses for a reason that an operator has to mend; the message says which."""
+    """The database answers, and refuses for a reason that an operator has to fix, which the message names."""
 
 
 class DatabaseFaultError(RythmiqError):
@@ -32,7 +32,7 @@ class DatabaseFaultError(RythmiqError):
 
 
 class ExecutorUnclearError(UnavailableError):
-    """Nobody knows whether the executor took the job; look it up before submitting again."""
+    """Whether the executor accepted the job is unknown; look it up before submitting again."""
 
 
 class ExecutorRejectedError(RythmiqError):

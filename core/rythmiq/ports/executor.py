@@ -1,4 +1,4 @@
-"""What starts the launcher."""
+"""The executor port: what starts the launcher."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,7 +11,7 @@ ExecutorState = Literal["pending", "running", "succeeded", "failed", "cancelled"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an executor is asked to start: `rythmiq-launch {user_id} {job_id} {attempt}`, and nothing secret."""
+    """One attempt to start: `rythmiq-launch {user_id} {job_id} {attempt}`, and nothing secret."""
 
     user_id: str
     job_id: str
@@ -32,7 +32,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorCapabilities:
-    """What an executor can do beside submit, status and find."""
+    """Optional operations that an executor supports."""
 
     cancel: bool
     idempotent_submit: bool
@@ -40,30 +40,30 @@ class ExecutorCapabilities:
 
 
 class Executor(Protocol):
-    """What starts the launcher.
+    """Starts the launcher, one process an attempt.
 
     Raises, each method: ExecutorUnclearError when it does not answer.
     """
 
     @property
     def name(self) -> Literal["local", "camber", "kubernetes", "hold"]:
-        """How `jobs.executor` calls it."""
+        """Its name in `jobs.executor`."""
 
     @property
     def capabilities(self) -> ExecutorCapabilities:
-        """What it can do."""
+        """The optional operations that it supports."""
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
-        """Start one attempt; the executor's reference for it. Raises ExecutorRejectedError."""
+        """Start one attempt and return the executor's reference for it. Raises ExecutorRejectedError."""
 
     def status(self, reference: str, *, timeout_s: float) -> ExecutorState:
-        """Where an attempt stands; `unknown` when the executor does not know it."""
+        """Return the state of an attempt; `unknown` when the executor does not know it."""
 
     def find(self, job_id: str, attempt: int, *, timeout_s: float) -> str | None:
-        """The reference of an attempt that may have been submitted."""
+        """Return the reference of an attempt that may have been submitted."""
 
     def cancel(self, reference: str, *, timeout_s: float) -> bool:
-        """Stop an attempt; False when it cannot be stopped."""
+        """Stop an attempt; returns False when it cannot be stopped."""
 
     def logs(self, reference: str, *, tail_lines: int, timeout_s: float) -> str:
-        """The last lines that an attempt wrote."""
+        """Return the last lines that an attempt wrote."""

@@ -63,7 +63,7 @@ class Removal(Row):
 
 
 class TickWork(Row):
-    """What `jobs_tick` hands out: at most one job each to reconcile, dispatch and clear up after, and purges."""
+    """Result of `jobs_tick`: at most one job each to reconcile, to dispatch and to clean up after, and purge counts."""
 
     overdue: OverdueJob | None = None
     dispatch: StartedJob | None = None
@@ -143,7 +143,7 @@ class Ended(Row):
 
 
 class JobRow(Row):
-    """What the owner may see of a job (RLS), from `job_get` and `jobs_list`."""
+    """A job as its owner may read it (RLS), from `job_get` and `jobs_list`."""
 
     job_id: str
     status: JobStatus
@@ -195,7 +195,7 @@ class Deletion(Row):
 
 
 class OperatorJob(Row):
-    """What an operator sees of a job."""
+    """A job as an operator reads it."""
 
     job_id: str
     user_id: str

@@ -1,4 +1,4 @@
-"""The object store."""
+"""The object store port."""
 
 import datetime as dt
 from typing import Literal, Protocol
@@ -13,18 +13,18 @@ class ObjectStore(Protocol):
     """
 
     def fetch_object(self, key: str, *, max_bytes: int, timeout_s: float | None = None) -> bytes:
-        """An object's bytes."""
+        """Return an object's bytes."""
 
     def upload_object(
         self, key: str, data: bytes, *, content_type: str = SEALED_TYPE, timeout_s: float | None = None
     ) -> None:
-        """Store an object, over what stands there."""
+        """Write an object, replacing one of the same key."""
 
     def object_exists(self, key: str, *, timeout_s: float | None = None) -> int | None:
-        """An object's size in bytes, or None."""
+        """Return an object's size in bytes, or None when there is none."""
 
     def delete_object(self, key: str, *, timeout_s: float | None = None) -> None:
-        """Delete an object; one that is not there is deleted already."""
+        """Delete an object; a missing one is no error."""
 
 
 class PresignedUpload(Protocol):
@@ -36,23 +36,23 @@ class PresignedUpload(Protocol):
 
     @property
     def url(self) -> str:
-        """Where to."""
+        """The address of the upload."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a PUT sends."""
+        """Headers of a PUT."""
 
     @property
     def fields(self) -> dict[str, str]:
-        """What a POST sends before the file."""
+        """Form fields of a POST, sent before the file."""
 
     @property
     def expires_at(self) -> dt.datetime:
-        """Until when the signature holds."""
+        """When the signature expires."""
 
 
 class SigningStore(ObjectStore, Protocol):
-    """A store that also signs URLs for clients; signing calls nobody.
+    """A store that also signs URLs for clients; signing makes no network call.
 
     Raises, each method: InvalidKeyError; ValueError when an expiry or a size is out of range.
     """

@@ -1,4 +1,4 @@
-"""What functions read that start no worker: one class a concern, and one a function, which has the concerns it needs.
+"""Settings of functions that start no worker: one class a concern, and one a function that combines its concerns.
 
 `project.yml` lists exactly those variables for each.
 """
@@ -31,7 +31,7 @@ class GuardedSettings(EnvironmentSettings):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
-        """The message tells no secret's own length."""
+        """Refuse short secrets outside dev; the message does not reveal a secret's length."""
         yield from super().conflicts(given)
         if given.get("service_env", "dev") == "dev":
             return
@@ -41,13 +41,13 @@ class GuardedSettings(EnvironmentSettings):
 
 
 class CorsSettings(EnvironmentSettings):
-    """Which pages' browsers may read the answers."""
+    """Origins whose pages may read responses."""
 
     allowed_origins: Annotated[tuple[OriginOrAny, ...], BeforeValidator(comma_separated)] = ()
 
 
 class DatabaseSettings(EnvironmentSettings):
-    """Where the state is: `DATABASE_URL`, or Supabase's Data API with its two keys."""
+    """The database: `DATABASE_URL`, or Supabase's Data API with its two keys."""
 
     database_url: SecretStr | None = None
     supabase_url: Origin | None = None
@@ -65,7 +65,7 @@ class DatabaseSettings(EnvironmentSettings):
 
 
 class AuthSettings(GuardedSettings):
-    """How a user's JWT is verified; the configuration decides, never the token."""
+    """Verification of users' JWTs; the configuration decides, never the token."""
 
     supabase_url: Origin | None = None
     auth_mode: Literal["jwks", "secret"] | None = None
@@ -97,7 +97,7 @@ class StoreSettings(EnvironmentSettings):
 
     @property
     def store_is_on_loopback(self) -> bool:
-        """Whether the store is on this machine, where plaintext does not leave it."""
+        """Whether the store is on this machine, so that plaintext does not leave it."""
         return is_on_loopback(self.do_spaces_endpoint)
 
 
@@ -109,16 +109,16 @@ class EncryptionSettings(EnvironmentSettings):
 
 
 class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
-    """A store, and whether plaintext may stand there."""
+    """The store, and whether it may hold plaintext."""
 
     @property
     def plaintext_allowed(self) -> bool:
-        """On loopback, or outside prod when the operator says so."""
+        """Whether plaintext is allowed: on loopback, or outside prod with ALLOW_PLAINTEXT=yes."""
         return self.store_is_on_loopback or (self.allow_plaintext == "yes" and self.service_env != "prod")
 
     @classmethod
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
-        """Keys are needed wherever plaintext may not stand."""
+        """Require keys wherever plaintext is not allowed."""
         yield from super().conflicts(given)
         waived = given.get("allow_plaintext") == "yes" and given.get("service_env", "dev") != "prod"
         if "encryption_keys" not in given and not waived and not is_on_loopback(given.get("do_spaces_endpoint", "")):
@@ -126,7 +126,7 @@ class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
 
 
 class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsSettings):
-    """What `api/uploads` reads."""
+    """Settings of `api/uploads`."""
 
     upload_method: Literal["put", "post"] = "put"
     upload_url_ttl_s: Annotated[int, Field(ge=1, le=3_600)] = 900
@@ -135,21 +135,21 @@ class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsS
 
 
 class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
-    """What `api/account` reads."""
+    """Settings of `api/account`."""
 
     initial_credits: Annotated[int, Field(ge=0)] = 3
     max_active_jobs: Positive = 20
 
 
 class MetricsSettings(DatabaseSettings, GuardedSettings, CorsSettings):
-    """What `internal/metrics` reads."""
+    """Settings of `internal/metrics`."""
 
     metrics_token: SecretStr
 
 
 class HealthSettings(MetricsSettings):
-    """What `api/health` reads to look deep; shallow, it needs nothing but `ALLOWED_ORIGINS`."""
+    """Settings of `api/health` for its deep check; the shallow one needs nothing but `ALLOWED_ORIGINS`."""
 
 
 class PublicSettings(CorsSettings):
-    """What `api/portals` and `api/app` read."""
+    """Settings of `api/portals` and `api/app`."""

@@ -31,7 +31,7 @@ def _origin(value: str) -> str:
 
 
 def is_on_loopback(origin: str) -> bool:
-    """Whether an origin is on this machine."""
+    """Return whether an origin is on this machine."""
     from rythmiq.contracts.origins import LOOPBACK_HOSTS  # noqa: PLC0415  few settings are checked for it
 
     try:
@@ -93,7 +93,7 @@ class EnvironmentSettings(BaseModel):
         """Read the settings from an environment.
 
         Raises:
-            SettingsError: a variable is missing or cannot be used; every one is named, no value is shown.
+            SettingsError: a variable is missing or cannot be used; every one is named, and no value appears.
         """
         names = cls.variables()
         given = {field: environ[name] for field, name in names.items() if environ.get(name, "-") not in {"", "-"}}
@@ -111,9 +111,9 @@ class EnvironmentSettings(BaseModel):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
-        """What is wrong between variables, one sentence each; `given` holds those that are set, by field.
+        """Yield what is wrong between variables, one sentence each; `given` holds those that are set, by field.
 
-        It reads texts, not fields, so that it speaks even when a field beside it cannot be used.
+        It reads texts, not fields, so that it runs even when another field cannot be used.
         """
         del given
         yield from ()
@@ -121,5 +121,5 @@ class EnvironmentSettings(BaseModel):
 
 def _problem(names: Mapping[str, str], item: "ErrorDetails") -> str:
     field = str(item["loc"][0]) if item["loc"] else ""
-    said = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    return f"{names.get(field, field)} {said}"
+    problem = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+    return f"{names.get(field, field)} {problem}"

@@ -1,4 +1,4 @@
-"""What functions read that start workers and settle their results."""
+"""Settings of functions that start workers and settle their results."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
@@ -28,7 +28,7 @@ def _in_clear(given: Mapping[str, str], field: str) -> Iterator[str]:
 
 
 class CamberSettings(EnvironmentSettings):
-    """How Camber is reached, what it is asked to run jobs with, and what stands in for its inferred names.
+    """Camber's address, the parameters of its jobs, and overrides for names of its API that were inferred.
 
     Source: docs/camber.md, which says how certain each name is.
     """
@@ -55,7 +55,7 @@ class CamberSettings(EnvironmentSettings):
 
 
 class KubernetesSettings(EnvironmentSettings):
-    """Where Jobs go, and with what (infra/kubernetes/README.md)."""
+    """The cluster that runs Jobs, and their image (infra/kubernetes/README.md)."""
 
     kubernetes_api_url: Origin | None = None
     kubernetes_token: SecretStr | None = None
@@ -72,7 +72,7 @@ class KubernetesSettings(EnvironmentSettings):
 
 
 class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
-    """What starts the worker, how much it is given, and how it calls back."""
+    """The executor, its limits, and the address and secret of its webhooks."""
 
     executor: Literal["local", "camber", "kubernetes", "hold"] = "camber"
     local_executor_url: Origin | None = None
@@ -86,7 +86,7 @@ class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; where `PUBLIC_URL` is not set, the platform's own variables tell it.
+        """Read the settings; `PUBLIC_URL` defaults to the address in the platform's own variables.
 
         Raises:
             SettingsError: see `EnvironmentSettings.from_environ`.
@@ -114,11 +114,11 @@ class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
 
 
 class ExecutionSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
-    """What it takes to dispatch, settle and reconcile."""
+    """Settings to dispatch, settle and reconcile."""
 
 
 class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
-    """What `api/jobs` reads."""
+    """Settings of `api/jobs`."""
 
     download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600
     output_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
@@ -131,8 +131,8 @@ class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
 
 
 class WebhooksSettings(ExecutionSettings, CorsSettings):
-    """What `internal/webhooks` reads."""
+    """Settings of `internal/webhooks`."""
 
 
 class ReconcileSettings(WebhooksSettings):
-    """What `internal/reconcile` reads."""
+    """Settings of `internal/reconcile`."""

@@ -1,4 +1,4 @@
-"""What the worker and its launcher read."""
+"""Settings of the worker and its launcher."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ from rythmiq.settings.environment import (
 
 
 class WorkerSettings(EnvironmentSettings):
-    """What the worker reads."""
+    """Settings of the worker."""
 
     spaces_endpoint: Origin
     spaces_region: str
@@ -49,7 +49,7 @@ class WorkerSettings(EnvironmentSettings):
 
 
 class LauncherSettings(EnvironmentSettings):
-    """What the launcher reads beside the worker's own variables, which it passes on."""
+    """Settings of the launcher beside the worker's own variables, which it passes on."""
 
     encryption_keys: KeyRingText | None = None
     job_timeout_s: Seconds = 240.0

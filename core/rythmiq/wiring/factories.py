@@ -1,6 +1,6 @@
 """Builds what functions share from their settings: adapters, guards, and the reconciler.
 
-Imports stand inside the functions: of several adapters a process imports the one that is configured.
+Imports are inside the functions: of several adapters a process imports the one that is configured.
 """
 
 # ruff: noqa: PLC0415  see above

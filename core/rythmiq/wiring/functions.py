@@ -1,6 +1,6 @@
 """Wires each function: a builder returns the application, which reads its settings at the first call.
 
-Imports stand inside the builders, so that a function imports what its own use case needs. What was made is kept;
+Imports are inside the builders, so that a function imports what its own use case needs. What was made is kept;
 settings that cannot be used are read again at the next call, and until then answered by 503 NOT_CONFIGURED.
 """
 

@@ -29,7 +29,7 @@ OPERATIONS = (SHOW,)
 
 @dataclass(frozen=True, slots=True)
 class Dependencies(HasGuard):
-    """What the handlers use."""
+    """Dependencies of the handlers."""
 
     guard: "TokenVerifier"
     accounts: "Accounts"
@@ -38,7 +38,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/account`."""
     routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
     return Application(
         "api/account",

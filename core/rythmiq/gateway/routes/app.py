@@ -55,14 +55,14 @@ _HEADERS = {
 
 
 class Dependencies(HasGuard):
-    """What the handlers use: the OpenAPI document, made once a process."""
+    """Dependencies of the handlers: the OpenAPI document, built once a process."""
 
     def __init__(self, make_openapi: Callable[[], Mapping[str, Any]]) -> None:
         self._make_openapi = make_openapi
         self._openapi: Mapping[str, Any] | None = None
 
     def openapi(self) -> Mapping[str, Any]:
-        """The document."""
+        """Return the document."""
         if self._openapi is None:
             self._openapi = self._make_openapi()
         return self._openapi
@@ -71,7 +71,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/app`."""
     routes: Sequence[Route[Dependencies]] = (Route(PAGE, _page), Route(OPENAPI, _openapi))
     return Application("api/app", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 

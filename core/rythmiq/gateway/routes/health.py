@@ -1,7 +1,7 @@
-"""`api/health`: shallow for everybody, deep for who shows the operators' token.
+"""`api/health`: shallow for everybody, deep with the operators' token.
 
-Shallow says that the function runs, and nothing else: it needs no configuration and asks nobody. Deep says what is
-wrong, to the operator who asks.
+The shallow check reports only that the function runs: it needs no configuration and calls nothing. The deep check
+reports to an operator what is wrong.
 
 Source: docs/specification/http-api.md.
 """
@@ -38,7 +38,7 @@ OPERATIONS = (SHOW,)
 
 @dataclass(frozen=True, slots=True)
 class Deep:
-    """What a deep look needs."""
+    """Dependencies of the deep check."""
 
     guard: OperatorGuard
     database: "Database"
@@ -46,7 +46,7 @@ class Deep:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies(HasGuard):
-    """What the handlers use; `deep` is made when somebody shows a token, and raises SettingsError."""
+    """Dependencies of the handlers; `deep` is called when a token is presented, and raises SettingsError."""
 
     deep: Callable[[], Deep]
 
@@ -54,7 +54,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/health`."""
     routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
     return Application("api/health", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 

@@ -62,7 +62,7 @@ PROGRESS = Operation(
     answers={200: Answer("Whether the attempt is the current one of a job in processing.", ProgressAnswer)},
 )
 WITHIN_S = 5.0
-"""What a tick may ask of the store and the executor: the function has ten seconds, the rest is the database's."""
+"""A tick's time for the store and the executor; the rest of the function's ten seconds is the database's."""
 TICK = Operation(
     name="tick",
     method="POST",
@@ -94,7 +94,7 @@ class SecretGuard:
     def _admits(self, presented: str, document: Mapping[str, Any] | None) -> bool:
         del document
         given = presented.encode("utf-8", "surrogatepass")
-        # All secrets are compared, so that the time taken does not tell which one differs.
+        # All secrets are compared, so that the time taken reveals nothing.
         return any([hmac.compare_digest(given, secret.encode()) for secret in self._secrets])  # noqa: C419
 
 
@@ -126,7 +126,7 @@ class ReportGuard(SecretGuard):
 
 @dataclass(frozen=True, slots=True)
 class WebhooksDependencies(HasGuard):
-    """What the handlers of `internal/webhooks` use."""
+    """Dependencies of the handlers of `internal/webhooks`."""
 
     guard: ReportGuard
     webhooks: "Webhooks"
@@ -157,7 +157,7 @@ def _progress(dependencies: WebhooksDependencies, call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileDependencies(HasGuard):
-    """What the handlers of `internal/reconcile` use."""
+    """Dependencies of the handlers of `internal/reconcile`."""
 
     guard: SecretGuard
     work: "WorkLoop"
@@ -178,7 +178,7 @@ def reconcile(
 
 
 def _on_trigger(dependencies: ReconcileDependencies) -> Response:
-    """Do what the scheduler asks for."""
+    """Run one tick for the platform's scheduler."""
     report = dependencies.work.tick(within_s=WITHIN_S)
     return json_response(TickAnswer(reconciled=report.reconciled, dispatched=report.dispatched, purged=report.purged))
 

@@ -143,7 +143,7 @@ OPERATIONS = (CREATE, LIST, SHOW, DELETE)
 
 @dataclass(frozen=True, slots=True)
 class Dependencies(HasGuard):
-    """What the handlers use; `base_url` is what `/jobs/{id}` is appended to."""
+    """Dependencies of the handlers; `/jobs/{id}` is appended to `base_url`."""
 
     guard: "TokenVerifier"
     jobs: "Jobs"
@@ -154,7 +154,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/jobs`."""
     routes: Sequence[Route[Dependencies]] = (
         Route(CREATE, _create),
         Route(LIST, _list),

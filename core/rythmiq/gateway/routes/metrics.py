@@ -47,7 +47,7 @@ OPERATIONS = (SHOW,)
 
 @dataclass(frozen=True, slots=True)
 class Dependencies(HasGuard):
-    """What the handlers use."""
+    """Dependencies of the handlers."""
 
     guard: OperatorGuard
     database: "Database"
@@ -56,7 +56,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `internal/metrics`."""
     routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
     return Application(
         "internal/metrics",

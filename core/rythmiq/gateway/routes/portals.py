@@ -44,17 +44,17 @@ OPERATIONS = (LIST, SHOW)
 
 
 def utc_today() -> dt.date:
-    """The day in UTC; rules end with theirs."""
+    """Return the day in UTC, on which rules end."""
     return dt.datetime.now(tz=dt.UTC).date()
 
 
 class Dependencies(HasGuard):
-    """What the handlers use: documents, each made and hashed once a process and day.
+    """Dependencies of the handlers: documents, each built and hashed once a process and day.
 
     Args:
         everything: the whole rule book, as of a day.
         one: one portal of it, as of a day; raises ProblemError.
-        today: which day it is.
+        today: the current day.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Dependencies(HasGuard):
         self._made: dict[str, tuple[Mapping[str, Any], str]] = {}
 
     def document(self, portal: str | None) -> tuple[Mapping[str, Any], str]:
-        """A document and its entity tag; the whole rule book without a portal.
+        """Return a document and its entity tag; the whole rule book without a portal.
 
         Raises:
             ProblemError: PORTAL_UNKNOWN.
@@ -88,7 +88,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/portals`."""
     routes: Sequence[Route[Dependencies]] = (Route(LIST, _show), Route(SHOW, _show))
     return Application("api/portals", routes, dependencies=make_dependencies, allowed_origins=allowed_origins)
 

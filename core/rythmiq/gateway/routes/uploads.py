@@ -39,7 +39,7 @@ OPERATIONS = (CREATE,)
 
 @dataclass(frozen=True, slots=True)
 class Dependencies(HasGuard):
-    """What the handlers use."""
+    """Dependencies of the handlers."""
 
     guard: "TokenVerifier"
     uploads: "Uploads"
@@ -48,7 +48,7 @@ class Dependencies(HasGuard):
 def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
-    """The function."""
+    """Return the function `api/uploads`."""
     routes: Sequence[Route[Dependencies]] = (Route(CREATE, _create),)
     return Application(
         "api/uploads",
