@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +31,7 @@ MOST_PIXELS = 80_000_000
 ReadTexts = Callable[[], "Sequence[TextSight | None]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A file as it is, and what would make it better."""
 
     receipt: Receipt
@@ -71,7 +69,7 @@ def check_with_advice(
                 # As people and most portals see it: upright by EXIF. Its pixels are counted as they are stored.
                 image = exif_turn(stored).apply(stored.convert("RGB"))
         except JobError as error:
-            facts = replace(facts, container="other", fault=error.message)
+            facts = facts._replace(container="other", fault=error.message)
         else:
             portrait = None
             if rules.kind in {"photo", "auto"} and rules.face != "off":
@@ -86,7 +84,7 @@ def check_with_advice(
                 head_fits=_head_fits(portrait),
             )
     if sight.kind == "document" and rules.ocr == "auto" and facts.fault is None:
-        sight = replace(sight, texts=tuple(read_texts()))
+        sight = sight._replace(texts=tuple(read_texts()))
     clauses = clauses_for(rules, facts, sight, filename=labels.original or None, ours=False)
     receipt = Receipt(
         portal=labels.portal,

@@ -1,7 +1,6 @@
 """Clauses and advice on a document's text and on the ink of a signature or thumb impression."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from rythmiq_worker.ink.judge import InkKind, InkSight
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A clause, and the advice that goes with it."""
 
     clause: Clause

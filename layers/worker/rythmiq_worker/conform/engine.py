@@ -6,8 +6,8 @@ Source: docs/specification/worker.md, docs/specification/receipt.md.
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -44,8 +44,7 @@ _SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 VERSIONS = {"rythmiq": rythmiq.__version__, "pillow": PIL.__version__, "opencv": cv2.__version__}
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(NamedTuple):
     """The names that a receipt and a file name carry. `original` is the upload's file name."""
 
     portal: str
@@ -76,8 +75,7 @@ class Conformed:
     shown: Image.Image | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """An encoded file, and how its pixels came about."""
 
     encoded: Encoded
@@ -255,7 +253,7 @@ def _pdf(  # noqa: PLR0913, PLR0917  what a PDF depends on
             if not layered.lines:
                 raise
             layered = layered._replace(dropped=True)
-    return _fitted([replace(page, lines=()) for page in made], rules), layered
+    return _fitted([page._replace(lines=()) for page in made], rules), layered
 
 
 def _fitted(pages: Sequence[Page], rules: SchemaDefinition) -> Encoded:

@@ -7,8 +7,7 @@ Source: docs/specification/portals.md.
 """
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +55,7 @@ _HALF_FACE = 0.3  # of the head's height: from the middle of a face to its side
 _STRIP_SHARE = 0.15  # of the document's height: the most that a caption takes
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A rectangle of the upright picture in full-size pixels: left, top, right, bottom."""
 
     left: float
@@ -76,8 +74,7 @@ class Region:
         return self.bottom - self.top
 
 
-@dataclass(frozen=True, slots=True)
-class Levelling:
+class Levelling(NamedTuple):
     """A turn of the whole picture about a point, in full-size pixels of the upright picture.
 
     Attributes:
@@ -106,8 +103,7 @@ class Levelling:
         return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """The head that a photo is framed around, in the pixels of the levelled picture."""
 
     head: "Head"
@@ -119,8 +115,7 @@ class Subject:
         return self.head.right_x - self.head.left_x
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How the picture becomes the document.
 
     Attributes:

@@ -6,8 +6,7 @@ bytes after the end, a missing JFIF header, metadata.
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PIL import Image
 
@@ -29,8 +28,7 @@ FileFormat = Literal["jpeg", "png", "pdf", "other"]
 Colour = Literal["rgb", "gray", "bw", "mixed", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """A file as its bytes say.
 
     Attributes:

@@ -6,7 +6,6 @@ img2pdf's internal engine and fixed dates make the same pages the same bytes; wi
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
@@ -39,8 +38,7 @@ _POINTS_PER_INCH = 72
 _MOST_TEXT = 0.25  # of the budget that a text layer may take
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page: its pixels, the scan they came from when that may be embedded as it is, and its text to be searched."""
 
     image: Image.Image
@@ -120,8 +118,7 @@ def _layer_bytes(layer: "TextLayer | None", pages: Sequence[Page], dpi: int | No
     return layer.size_bytes([(page.image.width * per_px, page.image.height * per_px) for page in pages])
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """One page within its share.
 
     Attributes:
@@ -167,7 +164,7 @@ def _again(before: Fit, after: Fit) -> Fit:
     slope = before.slope
     if before.scale > 0 and after.scale > 0 and abs(math.log(after.scale / before.scale)) > _APART:
         slope = math.log(after.size_bytes / before.size_bytes) / math.log(after.scale / before.scale)
-    return replace(after, encodes=before.encodes + after.encodes, slope=min(max(slope, _STEEPEST), _FLATTEST))
+    return after._replace(encodes=before.encodes + after.encodes, slope=min(max(slope, _STEEPEST), _FLATTEST))
 
 
 def _missing(fits: Sequence[Fit]) -> int:

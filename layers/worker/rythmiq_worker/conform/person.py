@@ -3,8 +3,7 @@
 Sharpness and light are of the upload: a document that was made smaller looks sharper than what it was made of.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -43,8 +42,7 @@ def portrait_of(picture: Picture, wish: Wish, find: FindFaces = find_faces) -> P
     portrait = read_portrait(copy, wish, lambda _: tuple(face.scaled(shrink) for face in find(large)))
     if portrait.subject is None or portrait.upright is None or portrait.face is None or portrait.person is None:
         return portrait
-    return replace(
-        portrait,
+    return portrait._replace(
         sharpness=face_sharpness(*_up_close(picture, portrait.subject, portrait.size[0])),
         light=face_light(portrait.upright, portrait.face, portrait.person),
     )
@@ -94,8 +92,7 @@ def _with_a_large_face(picture: Picture, height_share: float) -> Image.Image:
 _SHOULDERS, _HAIR, _CHEST = 1.2, 0.8, 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """What the document shows, above its caption.
 
     Attributes:

@@ -4,8 +4,7 @@ A clause fails where the slot states its rule; elsewhere what is measured is adv
 passes and the one from which it fails lies what our measures cannot tell for sure: that is advice, too.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
@@ -22,8 +21,7 @@ CENTRING_BOUNDS: Final = (0.06, 0.12)
 EYE_LINE_BOUNDS: Final = (0.03, 0.06)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
+class _Judge(NamedTuple):
     """The rules that findings are held against."""
 
     rules: SchemaDefinition

@@ -4,8 +4,7 @@ A head that leans is levelled where the slot allows it and the pixels around it 
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
@@ -21,8 +20,7 @@ LEVEL_TO_DEG: Final = 45.0  # what leans by more was left so by its owner
 _SHARES_OF_LEVELLING: Final = (1.0, 0.5, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A photo that lies as its subject does, and what is to be taken of it.
 
     Attributes:
@@ -87,8 +85,7 @@ def _subject(portrait: "Portrait", width_px: int, share: float) -> Subject:
 
 
 def _scaled(head: "Head", factor: float) -> "Head":
-    return replace(
-        head,
+    return head._replace(
         crown_y=head.crown_y * factor,
         chin_y=head.chin_y * factor,
         left_x=head.left_x * factor,
@@ -108,8 +105,7 @@ def _leaning(head: "Head", levelling: Levelling) -> "Head":
     turn = levelling.forth
     x, y = turn[:, :2] @ (middle_x, middle_y) + turn[:, 2]
     eye_x, eye_y = turn[:, :2] @ (head.centre_x, head.eye_y) + turn[:, 2]
-    return replace(
-        head,
+    return head._replace(
         crown_y=y - down,
         chin_y=y + down,
         left_x=x - across,

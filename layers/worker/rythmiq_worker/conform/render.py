@@ -7,10 +7,9 @@ wherever the worker runs.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -127,8 +126,7 @@ def _bilevel(gray: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(pixels, dtype=np.uint8))
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """What was done.
 
     Attributes:

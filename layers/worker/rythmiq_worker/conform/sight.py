@@ -5,8 +5,7 @@ lower quartile above 88 and its chroma an upper quartile below 8; light when L* 
 (docs/decisions.md).
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,7 @@ _WHITE = (88.0, 8.0)
 _LIGHT = (70.0, 14.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Rim:
+class Rim(NamedTuple):
     """CIE L* (lower quartile, 0..100) and chroma (upper quartile) of the rim."""
 
     lightness: float
@@ -66,8 +64,7 @@ def rim_of(image: Image.Image) -> Rim:
 SHARPNESS_SIDE_PX = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What the picture shows; None where nobody looked.
 
     Attributes:

@@ -6,14 +6,12 @@ networks run in OpenCV's own runtime; each is loaded when it is first asked for,
 A measure of a person passes up to one bound and fails from another; between them it is an estimate, and advice.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Grade = Literal["pass", "advice", "fail"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Two limits of one measure. Where `fails` is the smaller of the two, small values are the bad ones.
 
     Attributes:

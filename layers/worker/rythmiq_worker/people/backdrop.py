@@ -4,8 +4,7 @@ A wall with a soft shadow is plain; letters, a lamp, a frame, a guest are not: t
 smooth surface that fits the rest best.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -43,8 +42,7 @@ EDGES = Bounds(0.06, 0.10)
 """Share of the background that lies on an edge."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a rule says of a background.
 
     Attributes:
@@ -60,8 +58,7 @@ class Finding:
     wanted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Backdrop:
+class Backdrop(NamedTuple):
     """What stands behind a person.
 
     Attributes:

@@ -5,7 +5,7 @@ A closeup is a face by itself: cut out, levelled and of one size, so that its me
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -28,8 +28,7 @@ _AS_LARGE = 0.97
 _GRAIN_PX = 1 / 16
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle in pixels: left, top, width, height."""
 
     x: float

@@ -5,8 +5,7 @@ the skin's own shine on forehead, nose and cheeks, which hardly depends on pigme
 card that everybody carries. A face is too dark where both are dark.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -36,8 +35,7 @@ UNEVEN = Bounds(20.0, 30.0)
 """L* between the left and the right of a face."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaceLight:
+class FaceLight(NamedTuple):
     """The light on a face; CIE L*, 0..100.
 
     Attributes:
@@ -126,8 +124,7 @@ SMEAR = Bounds(0.70, 0.75)
 """Of the worse direction: a face that a shaking hand drew along one line keeps sharp edges along it. Sharp: to .66."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sharpness:
+class Sharpness(NamedTuple):
     """How sharp a face is.
 
     Attributes:

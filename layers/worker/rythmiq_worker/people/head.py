@@ -1,6 +1,6 @@
 """Where a person ends: their mask, and their head with hair, turban or bun, from crown to chin."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -80,8 +80,7 @@ _MOUTH = 13
 _TOUCHES = 0.01  # of the box's height: what the mask's own grain is
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A head in a picture in which it is nearly level; pixels.
 
     Attributes:

@@ -5,7 +5,7 @@ headwear, is not here at all.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,8 +37,7 @@ _LEAST_CONTRAST = 12.0
 _LEAST_PX, _LEAST_ROWS = 12, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How a face looks.
 
     Attributes:

@@ -4,8 +4,7 @@ Everything is looked up once, on a small copy, and travels with the job; lengths
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,8 +24,7 @@ FindFaces = Callable[[Rgb], tuple[Face, ...]]
 Missing = Literal["point", "crop"]
 
 
-@dataclass(frozen=True, slots=True)
-class Portrait:
+class Portrait(NamedTuple):
     """What a small copy of an upload shows, upright by EXIF and turned as its owner wishes.
 
     Attributes:
@@ -60,8 +58,7 @@ class Portrait:
     light: FaceLight | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What the owner said of the subject, in shares of the picture as they turned it.
 
     Attributes:

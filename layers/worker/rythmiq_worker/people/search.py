@@ -5,8 +5,8 @@ picture that has none upright is looked at lying on its sides and upside down.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,8 +24,7 @@ _ASKEW_SIDE, _ASKEW_SHIFT, _ASKEW_DEG = 1.2, 0.1, 8.0
 _LEAST_SHRINK = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A square of a picture: its middle and side in pixels, and by how much it is turned (as `Face.roll_deg`)."""
 
     x: float
@@ -115,8 +114,7 @@ _MOST_AGAIN = 3
 _QUARTERS = (1, 3, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Proposal(NamedTuple):
     """What the detector sees: a square box in pixels, the roll of its eyes, and how sure it is."""
 
     box: Box
@@ -124,8 +122,7 @@ class _Proposal:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What the mesh says of a place; `logit` is its answer before the sigmoid."""
 
     face: Face

@@ -1,6 +1,5 @@
 """Clauses that speak of a person: each has a side that passes, and one that fails where the slot states the rule."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,14 +43,14 @@ STATED: dict[str, Any] = {
 def person(**changes: Any) -> Person:
     """A person who keeps every rule, but for some changes."""
     faces = changes.pop("faces", 1)
-    look = replace(LOOK, **{name: value for name, value in changes.items() if name in LOOK.__slots__})
-    head = replace(HEAD, **{name: value for name, value in changes.items() if name in HEAD.__slots__})
+    look = LOOK._replace(**{name: value for name, value in changes.items() if name in LOOK._fields})
+    head = HEAD._replace(**{name: value for name, value in changes.items() if name in HEAD._fields})
     return Person(faces, face=FACE, head=head, size=SIZE, look=look)
 
 
 def portrait(rivals: int = 0, **light: Any) -> Portrait:
     """An upload of that person."""
-    return Portrait(SIZE, (FACE,), FACE, face=FACE, rivals=(FACE,) * rivals, light=replace(LIGHT, **light))
+    return Portrait(SIZE, (FACE,), FACE, face=FACE, rivals=(FACE,) * rivals, light=LIGHT._replace(**light))
 
 
 def finding(name: str, seen: Person | None = None, came: Portrait | None = None, **rules: Any) -> Finding:
@@ -148,7 +147,7 @@ def test_headwear_is_never_passed(rule: str) -> None:
 
 
 def test_a_head_that_is_cut_off_is_of_no_size_that_a_portal_takes() -> None:
-    found = finding("face_size", replace(person(), whole_head=False), **STATED)
+    found = finding("face_size", person()._replace(whole_head=False), **STATED)
     assert (found.clause.verdict, found.notice) == ("fail", None)
     assert "cut off" in (found.clause.measured or "")
 

@@ -1,6 +1,5 @@
 """From a portrait to what is taken of it: which way up, how level, and the whole head where there is room for it."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def test_a_leaning_head_is_levelled(lean_deg: float) -> None:
 def test_a_head_that_hardly_leans_is_left_as_it_is() -> None:
     portrait = portrait_of(roomy(0), Wish())
     for lean_deg, turned in ((LEVEL_FROM_DEG - 0.1, False), (LEVEL_FROM_DEG + 0.1, True)):
-        leaning = replace(portrait, level_deg=-lean_deg)
+        leaning = portrait._replace(level_deg=-lean_deg)
         found = place(roomy(0), leaning, rules_of(), Options(), captioned=False)
         assert (levelled_by(found) != 0) is turned
 

@@ -1,7 +1,5 @@
 """What stands behind a person: walls that pass and what does not, by drawn pictures and by the astronaut."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -154,18 +152,18 @@ def test_each_measure_has_a_side_that_passes_and_one_that_fails(rule: Rule) -> N
         "edges": (EDGES, "busy"),
     }
     for name, (bounds, reason) in limits.items():
-        at_limit = replace(_PLAIN, **{name: bounds.passes})
+        at_limit = _PLAIN._replace(**{name: bounds.passes})
         assert at_limit.judged(rule).grade == "pass", name
-        between = replace(_PLAIN, **{name: (bounds.passes + bounds.fails) / 2}).judged(rule)
+        between = _PLAIN._replace(**{name: (bounds.passes + bounds.fails) / 2}).judged(rule)
         assert (between.grade, between.reason) == ("advice", reason), name
-        beyond = replace(_PLAIN, **{name: bounds.fails}).judged(rule)
+        beyond = _PLAIN._replace(**{name: bounds.fails}).judged(rule)
         assert (beyond.grade, beyond.reason) == ("fail", reason), name
 
 
 def test_two_doubts_of_different_kinds_are_a_failure() -> None:
     """A little coloured and a little busy is no plain wall; darkness seen twice is one doubt."""
     coloured, busy = {"chroma": 10.0}, {"things": 0.004}
-    assert replace(_PLAIN, **coloured).judged("light").grade == "advice"
-    assert replace(_PLAIN, **busy).judged("light").grade == "advice"
-    assert replace(_PLAIN, **coloured, **busy).judged("light").grade == "fail"
-    assert replace(_PLAIN, lightness=73, darkest=60).judged("light").grade == "advice"
+    assert _PLAIN._replace(**coloured).judged("light").grade == "advice"
+    assert _PLAIN._replace(**busy).judged("light").grade == "advice"
+    assert _PLAIN._replace(**coloured, **busy).judged("light").grade == "fail"
+    assert _PLAIN._replace(lightness=73, darkest=60).judged("light").grade == "advice"

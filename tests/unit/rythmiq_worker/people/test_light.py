@@ -127,27 +127,27 @@ def test_a_face_without_skin_in_sight_is_not_judged() -> None:
 
 
 def test_the_whites_of_the_eyes_save_a_dark_skin_at_their_limit() -> None:
-    dark = replace(_GOOD, skin=20, shine=SHINE - 1, eye_white=EYE_WHITE)
+    dark = _GOOD._replace(skin=20, shine=SHINE - 1, eye_white=EYE_WHITE)
     assert dark.dark is None
-    assert replace(dark, eye_white=EYE_WHITE - 1).dark == "face"
+    assert dark._replace(eye_white=EYE_WHITE - 1).dark == "face"
 
 
 def test_the_shine_of_the_skin_saves_shaded_eyes_at_its_limit() -> None:
-    shaded = replace(_GOOD, shine=SHINE, eye_white=30)
+    shaded = _GOOD._replace(shine=SHINE, eye_white=30)
     assert shaded.dark is None
-    assert replace(shaded, shine=SHINE - 1).dark == "face"
+    assert shaded._replace(shine=SHINE - 1).dark == "face"
 
 
 @pytest.mark.parametrize(("behind", "reason"), [(95.0, "backlit"), (70.0, "face"), (None, "face")])
 def test_what_is_behind_tells_shadow_from_darkness(behind: float | None, reason: str) -> None:
-    assert replace(_GOOD, shine=54, eye_white=35, behind=behind).dark == reason
+    assert _GOOD._replace(shine=54, eye_white=35, behind=behind).dark == reason
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_difference_between_the_sides_is_judged_on_both(sign: int) -> None:
-    assert replace(_GOOD, difference=sign * UNEVEN.passes).evenness == "pass"
-    assert replace(_GOOD, difference=sign * (UNEVEN.passes + 1)).evenness == "advice"
-    assert replace(_GOOD, difference=sign * UNEVEN.fails).evenness == "fail"
+    assert _GOOD._replace(difference=sign * UNEVEN.passes).evenness == "pass"
+    assert _GOOD._replace(difference=sign * (UNEVEN.passes + 1)).evenness == "advice"
+    assert _GOOD._replace(difference=sign * UNEVEN.fails).evenness == "fail"
 
 
 @needs_networks
@@ -211,7 +211,7 @@ def test_a_face_outside_the_picture_is_not_judged() -> None:
 def test_both_measures_of_sharpness_have_two_sides() -> None:
     sharp = Sharpness(EDGE_WIDTH_PX.passes, SMEAR.passes)
     assert (sharp.grade, sharp.blurred) == ("pass", False)
-    for soft in (replace(sharp, edge_width_px=5.7), replace(sharp, smear=0.72)):
+    for soft in (sharp._replace(edge_width_px=5.7), sharp._replace(smear=0.72)):
         assert (soft.grade, soft.blurred) == ("advice", True)
-    for soft in (replace(sharp, edge_width_px=6.0), replace(sharp, smear=0.75)):
+    for soft in (sharp._replace(edge_width_px=6.0), sharp._replace(smear=0.75)):
         assert (soft.grade, soft.blurred) == ("fail", True)

@@ -133,7 +133,7 @@ def test_a_head_turned_in_space_is_not_frontal() -> None:
 )
 def test_each_measure_has_a_side_that_passes_and_one_that_fails(field: str, grade: str, bounds: Bounds) -> None:
     def graded(value: float) -> str:
-        found: str = getattr(replace(_STRAIGHT, **{field: value}), grade)
+        found: str = getattr(_STRAIGHT._replace(**{field: value}), grade)
         return found
 
     assert graded(bounds.passes) == "pass"
@@ -144,7 +144,7 @@ def test_each_measure_has_a_side_that_passes_and_one_that_fails(field: str, grad
 def test_left_and_right_and_up_and_down_are_judged_alike() -> None:
     for field in ("roll_deg", "yaw_deg", "pitch_deg"):
         grades = {
-            getattr(replace(_STRAIGHT, **{field: value}), "roll" if field == "roll_deg" else "pose")
+            getattr(_STRAIGHT._replace(**{field: value}), "roll" if field == "roll_deg" else "pose")
             for value in (-60.0, 60.0)
         }
         assert grades == {"fail"}
