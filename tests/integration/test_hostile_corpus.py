@@ -1,8 +1,9 @@
 """Hundreds of hostile files, each through a real worker of its own: one valid answer, of the right code, at a price."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -17,6 +18,17 @@ MAX_WALL_S = 180  # so much more, because others may be at work on the machine
 MAX_MEMORY_BYTES = 1_500_000_000
 LEAST_FILES = 300
 PAGES = {"kind": "document", "ocr": "off", "output_format": "pdf", "max_kb": 5000}
+PHOTO = {"kind": "photo", "target_width": 200, "target_height": 230, "max_kb": 100}
+OPTIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "face": (PHOTO, {"face": {"x": 0.5, "y": 0.4}}),
+    "background": (PHOTO | {"background_edit": "allowed"}, {"background": "white"}),
+    "caption": (PHOTO | {"caption": "allowed"}, {"caption": {"name": "Asha Rao", "date": "2026-11-28"}}),
+    "corners": (PAGES, {"corners": [[0.1, 0.2], [0.9, 0.1], [0.8, 0.9], [0.0, 1.0]]}),
+    "page": (PAGES, {"page": ["whole", None]}),
+    "rotate": (PAGES, {"rotate": [90, None, 180]}),
+    "text_layer": (PAGES | {"text_layer": "allowed"}, {"text_layer": True}),
+}
+FILES_AN_OPTION = 12
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +57,30 @@ def test_each_hostile_file_gets_its_answer_within_time_and_memory(
     assert not wrong, "\n".join(wrong)
 
 
-def _complaint(workers: Forks, store: SpacesStore, hostile: Hostile) -> str | None:
-    """What is wrong with what a worker made of a file."""
+@pytest.mark.parametrize("option", OPTIONS)
+def test_each_option_meets_files_that_open_and_files_that_may(workers: Forks, store: SpacesStore, option: str) -> None:
+    """Within the same bounds; a file that is refused meets no option."""
+    wanted = [each for each in corpus() if OPENS in each.outcomes]
+    files = random.Random(option).sample(wanted, FILES_AN_OPTION)  # noqa: S311  a choice, no secret
+    with ThreadPoolExecutor(workers.count) as pool:
+        found = pool.map(lambda each: _complaint(workers, store, each, OPTIONS[option]), files)
+        wrong = [one for one in found if one]
+    assert not wrong, "\n".join(wrong)
+
+
+def _complaint(
+    workers: Forks,
+    store: SpacesStore,
+    hostile: Hostile,
+    chosen: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+) -> str | None:
+    """What is wrong with what a worker made of a file, under the slot's rules and options that are `chosen`."""
     job = Job(store, sealed=False)
-    if hostile.document:
+    if chosen is not None:
+        job.rules.clear()
+        job.rules |= chosen[0]
+        job.payload |= {"options": chosen[1], "v": 2}
+    elif hostile.document:
         job.rules.clear()
         job.rules |= PAGES
     else:

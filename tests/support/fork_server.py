@@ -19,8 +19,8 @@ from typing import NoReturn
 import rythmiq_worker
 from rythmiq_worker.__main__ import main
 
-# The text engine's child is a program of its own; what follows is imported by a job that needs it.
-_NOT_IMPORTED = {"rythmiq_worker.__main__", "rythmiq_worker.engines.child_main"}
+# Programs of their own run when they are imported; what follows is imported by a job that needs it.
+_PROGRAMS = (".__main__", ".child_main")
 _VENDORS = ("PIL.ImageCms", "PIL.MpoImagePlugin", "img2pdf", "pi_heif", "rythmiq.adapters.bounded_http")
 _PLUGINS = ("Png", "Gif", "WebP", "Tiff", "Bmp", "Avif")
 
@@ -28,7 +28,7 @@ _PLUGINS = ("Png", "Gif", "WebP", "Tiff", "Bmp", "Avif")
 def _import_everything() -> None:
     found = pkgutil.walk_packages(rythmiq_worker.__path__, "rythmiq_worker.")
     for name in (*(each.name for each in found), *_VENDORS, *(f"PIL.{name}ImagePlugin" for name in _PLUGINS)):
-        if name not in _NOT_IMPORTED:
+        if not name.endswith(_PROGRAMS):
             importlib.import_module(name)
 
 
