@@ -35,17 +35,17 @@ _CLASSIFIERS: Mapping[str, str] = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-"""What a classifier says, as SPDX where it says one licence."""
+"""SPDX identifiers by classifier, where a classifier means one licence."""
 
 
 def installed(prefix: Path) -> list[importlib.metadata.Distribution]:
-    """The packages below a prefix, by name."""
+    """Return the packages below a prefix, sorted by name."""
     found = importlib.metadata.distributions(path=[str(prefix / bind.PACKAGES)])
     return sorted(found, key=lambda distribution: _normal(distribution.metadata["Name"]))
 
 
 def locked(lock: str) -> dict[str, list[str]]:
-    """The hashes of each package that a lock names: of every file that may be installed for it."""
+    """Return the SHA-256 hashes that a lock names for each `name==version`."""
     return {
         f"{_normal(pin['name'])}=={pin['version']}": re.findall(r"--hash=sha256:([0-9a-f]{64})", pin["rest"])
         for pin in _PIN.finditer(lock)
@@ -53,7 +53,7 @@ def locked(lock: str) -> dict[str, list[str]]:
 
 
 def licence_of(distribution: importlib.metadata.Distribution) -> str:
-    """What a package says of its licence: its expression, else its classifiers, else its own short words."""
+    """Return a package's licence: its SPDX expression, else its classifiers, else its short free text."""
     told = distribution.metadata
     if expression := told["License-Expression"]:
         return expression
@@ -92,13 +92,13 @@ def sbom_of(prefix: Path, lock: str) -> dict[str, object]:
 
 
 def version_of(prefix: Path) -> str:
-    """Our own version, read where it is installed."""
+    """Return the installed version of the worker."""
     told = (prefix / bind.PACKAGES / "rythmiq" / "__init__.py").read_text(encoding="utf-8")
     return str(re.findall(r'^__version__ = "(.+)"$', told, re.MULTILINE)[0])
 
 
 def licences_page(prefix: Path) -> str:
-    """What is in the image and under which terms, as a table."""
+    """Render the packages and models with their licences as a Markdown table."""
     rows = [f"| {found.metadata['Name']} | {found.version} | {licence_of(found)} |" for found in installed(prefix)]
     rows += [f"| {model['file']} | model | {model['licence']} |" for model in _present(prefix)]
     head = "# Licences\n\nThe texts lie in `licences/`, a folder a package; "
@@ -107,7 +107,7 @@ def licences_page(prefix: Path) -> str:
 
 
 def write(prefix: Path, lock: Path) -> Path:
-    """Write the bill into `prefix/bill`; that folder."""
+    """Write the SBOM and the licences into `prefix/bill`; return that folder."""
     folder = prefix / "bill"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

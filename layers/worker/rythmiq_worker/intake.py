@@ -45,7 +45,7 @@ def parsed(document: bytes) -> dict[str, object]:
 
 
 def job_id_of(raw: Mapping[str, object]) -> str | None:
-    """The job's id when it can be trusted to be one, so that a payload that is refused can still be told apart."""
+    """Return the job's id if it is a valid one, so that the answer to a refused payload can name its job."""
     value = raw.get("job_id")
     try:
         parsed_id = uuid.UUID(value) if isinstance(value, str) else None

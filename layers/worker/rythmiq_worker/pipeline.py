@@ -82,7 +82,9 @@ def answer(document: bytes, environ: Mapping[str, str], log: Log = log_line) -> 
     text = result.model_dump_json().encode()
     if len(text) < MAX_STDOUT_BYTES:  # room for the line's end
         return text
-    report = _report(JobError(ErrorCode.INTERNAL_ERROR, "the result is too large to be told", stage="upload"), "upload")
+    report = _report(
+        JobError(ErrorCode.INTERNAL_ERROR, "the result is too large to be reported", stage="upload"), "upload"
+    )
     return Failure(job_id=result.job_id, error=report, metrics=result.metrics).model_dump_json().encode()
 
 

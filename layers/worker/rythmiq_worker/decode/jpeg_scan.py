@@ -1,4 +1,4 @@
-"""A JPEG as its markers tell it: size before decoding, what else the file holds, and the scan without its metadata.
+"""Reads a JPEG's markers: its size before decoding, what else the file holds, and the scan without metadata.
 
 Source: ITU-T T.81 Annex B; JFIF 1.02; libjpeg's rules of colour (`default_decompress_parms`).
 """

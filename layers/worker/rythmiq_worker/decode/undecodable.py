@@ -1,7 +1,7 @@
-"""The door at which whatever a decoder does to hostile bytes becomes DECODE_FAILED.
+"""Translates whatever a decoder does with hostile bytes into DECODE_FAILED.
 
 Decoders of half a dozen vendors raise SyntaxError, struct.error, KeyError, OverflowError or MemoryError on damaged
-input, and warn about what they could skip. Nothing of that may leave: see `decoder_door`.
+input, and warn about what they could skip. `decoder_door` lets none of that through.
 """
 
 import os
@@ -39,7 +39,7 @@ _SENTENCES: dict[Reason, str] = {
 
 
 def undecodable(reason: Reason, **facts: DetailValue) -> JobError:
-    """Make the DECODE_FAILED that says why, in a sentence and as `detail.reason`."""
+    """Make a DECODE_FAILED with a sentence and `detail.reason`."""
     return JobError(ErrorCode.DECODE_FAILED, _SENTENCES[reason], detail={"reason": reason, **facts})
 
 

@@ -1,4 +1,4 @@
-"""Where the worker's own networks lie: those that no installed package brings, each one file by its name.
+"""Finds the files of the worker's own networks, which no installed package brings.
 
 The operator's folder (OCR_MODELS_DIR) goes first, file by file: one that holds PaddleOCR's folders alone hides nothing.
 Then comes the folder that the build filled: `layers/worker/models` in a checkout, `models` below the prefix in the

@@ -8,10 +8,10 @@ Exit codes:
 
 ==  ===============================================================================================================
 0   the result was stored or delivered
-2   the command line is not what we take
+2   the command line is not valid
 65  the dispatch object is refused: forged, damaged, sealed under an unknown key, or about another attempt
 66  there is no dispatch object: the attempt was abandoned
-75  nobody has the result (or the dispatch object could not be had): the attempt may be repeated
+75  the result was not delivered (or the dispatch object not fetched): the attempt may be repeated
 78  the environment cannot be used
 ==  ===============================================================================================================
 
@@ -76,7 +76,7 @@ def launch(
     worker: Sequence[str] = WORKER,
     limits: Limits | None = None,
 ) -> int:
-    """Run one attempt; the exit code.
+    """Run one attempt and return its exit code.
 
     Args:
         arguments: user, job, attempt.
@@ -105,7 +105,7 @@ def launch(
 
 
 class _Attempt:
-    """One attempt on its way.
+    """A running attempt.
 
     Raises:
         SettingsError: the environment cannot be used.
@@ -125,7 +125,7 @@ class _Attempt:
         self.store = open_store(self.store_settings, timeout_s=limits.store_try_s)
 
     def through(self, worker: Sequence[str]) -> int:
-        """From the dispatch object to the exit code."""
+        """Fetch the dispatch object, run the worker and deliver its result; return the exit code."""
         try:
             dispatch = self._dispatch()
         except ObjectMissingError:
@@ -179,7 +179,7 @@ class _Attempt:
         return OK if stored or delivered == "delivered" else NOBODY_KNOWS
 
     def _store(self, dispatch: Dispatch, body: bytes) -> bool:
-        """Store the result object; whether it stands there now."""
+        """Store the result object; return whether it is stored."""
         key = result_key(dispatch.user_id, dispatch.job_id, dispatch.attempt)
         data = body if self.ring is None else self.ring.seal_service(body, storage_key=key)
         try:
@@ -206,7 +206,7 @@ class _Attempt:
 
 
 def _parsed(arguments: Sequence[str]) -> Launch | None:
-    """Read the command line; None when it is outside the grammar or does not name an attempt."""
+    """Parse the command line; None if it does not name an attempt."""
     if len(arguments) != len(("user_id", "job_id", "attempt")) or not _ATTEMPT.fullmatch(arguments[2]):
         return None
     user_id, job_id, attempt = arguments

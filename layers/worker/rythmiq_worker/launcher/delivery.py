@@ -31,7 +31,7 @@ from rythmiq_worker.launcher.process import TerminatedError, Termination
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The launcher's own patience; the worker's deadline is `JOB_TIMEOUT_S`.
+    """The launcher's timeouts and pauses; the worker's deadline is `JOB_TIMEOUT_S`.
 
     Attributes:
         kill_grace_s: between SIGTERM and SIGKILL to the worker's group.
@@ -80,7 +80,7 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def offer(self, stage: Stage) -> None:
-        """Say which stage has begun; returns at once."""
+        """Queue a report of the stage that has begun; returns at once."""
         with self._changed:
             self._latest = stage
             self._changed.notify()
@@ -89,7 +89,7 @@ class Progress:
                 self._thread.start()
 
     def end(self) -> None:
-        """Report nothing more; a report that is on its way is not waited for."""
+        """Stop reporting; a report in flight is not waited for."""
         with self._changed:
             self._ended = True
             self._changed.notify()
@@ -132,12 +132,12 @@ _T = TypeVar("_T")
 
 
 class ResultSender:
-    """Calls on the store and the API, with patience and an ear for signals.
+    """Sends the result with retries; stops early on SIGTERM.
 
     Args:
         limits: how long and how often.
         termination: a signal to us shortens everything.
-        log: hears of each try.
+        log: takes an event for each try.
     """
 
     def __init__(self, limits: Limits, termination: Termination, log: LaunchLog) -> None:
@@ -146,7 +146,7 @@ class ResultSender:
         self._log = log
 
     def on_store(self, what: str, call: Callable[[], _T]) -> _T:
-        """Make a call on the store, again while a repeat may help.
+        """Call the store, and retry while a retry may help.
 
         Raises:
             StoreError: the last one, or one that no repeat changes.
@@ -165,7 +165,7 @@ class ResultSender:
             self._termination.wait(pause_s)
 
     def post_webhook(self, callback: Callback, body: bytes, *, stored: bool) -> Delivered:
-        """Post the result until somebody answers for good, or the time is up.
+        """Post the result until there is a final answer, or the time is up.
 
         Args:
             callback: where, and the token to show.

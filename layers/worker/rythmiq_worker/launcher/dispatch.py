@@ -27,7 +27,7 @@ MAX_DISPATCH_BYTES = 1024 * 1024
 
 
 class DispatchRefusedError(Exception):
-    """What stands at the dispatch object's key is not one that we run.
+    """The object at the dispatch key is not one that this launcher runs.
 
     Args:
         reason: a word for the log.
@@ -39,7 +39,7 @@ class DispatchRefusedError(Exception):
 
 
 class KeysRefusedError(Exception):
-    """The job's data keys do not unwrap; the job can be told so.
+    """The job's data keys do not unwrap; reported as the job's failure.
 
     Args:
         reason: `unknown_kid`, `wrong_key` or `malformed`.
@@ -139,7 +139,7 @@ _SENTENCES: dict[Reason, str] = {
 
 
 def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) -> Success | Failure:
-    """The worker's result when it kept its contract, else a failure that says why there is none.
+    """Return the worker's result if it kept its contract, else a synthesized failure.
 
     Args:
         ended: how it ended.
@@ -166,7 +166,7 @@ def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) 
 
 
 def synthesized_failure(dispatch: Dispatch, reason: Reason, stage: Stage, **detail: str | float) -> Failure:
-    """The failure of a worker that does not report one itself."""
+    """Make the failure of a worker that did not report one itself."""
     return Failure(
         job_id=dispatch.job_id,
         error=ErrorReport(

@@ -96,7 +96,7 @@ def _event(line: bytes) -> dict[str, object] | None:
 
 
 def _begun(event: dict[str, object]) -> Stage | None:
-    """The stage that an event says has begun."""
+    """Return the stage that an event reports as started."""
     if event["event"] != "stage" or event.get("state") != "start":
         return None
     return next((stage for stage in _STAGES if stage == event.get("stage")), None)

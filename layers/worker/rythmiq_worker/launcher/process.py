@@ -39,7 +39,7 @@ class TerminatedError(Exception):
 
 
 class Termination:
-    """Whether somebody wants this process gone.
+    """Whether this process was asked to terminate.
 
     Attributes:
         received: whether a signal has come.
@@ -63,7 +63,7 @@ class Termination:
         return self._reader
 
     def since_s(self) -> float:
-        """Seconds since the first signal; 0 before one."""
+        """Return the seconds since the first signal; 0 before one."""
         return time.monotonic() - self._at_s if self.received else 0.0
 
     def wait(self, timeout_s: float) -> bool:
@@ -225,7 +225,7 @@ class _Watch:
             self._selector.register(self._exit_fd, selectors.EVENT_READ, lambda: None)
 
     def until(self, deadline: float, *, only_its_exit: bool = False) -> EndedBy:
-        """Serve the pipes until the worker has exited or has to be ended; says which."""
+        """Serve the pipes until the worker exits or has to be stopped; return which."""
         while True:
             if _has_exited(self._child.pid):
                 return "itself"
@@ -250,7 +250,7 @@ class _Watch:
             self._forget(pipe)
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         self._selector.close()
         for pipe in (self._stdin, self._out, self._err):
             with contextlib.suppress(OSError):

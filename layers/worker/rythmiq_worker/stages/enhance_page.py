@@ -1,7 +1,7 @@
-"""ENHANCE for a document: the page alone, seen from straight above, level, without shadow and noise.
+"""ENHANCE for a document: crop to the page, flatten and level it, and remove shadow and noise.
 
-Each only where it is measured and its mending is safe. What the owner said of the page goes before what is seen, and
-one operation `page` says for each page where it was taken to lie, and by whom.
+Each only where a defect is measured and its correction is safe. The owner's options win over what is found, and one
+operation `page` records for each page its corners, and who chose them.
 """
 
 from functools import partial
@@ -50,7 +50,7 @@ def enhance_pages(turned: Enhanced, ctx: Context) -> Enhanced:
 
 
 def cut_out(page: "Picture", corners: "Corners") -> "Picture":
-    """What lies within the owner's corners, seen from straight above."""
+    """Crop to the owner's corners and flatten."""
     sheet = sheet_of(np.array(corners, np.float64), page.width_px, page.height_px)
     return page.derived(partial(flattened, sheet=sheet), *sheet.size_px(page.width_px, page.height_px))
 
@@ -58,7 +58,7 @@ def cut_out(page: "Picture", corners: "Corners") -> "Picture":
 def _shaped(
     ctx: Context, page: "Picture", options: "Options", note: "Note", *, search: bool
 ) -> "tuple[Picture, Image]":
-    """A page as its owner says it lies, else as it is seen to lie; and the same, small."""
+    """Crop and flatten a page by its owner's options, else by its found outline; return it and its thumbnail."""
     thumbnail = page.thumbnail()
     if options.corners is not None:
         sheet = sheet_of(np.array(options.corners, np.float64), page.width_px, page.height_px)
@@ -91,7 +91,7 @@ def _apart(page: "Picture", thumbnail: "Image", shape: Shape, note: "Note", *, b
 
 
 def _level(page: "Picture", thumbnail: "Image", note: "Note") -> "tuple[Picture, Image]":
-    """A page turned level if its lines lean."""
+    """Level a page whose lines lean."""
     lean = find_lean(thumbnail)
     if lean is None:
         return page, thumbnail

@@ -89,7 +89,7 @@ def _script_notice(script: str) -> Notice:
 
 
 def may_turn(ctx: Context, index: int) -> bool:
-    """Whether a page, counted from 0, may be turned by what its text shows: nobody has said how it is to lie."""
+    """Return whether a page (from 0) may be turned by its text: its owner gave neither `rotate` nor `crop`."""
     options = ctx.payload.options.of_page(index)
     mends = ctx.payload.portal_schema.schema_definition.enhance != "off"
     return mends and options.rotate is None and options.crop is None
