@@ -181,3 +181,10 @@ def test_the_readme_shows_a_picture_before_the_commands_that_start_everything() 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert text.index("![") < text.index("    make demo") < 2_500
+
+
+def test_decisions_are_dated_and_the_newest_comes_first() -> None:
+    titles = re.findall(r"^## (.*)$", (DOCS / "decisions.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(re.match(r"\d{4}-\d\d-\d\d: .", title) for title in titles)
+    dates = [title[:10] for title in titles]
+    assert dates == sorted(dates, reverse=True)
