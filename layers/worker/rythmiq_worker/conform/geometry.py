@@ -1,4 +1,4 @@
-"""Where a document's pixels come from: target size, crop, level, fit. Nothing is ever stretched.
+"""Lay out a document: target size, crop, levelling, fit. Pixels are never stretched.
 
 A leaning head is levelled by turning the picture about it; what is then taken is a rectangle of the turned picture that
 lies inside the pixels there are.
@@ -116,7 +116,7 @@ class Subject(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the picture becomes the document.
+    """The mapping from the picture to the document.
 
     Attributes:
         width_px: of the document.
@@ -316,7 +316,7 @@ def _wanted_height(subject: Subject, aspect: float, rules: SchemaDefinition) -> 
 
 
 def _wanted_top(head: "Head", height: float, rules: SchemaDefinition) -> float:
-    """Where a region of this height begins: by the eyes where the portal says so, else by the room above the head."""
+    """Top of a region of this height: by the eye line where the portal states one, else by the headroom."""
     room = max(0.0, height - head.height_px)
     if rules.eye_line is None:
         return head.crown_y - room * _HEADROOM

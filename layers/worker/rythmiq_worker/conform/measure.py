@@ -1,4 +1,4 @@
-"""What a file is, measured on its bytes: the ground of every receipt.
+"""Measure a file on its bytes: the facts that every receipt is based on.
 
 JPEG markers and PNG chunks are walked by our own strict reader, because a decoder forgives what a portal does not:
 bytes after the end, a missing JFIF header, metadata.

@@ -111,7 +111,7 @@ def _text_layer(pages: Sequence[Page]) -> "TextLayer | None":
 
 
 def _layer_bytes(layer: "TextLayer | None", pages: Sequence[Page], dpi: int | None) -> int:
-    """How many bytes a text layer adds at most to a PDF of these pages."""
+    """Upper bound of the bytes that a text layer adds to a PDF of these pages."""
     if layer is None:
         return 0
     per_px = _POINTS_PER_INCH / (dpi or DEFAULT_DPI)
@@ -168,7 +168,7 @@ def _again(before: Fit, after: Fit) -> Fit:
 
 
 def _missing(fits: Sequence[Fit]) -> int:
-    """How many pages have no file."""
+    """Count the pages that have no file."""
     return sum(not fit.data for fit in fits)
 
 
@@ -190,7 +190,7 @@ def _fit(page: Page, share: int | None, dpi: int | None) -> Fit:
 
 
 def _shares(fits: Sequence[Fit], left_bytes: int) -> list[int]:
-    """How many bytes each page takes on the finest scale on which all fit; a scan takes what it has.
+    """Share the bytes among pages on the finest scale on which all fit; a scan takes what it has.
 
     A page that hardly weighs anything keeps what it has too: its size says nothing of its scale.
     """

@@ -49,7 +49,7 @@ def portrait_of(picture: Picture, wish: Wish, find: FindFaces = find_faces) -> P
 
 
 def wish_of(options: Options) -> Wish:
-    """What the owner's options say of the subject."""
+    """The owner's options that choose the subject."""
     point, crop = options.face, options.crop
     return Wish(
         point=None if point is None else (point.x, point.y),
@@ -93,7 +93,7 @@ _SHOULDERS, _HAIR, _CHEST = 1.2, 0.8, 2.0
 
 
 class Person(NamedTuple):
-    """What the document shows, above its caption.
+    """The person on the document, above its caption.
 
     Attributes:
         faces: how many faces are seen in it.
@@ -162,7 +162,7 @@ def upright_onto(portrait: Portrait | None, layout: Layout, width_px: int) -> ND
 
 
 def others_in(portrait: Portrait, onto: NDArray[np.float64], size: tuple[int, int]) -> int:
-    """How many of the other faces have their middle in the document.
+    """Count the other faces whose middle is in the document.
 
     Args:
         portrait: of the upload.

@@ -168,7 +168,7 @@ def _centring(judge: _Judge, person: Person) -> Finding:
 
 
 def _looks(judge: _Judge, look: Look) -> list[Finding]:
-    """What the face shows: how it is held, the eyes, the mouth, dark glasses, colour."""
+    """Findings on the face: pose, eyes, mouth, dark glasses, colour."""
     rules = judge.rules
     aside, up = abs(look.yaw_deg), abs(look.pitch_deg)
     found = [
@@ -266,7 +266,7 @@ def _unseen(judge: _Judge) -> list[Finding]:
 
 
 def sharpness_of_face(portrait: Portrait | None) -> Clause:
-    """How sharp the face came, on the upload: a document that was made smaller looks sharper."""
+    """Sharpness of the face, on the upload: a document that was made smaller looks sharper."""
     sharpness = portrait.sharpness if portrait is not None else None
     wanted = f"edges on the face up to {EDGE_WIDTH_PX.passes} px"
     if sharpness is None:

@@ -219,7 +219,7 @@ def _table(scale: float, phase: float) -> list[int]:
 
 
 def _between(above: tuple[float, float], below: tuple[float, float], goal: float) -> float:
-    """Where the line between a scale that is too large and one that fits meets the goal, kept off both ends."""
+    """Interpolate between a scale that is too large and one that fits, kept off both ends."""
     share = (above[1] - goal) / max(above[1] - below[1], 1e-9)
     return above[0] + min(max(share, 0.08), 0.92) * (below[0] - above[0])
 

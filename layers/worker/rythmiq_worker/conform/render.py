@@ -127,7 +127,7 @@ def _bilevel(gray: Image.Image) -> Image.Image:
 
 
 class Finished(NamedTuple):
-    """What was done.
+    """The edits made to a photo.
 
     Attributes:
         whitened: share of the pixels that became background; None when nothing was replaced.

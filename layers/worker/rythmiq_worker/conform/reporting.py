@@ -1,4 +1,4 @@
-"""What a result says beside its clauses: advice for the owner, and the receipt's operations.
+"""Advice for the owner, and the receipt's operations.
 
 Shares are of the picture upright by EXIF and turned by its owner.
 """

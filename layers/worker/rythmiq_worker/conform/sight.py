@@ -1,4 +1,4 @@
-"""What a file's pixels show, for the clauses that a person would judge by eye.
+"""Observations on a file's pixels, for the clauses that a person would judge by eye.
 
 The rim of a picture without a person is the top 6 % and the outer 8 % of the upper 45 %. It is white when its L* has a
 lower quartile above 88 and its chroma an upper quartile below 8; light when L* is above 70 and chroma below 14
@@ -65,7 +65,7 @@ SHARPNESS_SIDE_PX = 512
 
 
 class Sight(NamedTuple):
-    """What the picture shows; None where nobody looked.
+    """Observations on a picture; None where it was not examined.
 
     Attributes:
         kind: what the slot holds.

@@ -78,7 +78,7 @@ class TextLayer:
         self.pages = sum(map(bool, self._pages))
 
     def size_bytes(self, sizes_pt: Sequence[tuple[float, float]]) -> int:
-        """How many bytes the layer adds at most to a PDF whose pages have these widths and heights."""
+        """Upper bound of the bytes that the layer adds to a PDF whose pages have these widths and heights."""
         streams = [_packed(self._content(index, *size)) for index, size in enumerate(sizes_pt) if self._pages[index]]
         streams += [_packed(font_file()), _packed(self._glyphs()), _packed(self._to_unicode())]
         return sum(map(len, streams)) + _STREAM_BYTES * len(streams) + _PAGE_BYTES * len(sizes_pt) + _FONT_BYTES
@@ -165,7 +165,7 @@ _CMAP_TAIL = ("endcmap", "CMapName currentdict /CMap defineresource pop", "end",
 
 
 class _Box(NamedTuple):
-    """Where a line is drawn, in points from the page's lower left corner: the start of its baseline, and its sides."""
+    """Place of a line in points from the page's lower left corner: start of its baseline, sides, direction."""
 
     x: float
     y: float

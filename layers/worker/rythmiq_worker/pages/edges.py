@@ -34,7 +34,7 @@ _BEYOND: Final = 0.03  # of the picture, that a corner may lie outside it
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What was measured along the four sides of a quadrilateral, each an array of 4: top, right, bottom, left.
+    """Measurements along the four sides of a quadrilateral, each an array of 4: top, right, bottom, left.
 
     Attributes:
         cover: share of the side along which what lies within differs from what lies beyond, in the side's own way or

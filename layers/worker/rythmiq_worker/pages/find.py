@@ -1,4 +1,4 @@
-"""Where the page lies in a photograph, if that is certain.
+"""Find the page in a photograph, if that is certain.
 
 Cutting a page out by wrong corners loses text, so a find has to pass every gate, and otherwise the page stays as it is
 (docs/decisions.md): all along each side another thing begins, at a straight line; what lies beyond is darker or of
@@ -23,7 +23,7 @@ from rythmiq_worker.pages.look import Look, Points, is_surrounded, look_at
 from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose, where_sides_meet
 
 MOST_INK_BESIDE: Final = 0.25
-"""How densely the desk may be written on, over how densely the page is."""
+"""Most density of ink on the desk, over that on the page."""
 LIKELY_AREA: Final = 0.15
 """Of the picture, from which what looks like a page is more than a picture or a table on one."""
 _MOST_OFF_RIGHT_DEG: Final = 60.0
@@ -76,7 +76,7 @@ def partly(sides: Sides) -> bool:
 
 
 def sureness(sides: Sides) -> float:
-    """How sure one of several finds is, 0 to 1."""
+    """Confidence of one of several finds, 0 to 1."""
     return float(sides.cover.min() * sides.straight.min() * min(1.0, sides.contrast.min() / _FULL_CONTRAST))
 
 
@@ -91,7 +91,7 @@ def dark_card(look: Look, corners: Points, sides: Sides) -> bool:
 
 
 def ink_beside(look: Look, outline: Points) -> float:
-    """How densely the desk is written on, over how densely the page within an outline (N x 2, pixels) is."""
+    """Density of ink on the desk over that within an outline (N x 2, pixels)."""
     gray = cv2.cvtColor(look.colours, cv2.COLOR_RGB2GRAY)
     ink = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((7, 7), np.uint8)) > _INK_CONTRAST
     inner, outer = _parts(look, outline)
@@ -102,7 +102,7 @@ def ink_beside(look: Look, outline: Points) -> float:
 
 
 def _parts(look: Look, outline: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """What lies within an outline and what beyond, without a few pixels on either side of it."""
+    """Masks of the inside and the outside of an outline, without a few pixels on either side of it."""
     page = np.zeros(look.colours.shape[:2], np.uint8)
     cv2.fillPoly(page, [np.round(outline).astype(np.int32)], 1)
     around = np.ones((9, 9), np.uint8)
@@ -110,7 +110,7 @@ def _parts(look: Look, outline: Points) -> tuple[NDArray[np.bool_], NDArray[np.b
 
 
 def _unevenness(look: Look, part: NDArray[np.bool_]) -> float:
-    """How far the ninth tenth of a part lies from one colour that changes evenly over the picture; weighted L*a*b*."""
+    """The 90th percentile distance of a part from a linear colour gradient; weighted L*a*b*."""
     if not part.any():
         return math.inf
     down, across = (axis / look.long_px for axis in np.nonzero(part))
@@ -134,7 +134,7 @@ _LIKELY_COVER: Final = 0.75  # of an outline that may be a page's
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found out about a picture.
+    """The result of a search for the page.
 
     Attributes:
         sheet: the page, when its four corners are certain.
@@ -229,7 +229,7 @@ def _area(corners: Points) -> float:
 
 
 def _off_line(corners: Points, side: int, other: Points) -> float:
-    """How far the ends of a side lie from the line through the same side of another quadrilateral."""
+    """Distance of a side's ends from the line through the same side of another quadrilateral."""
     start, end = corners[side], corners[(side + 1) % 4]
     along = (end - start) / max(1e-6, float(np.hypot(*(end - start))))
     off = (other[[side, (side + 1) % 4]] - start) @ np.array([-along[1], along[0]])

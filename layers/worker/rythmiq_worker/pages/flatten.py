@@ -114,7 +114,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where a flat page lies in a picture.
+    """The grid of a flat page's places in a picture.
 
     Attributes:
         places: R x C x 2, float64: x and y in shares of the picture, by rows from the page's top left.
@@ -213,7 +213,7 @@ def _bordered(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 
 def _weights(pixels: int, nodes: int) -> Plane:
-    """How much each node says of each pixel along one axis (Catmull and Rom's cubic): pixels x nodes."""
+    """Weight of each node for each pixel along one axis (Catmull and Rom's cubic): pixels x nodes."""
     place = np.clip((np.arange(pixels) + 0.5) / pixels * (nodes - 1), 0, nodes - 1)
     first = np.minimum(place.astype(int), nodes - 2)
     t = place - first

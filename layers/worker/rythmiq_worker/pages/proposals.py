@@ -1,4 +1,4 @@
-"""Where a page might lie: outlines from several ways of telling it from its desk, at two sizes. None is trusted here.
+"""Propose outlines of a page by several segmentations at two sizes; none is verified here.
 
 Lightness tells white paper from wood, chroma a card from a gray cloth, the colour planes a yellow page from a blue one;
 each is cut in two by Otsu's threshold, the brighter part once more (a page on a table before a dark room), and searched
@@ -66,7 +66,7 @@ def clockwise(corners: Points) -> Points:
 
 
 def _masks(colours: Colours) -> Iterator[tuple[Mask, bool]]:
-    """What is one thing, and whether things within things count."""
+    """A segmentation, and whether nested contours count."""
     for name, plane in _planes(colours):
         soft = np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), np.uint8)
         level = _otsu(soft)

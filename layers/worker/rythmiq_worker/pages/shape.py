@@ -1,4 +1,4 @@
-"""What is to be done so that a page is seen flat and alone: its four corners, its bend, or nothing.
+"""Decide how a page is made flat and alone: by its four corners, its bend, or not at all.
 
 Only what a camera saw can be bent. A page is unbent only where its rows of print or its outline prove a bend, and only
 when the rows are straighter after.
@@ -89,7 +89,7 @@ def rows_of(page: Image.Image) -> Rows:
 
 
 def _components(gray: Gray) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32], Values]:
-    """What may be letters: whether each component is one, each pixel's component, their boxes, their middles."""
+    """Candidate letters: whether each component is one, each pixel's component, boxes, middles."""
     ink = cv2.adaptiveThreshold(gray, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW_PX, _INK_OFFSET)
     _, labels, boxes, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
     low, high = boxes[:, 2:4].min(axis=1), boxes[:, 2:4].max(axis=1)
@@ -144,7 +144,7 @@ _JUDGED_LETTERS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a page lies.
+    """The shape of a page in its picture.
 
     Attributes:
         sheet: its corners; None where they are not known, or its outline is no quadrilateral.
@@ -158,7 +158,7 @@ class Shape:
 
     @property
     def by(self) -> Literal["edges", "unwarp", "whole"]:
-        """What told where the page is."""
+        """The evidence by which the page was found."""
         if self.grid is not None:
             return "unwarp"
         return "whole" if self.sheet is None else "edges"
@@ -212,7 +212,7 @@ def bent_sheet(thumbnail: "Image.Image", sheet: Sheet) -> Shape:
 
 
 def _bent(page: "Image.Image") -> Grid | None:
-    """How a page is bent that fills the picture, if its rows show that and lie straighter after."""
+    """Bend of a page that fills the picture, if its rows show it and lie straighter after."""
     before = rows_of(page)
     if before.sag < _BENT_SAG or before.count < _FEWEST_ROWS or before.letters < _FEWEST_LETTERS:
         return None
@@ -225,7 +225,7 @@ def _bent(page: "Image.Image") -> Grid | None:
 
 
 def _within(thumbnail: "Image.Image", found: Found) -> Grid | None:
-    """How a page is bent of which the outline is known, if the network sees it too and it helps."""
+    """Bend of a page whose outline is known, if the network agrees and it helps."""
     if found.rim is None:
         return None
     (left, top), (right, bottom) = found.rim.min(axis=0), found.rim.max(axis=0)
@@ -247,7 +247,7 @@ def _no_worse(before: Rows, after: Rows) -> bool:
 
 
 def _overlap(one: "Points", other: "Points") -> float:
-    """What two outlines share, over what either has."""
+    """Intersection over union of two outlines."""
     masks = []
     for outline in (one, other):
         mask = np.zeros((400, 400), np.uint8)

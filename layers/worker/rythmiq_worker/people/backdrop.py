@@ -1,4 +1,4 @@
-"""What stands behind a person: how light, how coloured, how plain, by percentiles of everything outside the person.
+"""Background of a portrait: lightness, chroma and structure, by percentiles of everything outside the person.
 
 A wall with a soft shadow is plain; letters, a lamp, a frame, a guest are not: they stand out, with an edge, from the
 smooth surface that fits the rest best.
@@ -43,7 +43,7 @@ EDGES = Bounds(0.06, 0.10)
 
 
 class Finding(NamedTuple):
-    """What a rule says of a background.
+    """The grade of a background under a rule.
 
     Attributes:
         grade: pass, advice or fail.
@@ -59,7 +59,7 @@ class Finding(NamedTuple):
 
 
 class Backdrop(NamedTuple):
-    """What stands behind a person.
+    """The background of a portrait.
 
     Attributes:
         lightness: median L*, 0..100.
@@ -159,7 +159,7 @@ def _thinned(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _distance(soft: NDArray[np.float32], behind: NDArray[np.bool]) -> NDArray[np.float32]:
-    """How far each pixel of the background is, in L*a*b*, from the second-order surface that fits most of them."""
+    """Distance of each background pixel, in L*a*b*, from the second-order surface that fits most of them."""
     height_px, width_px = behind.shape
     rows, columns = np.nonzero(behind)
     y, x = rows / (height_px / 2) - 1, columns / (width_px / 2) - 1

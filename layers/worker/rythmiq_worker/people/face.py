@@ -22,7 +22,7 @@ LEAST_SUBJECT_SCORE = 0.25
 # (48 frontal portraits: -.153 +- .030 and .037 +- .027; the sides agree as they are).
 _ABOVE_FOREHEAD, _BELOW_CHIN = 0.15, 0.04
 RIVAL = 0.5
-"""How high another face is at least, of the subject's, so that it may as well be meant."""
+"""Least height of another face, over the subject's, from which it may be meant instead."""
 _AS_LARGE = 0.97
 # Pixels of the picture: coarser than what another CPU's rounding changes, finer than anything that is decided by them.
 _GRAIN_PX = 1 / 16

@@ -1,4 +1,4 @@
-"""How well a face came: how light falls on it, and whether it is sharp, whatever stands behind it.
+"""Quality of a face: its light, and its sharpness, whatever the background.
 
 Dark skin in good light and fair skin in bad light have the same mean. What tells them apart is what light alone makes:
 the skin's own shine on forehead, nose and cheeks, which hardly depends on pigment, and the whites of the eyes, the gray
@@ -30,7 +30,7 @@ EYE_WHITE = 48.0
 """L* of the brightest of the eyes, from which the light is good however dark the skin: 28 and 39 in the dark."""
 BACKLIT_SHINE = 60.0
 BACKLIT_BEHIND = 36.0
-"""How much brighter, in L*, the middle of the background is than the skin's shine where the light comes from behind."""
+"""By how much L* the middle of the background exceeds the skin's shine where the light comes from behind."""
 UNEVEN = Bounds(20.0, 30.0)
 """L* between the left and the right of a face."""
 
@@ -125,7 +125,7 @@ SMEAR = Bounds(0.70, 0.75)
 
 
 class Sharpness(NamedTuple):
-    """How sharp a face is.
+    """Sharpness of a face.
 
     Attributes:
         edge_width_px: how many pixels its strongest edges are wide, on a face 256 px high; larger is softer. A face of

@@ -1,4 +1,4 @@
-"""Where a person ends: their mask, and their head with hair, turban or bun, from crown to chin."""
+"""Segment a person, and measure the head with hair, turban or bun, from crown to chin."""
 
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ def _crown(person: NDArray[np.bool_], face: Face, centre_x: float) -> float:
 
 
 def _sides(person: NDArray[np.bool_], face: Face, centre_x: float, crown_y: float) -> tuple[float, float]:
-    """How far the person goes without a gap to the left and the right of the face's middle, from crown to mouth."""
+    """Extent of the person without a gap to the left and right of the face's middle, from crown to mouth."""
     box, width_px = face.box, person.shape[1]
     least, most = max(0.0, box.x), min(float(width_px), box.x + box.width)
     rows = person[max(0, round(crown_y)) : max(0, round(float(face.points[_MOUTH, 1])))]

@@ -1,4 +1,4 @@
-"""How a person looks into the camera: where the head points, eyes, mouth, dark glasses, colour.
+"""Head pose, eyes, mouth, dark glasses and colour of a face.
 
 All thresholds are cautious: silence is better than a wrong reproach. What these points cannot tell, clear glasses and
 headwear, is not here at all.
@@ -38,7 +38,7 @@ _LEAST_PX, _LEAST_ROWS = 12, 3
 
 
 class Look(NamedTuple):
-    """How a face looks.
+    """Pose and expression of a face.
 
     Attributes:
         roll_deg: leaning; positive when the eye on the picture's right is lower.

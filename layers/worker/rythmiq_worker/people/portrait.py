@@ -1,4 +1,4 @@
-"""Who stands on an upload: the faces, whose photo it is, how the head lies and leans, and where the person ends.
+"""Analyse a portrait: its faces, its subject, the head's orientation and lean, and the person's mask.
 
 Everything is looked up once, on a small copy, and travels with the job; lengths are in pixels of that copy.
 """
@@ -25,7 +25,7 @@ Missing = Literal["point", "crop"]
 
 
 class Portrait(NamedTuple):
-    """What a small copy of an upload shows, upright by EXIF and turned as its owner wishes.
+    """Analysis of a small copy of an upload, upright by EXIF and turned as its owner wishes.
 
     Attributes:
         size: width and height of the copy as its owner turned it.
@@ -59,7 +59,7 @@ class Portrait(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What the owner said of the subject, in shares of the picture as they turned it.
+    """The owner's choice of the subject, in shares of the picture as they turned it.
 
     Attributes:
         point: x and y on the face to take.
@@ -163,7 +163,7 @@ def onto_picture(portrait: Portrait, width_px: int) -> NDArray[np.float64]:
 
 
 def scale_of(portrait: Portrait, width_px: int) -> float:
-    """How many pixels of a picture of this width, lying as `upright` does, are one of `upright`."""
+    """Pixels of a picture of this width, oriented as `upright` is, over pixels of `upright`."""
     if portrait.upright is None:
         raise AssertionError("a portrait without a subject lies nowhere")
     return width_px / float(portrait.upright.shape[1])
@@ -202,5 +202,5 @@ def _at(faces: tuple[Face, ...], x: float, y: float) -> Face | None:
 
 
 def _quarter_turns(roll_deg: float) -> int:
-    """How many quarter turns clockwise bring a face with this roll to a lean of at most 45 degrees."""
+    """Quarter turns clockwise that bring a face with this roll to a lean of at most 45 degrees."""
     return round(-roll_deg / 90) % 4

@@ -1,4 +1,4 @@
-"""Where the faces of a picture are: a fast detector with a low threshold, and a mesh that confirms.
+"""Find the faces of a picture: a fast detector with a low threshold, and a mesh that confirms.
 
 BlazeFace proposes boxes and eyes; the mesh of 468 points, cut out upright by those eyes, says whether that is a face. A
 picture that has none upright is looked at lying on its sides and upside down.
@@ -115,7 +115,7 @@ _QUARTERS = (1, 3, 2)
 
 
 class _Proposal(NamedTuple):
-    """What the detector sees: a square box in pixels, the roll of its eyes, and how sure it is."""
+    """A detection: a square box in pixels, the roll of its eyes, and its score."""
 
     box: Box
     roll_deg: float
@@ -123,7 +123,7 @@ class _Proposal(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What the mesh says of a place; `logit` is its answer before the sigmoid."""
+    """The mesh's answer for a place; `logit` is before the sigmoid."""
 
     face: Face
     logit: float
