@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.result import Success
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.settle import Settlement
 from rythmiq_cli.local.postgres.server import LocalPostgres

@@ -18,9 +18,8 @@ from psycopg import sql
 
 from rythmiq.adapters.local_executor import HoldExecutor
 from rythmiq.adapters.spaces import SpacesStore
-from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.attempt import SECRET_HEADER, Dispatch, WebhookBody
 from rythmiq.contracts.errors import ObjectMissingError
-from rythmiq.contracts.webhook import SECRET_HEADER, WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_cli.bundles import build_bundles, unpack

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq.contracts.webhook import SECRET_HEADER
+from rythmiq.contracts.attempt import SECRET_HEADER
 from tests.bundles.events import USER
 from tests.compat.conftest import COMMIT, CommitMissingError, World, is_full_hash, tree_of
 

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from rythmiq.client import Client, JobFailedError
+from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.keys import MasterKey, OutputKey, RawKey, master_key, output_key, parse_key
-from rythmiq.contracts.webhook import derive_token
 from tests.e2e.cloud_process import CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rythmiq.contracts.dispatch import Callback
+from rythmiq.contracts.attempt import Callback
 from rythmiq_worker.launcher import attempt as launcher
 from rythmiq_worker.launcher.delivery import Delivered, ResultSender
 from rythmiq_worker.launcher.log import WorkerStderr

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.keys import parse_key
-from rythmiq.contracts.webhook import derive_token
 from tests.support.gateway_doors import (
     AS_LAUNCHER,
     AS_OPERATOR,

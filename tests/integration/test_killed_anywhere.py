@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.errors import ObjectMissingError
 from rythmiq.contracts.keys import result_key
 from rythmiq.contracts.result import Success
-from rythmiq.contracts.webhook import WebhookBody
 from tests.support.fault_ends import check
 from tests.support.fault_parts import killed
 from tests.support.fault_world import World, set_clock

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.keys import master_key, output_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.result import Success
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import StartedJob

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.gateway.http import Request
 from rythmiq.ports.database import Capacity

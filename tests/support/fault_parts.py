@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rythmiq.adapters.postgres import PostgresTransport
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.keys import OutputKey, RawKey, parse_key
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import ExecutorState, Order

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import psycopg
 
 from rythmiq.adapters.database import SqlDatabase
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, StoreUnavailableError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.executor import Order

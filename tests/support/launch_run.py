@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from rythmiq.adapters.spaces import SpacesStore
-from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.attempt import Dispatch, WebhookBody, derive_token
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Failure, Success
-from rythmiq.contracts.webhook import WebhookBody, derive_token
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import seal
 from tests.support.webhook_receiver import Receiver

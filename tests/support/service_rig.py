@@ -21,8 +21,8 @@ import pytest
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.advice import Advice
+from rythmiq.contracts.attempt import Dispatch, WebhookBody
 from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
-from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.job_bodies import JobAccepted, JobRequest, JobView
 from rythmiq.contracts.keys import (
     before_name,
@@ -38,7 +38,6 @@ from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.payload import StorageReference
 from rythmiq.contracts.receipt import Clause, DocumentFacts, Receipt
 from rythmiq.contracts.result import Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.database import Caller, Capacity

@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from rythmiq import __version__
+from rythmiq.contracts.attempt import SECRET_HEADER
 from rythmiq.contracts.bodies import Problem
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
-from rythmiq.contracts.webhook import SECRET_HEADER
 from rythmiq.gateway.operations import Answer, Operation, Parameter
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 

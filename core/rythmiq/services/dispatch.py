@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rythmiq.clock import Deadline
-from rythmiq.contracts.dispatch import Callback, Dispatch, WrappedEncryption, WrappedInput
+from rythmiq.contracts.attempt import TOKEN_TTL_S, Callback, Dispatch, WrappedEncryption, WrappedInput, derive_token
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
 from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
-from rythmiq.contracts.webhook import TOKEN_TTL_S, derive_token
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError

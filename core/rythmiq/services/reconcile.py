@@ -21,7 +21,7 @@ from rythmiq.services.dispatch import Dispatcher
 from rythmiq.services.settle import Settlement
 
 if TYPE_CHECKING:
-    from rythmiq.contracts.webhook import WebhookBody
+    from rythmiq.contracts.attempt import WebhookBody
 
 EXTEND_S = 60
 """Longest lease that is granted because the executor reports the attempt as running."""
@@ -135,7 +135,7 @@ class Reconciler:
             return None
 
     def _result_of(self, job: OverdueJob, calls: Deadline) -> "WebhookBody | None":
-        from rythmiq.contracts.webhook import WebhookBody  # noqa: PLC0415  most ticks find nothing overdue
+        from rythmiq.contracts.attempt import WebhookBody  # noqa: PLC0415  most ticks find nothing overdue
 
         key = result_key(job.user_id, job.job_id, job.attempt)
         try:

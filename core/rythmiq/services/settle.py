@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from rythmiq.clock import Deadline
+from rythmiq.contracts.attempt import ProgressBody, WebhookBody
 from rythmiq.contracts.errors import ErrorCode, failure
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.contracts.result import Failure, Success
-from rythmiq.contracts.webhook import ProgressBody, WebhookBody
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity, Database, Finish
 from rythmiq.ports.jobs import Ended, SettlingJob, TickWork

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.keys import dispatch_key
-from rythmiq.contracts.webhook import derive_token
 from rythmiq.log import is_about, log, request
 
 USER, JOB = (f"{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000" for n in "12")

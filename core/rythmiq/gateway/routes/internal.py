@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rythmiq.clock import Clock
-from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.webhook import (
+from rythmiq.contracts.attempt import (
     SECRET_HEADER,
     ProgressAnswer,
     ProgressBody,
@@ -19,6 +18,7 @@ from rythmiq.contracts.webhook import (
     WebhookBody,
     token_holds,
 )
+from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response, json_response
 from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route

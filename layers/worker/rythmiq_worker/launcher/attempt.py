@@ -30,11 +30,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.attempt import Dispatch, WebhookBody
 from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreError
 from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, launch_arguments, result_key
 from rythmiq.contracts.result import Failure, Success
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings

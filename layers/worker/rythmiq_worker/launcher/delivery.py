@@ -22,9 +22,8 @@ from typing import Literal, TypeVar
 
 from rythmiq.adapters.bounded_http import exchange
 from rythmiq.clock import Deadline, backoff_s
-from rythmiq.contracts.dispatch import Callback, Dispatch
+from rythmiq.contracts.attempt import SECRET_HEADER, Callback, Dispatch, ProgressBody
 from rythmiq.contracts.errors import Stage, StoreError, StoreUnavailableError
-from rythmiq.contracts.webhook import SECRET_HEADER, ProgressBody
 from rythmiq_worker.launcher.log import LaunchLog
 from rythmiq_worker.launcher.process import TerminatedError, Termination
 

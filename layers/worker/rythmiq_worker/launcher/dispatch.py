@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from rythmiq.contracts.dispatch import Dispatch
+from rythmiq.contracts.attempt import Dispatch
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, Stage
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
 from rythmiq.crypto.key_ring import KeyRing

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from rythmiq.contracts.attempt import Dispatch, ProgressBody, WebhookBody
 from rythmiq.contracts.bodies import UploadRequest
-from rythmiq.contracts.dispatch import Dispatch
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.portal import Portal, SchemaDefinition
-from rythmiq.contracts.webhook import ProgressBody, WebhookBody
 
 READ = (UploadRequest, JobRequest, Payload, Dispatch, WebhookBody, ProgressBody, SchemaDefinition, Portal)
 NO_NUMBERS = st.booleans() | st.integers().map(str) | st.floats(allow_nan=False).map(str)

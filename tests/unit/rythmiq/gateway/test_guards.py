@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
-from rythmiq.contracts.webhook import derive_token
 from rythmiq.gateway.http import Request
 from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from tests.support.memory import FixedClock

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
-from rythmiq.contracts.webhook import WebhookBody
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response
 from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route

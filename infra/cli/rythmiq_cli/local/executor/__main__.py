@@ -29,8 +29,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from rythmiq.contracts.attempt import Attempt
 from rythmiq.contracts.payload import Uuid4
-from rythmiq.contracts.webhook import Attempt
 from rythmiq.ports.executor import Order
 from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
 from rythmiq_cli.local.executor.launchers import PROGRAM

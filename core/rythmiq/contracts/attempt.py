@@ -1,16 +1,21 @@
-"""What the launcher posts to `/internal/webhooks/camber` and `/internal/webhooks/progress`, and the token it shows.
+"""What the API and the launcher exchange about one attempt: the sealed dispatch object, its reports, and their token.
+
+The dispatch object is the worker's payload (`contracts.payload`) with the data keys still wrapped, and with the URL to
+call back. It is stored at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can
+write one. Reports go to `/internal/webhooks/camber` and `/internal/webhooks/progress`.
 
 The derived token is `v1.<exp>.<hex HMAC-SHA256(secret, "{job_id}|{attempt}|{exp}")>`: it is worth something for one
 attempt of one job only, so that the webhook secret itself never leaves the API.
 
-Source: docs/specification/executors.md.
+Source: docs/specification/executors.md, docs/specification/worker.md.
 """
 
+import datetime as dt
 import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -18,8 +23,66 @@ from pydantic_core import PydanticCustomError
 from rythmiq.contracts.choices import INTEGER
 from rythmiq.contracts.errors import Stage
 from rythmiq.contracts.keys import MAX_ATTEMPTS
-from rythmiq.contracts.payload import Uuid4
+from rythmiq.contracts.payload import InputReference, StorageReference, Uuid4
 from rythmiq.contracts.result import Result
+
+Kid = Annotated[int, Field(ge=1, le=65_535), INTEGER]
+WrappedKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{54}==$")]
+"""40 bytes as base64 with padding."""
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Callback(_Wire):
+    """Where the launcher reports, and the derived token it shows there (header X-Webhook-Secret)."""
+
+    url: Annotated[str, Field(max_length=2_000, pattern=r"^https?://")]
+    token: str = Field(repr=False)
+
+    @property
+    def progress_url(self) -> str:
+        """Where stages are reported: beside the webhook."""
+        return self.url.rsplit("/", 1)[0] + "/progress"
+
+
+class WrappedInput(_Wire):
+    """The data key of one of several uploads, as the ring wrapped it."""
+
+    kid: Kid
+    wrapped_key: WrappedKeyText = Field(repr=False)
+
+
+class WrappedEncryption(_Wire):
+    """The job's data key as the ring wrapped it; `input_*` when the upload is sealed under another one (a master).
+
+    `inputs` are those of several uploads, in the order of `input.raw_paths`.
+    """
+
+    kid: Kid
+    wrapped_key: WrappedKeyText = Field(repr=False)
+    input_kid: Kid | None = None
+    input_wrapped_key: WrappedKeyText | None = Field(default=None, repr=False)
+    inputs: tuple[WrappedInput, ...] | None = None
+
+
+class Dispatch(_Wire):
+    """One attempt of one job."""
+
+    v: Annotated[int, Field(ge=1), INTEGER] = 1
+    job_id: Uuid4
+    user_id: Uuid4
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER]
+    dispatched_at: dt.datetime
+    document_id: Uuid4
+    portal_schema: dict[str, Any]
+    input: InputReference
+    storage: StorageReference
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
+    encryption: WrappedEncryption | None
+    callback: Callback
+
 
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105  a header's name
 MAX_STRING_CHARS = 500
@@ -27,10 +90,6 @@ TOKEN_TTL_S = 24 * 60 * 60
 _TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
 
 Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
 
 class WebhookBody(_Wire):
