@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rythmiq.client import Client, ClientError, JobFailedError
 from rythmiq.contracts.job_bodies import JobView
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq.services.output import receipt_page
 from tests.demo.report import Entry
 from tests.demo.scenarios import Scenario

@@ -19,7 +19,7 @@ from rythmiq.client import (
     NoCreditError,
     NotFoundError,
 )
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq_cli.exits import ExitCode
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess
 from tests.e2e.conftest import CREDITS, Cloud

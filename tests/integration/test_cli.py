@@ -11,7 +11,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq_cli.exits import ExitCode
 from tests.data.portraits import portrait
 

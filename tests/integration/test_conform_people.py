@@ -13,7 +13,7 @@ from PIL import Image
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Clause, Operation
+from rythmiq.contracts.result import Clause, Operation
 from rythmiq_worker.conform import Conformed, Labels, check_with_advice, conform
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.search import find_faces

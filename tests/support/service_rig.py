@@ -36,8 +36,17 @@ from rythmiq.contracts.keys import (
 )
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.payload import StorageReference
-from rythmiq.contracts.receipt import Clause, DocumentFacts, Receipt
-from rythmiq.contracts.result import Artifacts, ErrorReport, Failure, Metrics, StageTime, Success
+from rythmiq.contracts.result import (
+    Artifacts,
+    Clause,
+    DocumentFacts,
+    ErrorReport,
+    Failure,
+    Metrics,
+    Receipt,
+    StageTime,
+    Success,
+)
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.database import Caller, Capacity

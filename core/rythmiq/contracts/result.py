@@ -1,23 +1,124 @@
-"""What the worker prints on STDOUT: exactly one of these two documents.
+"""What the worker prints on STDOUT, exactly one success or failure, and the receipt that a success holds.
 
-It never holds recognised text, captions, file names of the user or pixels beyond the receipt's own file name.
+Neither ever holds recognised text, captions, file names of the user or pixels beyond the receipt's own file name.
 `text_path`, `before_path`, `detail` and a failure's `metrics` are left out where there are none, and read as null, too.
+A receipt states what the portal wants and what the final bytes measure, clause by clause. It holds no clock time, so
+that the same input and versions give the same receipt.
 
-Source: docs/specification/worker.md.
+Source: docs/specification/worker.md, docs/specification/receipt.md.
 """
 
 import math
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
 
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.errors import ErrorCode, Stage
 from rythmiq.contracts.keys import Artifact, InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.payload import Uuid4
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.portal import Source
+
+Verdict = Literal["pass", "fail", "advice", "not_checked"]
+ClauseName = Literal[
+    "bytes",
+    "pixels",
+    "dpi",
+    "format",
+    "colour",
+    "metadata",
+    "aspect",
+    "compression_ratio",
+    "filename",
+    "background",
+    "face",
+    "face_size",
+    "faces",
+    "centring",
+    "roll",
+    "pose",
+    "eyes",
+    "mouth",
+    "glasses",
+    "headwear",
+    "grey",
+    "face_light",
+    "sharpness",
+    "legibility",
+    "completeness",
+    "ink",
+    "signatures",
+    "name_date_strip",
+]
+
+_Integer = Annotated[int, INTEGER]
+
+
+class _Exact(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+
+class Clause(_Exact):
+    """One rule, measured on the final bytes; where `measured` says "on the upload", on what came in.
+
+    Attributes:
+        wanted: the rule in words a person reads, e.g. "630 x 810 px".
+        measured: what the file has, in the same words; None when it was not checked.
+        hard: whether failing it fails the job.
+        source: where the portal's number comes from, when the rule book says.
+        page: which one it is about, from 1, of a file of several pages; None: the file.
+    """
+
+    clause: ClauseName
+    wanted: str
+    measured: str | None
+    verdict: Verdict
+    hard: bool
+    source: Source | None = None
+    page: Annotated[int, Field(ge=1), INTEGER] | None = None
+
+
+class DocumentFacts(_Exact):
+    """The conformed file as re-read from its own bytes. `dpi` is None when the file states none."""
+
+    filename: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: _Integer
+    width_px: _Integer
+    height_px: _Integer
+    dpi: Annotated[float, NUMBER] | None
+    format: Literal["jpeg", "png", "pdf"]
+    pages: _Integer = 1
+
+
+class Operation(_Exact):
+    """One thing that was done to the pixels, with its parameters."""
+
+    op: str
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Receipt(_Exact):
+    """The proof, clause by clause, that a file fits its portal."""
+
+    portal: str
+    slot: str | None
+    version: str
+    conforms: bool
+    clauses: tuple[Clause, ...]
+    document: DocumentFacts
+    operations: tuple[Operation, ...] = ()
+    padded_bytes: _Integer = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _conforms_means_no_failed_clause(self) -> Self:
+        if self.conforms != all(clause.verdict != "fail" for clause in self.clauses):
+            raise ValueError("conforms disagrees with the clauses")
+        return self
+
 
 MAX_STDOUT_BYTES = 64 * 1024
 MAX_TEXT_CHARS = 500

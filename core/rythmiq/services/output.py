@@ -19,8 +19,7 @@ from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
 from rythmiq.contracts.keys import SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.portal import Source
-from rythmiq.contracts.receipt import Clause, Operation, Receipt
-from rythmiq.contracts.result import Artifacts, Success
+from rythmiq.contracts.result import Artifacts, Clause, Operation, Receipt, Success
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log

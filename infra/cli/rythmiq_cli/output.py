@@ -21,7 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from rythmiq.contracts.keys import sanitize_filename
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq_cli.exits import ExitCode, usage
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
         JobFailedError's exit, or typer.Exit with 0 or 1.
     """
     from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq.contracts.receipt import Receipt  # noqa: PLC0415  ditto
+    from rythmiq.contracts.result import Receipt  # noqa: PLC0415  ditto
     from rythmiq_cli.service import service_errors  # noqa: PLC0415  ditto
 
     if view.status == "failed":

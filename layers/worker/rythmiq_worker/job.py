@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.payload import Payload
-from rythmiq.contracts.receipt import Operation, Receipt
+from rythmiq.contracts.result import Operation, Receipt
 from rythmiq.settings.worker import WorkerSettings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Receipt, Verdict
+from rythmiq.contracts.result import Receipt, Verdict
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq_cli.exits import ExitCode
 

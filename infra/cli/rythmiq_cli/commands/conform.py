@@ -11,7 +11,7 @@ import typer
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq_cli.exits import ExitCode, job_failed, usage
 from rythmiq_cli.job_arguments import (
     Background,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import DocumentFacts, Receipt
+from rythmiq.contracts.result import DocumentFacts, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.engine import VERSIONS, Labels
 from rythmiq_worker.conform.geometry import Region, holds_head, resolve_kind

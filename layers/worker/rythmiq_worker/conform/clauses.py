@@ -9,7 +9,7 @@ Source: docs/specification/receipt.md, docs/specification/portals.md.
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.portal import PixelBounds, SchemaDefinition, Source
-from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
+from rythmiq.contracts.result import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.content_clauses import Finding, ink_clauses, text_clauses
 from rythmiq_worker.conform.measure import Colour, FileFacts
 from rythmiq_worker.conform.sight import SHARPNESS_SIDE_PX, Sight

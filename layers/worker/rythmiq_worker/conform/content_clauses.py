@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
+from rythmiq.contracts.result import Clause, ClauseName, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Clause, DocumentFacts, Operation, Receipt
+from rythmiq.contracts.result import Clause, DocumentFacts, Operation, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.geometry import Layout, ResolvedKind, can_shrink, chosen_region, lay_out, resolve_kind
 from rythmiq_worker.conform.measure import decoded, decoded_pages, measure

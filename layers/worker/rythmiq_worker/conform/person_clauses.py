@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Clause, ClauseName, Verdict
+from rythmiq.contracts.result import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.content_clauses import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.people import Grade, looks

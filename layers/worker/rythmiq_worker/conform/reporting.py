@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Clause, Operation
+from rythmiq.contracts.result import Clause, Operation
 from rythmiq_worker.conform.clauses import background_finding
 from rythmiq_worker.conform.content_clauses import ink_notices, text_notices
 from rythmiq_worker.conform.geometry import Layout

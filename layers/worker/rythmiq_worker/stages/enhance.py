@@ -8,7 +8,7 @@ pixels are asked for.
 
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.job import Context, Decoded, Enhanced
 
 if TYPE_CHECKING:

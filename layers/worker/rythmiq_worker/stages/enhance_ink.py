@@ -6,7 +6,7 @@ Its tones stay as they are: a portal compares strokes and ridges.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.ink.find import MARGIN, find_ink, ink_on_white
 from rythmiq_worker.job import Context, Enhanced
 from rythmiq_worker.pages.find import find_page

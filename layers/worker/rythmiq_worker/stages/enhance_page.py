@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.imaging.cleanup import find_grain, find_shadow, without_grain, without_shadow
 from rythmiq_worker.imaging.warp import border_colour, content_box, find_lean, levelled, levelled_size
 from rythmiq_worker.job import Context, Enhanced

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.job import Context, Enhanced, Texts
 
 if TYPE_CHECKING:

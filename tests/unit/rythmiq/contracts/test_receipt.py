@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rythmiq.contracts.receipt import Clause, ClauseName, DocumentFacts, Operation, Receipt, Verdict
+from rythmiq.contracts.result import Clause, ClauseName, DocumentFacts, Operation, Receipt, Verdict
 from rythmiq.portals import all_portals
 
 CLAUSES = st.lists(

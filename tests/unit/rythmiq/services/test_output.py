@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from rythmiq.clock import Deadline
 from rythmiq.contracts.keys import parse_key
-from rythmiq.contracts.receipt import DocumentFacts, Receipt
-from rythmiq.contracts.result import Artifacts, Metrics, Success
+from rythmiq.contracts.result import Artifacts, DocumentFacts, Metrics, Receipt, Success
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.jobs import SettlingJob

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.portal import Source
-from rythmiq.contracts.receipt import Clause, ClauseName, DocumentFacts, Operation, Receipt
+from rythmiq.contracts.result import Clause, ClauseName, DocumentFacts, Operation, Receipt
 from rythmiq.services.output import receipt_page
 
 SOURCE = Source(

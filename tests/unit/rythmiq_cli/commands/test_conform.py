@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import rythmiq
 from rythmiq.contracts.portal import Portal, Slot, Source
-from rythmiq.contracts.receipt import Receipt
+from rythmiq.contracts.result import Receipt
 from rythmiq.portals import all_portals, load_portal
 from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode

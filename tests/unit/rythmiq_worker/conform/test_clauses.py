@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Clause, ClauseName, Receipt
+from rythmiq.contracts.result import Clause, ClauseName, Receipt
 from rythmiq_worker.conform import Labels, check, conform
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure

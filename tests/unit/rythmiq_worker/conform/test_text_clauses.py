@@ -2,7 +2,7 @@
 
 import pytest
 
-from rythmiq.contracts.receipt import Clause
+from rythmiq.contracts.result import Clause
 from rythmiq_worker.conform.content_clauses import text_clauses, text_notices
 from rythmiq_worker.engines.text import TextSight
 

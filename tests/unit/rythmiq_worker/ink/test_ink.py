@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.content_clauses import ink_clauses, ink_notices
 from rythmiq_worker.conform.engine import Labels

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq.contracts.receipt import Operation
+from rythmiq.contracts.result import Operation
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.ink.judge import InkSight
 from rythmiq_worker.stages.enhance import enhance
