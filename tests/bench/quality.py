@@ -15,10 +15,9 @@ import cv2
 from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
-from rythmiq_worker.imaging.scoring import Quality
 from rythmiq_worker.job import Upload
 from rythmiq_worker.stages.decode import decode
-from rythmiq_worker.stages.quality import quality
+from rythmiq_worker.stages.quality import Quality, quality
 from tests.data.own_files import own_portraits
 from tests.data.portraits import portrait
 from tests.data.quality_levels import (

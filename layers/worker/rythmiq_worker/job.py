@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import TextLine, TextSight
-    from rythmiq_worker.imaging.scoring import Quality
     from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
+    from rythmiq_worker.stages.quality import Quality
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ _COLOUR_WORDS: dict[Colour, str] = {
     "mixed": "pages of different colours",
     "other": "another colour space",
 }
-_MM_PER_INCH = 25.4
 
 
 def clauses_for(

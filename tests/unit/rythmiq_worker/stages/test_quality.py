@@ -15,12 +15,11 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.imaging import measures
 from rythmiq_worker.imaging.measures import Gray
-from rythmiq_worker.imaging.scoring import CURVES, Curve, Quality, judge
 from rythmiq_worker.job import Upload
 from rythmiq_worker.people.face import Box, Face
 from rythmiq_worker.people.portrait import Rgb
 from rythmiq_worker.stages.decode import decode
-from rythmiq_worker.stages.quality import quality
+from rythmiq_worker.stages.quality import CURVES, Curve, Quality, judge, quality
 from tests.data.faces import face_at
 from tests.support.uploads import context, decoded, encode, exif, portrait
 
