@@ -131,8 +131,12 @@ class _BoundedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left_s = self._lines.now.left_s(timeout)
-        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._lines)
+        try:
+            left_s = self._lines.now.left_s(timeout)
+            return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._lines)
+        except BaseException:
+            self.close()  # httpcore forgets a connection whose handshake fails
+            raise
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
