@@ -293,7 +293,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_docs_list_every_picture_with_its_size() -> None:
-    listed = (Path(__file__).parents[2] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
+    listed = (Path(__file__).parents[3] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
     pictures = [(each.name, each.size_px) for each in portraits()] + [
         (each.name, each.size_px) for each in page_photos()
     ]
@@ -304,7 +304,7 @@ def test_the_docs_list_every_picture_with_its_size() -> None:
 
 
 def test_the_docs_list_every_hostile_upload_and_what_becomes_of_it() -> None:
-    listed = (Path(__file__).parents[2] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
+    listed = (Path(__file__).parents[3] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
     for each in hostile.uploads():
         row = next(row for row in listed.splitlines() if row.startswith(f"| `{each.name}` |"))
         assert (f"{each.pages} page" if each.outcome == hostile.OPENS else each.outcome) in row
