@@ -216,6 +216,7 @@ def test_any_first_few_pages_are_mixed() -> None:
     assert {page.pixels for page in first} == {12_000_000, 1_920_000}
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("page", EVERY_PAGE.values(), ids=lambda page: page.name)
 def test_no_text_of_the_truth_is_outside_the_picture(page: PagePhoto) -> None:
     drawn = page.draw()

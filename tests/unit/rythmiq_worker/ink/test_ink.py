@@ -89,6 +89,7 @@ def test_a_signature_on_paper_is_taken_without_a_word(seed: int, rules: int) -> 
     assert made.ink == InkSight("ink", 1)
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("degrees", [0.0, 6.0, -9.0])
 def test_a_signature_on_a_sheet_on_a_desk_is_taken_without_a_word(seed: int, degrees: float) -> None:

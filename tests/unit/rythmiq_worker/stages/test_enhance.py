@@ -336,6 +336,7 @@ def test_what_may_be_no_shadow_is_left_alone(draw: Callable[[], Image.Image]) ->
     assert difference(image, after) == 0
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("depth", np.linspace(0, 0.95, 12).round(2).tolist())
 def test_shadow_division_is_never_worse(depth: float) -> None:
     """Over the whole range of shadows the print is separable at least as well as before."""
