@@ -277,7 +277,7 @@ def test_what_the_data_api_says_is_the_same_error_as_the_databases_own(
 def test_a_web_page_in_place_of_the_data_api_is_unavailable(stub: SupabaseStub) -> None:
     with contextlib.closing(supabase_transport(stub)) as transport:
         stub.faults.answer = (200, b"<html>welcome</html>")
-        with pytest.raises(DatabaseUnavailableError, match="no Data API"):
+        with pytest.raises(DatabaseUnavailableError, match="SUPABASE_URL"):
             SqlDatabase(transport).health()
 
 
