@@ -46,7 +46,7 @@ TOO_MANY_JOBS_RETRY_S = 30
 STORE_RETRY_S = 5
 _HEAD_S = 5.0
 _REMOVAL_S = 10.0
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 2.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.15, 2.0
 _PAUSE_SHARE = 0.2
 """Of the time waited so far: a long poll learns of a change late by a quarter second, or by this share of its wait."""
 _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2

@@ -86,7 +86,7 @@ def test_what_is_not_there_is_not_found(name: str) -> None:
     assert program(f"try:\n    import {name}\nexcept ModuleNotFoundError as error:\n    print(error.name)") == name
 
 
-def test_garbage_is_collected_again_from_the_second_call_on() -> None:
+def test_imports_are_frozen_at_once_and_garbage_is_collected_again_from_the_second_call_on() -> None:
     said = program(
         "import gc\nfrom rythmiq.wiring import application\n"
         "event = {'http': {'method': 'GET', 'path': '', 'headers': {}, 'body': '', 'queryString': ''}}\n"
@@ -94,4 +94,4 @@ def test_garbage_is_collected_again_from_the_second_call_on() -> None:
         "    application('api/health')(event, None)\n"
         "    print(gc.isenabled(), gc.get_freeze_count() > 0)"
     )
-    assert said.splitlines() == ["False False", "True True"]
+    assert said.splitlines() == ["False True", "True True"]
