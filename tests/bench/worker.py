@@ -1,6 +1,6 @@
 """The whole worker: one photo job of 12 megapixels, process start to exit, over the least that such a process costs.
 
-The floor imports the libraries that the job did when the bar was set (the job has left some out since), decodes the
+The floor imports the libraries that the job imports, decodes the
 same JPEG in full, resizes it to the document's size with LANCZOS and encodes it once, and leaves the way the worker
 leaves: no store, no cipher, no measure, no face, no search, no receipt.
 """
@@ -24,8 +24,8 @@ MOST_PEAK_MB = 170.0
 
 FLOOR = """
 import io, os, sys
-import httpx, pydantic, cv2, numpy
-import botocore.auth, botocore.awsrequest, botocore.credentials
+import httpcore, pydantic, cv2, numpy
+import botocore.auth
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -67,8 +67,7 @@ def rows(floors: list[Spent], jobs: list[Spent], upload_bytes: int) -> list[dict
             "bar": f"<= {MOST_RATIO}",
             "unit": None,
             "holds": ratio <= MOST_RATIO,
-            "note": f"{picture}; the floor imports what the job did when the bar was set (httpx, botocore's whole "
-            "signer), decodes in full, resizes and encodes once; "
+            "note": f"{picture}; the floor imports the same libraries, decodes in full, resizes and encodes once; "
             f"least of {ROUNDS} runs each, median of the pairs {middle:.3f}",
         },
         {
