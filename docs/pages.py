@@ -89,7 +89,7 @@ _ACCESS = {
     "public": "everybody",
     "user": "users",
     "webhook": "the launcher",
-    "secret": "operators, by `WEBHOOK_SECRET`",
+    "secret": "schedulers, by `RECONCILE_SECRET`",
     "metrics": "operators, by `METRICS_TOKEN`",
 }
 

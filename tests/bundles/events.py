@@ -97,5 +97,6 @@ def environment(supabase_url: str) -> dict[str, str]:
         "ENCRYPTION_KEYS": "1:" + base64.b64encode(bytes(range(32))).decode(),
         "EXECUTOR": "hold",
         "WEBHOOK_SECRET": MACHINE_SECRET,
+        "RECONCILE_SECRET": MACHINE_SECRET,
         "METRICS_TOKEN": MACHINE_SECRET,
     }

@@ -68,7 +68,7 @@ def payload(order: Order) -> dict[str, object]:
         "user_id": order.user_id,
         "attempt": order.attempt,
         "input": {"raw_path": f"raw/{order.user_id}/secret", "original_filename": "Ramesh $(id).jpg"},
-        "callback": {"token": "v1.secret"},
+        "callback": {"token": "v2.secret"},
     }
 
 

@@ -88,8 +88,8 @@ def test_when_ready_it_prints_cloud_json_as_one_line_and_keeps_it_private(up: Cl
     assert CloudFile.model_validate_json(path.read_bytes()) == up.file
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert set(json.loads(path.read_bytes())) == {
-        "base_url", "database_url", "s3", "webhook_secret", "metrics_token", "encryption_keys", "pid", "supabase_url",
-        "jwt_secret", "auth_mode", "page_url", "upload_method",
+        "base_url", "database_url", "s3", "webhook_secret", "reconcile_secret", "metrics_token", "encryption_keys",
+        "pid", "supabase_url", "jwt_secret", "auth_mode", "page_url", "upload_method",
     }  # fmt: skip
     assert up.process is not None
     assert up.file.pid == up.process.pid
@@ -120,7 +120,8 @@ def test_every_function_answers_at_the_root_and_under_its_package(up: CloudProce
         assert http.get("/").headers["Location"] == "/api/app"
         assert http.get("/internal/webhooks/camber").status_code == 405
         assert http.post("/internal/reconcile").status_code == 401
-        secret = {"X-Webhook-Secret": up.file.webhook_secret}
+        assert http.post("/internal/reconcile", headers={"X-Webhook-Secret": up.file.webhook_secret}).status_code == 401
+        secret = {"X-Reconcile-Secret": up.file.reconcile_secret}
         assert http.post("/internal/reconcile", headers=secret).status_code == 200
         token = {"Authorization": f"Bearer {up.file.metrics_token}"}
         assert "rythmiq_" in http.get("/internal/metrics", headers=token).text
@@ -144,7 +145,13 @@ def test_command_lines_tell_what_processes_are_and_no_secret(up: CloudProcess) -
     commands = " ".join(command for pid, command in processes().items() if pid in pids)
     for word in ("api/jobs", "internal/webhooks", "s3_server", "postgres"):
         assert word in commands
-    secrets = (up.file.webhook_secret, up.file.metrics_token, up.file.s3.secret_key, up.file.encryption_keys)
+    secrets = (
+        up.file.webhook_secret,
+        up.file.reconcile_secret,
+        up.file.metrics_token,
+        up.file.s3.secret_key,
+        up.file.encryption_keys,
+    )
     assert not [secret for secret in (*secrets, up.file.jwt_secret or "?") if secret in commands]
 
 
@@ -244,7 +251,13 @@ def test_logs_are_json_lines_without_secrets(up: CloudProcess) -> None:
     text = "\n".join(lines)
     assert '"part_started"' in text
     assert '"path": "/jobs"' in text
-    secrets = (up.file.webhook_secret, up.file.metrics_token, up.file.s3.secret_key, up.file.encryption_keys)
+    secrets = (
+        up.file.webhook_secret,
+        up.file.reconcile_secret,
+        up.file.metrics_token,
+        up.file.s3.secret_key,
+        up.file.encryption_keys,
+    )
     assert not [secret for secret in (*secrets, up.file.jwt_secret or "?") if secret in text]
 
 

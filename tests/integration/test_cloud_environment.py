@@ -1,5 +1,6 @@
 """What each part of the local cloud is given: as project.yml deploys it, and what the environment sets wins."""
 
+import json
 import re
 import socket
 import stat
@@ -23,7 +24,13 @@ from rythmiq_cli.operator.env_check import FUNCTIONS
 
 PROJECT = (Path(__file__).parents[2] / "project.yml").read_text(encoding="utf-8")
 STORE = StoreConfig("http://127.0.0.1:1", "sgp1", "rythmiq", "access", "secret-of-the-store")
-SECRETS = Secrets("generated-webhook", "generated-metrics", "generated-keys", "generated-jwt")
+SECRETS = Secrets(
+    webhook_secret="generated-webhook",
+    reconcile_secret="generated-reconcile",
+    metrics_token="generated-metrics",
+    encryption_keys="generated-keys",
+    jwt_secret="generated-jwt",
+)
 PLACES = {"DATABASE_URL": "postgresql://local", "PUBLIC_URL": "http://127.0.0.1:2"}
 
 
@@ -56,6 +63,14 @@ def test_the_webhook_secret_is_given_to_those_alone_who_send_or_take_webhooks() 
     assert holders == {"api/jobs", "internal/webhooks", "internal/reconcile"}
     assert "WEBHOOK_SECRET" not in executor_environ({}, values)
     assert "DATABASE_URL" not in executor_environ({}, values)
+
+
+def test_the_reconcile_secret_is_given_to_the_function_that_ticks_alone() -> None:
+    values = cloud_values({}, SECRETS, STORE, PLACES)
+    assert [path for path in FUNCTIONS if "RECONCILE_SECRET" in function_environ(path, values)] == [
+        "internal/reconcile"
+    ]
+    assert "RECONCILE_SECRET" not in executor_environ({}, values)
 
 
 def test_what_the_environment_sets_wins_and_a_dash_sets_nothing() -> None:
@@ -104,6 +119,17 @@ def test_secrets_are_made_once_a_directory_and_readable_by_their_owner_alone(tmp
     assert Secrets.of(other) != first
 
 
+def test_a_secret_that_an_older_release_did_not_know_is_made_and_the_others_are_kept(tmp_path: Path) -> None:
+    first = Secrets.of(tmp_path)
+    file = tmp_path / "secrets.json"
+    older = {name: value for name, value in json.loads(file.read_text()).items() if name != "reconcile_secret"}
+    file.write_text(json.dumps(older | {"of_another_release": "x"}))
+    second = Secrets.of(tmp_path)
+    assert (second.encryption_keys, second.webhook_secret) == (first.encryption_keys, first.webhook_secret)
+    assert second.reconcile_secret != first.reconcile_secret
+    assert Secrets.of(tmp_path) == second
+
+
 def test_keys_of_the_store_are_kept_unless_the_environment_names_others(tmp_path: Path) -> None:
     made = store_keys({}, tmp_path)
     assert store_keys({}, tmp_path) == made
@@ -125,6 +151,7 @@ def test_cloud_json_is_read_as_it_was_written_and_shows_no_secret_in_a_trace(tmp
         database_url="postgresql://rythmiq:hush@127.0.0.1/rythmiq",
         s3=S3Access(endpoint="http://127.0.0.1:2", region="sgp1", bucket="b", access_key="k", secret_key="hush"),
         webhook_secret="hush",
+        reconcile_secret="hush",
         metrics_token="hush",
         encryption_keys="hush",
         pid=1,

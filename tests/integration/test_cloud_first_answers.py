@@ -12,7 +12,7 @@ from rythmiq_cli.cloud_access import CloudError
 from rythmiq_cli.local.functions.deployment import first_answers
 from rythmiq_cli.operator.env_check import FUNCTIONS
 
-VALUES = {"WEBHOOK_SECRET": "secret", "METRICS_TOKEN": "token"}
+VALUES = {"METRICS_TOKEN": "token"}
 
 
 @contextmanager

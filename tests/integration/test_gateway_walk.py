@@ -13,6 +13,7 @@ from rythmiq.contracts.keys import parse_key
 from tests.support.gateway_doors import (
     AS_LAUNCHER,
     AS_OPERATOR,
+    AS_SCHEDULER,
     PAGE,
     VERSION,
     Doors,
@@ -346,7 +347,8 @@ def test_a_tick_is_run_by_the_secret_and_by_the_trigger(doors: Doors, rig: Rig, 
     assert doors("POST", "/internal/reconcile").code == "UNAUTHENTICATED"
     token = derive_token(SECRET, "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a", 1, 9_999_999_999)
     assert doors("POST", "/internal/reconcile", headers={"X-Webhook-Secret": token}).code == "UNAUTHENTICATED"
-    seen = doors("POST", "/internal/reconcile", headers=AS_LAUNCHER, body="not json")
+    assert doors("POST", "/internal/reconcile", headers=AS_LAUNCHER).code == "UNAUTHENTICATED"
+    seen = doors("POST", "/internal/reconcile", headers=AS_SCHEDULER, body="not json")
     assert (seen.status, set(seen.body)) == (200, {"reconciled", "dispatched", "purged"})
     assert seen.body["reconciled"] == 1
     assert Seen.of(doors.functions["internal/reconcile"]({})).body["reconciled"] == 0

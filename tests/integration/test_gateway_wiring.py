@@ -98,6 +98,7 @@ def deployed(environment: Environment, database_url: str, store: SpacesStore) ->
         ENCRYPTION_KEYS=KeyRing.new_entry(7),
         EXECUTOR="hold",
         WEBHOOK_SECRET=SECRET,
+        RECONCILE_SECRET=SECRET,
         METRICS_TOKEN=SECRET,
         ALLOWED_ORIGINS="https://page.example",
         __OW_API_HOST="https://faas.example",
@@ -150,7 +151,7 @@ def test_a_job_is_created_on_what_was_uploaded() -> None:
 
 @pytest.mark.usefixtures("deployed")
 def test_operators_are_let_in() -> None:
-    assert call("internal/reconcile", "POST", headers={"X-Webhook-Secret": SECRET}).status == 200
+    assert call("internal/reconcile", "POST", headers={"X-Reconcile-Secret": SECRET}).status == 200
     assert Seen.of(application("internal/reconcile")({}, None)).status == 200
     bearer = {"Authorization": f"Bearer {SECRET}"}
     assert "rythmiq_ticks_total" in call("internal/metrics", headers=bearer).body
@@ -171,7 +172,7 @@ UNCONFIGURED = [
     ("api/jobs", "GET", "", {"DO_SPACES_BUCKET", "PUBLIC_URL", "WEBHOOK_SECRET", "CAMBER_API_KEY"}),
     ("api/account", "GET", "", {"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"}),
     ("internal/webhooks", "POST", "/camber", {"WEBHOOK_SECRET", "ENCRYPTION_KEYS", "DO_SPACES_SECRET_KEY"}),
-    ("internal/reconcile", "POST", "", {"WEBHOOK_SECRET", "PUBLIC_URL"}),
+    ("internal/reconcile", "POST", "", {"WEBHOOK_SECRET", "RECONCILE_SECRET", "PUBLIC_URL"}),
     ("internal/metrics", "GET", "", {"METRICS_TOKEN", "SUPABASE_URL"}),
 ]
 

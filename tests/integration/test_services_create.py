@@ -407,4 +407,4 @@ def test_the_dispatch_object_says_what_the_worker_needs(rig: Rig, user: User) ->
     assert dispatch.options["rotate"] == 90
     assert dispatch.input.original_filename == "IMG 1.jpg"
     assert dispatch.callback.url == "https://api.test/internal/webhooks/camber"
-    assert dispatch.callback.token.startswith("v1.")
+    assert dispatch.callback.token.startswith("v2.")

@@ -54,7 +54,9 @@ def as_user(user: User, **headers: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token_of(user)}", **headers}
 
 
+RECONCILE_SECRET = "a secret of schedulers"
 AS_LAUNCHER = {"X-Webhook-Secret": SECRET}
+AS_SCHEDULER = {"X-Reconcile-Secret": RECONCILE_SECRET}
 AS_OPERATOR = {"Authorization": f"Bearer {METRICS_TOKEN}"}
 
 
@@ -65,7 +67,7 @@ class Doors:
         origins = page_origins
         verifier = TokenVerifier(issuer=ISSUER, keys=SecretKey(JWT_SECRET))
         reporter, operator = ReportGuard(SECRET, None, rig.clock), OperatorGuard(METRICS_TOKEN)
-        ticker = SecretGuard(SECRET, None)
+        ticker = SecretGuard(RECONCILE_SECRET, None)
         self.functions: Mapping[str, Function] = {
             "api/uploads": uploads.application(lambda: uploads.Dependencies(verifier, rig.uploads), origins),
             "api/jobs": jobs.application(

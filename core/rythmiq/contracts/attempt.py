@@ -4,8 +4,9 @@ The dispatch object is the worker's payload (`contracts.payload`) with the data 
 call back. It is stored at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can
 write one. Reports go to `/internal/webhooks/camber` and `/internal/webhooks/progress`.
 
-The derived token is `v1.<exp>.<hex HMAC-SHA256(secret, "{job_id}|{attempt}|{exp}")>`: it is worth something for one
-attempt of one job only, so that the webhook secret itself never leaves the API.
+The derived token is `v2.<exp>.<hex HMAC-SHA256(key, "{job_id}|{attempt}|{exp}")>` under a key that is derived from the
+webhook secret for tokens alone: it is worth something for one attempt of one job only, and the secret itself never
+leaves the API.
 
 Source: docs/specification/executors.md, docs/specification/worker.md.
 """
@@ -85,9 +86,12 @@ class Dispatch(_Wire):
 
 
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105  a header's name
+RECONCILE_HEADER = "X-Reconcile-Secret"
+TOKEN_PREFIX = "v2."  # noqa: S105  how every token begins
 MAX_STRING_CHARS = 500
 TOKEN_TTL_S = 24 * 60 * 60
-_TOKEN = re.compile(r"v1\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
+_TOKEN_INFO = b"rythmiq attempt token v1"
+_TOKEN = re.compile(r"v2\.(?P<expires_at_s>[1-9][0-9]{0,11})\.(?P<mac>[0-9a-f]{64})")
 
 Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), INTEGER]
 
@@ -163,7 +167,7 @@ class TickAnswer(_Wire):
 
 def derive_token(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
     """Make the token that exactly this attempt of this job may show until `expires_at_s` (Unix time)."""
-    return f"v1.{expires_at_s}.{_mac(secret, job_id, attempt, expires_at_s)}"
+    return f"{TOKEN_PREFIX}{expires_at_s}.{_mac(secret, job_id, attempt, expires_at_s)}"
 
 
 def token_holds(token: str, secret: str, job_id: str, attempt: int, now_s: float) -> bool:
@@ -179,4 +183,11 @@ def token_holds(token: str, secret: str, job_id: str, attempt: int, now_s: float
 
 
 def _mac(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
-    return hmac.new(secret.encode(), f"{job_id}|{attempt}|{expires_at_s}".encode(), hashlib.sha256).hexdigest()
+    key = hkdf_sha256(secret.encode(), _TOKEN_INFO)
+    return hmac.new(key, f"{job_id}|{attempt}|{expires_at_s}".encode(), hashlib.sha256).hexdigest()
+
+
+def hkdf_sha256(key: bytes, info: bytes) -> bytes:
+    """Derive 32 bytes from a secret for one purpose: HKDF-SHA256 with an empty salt, one block (RFC 5869)."""
+    extracted = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")

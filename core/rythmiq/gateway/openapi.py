@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from rythmiq import __version__
-from rythmiq.contracts.attempt import SECRET_HEADER
+from rythmiq.contracts.attempt import RECONCILE_HEADER, SECRET_HEADER
 from rythmiq.contracts.bodies import Problem
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
@@ -36,7 +36,7 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "public": [],
     "user": [{"user": []}],
     "webhook": [{"webhook": []}],
-    "secret": [{"webhook": []}],
+    "secret": [{"reconcile": []}],
     "metrics": [{"metrics": []}],
 }
 _HEADERS = {
@@ -73,6 +73,7 @@ def document() -> dict[str, Any]:
                 "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Of Supabase Auth."},
                 "metrics": {"type": "http", "scheme": "bearer", "description": "METRICS_TOKEN."},
                 "webhook": {"type": "apiKey", "in": "header", "name": SECRET_HEADER},
+                "reconcile": {"type": "apiKey", "in": "header", "name": RECONCILE_HEADER},
             },
         },
     }

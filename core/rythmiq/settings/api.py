@@ -21,7 +21,14 @@ from rythmiq.settings.environment import (
 )
 
 # What an operator makes up, and who could guess it. A JWT's: RFC 7518 3.2.
-_LEAST_CHARS = {"supabase_jwt_secret": 32, "metrics_token": 16, "webhook_secret": 16, "webhook_secret_previous": 16}
+_LEAST_CHARS = {
+    "supabase_jwt_secret": 32,
+    "metrics_token": 16,
+    "webhook_secret": 16,
+    "webhook_secret_previous": 16,
+    "reconcile_secret": 16,
+    "reconcile_secret_previous": 16,
+}
 
 
 class GuardedSettings(EnvironmentSettings):

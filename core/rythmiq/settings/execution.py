@@ -135,4 +135,7 @@ class WebhooksSettings(ExecutionSettings, CorsSettings):
 
 
 class ReconcileSettings(WebhooksSettings):
-    """Settings of `internal/reconcile`."""
+    """Settings of `internal/reconcile`: its own secret admits a tick, the webhook's signs the tokens of attempts."""
+
+    reconcile_secret: SecretStr
+    reconcile_secret_previous: SecretStr | None = None

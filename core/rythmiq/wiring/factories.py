@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
     from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
         StoreSettings,
         UploadsSettings,
     )
-    from rythmiq.settings.execution import ExecutionSettings, ExecutorSettings
+    from rythmiq.settings.execution import ExecutionSettings, ExecutorSettings, ReconcileSettings
 
 JWKS_PATH = "/auth/v1/.well-known/jwks.json"
 
@@ -100,11 +102,11 @@ def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
     return TokenVerifier(issuer=issuer, keys=JwksKeys(fetch, monotonic_s=SystemClock().monotonic_s))
 
 
-def secret_guard_of(settings: "ExecutorSettings") -> "SecretGuard":
-    """Return what admits operators to a tick."""
+def secret_guard_of(settings: "ReconcileSettings") -> "SecretGuard":
+    """Return what admits schedulers to a tick."""
     from rythmiq.gateway.routes.internal import SecretGuard
 
-    return SecretGuard(*_webhook_secrets(settings))
+    return SecretGuard(*_texts(settings.reconcile_secret, settings.reconcile_secret_previous))
 
 
 def report_guard_of(settings: "ExecutorSettings") -> "ReportGuard":
@@ -112,12 +114,12 @@ def report_guard_of(settings: "ExecutorSettings") -> "ReportGuard":
     from rythmiq.clock import SystemClock
     from rythmiq.gateway.routes.internal import ReportGuard
 
-    return ReportGuard(*_webhook_secrets(settings), clock=SystemClock())
+    secrets = _texts(settings.webhook_secret, settings.webhook_secret_previous)
+    return ReportGuard(*secrets, clock=SystemClock())
 
 
-def _webhook_secrets(settings: "ExecutorSettings") -> tuple[str, str | None]:
-    previous = settings.webhook_secret_previous
-    return settings.webhook_secret.get_secret_value(), None if previous is None else previous.get_secret_value()
+def _texts(secret: "SecretStr", previous: "SecretStr | None") -> tuple[str, str | None]:
+    return secret.get_secret_value(), None if previous is None else previous.get_secret_value()
 
 
 def backends_of(settings: "UploadsSettings | ExecutionSettings") -> "Backends":

@@ -99,6 +99,7 @@ class CloudFile(BaseModel):
     database_url: str = Field(repr=False)
     s3: S3Access
     webhook_secret: str = Field(repr=False)
+    reconcile_secret: str = Field(repr=False)
     metrics_token: str = Field(repr=False)
     encryption_keys: str = Field(repr=False)
     pid: int

@@ -6,7 +6,7 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
 from rythmiq.settings.environment import EnvironmentSettings
-from rythmiq.settings.execution import JobsSettings, WebhooksSettings
+from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 
 NEEDED = {
@@ -145,6 +145,7 @@ DEPLOYED = {
     "EXECUTOR": "local",
     "LOCAL_EXECUTOR_URL": "http://127.0.0.1:8400",
     "WEBHOOK_SECRET": "hush-hush-hush-hush",
+    "RECONCILE_SECRET": "hush-hush-hush-tick",
     "PUBLIC_URL": "https://api.example.org/",
 }
 
@@ -236,6 +237,8 @@ SECRETS = [
     (AccountSettings, "SUPABASE_JWT_SECRET", 32),
     (JobsSettings, "WEBHOOK_SECRET", 16),
     (WebhooksSettings, "WEBHOOK_SECRET_PREVIOUS", 16),
+    (ReconcileSettings, "RECONCILE_SECRET", 16),
+    (ReconcileSettings, "RECONCILE_SECRET_PREVIOUS", 16),
     (MetricsSettings, "METRICS_TOKEN", 16),
     (HealthSettings, "METRICS_TOKEN", 16),
 ]

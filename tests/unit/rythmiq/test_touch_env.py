@@ -23,7 +23,7 @@ ROWS = {
         r"^# ([A-Z_]+) +\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)$", TEXT.replace("# name", "#name"), re.MULTILINE
     )
 }
-MADE_ANEW = {"ENCRYPTION_KEYS", "WEBHOOK_SECRET", "METRICS_TOKEN"}
+MADE_ANEW = {"ENCRYPTION_KEYS", "WEBHOOK_SECRET", "RECONCILE_SECRET", "METRICS_TOKEN"}
 FUNCTIONS: list[type[EnvironmentSettings]] = [
     UploadsSettings,
     JobsSettings,
@@ -104,7 +104,7 @@ def test_its_table_says_what_is_secret(name: str) -> None:
 
 def test_it_is_refused_until_the_secrets_have_been_made() -> None:
     with pytest.raises(SettingsError) as refused:
-        JobsSettings.from_environ(VALUES | {"PUBLIC_URL": "https://api.example.org"})
+        ReconcileSettings.from_environ(VALUES | {"PUBLIC_URL": "https://api.example.org"})
     assert {problem.partition(" ")[0] for problem in str(refused.value).split("; ")} == MADE_ANEW - {"METRICS_TOKEN"}
     with pytest.raises(SettingsError, match=r"^METRICS_TOKEN[^;]*$"):
         MetricsSettings.from_environ(VALUES)
@@ -112,7 +112,7 @@ def test_it_is_refused_until_the_secrets_have_been_made() -> None:
 
 @pytest.mark.parametrize("model", [*FUNCTIONS, WorkerSettings, LauncherSettings], ids=lambda model: model.__name__)
 def test_filled_in_it_can_be_read(model: type[EnvironmentSettings]) -> None:
-    made = {"ENCRYPTION_KEYS": KeyRing.new_entry(1), "WEBHOOK_SECRET": "w" * 16, "METRICS_TOKEN": "m" * 16}
+    made = dict.fromkeys(MADE_ANEW, "s" * 16) | {"ENCRYPTION_KEYS": KeyRing.new_entry(1)}
     model.from_environ(VALUES | made | {"PUBLIC_URL": "https://api.example.org"})
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from rythmiq.clock import Clock
 from rythmiq.contracts.attempt import (
+    RECONCILE_HEADER,
     SECRET_HEADER,
+    TOKEN_PREFIX,
     ProgressAnswer,
     ProgressBody,
     TickAnswer,
@@ -69,26 +71,28 @@ TICK = Operation(
     path="",
     summary="Reconcile what is overdue and dispatch what waits, within two seconds.",
     access="secret",
-    parameters=(Parameter(SECRET_HEADER, "header", "The webhook secret."),),
+    parameters=(Parameter(RECONCILE_HEADER, "header", "The reconcile secret, which admits to nothing else."),),
     answers={200: Answer("What was done.", TickAnswer)},
 )
 WEBHOOKS, RECONCILE = (END, PROGRESS), (TICK,)
 
 
 class SecretGuard:
-    """Admits operators by the webhook secret, or the one before it while it is being rotated.
+    """Admits a program by one secret, or the one before it while it is being rotated.
 
     Args:
-        secret: WEBHOOK_SECRET.
-        previous: WEBHOOK_SECRET_PREVIOUS; None or empty when there is none.
+        secret: RECONCILE_SECRET, or WEBHOOK_SECRET.
+        previous: the one before it; None or empty when there is none.
+        header: where it is shown; what another header shows is not looked at.
     """
 
-    def __init__(self, secret: str, previous: str | None) -> None:
+    def __init__(self, secret: str, previous: str | None, *, header: str = RECONCILE_HEADER) -> None:
         self._secrets = tuple(text for text in (secret, previous) if text)
+        self._header = header
 
     def admit(self, request: Request, document: Mapping[str, Any] | None = None) -> None:
         """Compare with both secrets; see `Guard`."""
-        if not self._admits(request.header(SECRET_HEADER) or "", document):
+        if not self._admits(request.header(self._header) or "", document):
             raise ProblemError(ProblemCode.UNAUTHENTICATED)
 
     def _admits(self, presented: str, document: Mapping[str, Any] | None) -> bool:
@@ -99,22 +103,22 @@ class SecretGuard:
 
 
 class ReportGuard(SecretGuard):
-    """Admits reports by a secret, or by the token of exactly the job and attempt in the body.
+    """Admits reports by the webhook secret, or by the token of exactly the job and attempt in the body.
 
     Args:
-        secret: see `SecretGuard`.
-        previous: see `SecretGuard`; tokens derived from it stay valid too, so that a rotation strands no job.
+        secret: WEBHOOK_SECRET.
+        previous: WEBHOOK_SECRET_PREVIOUS; tokens derived from it stay valid too, so that a rotation strands no job.
         clock: for the tokens' expiry.
     """
 
     def __init__(self, secret: str, previous: str | None, clock: Clock) -> None:
-        super().__init__(secret, previous)
+        super().__init__(secret, previous, header=SECRET_HEADER)
         self._clock = clock
 
     def _admits(self, presented: str, document: Mapping[str, Any] | None) -> bool:
         if super()._admits(presented, document):
             return True
-        if document is None or not presented.startswith("v1."):
+        if document is None or not presented.startswith(TOKEN_PREFIX):
             return False
         job_id, attempt = document.get("job_id"), document.get("attempt")
         # True is an int, and not an attempt.

@@ -57,7 +57,7 @@ def probes_of(*probes: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
 
 MAX_AGE_S = 15 * 60
 _TRIGGER = (
-    "POST /internal/reconcile with X-Webhook-Secret every minute: the platform's trigger, pg_cron or any scheduler"
+    "POST /internal/reconcile with X-Reconcile-Secret every minute: the platform's trigger, pg_cron or any scheduler"
     " (docs/deploy.md)"
 )
 

@@ -260,6 +260,7 @@ def _described(base_url: str, values: Mapping[str, str], store: StoreConfig) -> 
             secret_key=store.secret_key,
         ),
         webhook_secret=values["WEBHOOK_SECRET"],
+        reconcile_secret=values["RECONCILE_SECRET"],
         metrics_token=values["METRICS_TOKEN"],
         encryption_keys=values["ENCRYPTION_KEYS"],
         pid=os.getpid(),

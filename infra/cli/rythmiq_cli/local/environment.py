@@ -34,22 +34,26 @@ class Secrets:
     """The secrets that are generated once for each data directory."""
 
     webhook_secret: str = field(repr=False)
+    reconcile_secret: str = field(repr=False)
     metrics_token: str = field(repr=False)
     encryption_keys: str = field(repr=False)
     jwt_secret: str = field(repr=False)
 
     @classmethod
     def of(cls, data_dir: Path) -> "Secrets":
-        """Those of this directory, made the first time."""
-        made = made_once(
-            data_dir / "secrets.json",
-            lambda: {
-                "webhook_secret": secrets.token_urlsafe(32),
-                "metrics_token": secrets.token_urlsafe(32),
-                "encryption_keys": KeyRing.new_entry(1),
-                "jwt_secret": secrets.token_urlsafe(48),
-            },
-        )
+        """Those of this directory, made the first time; one that an older release did not know is made now."""
+        fresh = {
+            "webhook_secret": secrets.token_urlsafe(32),
+            "reconcile_secret": secrets.token_urlsafe(32),
+            "metrics_token": secrets.token_urlsafe(32),
+            "encryption_keys": KeyRing.new_entry(1),
+            "jwt_secret": secrets.token_urlsafe(48),
+        }
+        file = data_dir / "secrets.json"
+        made = made_once(file, lambda: fresh)
+        if made.keys() != fresh.keys():
+            made = fresh | {name: value for name, value in made.items() if name in fresh}
+            write_private(file, json.dumps(made))
         return cls(**made)
 
 
@@ -99,6 +103,7 @@ def cloud_values(
         "AUTH_MODE": mode,
         "EXECUTOR": "local",
         "WEBHOOK_SECRET": generated.webhook_secret,
+        "RECONCILE_SECRET": generated.reconcile_secret,
         "METRICS_TOKEN": generated.metrics_token,
         "ENCRYPTION_KEYS": generated.encryption_keys,
         **({"SUPABASE_JWT_SECRET": generated.jwt_secret} if mode == "secret" else {}),

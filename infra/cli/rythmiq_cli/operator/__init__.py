@@ -129,6 +129,7 @@ def _of_cloud(data_dir: Path) -> Mapping[str, str]:
         "UPLOAD_METHOD": cloud.upload_method,
         "ENCRYPTION_KEYS": cloud.encryption_keys,
         "WEBHOOK_SECRET": cloud.webhook_secret,
+        "RECONCILE_SECRET": cloud.reconcile_secret,
         "METRICS_TOKEN": cloud.metrics_token,
         **({} if cloud.jwt_secret is None else {"SUPABASE_JWT_SECRET": cloud.jwt_secret}),
     }

@@ -1,12 +1,16 @@
 """Who may report: the secret, the one before it, and tokens derived from either for exactly one attempt."""
 
+import hashlib
+import hmac
 import json
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.contracts.attempt import derive_token
+from rythmiq.contracts.attempt import derive_token, hkdf_sha256
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.gateway.http import Request
@@ -23,6 +27,10 @@ BODY = json.dumps({"job_id": JOB, "attempt": 2}).encode()
 
 def request(presented: str | None) -> Request:
     return Request(headers={} if presented is None else {"x-webhook-secret": presented})
+
+
+def tick(presented: str | None) -> Request:
+    return Request(headers={} if presented is None else {"x-reconcile-secret": presented})
 
 
 def lets_in(shown: str | None, body: bytes = BODY, previous: str | None = PREVIOUS) -> bool:
@@ -44,12 +52,12 @@ def test_a_secret_lets_in_whatever_the_body_is(secret: str) -> None:
     assert lets_in(secret, b"no JSON")
 
 
-@pytest.mark.parametrize("shown", [None, "", "wrong", SECRET + "x", SECRET[:-1], SECRET.upper(), "é", "\ud800", "v1."])
+@pytest.mark.parametrize("shown", [None, "", "wrong", SECRET + "x", SECRET[:-1], SECRET.upper(), "é", "\ud800", "v2."])
 def test_anything_else_does_not(shown: str | None) -> None:
     """Missing, wrong, longer, shorter, no ASCII."""
     assert not lets_in(shown)
     with pytest.raises(ProblemError):
-        SecretGuard(SECRET, PREVIOUS).admit(request(shown))
+        SecretGuard(SECRET, PREVIOUS).admit(tick(shown))
 
 
 def test_an_empty_previous_secret_lets_nobody_in() -> None:
@@ -103,12 +111,40 @@ def test_a_token_is_no_secret() -> None:
     """It reports for one attempt and starts no tick."""
     guard = SecretGuard(SECRET, PREVIOUS)
     with pytest.raises(ProblemError):
-        guard.admit(request(derive_token(SECRET, JOB, 2, SOON)), {"job_id": JOB, "attempt": 2})
-    guard.admit(request(SECRET))
+        guard.admit(tick(derive_token(SECRET, JOB, 2, SOON)), {"job_id": JOB, "attempt": 2})
+    guard.admit(tick(SECRET))
+    guard.admit(tick(PREVIOUS))
+
+
+def test_a_secret_is_looked_for_in_its_own_header_alone() -> None:
+    """What a scheduler shows admits to no report, and what a launcher shows to no tick."""
+    with pytest.raises(ProblemError):
+        SecretGuard(SECRET, PREVIOUS).admit(request(SECRET))
+    with pytest.raises(ProblemError):
+        ReportGuard(SECRET, PREVIOUS, CLOCK).admit(tick(SECRET), {"job_id": JOB, "attempt": 2})
+
+
+def test_a_token_of_the_first_kind_lets_nobody_in() -> None:
+    """It was made with the secret itself."""
+    mac = hmac.new(SECRET.encode(), f"{JOB}|2|{SOON}".encode(), hashlib.sha256).hexdigest()
+    assert not lets_in(f"v1.{SOON}.{mac}")
+    assert not lets_in(f"v2.{SOON}.{mac}")
+
+
+@given(st.binary(min_size=1, max_size=80))
+def test_the_key_of_tokens_is_derived_as_the_specification_says(secret: bytes) -> None:
+    info = b"rythmiq attempt token v1"
+    assert hkdf_sha256(secret, info) == HKDF(SHA256(), 32, b"", info).derive(secret)
+
+
+def test_a_token_is_what_the_specification_says() -> None:
+    key = HKDF(SHA256(), 32, b"", b"rythmiq attempt token v1").derive(SECRET.encode())
+    mac = hmac.new(key, f"{JOB}|2|{SOON}".encode(), hashlib.sha256).hexdigest()
+    assert derive_token(SECRET, JOB, 2, SOON) == f"v2.{SOON}.{mac}"
 
 
 @given(st.text(), st.binary())
 def test_whatever_is_shown_is_answered(shown: str, body: bytes) -> None:
     """With 401, never with an error of ours."""
     assert not lets_in(shown, body)
-    assert not lets_in(f"v1.{shown}", body)
+    assert not lets_in(f"v2.{shown}", body)

@@ -28,6 +28,7 @@ SUPABASE = {
     "EXECUTOR": "local",
     "LOCAL_EXECUTOR_URL": "http://127.0.0.1:9",
     "WEBHOOK_SECRET": "0123456789abcdef",
+    "RECONCILE_SECRET": "0123456789abcdef",
     "METRICS_TOKEN": "0123456789abcdef",
     "PUBLIC_URL": "http://127.0.0.1:9",
 }

@@ -71,6 +71,7 @@ def cloud_in(folder: Path, stub: Stub, **changes: object) -> Path:
         database_url="postgresql://127.0.0.1/x",
         s3=S3Access(endpoint="http://127.0.0.1:1", region="r", bucket="b", access_key="a", secret_key="s"),
         webhook_secret="w",
+        reconcile_secret="r",
         metrics_token="m",
         encryption_keys="k",
         pid=1,

@@ -16,6 +16,7 @@ FILLED = {
     **parse_env(env_check.template_text()).values,
     "ENCRYPTION_KEYS": KeyRing.new_entry(1),
     "WEBHOOK_SECRET": "webhook-secret-of-32-characters!",
+    "RECONCILE_SECRET": "reconcile-secret-of-32-chars-ok!",
     "METRICS_TOKEN": "metrics-token-of-32-characters!!",
     "SUPABASE_URL": "https://abcdefgh.supabase.co",
     "SUPABASE_ANON_KEY": "sb_publishable_a",

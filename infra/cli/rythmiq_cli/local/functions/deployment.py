@@ -63,7 +63,7 @@ def first_answers(base_url: str, values: Mapping[str, str]) -> None:
     Raises:
         CloudError: one does not answer, or names what is wrong with its configuration.
     """
-    shown = {"X-Webhook-Secret": values["WEBHOOK_SECRET"], "Authorization": f"Bearer {values['METRICS_TOKEN']}"}
+    shown = {"Authorization": f"Bearer {values['METRICS_TOKEN']}"}
     ends_at_s = time.monotonic() + _ANSWERED_WITHIN_S
     with (
         httpx.Client(base_url=base_url, headers=shown, timeout=80, trust_env=False) as client,
