@@ -14,6 +14,7 @@ from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
+from rythmiq_cli.operator import operator_client
 from tests.support.store_clients import AdapterClient, Server, operator
 
 DATA = b"seventeen bytes!!"
@@ -71,6 +72,60 @@ def test_it_installs_what_is_missing_and_again_changes_nothing(bare: Server) -> 
     again = {row["part"]: row["state"] for row in json.loads(command(bare.config, "--json").stdout)["settings"]}
     unchanged = dict.fromkeys(again, "unchanged")
     assert again == (unchanged if bare.is_rgw else unchanged | {"policy": "taken_back"})
+
+
+def test_a_policy_that_was_refused_is_remembered_explained_and_tried_again_when_asked_only(bare: Server) -> None:
+    if bare.is_rgw:
+        pytest.skip("this store takes the policy")
+    assert command(bare.config).exit_code == 1
+    later = command(bare.config)
+    assert (later.exit_code, "refuses ordinary uploads" in later.stdout, "copy-source" in later.stdout) == (
+        0,
+        True,
+        True,
+    )
+    shown = command(bare.config, "--dry-run")
+    assert (shown.exit_code, "--again" in shown.stdout) == (0, True)
+    with httpx.Client(trust_env=False, timeout=10) as http:
+        (policy,) = [f for f in bucket_findings(bare.config, http, {PAGE}) if f.probe == "policy"]
+    assert (policy.state, "refuses" in policy.said) == ("ok", True)
+    again = json.loads(command(bare.config, "--json", "--again").stdout)
+    assert (again["ok"], [row["state"] for row in again["settings"] if row["part"] == "policy"]) == (
+        False,
+        ["taken_back"],
+    )
+
+
+def test_a_store_that_takes_no_policy_at_all_gets_the_rest(bare: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.exceptions import ClientError  # noqa: PLC0415  beside its only use
+
+    client = operator_client(bare.config)
+    answer = {"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}
+
+    def refuse(**_: object) -> None:
+        raise ClientError(answer, "PutBucketPolicy")  # type: ignore[arg-type]  # as far as it is read
+
+    monkeypatch.setattr(client, "put_bucket_policy", refuse)
+    monkeypatch.setattr("rythmiq_cli.operator.bucket_settings.operator_client", lambda _: client)
+    first = {row["part"]: row for row in json.loads(command(bare.config, "--json").stdout)["settings"]}
+    assert [row["state"] for row in first.values()] == ["taken_back", "changed", "changed"]
+    assert "NotImplemented" in first["policy"]["note"]
+
+
+def test_an_origin_stays_until_it_is_dropped_by_name(bare: Server) -> None:
+    other, third = "https://other.test", "https://third.test"
+
+    def origins(*arguments: str) -> set[str]:
+        command(bare.config, *arguments)
+        (rule,) = operator(bare.config).get_bucket_cors(Bucket=bare.config.bucket)["CORSRules"]
+        return set(rule["AllowedOrigins"])
+
+    assert origins("--origin", other) == {PAGE, other}
+    assert origins() == {PAGE, other}
+    assert origins("--origin", third) == {PAGE, other, third}
+    assert origins("--drop-origin", other) == {PAGE, third}
+    assert origins("--origin", "*") == {"*"}
+    assert origins() == {PAGE}
 
 
 def test_a_dry_run_shows_the_change_and_makes_none(bare: Server) -> None:

@@ -6,11 +6,13 @@ The project is one of the older kind, where everything new is granted to everybo
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -92,3 +94,61 @@ def test_the_rows_of_a_database_go_on_in_another_with_nothing_open(
         calls = Calls(connection, capacity={**CAPACITY, "max_inflight": 2})
         assert calls("jobs_tick", **calls.capacity)["dispatch"]["job_id"] == waiting["id"]
         assert calls.job(user)["status"] == "pending"
+
+
+def pretending(folder: Path, name: str, version: str) -> str:
+    """A Postgres program of that version, which writes down what a list of processes would show; its folder."""
+    program = folder / name
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{name} (PostgreSQL) {version}"; exit; fi\n'
+        f'printf "%s\\n" "$0" "$@" >{folder}/seen\nprintf %s "$PGPASSWORD" >{folder}/password\n'
+    )
+    program.chmod(0o700)
+    return str(folder)
+
+
+def backup(*arguments: str, url: str, path: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("rythmiq")), "backup", *arguments]
+    environ = {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}", "DATABASE_URL": url}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_no_list_of_processes_shows_the_password_and_nobody_else_reads_the_file(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.sql"
+    password = urlsplit(database_url).password
+    assert password
+    done = backup("keep", str(file), url=database_url, path=pretending(tmp_path, "pg_dump", "99.1"))
+    assert done.returncode == 0, done.stderr
+    seen = (tmp_path / "seen").read_text()
+    assert "--data-only" in seen
+    assert password not in seen
+    assert (tmp_path / "password").read_text() == password
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("pg_dump", ["keep"]), ("psql", ["restore"])])
+def test_a_program_that_is_older_than_the_server_is_refused_with_what_to_install(
+    database_url: str, tmp_path: Path, name: str, arguments: list[str]
+) -> None:
+    file = tmp_path / "rows.sql"
+    file.touch()
+    done = backup(*arguments, str(file), url=database_url, path=pretending(tmp_path, name, "14.9"))
+    assert (done.returncode, "postgresql-client-" in done.stderr) == (2, True)
+    assert not (tmp_path / "seen").exists()
+
+
+def test_a_back_up_that_breaks_off_leaves_the_one_before(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.sql"
+    file.write_text("before")
+    path = pretending(tmp_path, "pg_dump", "99.1")
+    (tmp_path / "pg_dump").write_text((tmp_path / "pg_dump").read_text() + "exit 1\n")
+    assert backup("keep", str(file), url=database_url, path=path).returncode == 1
+    assert (file.read_text(), list(tmp_path.glob("*.part"))) == ("before", [])
+
+
+def test_what_no_variable_of_libpq_says_is_refused(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.sql"
+    done = backup("keep", str(file), url=f"{database_url}?keepalives=0", path=str(tmp_path))
+    assert (done.returncode, "keepalives" in done.stderr) == (2, True)

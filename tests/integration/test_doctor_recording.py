@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,7 @@ def test_the_recording_tells_no_secret_and_no_address(deployed: str, tmp_path: P
     assert OURS in text
     for secret in (TOKEN, "hush", "A_SECRET", "127.0.0.1"):
         assert secret not in text
+    assert stat.S_IMODE((tmp_path / "events.json").stat().st_mode) == 0o600
 
 
 def test_a_recording_takes_the_place_of_the_events_that_tests_make(deployed: str, tmp_path: Path) -> None:

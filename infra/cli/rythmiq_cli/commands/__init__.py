@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import rythmiq
-from rythmiq_cli.commands import cloud, conform, doctor, env, jobs, keys, migrate, portals, spaces, submit
+from rythmiq_cli.commands import backup, cloud, conform, doctor, env, jobs, keys, migrate, portals, spaces, submit
 from rythmiq_cli.exits import EPILOG, ExitCode
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(jobs.jobs_app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(env.app, name="env")
+app.add_typer(backup.app, name="backup")
 
 
 @app.callback(invoke_without_command=True)

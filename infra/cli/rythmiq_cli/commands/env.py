@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Check the deployment's variables (operator).", no_args_is_help=True, epilog=EPILOG)
 _PROJECT = Path("project.yml")
+_RANDOM = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+_MADE_BY = {
+    "ENCRYPTION_KEYS": "`rythmiq keys new --kid 1`",
+    "WEBHOOK_SECRET": _RANDOM,
+    "RECONCILE_SECRET": _RANDOM,
+    "METRICS_TOKEN": _RANDOM,
+}
 
 
 @app.callback()
@@ -43,9 +50,10 @@ def check(
 
     `-` stands for a variable that is not set. Values that doctl cannot carry are refused: quotes, backslashes, line
     breaks. So is a variable that this shell exports with another value than FILE has, because doctl would take the
-    shell's.
+    shell's; http addresses in staging and prod; Supabase's keys in each other's place; secrets that are the same; a
+    region that is not the endpoint's, and a bucket inside it. A FILE that others can read is a warning.
     """
-    from rythmiq_cli.operator import env_check  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.operator import env_check, env_mistakes  # noqa: PLC0415  heavy for `--help`
 
     chosen = tuple(components or env_check.COMPONENTS)
     if unknown := [name for name in chosen if name not in env_check.COMPONENTS]:
@@ -71,10 +79,10 @@ def check(
             for name in env_check.exported_otherwise(values, deployed, os.environ)
         ]
     verdicts = env_check.check(values, for_=chosen, deployed=deployed)
-    _report(verdicts, problems, as_json=as_json)
+    _report(verdicts, problems, list(env_mistakes.doubts(values, file)), as_json=as_json)
 
 
-def _report(verdicts: "Sequence[Verdict]", problems: list[str], *, as_json: bool) -> None:
+def _report(verdicts: "Sequence[Verdict]", problems: list[str], warnings: list[str], *, as_json: bool) -> None:
     ok = not problems and all(verdict.is_well or verdict.state == "unknown" for verdict in verdicts)
     if as_json:
         rows = [
@@ -87,15 +95,25 @@ def _report(verdicts: "Sequence[Verdict]", problems: list[str], *, as_json: bool
             }
             for verdict in verdicts
         ]
-        print(json.dumps({"ok": ok, "problems": problems, "names": rows}))
+        print(json.dumps({"ok": ok, "problems": problems, "warnings": warnings, "names": rows}))
     else:
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:
             print(problem)
         for verdict in verdicts:
             if not verdict.is_well:
                 about = f" ({', '.join(verdict.components)}; {verdict.required})" if verdict.components else ""
-                print(f"{verdict.state}: {verdict.name} {verdict.said}{about}")
+                remedy = _remedy(verdict.name) if verdict.state == "missing" else ""
+                print(f"{verdict.state}: {verdict.name} {verdict.said}{remedy}{about}")
         if ok:
             print("every variable that is needed is set and can be used", file=sys.stderr)
     if not ok:
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
+
+
+def _remedy(name: str) -> str:
+    """What sets a variable that is missing."""
+    if name in _MADE_BY:
+        return f"; {_MADE_BY[name]} makes one"
+    return "; its row in infra/env/touch.env and docs/deploy.md say what it is"

@@ -25,20 +25,30 @@ def _spaces() -> None:
 
 
 @app.command("apply", epilog=EPILOG)
-def apply_rules(
+def apply_rules(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     env_file: EnvFile = None,
     cloud: AnyCloud = None,
     origin: Annotated[
         list[str] | None,
-        typer.Option("--origin", help="A page's origin, beside ALLOWED_ORIGINS and that of PUBLIC_URL; repeatable."),
+        typer.Option(
+            "--origin", help="A page's origin, beside ALLOWED_ORIGINS and that of PUBLIC_URL; kept; repeatable."
+        ),
     ] = None,
+    drop_origin: Annotated[
+        list[str] | None,
+        typer.Option("--drop-origin", help="An origin to take out that an earlier run put in; repeatable."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Try a policy once more that this store refused before.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; exit 1 when something differs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Install the bucket's policy, CORS and lifecycle (infra/spaces); again, it changes nothing.
 
-    It needs DO_SPACES_* with a key that has full access to the bucket. Statements and rules of others stay. A policy
-    with which the store would refuse ordinary uploads is removed again, and the exit code is 1.
+    It needs DO_SPACES_* with a key that has full access to the bucket. Statements and rules of others stay, and so do
+    origins of earlier runs. A policy that the store refuses, or with which it would refuse ordinary uploads, is removed
+    again, and the exit code is 1; that is remembered, and a later run tries it with --again only.
     """
     environ = operator_environ(env_file, cloud)
     from rythmiq_cli.operator import bucket_settings as spaces_rules  # noqa: PLC0415  heavy for `--help`
@@ -46,10 +56,11 @@ def apply_rules(
 
     try:
         config = store_config(environ)
-        changes = spaces_rules.plan(config, _origins(environ, origin or []))
+        changes = spaces_rules.plan(config, _origins(environ, origin or []), dropped=drop_origin or [], again=again)
         _show(changes, as_json=as_json, dry_run=dry_run)
         if dry_run:
-            raise typer.Exit(ExitCode.DOES_NOT_CONFORM if any(change.is_needed for change in changes) else ExitCode.OK)
+            differs = any(change.is_needed and not change.refused for change in changes)
+            raise typer.Exit(ExitCode.DOES_NOT_CONFORM if differs else ExitCode.OK)
         _finish(config, spaces_rules.apply(config, changes), as_json=as_json)
     except SettingsError as error:
         usage(str(error))
@@ -78,12 +89,17 @@ def _show(changes: "Sequence[Change]", *, as_json: bool, dry_run: bool) -> None:
             rows = [
                 {"part": change.part, "needed": change.is_needed, "now": change.now, "wanted": change.wanted}
                 | ({"note": change.note} if change.note else {})
+                | ({"refused": change.refused} if change.refused else {})
                 for change in changes
             ]
-            ok = not any(change.is_needed for change in changes)
+            ok = not any(change.is_needed and not change.refused for change in changes)
             print(json.dumps({"ok": ok, "changes": rows}, default=str))
         return
     for change in changes:
+        if change.refused:
+            if dry_run:
+                print(f"{change.part}: {change.refused}; --again tries it once more")
+            continue
         if not change.is_needed:
             print(f"{change.part}: {change.note or 'as it should be'}")
             continue
@@ -94,13 +110,14 @@ def _show(changes: "Sequence[Change]", *, as_json: bool, dry_run: bool) -> None:
 
 
 def _finish(config: "StoreConfig", outcomes: "Sequence[Outcome]", *, as_json: bool) -> None:
-    ok = all(outcome.state != "taken_back" for outcome in outcomes)
+    ok = all(outcome.state != "taken_back" or outcome.is_remembered for outcome in outcomes)
     if as_json:
         rows = [{"part": outcome.part, "state": outcome.state, "note": outcome.note} for outcome in outcomes]
         print(json.dumps({"ok": ok, "bucket": config.bucket, "settings": rows}))
     else:
         for outcome in outcomes:
             if outcome.state in {"changed", "taken_back"}:
-                print(f"{outcome.part}: {outcome.state.replace('_', ' ')}{f'; {outcome.note}' if outcome.note else ''}")
+                word = "left out" if outcome.is_remembered else outcome.state.replace("_", " ")
+                print(f"{outcome.part}: {word}{f'; {outcome.note}' if outcome.note else ''}")
     if not ok:
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)

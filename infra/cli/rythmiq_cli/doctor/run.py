@@ -10,6 +10,7 @@ import httpx
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
+from rythmiq_cli.cloud_access import write_private
 from rythmiq_cli.doctor import Area, Finding, Reporter
 from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
 from rythmiq_cli.doctor.functions import FunctionProbes
@@ -62,7 +63,7 @@ def record_events(environ: Mapping[str, str], file: Path) -> Iterator[Finding]:
     if not recording.whole:
         return
     try:
-        file.write_text(recording.text(), encoding="utf-8")
+        write_private(file, recording.text())
     except OSError as error:
         yield report.broken("recording", f"{file}: {error.strerror}", "name a file that can be written")
         return

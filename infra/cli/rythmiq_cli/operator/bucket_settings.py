@@ -1,15 +1,17 @@
 """A bucket's policy, CORS and lifecycle, from the templates in `infra/spaces`.
 
 Statements and rules of others in the policy and the lifecycle are kept; ours are identified by their Sid and ID. CORS
-is replaced as a whole. A setting that is already right is not written. A policy after which an ordinary upload is
-refused (moto, for one, ignores conditions) is removed again, so that the bucket keeps working, and the outcome reports
-it.
+is one rule, and the origins that it has stay in it until they are dropped by name. A setting that is already right is
+not written. A policy that the store refuses, or after which it refuses an ordinary upload (moto, for one, ignores
+conditions), is removed again, so that the bucket keeps working. That is remembered in the bucket itself, in
+`operator/policy-refused.json`, so that the next run explains it in place of trying again.
 
 Source: docs/specification/storage-keys.md; Ceph RGW 16.2, on which the rig test runs it.
 """
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 Part = Literal["policy", "cors", "lifecycle"]
 _OURS = ("Rythmiq", "rythmiq-")
 _NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
+_REFUSALS = frozenset({400, 403, 404, 405, 409, 501})
+_NO_OBJECT = frozenset({"NoSuchKey", "404"})
+_REMEMBERED = "operator/policy-refused.json"
+_NEEDED_WHERE = "`rythmiq doctor` says by `copy-source` and `public-objects` whether this store needs one at all"
 
 
 class SpacesError(RythmiqError):
@@ -45,12 +51,14 @@ class Change:
         now: the current setting; None when there is none.
         wanted: the setting to write; None leaves it alone.
         note: what an operator should know of it.
+        refused: when and why the store refused exactly this before; then it is not tried again.
     """
 
     part: Part
     now: Mapping[str, Any] | None
     wanted: Mapping[str, Any] | None
     note: str = ""
+    refused: str = ""
 
     @property
     def is_needed(self) -> bool:
@@ -60,11 +68,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome for one setting."""
+    """The outcome for one setting; `is_remembered` when it was taken back by an earlier run."""
 
     part: Part
     state: Literal["unchanged", "changed", "taken_back", "left_alone"]
     note: str = ""
+    is_remembered: bool = False
 
 
 def template(part: Part, **values: object) -> dict[str, Any]:
@@ -86,12 +95,16 @@ def _filled(item: Any, values: Mapping[str, object]) -> Any:
     return item
 
 
-def plan(config: StoreConfig, origins: Collection[str]) -> tuple[Change, ...]:
+def plan(
+    config: StoreConfig, origins: Collection[str], *, dropped: Collection[str] = (), again: bool = False
+) -> tuple[Change, ...]:
     """Compare the bucket's settings with the templates.
 
     Args:
         config: the bucket, and a key that may change its settings.
-        origins: pages that may upload and download; without any CORS is left alone.
+        origins: pages that may upload and download, beside those that the bucket has; without any CORS is left alone.
+        dropped: origins that the bucket has and that no page uses any more.
+        again: whether a policy is tried that the store refused before.
 
     Raises:
         SpacesError: the settings cannot be read; SpacesUnreachableError.
@@ -101,22 +114,39 @@ def plan(config: StoreConfig, origins: Collection[str]) -> tuple[Change, ...]:
         policy = _policy_now(s3, bucket)
         cors = _read(lambda: {"CORSRules": s3.get_bucket_cors(Bucket=bucket)["CORSRules"]})
         lifecycle = _read(lambda: {"Rules": s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]})
+        remembered = {} if again else _remembered(s3, bucket)
+    kept = sorted(kept_origins(cors) - set(origins) - set(dropped)) if "*" not in origins else []
+    origins = sorted({*origins, *kept})
     no_page = "" if origins else "no origin is given: no page can upload or download until one is (--origin)"
     wanted_policy = template("policy", BUCKET=bucket)
     wanted_lifecycle = template("lifecycle")
+    wanted_policy["Statement"] = _beside_others(policy, "Statement", "Sid", wanted_policy["Statement"])
     return (
         Change(
             "policy",
             policy,
-            {**wanted_policy, "Statement": _beside_others(policy, "Statement", "Sid", wanted_policy["Statement"])},
+            wanted_policy,
+            refused=str(remembered.get("said", "")) if remembered.get("policy") == _digest(wanted_policy) else "",
         ),
-        Change("cors", cors, template("cors", ORIGINS=sorted(origins)) if origins else None, no_page),
+        Change(
+            "cors",
+            cors,
+            template("cors", ORIGINS=origins) if origins else None,
+            no_page
+            or (f"kept as it was given before: {', '.join(kept)} (--drop-origin takes one out)" if kept else ""),
+        ),
         Change(
             "lifecycle",
             lifecycle,
             {"Rules": _beside_others(lifecycle, "Rules", "ID", wanted_lifecycle["Rules"])},
         ),
     )
+
+
+def kept_origins(cors: Mapping[str, Any] | None) -> frozenset[str]:
+    """The origins that a bucket's CORS lists by name."""
+    rules = (cors or {}).get("CORSRules", [])
+    return frozenset(origin for rule in rules for origin in rule.get("AllowedOrigins", []) if origin != "*")
 
 
 def apply(config: StoreConfig, changes: Sequence[Change]) -> tuple[Outcome, ...]:
@@ -134,6 +164,8 @@ def _applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
         return Outcome(change.part, "left_alone", change.note)
     if not change.is_needed:
         return Outcome(change.part, "unchanged", change.note)
+    if change.refused:
+        return Outcome(change.part, "taken_back", f"{change.refused}; --again tries it once more", is_remembered=True)
     wanted: Any = change.wanted
     with _translated(change.part):
         if change.part == "cors":
@@ -141,18 +173,52 @@ def _applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
         elif change.part == "lifecycle":
             s3.put_bucket_lifecycle_configuration(Bucket=config.bucket, LifecycleConfiguration=wanted)
         else:
-            if not _takes_an_upload(config):
-                raise SpacesError("an ordinary upload is refused: check the key, and `rythmiq doctor`")
-            s3.put_bucket_policy(Bucket=config.bucket, Policy=json.dumps(wanted))
-            if not _takes_an_upload(config):
-                _put_policy_back(s3, config.bucket, change.now)
-                return Outcome(
-                    "policy",
-                    "taken_back",
-                    "this store refuses ordinary uploads with it, so it was removed again; `rythmiq doctor` reports"
-                    " whether the store needs it",
-                )
+            return _policy_applied(s3, config, change)
     return Outcome(change.part, "changed", change.note)
+
+
+def _policy_applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
+    from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+    if not _takes_an_upload(config):
+        raise SpacesError("an ordinary upload is refused: check the key, and `rythmiq doctor`")
+    try:
+        s3.put_bucket_policy(Bucket=config.bucket, Policy=json.dumps(change.wanted))
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in _REFUSALS or code == "AccessDenied":
+            raise
+        return _remember(s3, config, change, f"this store does not take the policy ({code})")
+    if _takes_an_upload(config):
+        return Outcome("policy", "changed", change.note)
+    _put_policy_back(s3, config.bucket, change.now)
+    return _remember(s3, config, change, "this store refuses ordinary uploads with the policy, so it was removed again")
+
+
+def _remember(s3: "S3Client", config: StoreConfig, change: Change, what: str) -> Outcome:
+    """Write down that the store refuses this policy, in the bucket, where every operator's next run finds it."""
+    said = f"{what} on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}; {_NEEDED_WHERE}"
+    text = json.dumps({"policy": _digest(change.wanted), "said": said})
+    s3.put_object(Bucket=config.bucket, Key=_REMEMBERED, Body=text.encode(), ContentType="application/json")
+    return Outcome("policy", "taken_back", said)
+
+
+def _remembered(s3: "S3Client", bucket: str) -> Mapping[str, Any]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
+
+    try:
+        found = json.loads(s3.get_object(Bucket=bucket, Key=_REMEMBERED)["Body"].read(10_000))
+    except ValueError:
+        return {}
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _NO_OBJECT:
+            return {}
+        raise
+    return found if isinstance(found, dict) else {}
+
+
+def _digest(policy: object) -> str:
+    return hashlib.sha256(json.dumps(_plain(policy), sort_keys=True).encode()).hexdigest()
 
 
 def _put_policy_back(s3: "S3Client", bucket: str, policy: Mapping[str, Any] | None) -> None:

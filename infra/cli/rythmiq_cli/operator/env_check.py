@@ -1,8 +1,8 @@
 """Checks whether an environment can be deployed and run: every variable of infra/env/touch.env, by component.
 
-Three rules meet here: doctl's (every `${NAME}` of project.yml has a value, `-` stands for none, and a value is text
-inside double quotes of YAML), the settings' own, and those between components (the worker must name the API's store).
-No value is ever printed.
+Four rules meet here: doctl's (every `${NAME}` of project.yml has a value, `-` stands for none, and a value is text
+inside double quotes of YAML), the settings' own, those between components (the worker must name the API's store), and
+those of `env_mistakes`. No value is ever printed.
 
 Source: docs/specification/configuration.md; doctl's deployer as in docs/digitalocean-functions.md.
 """
@@ -18,6 +18,7 @@ from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.operator import carried, is_set
+from rythmiq_cli.operator.env_mistakes import mistakes
 
 Component = Literal["api", "worker", "launcher"]
 COMPONENTS: tuple[Component, ...] = ("api", "worker", "launcher")
@@ -193,6 +194,8 @@ def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str
         for worker, api in _SAME_STORE:
             if is_set(environ, worker) and is_set(environ, api) and environ[worker] != environ[api]:
                 said.setdefault(worker, f"is not what {api} is: the worker would refuse every job")
+    for name, words in mistakes(environ):
+        said.setdefault(name, words)
     return said
 
 

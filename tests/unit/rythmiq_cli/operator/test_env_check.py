@@ -1,7 +1,10 @@
 """`rythmiq env check`: every name, by what reads it, and never a value."""
 
+import base64
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.commands import app
-from rythmiq_cli.operator import env_check, parse_env
+from rythmiq_cli.operator import env_check, env_mistakes, parse_env
 
 ROOT = Path(__file__).parents[4]
 FILLED = {
@@ -185,3 +188,98 @@ def test_without_a_file_the_environment_is_looked_at() -> None:
 def test_a_file_that_is_not_there_and_a_component_that_is_none_are_misuse(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["env", "check", str(tmp_path / "none")]).exit_code == 2
     assert CliRunner().invoke(app, ["env", "check", "--for", "everything"]).exit_code == 2
+
+
+# --- what is wrong though each value can be used -----------------------------------------------------------------
+
+
+def jwt_of(role: str) -> str:
+    """A key of Supabase's older kind, as far as anybody can read it."""
+    body = base64.urlsafe_b64encode(json.dumps({"iss": "supabase", "role": role}).encode()).decode().rstrip("=")
+    return f"e30.{body}.signature"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SUPABASE_URL": "http://abcdefgh.supabase.co"},
+        {"PUBLIC_URL": "http://api.example"},
+        {"ALLOWED_ORIGINS": "https://page.example,http://other.example"},
+        {"DO_SPACES_ENDPOINT": "http://sgp1.digitaloceanspaces.com"},
+        {"SUPABASE_ANON_KEY": "sb_secret_of_the_project"},
+        {"SUPABASE_SERVICE_ROLE_KEY": "sb_publishable_of_the_project"},
+        {"SUPABASE_ANON_KEY": jwt_of("service_role")},
+        {"SUPABASE_SERVICE_ROLE_KEY": jwt_of("anon")},
+        {"ALLOW_PLAINTEXT": "yes"},
+        {"METRICS_TOKEN": FILLED["WEBHOOK_SECRET"]},
+        {"WEBHOOK_SECRET_PREVIOUS": FILLED["WEBHOOK_SECRET"]},
+        {"DO_SPACES_REGION": "fra1"},
+        {"DO_SPACES_ENDPOINT": "https://bucket-a.sgp1.digitaloceanspaces.com"},
+        {"DO_SPACES_ENDPOINT": "https://sgp1.cdn.digitaloceanspaces.com"},
+        {"DO_SPACES_ENDPOINT": "https://bucket-a.s3.example"},
+    ],
+    ids=str,
+)
+def test_a_mistake_that_no_single_value_shows_is_refused_in_one_line_without_the_value(
+    tmp_path: Path, changed: dict[str, str]
+) -> None:
+    ((name, value),) = changed.items()
+    also = {name.removeprefix("DO_"): value} if name.startswith("DO_") else {}
+    done = checked(tmp_path, **changed, **also)
+    (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
+    assert (done.exit_code, line.startswith(f"unusable: {name} ")) == (1, True)
+    assert value == "yes" or value not in done.output
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SUPABASE_URL": "http://abcdefgh.supabase.co", "SERVICE_ENV": "dev"},
+        {"PUBLIC_URL": "http://127.0.0.1:8640"},
+        {"SUPABASE_ANON_KEY": jwt_of("anon"), "SUPABASE_SERVICE_ROLE_KEY": jwt_of("service_role")},
+        {"ALLOW_PLAINTEXT": "yes", "SERVICE_ENV": "staging"},
+        {"SUPABASE_ANON_KEY": "not.a.jwt"},
+    ],
+    ids=str,
+)
+def test_what_is_meant_so_is_not_refused(tmp_path: Path, changed: dict[str, str]) -> None:
+    assert checked(tmp_path, **changed).exit_code == 0
+
+
+def test_one_key_in_two_rings_is_refused_under_whatever_kid(tmp_path: Path) -> None:
+    key = FILLED["ENCRYPTION_KEYS"].partition(":")[2]
+    environ = {"ENCRYPTION_KEYS": f"2:{key}", "DISPATCH_KEYS": f"1:{key}"}
+    assert [name for name, _ in env_mistakes.mistakes(environ)] == ["DISPATCH_KEYS"]
+    assert checked(tmp_path).exit_code == 0
+
+
+def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    checked(tmp_path)
+    file = tmp_path / "touch.env"
+    file.chmod(0o644)
+    run = CliRunner().invoke(app, ["env", "check", str(file), "--json"])
+    assert json.loads(run.stdout)["warnings"] == [
+        f"{file} can be read by other users of this machine: chmod 600 {file}"
+    ]
+    file.chmod(0o600)
+    assert json.loads(CliRunner().invoke(app, ["env", "check", str(file), "--json"]).stdout)["warnings"] == []
+
+
+def test_a_worker_with_the_apis_key_is_a_warning(tmp_path: Path) -> None:
+    done = checked(tmp_path, SPACES_KEY=FILLED["DO_SPACES_ACCESS_KEY"])
+    assert done.exit_code == 0
+    assert "warning: SPACES_KEY is DO_SPACES_ACCESS_KEY" in done.stderr
+
+
+def test_what_is_missing_is_told_with_what_makes_it(tmp_path: Path) -> None:
+    assert "keys new --kid 1" in checked(tmp_path, ENCRYPTION_KEYS="-").stdout
+    assert "docs/deploy.md" in checked(tmp_path, DO_SPACES_BUCKET="-", SPACES_BUCKET="-").stdout
+
+
+def test_what_an_operator_writes_is_ignored_by_git(tmp_path: Path) -> None:
+    git = shutil.which("git") or "git"
+    names = ["deploy.env", "worker.env", "rows.sql", "events.json"]
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run([git, "init", "--quiet"], cwd=tmp_path, check=True)
+    shown = subprocess.run([git, "check-ignore", *names], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert shown.stdout.split() == names
