@@ -15,7 +15,9 @@ EXPORT := $(BIN)/uv export --quiet --frozen --no-default-groups --no-emit-projec
 LOCK_FUNCTIONS := --python-version 3.11 --python-platform x86_64-manylinux2014 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint tests/requirements.txt
 CORE_PYTHON ?= $(PYTHON)
 CORE := .venv-core-$(notdir $(CORE_PYTHON))
-PACKAGES := core functions layers infra tests docs
+PACKAGES := core functions layers infra tests docs page
+NODE_READY := node_modules/.ready
+NODE_BIN := node_modules/.bin
 
 # pip brings uv by the lock's own hashes, and uv the rest. uv reads no pip.conf: where only pip knows the registry, pip
 # installs everything.
@@ -38,6 +40,14 @@ $(PADDLE_READY): tests/requirements-paddle.txt pyproject.toml $(INSTALLED)
 	@echo "Setting up $(PADDLE) (half a minute and 1.5 GB, once) ..." >&2
 	$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(PADDLE)
 	$(BIN)/uv pip sync --quiet --python $(PADDLE) --require-hashes tests/requirements-paddle.txt
+	@touch $@
+
+# npm installs beside its lock, and Node looks for modules upwards: outside of page/, so that what is deployed has none.
+$(NODE_READY): page/package-lock.json
+	@command -v npm >/dev/null || { echo "Node >= 20 with npm is needed to check the page" >&2; exit 2; }
+	npm ci --prefix page --ignore-scripts --no-audit --no-fund --loglevel=error
+	rm -rf node_modules
+	mv page/node_modules node_modules
 	@touch $@
 
 .PHONY: help
@@ -108,8 +118,16 @@ test-rgw: $(READY)  ## run the store suite against a real Ceph RGW (Debian packa
 test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 15 (Debian: postgresql-15)
 	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/contract tests/integration -k "database or access"
 
+.PHONY: lint-page
+lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that rythmiq.d.ts is rythmiq.js's
+	$(NODE_BIN)/tsc -p page
+	$(NODE_BIN)/eslint --config page/eslint.config.js page
+	$(NODE_BIN)/prettier --config page/.prettierrc.json --check 'page/**/*.{js,css,html,json}'
+	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir build/page-types
+	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
+
 .PHONY: lint
-lint: $(READY)  ## check format, rules, types, the walls between rooms, and links
+lint: $(READY) lint-page  ## check format, rules, types, the walls between rooms, and links
 	$(BIN)/ruff format --check $(PACKAGES)
 	$(BIN)/ruff check $(PACKAGES)
 	$(BIN)/mypy
@@ -121,6 +139,7 @@ lint: $(READY)  ## check format, rules, types, the walls between rooms, and link
 format: $(READY)  ## write the sources in the house's format
 	$(BIN)/ruff format $(PACKAGES)
 	$(BIN)/ruff check --fix $(PACKAGES)
+	if [[ -e $(NODE_READY) ]]; then $(NODE_BIN)/prettier --config page/.prettierrc.json --write --log-level warn 'page/**/*.{js,css,html,json}'; fi
 
 .PHONY: bench
 bench: $(READY) $(PADDLE_READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
@@ -136,8 +155,9 @@ bench-real: $(READY)  ## measure people and pages on the labelled real pictures 
 	$(BIN)/python -m tests.bench people pages
 
 .PHONY: docs
-docs: $(READY)  ## regenerate the generated pages of docs/
+docs: $(READY) $(NODE_READY)  ## regenerate the generated pages of docs/, and the client's types
 	$(BIN)/python -m docs.pages
+	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir page
 
 .PHONY: seed
 seed: $(READY)  ## write the rule book as the database's next migration, if it has changed
@@ -155,4 +175,4 @@ lock: $(READY)  ## resolve the locked requirements, once for all of them; UPGRAD
 
 .PHONY: clean
 clean:  ## remove what make made
-	rm -rf $(VENV) $(PADDLE) .venv-core-* demo-output .rythmiq-cloud .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf node_modules $(VENV) $(PADDLE) .venv-core-* demo-output .rythmiq-cloud .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ A test plays clients with tokens, launchers with secrets and operators with thei
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -12,6 +13,7 @@ import jwt
 from rythmiq import __version__
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.operations import OperatorGuard
+from rythmiq.gateway.page import PageConfig, PageFiles
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
@@ -57,6 +59,7 @@ def as_user(user: User, **headers: str) -> dict[str, str]:
 RECONCILE_SECRET = "a secret of schedulers"
 AS_LAUNCHER = {"X-Webhook-Secret": SECRET}
 AS_SCHEDULER = {"X-Reconcile-Secret": RECONCILE_SECRET}
+PAGE_FILES = PageFiles(Path(__file__).parents[2] / "page")
 AS_OPERATOR = {"Authorization": f"Bearer {METRICS_TOKEN}"}
 
 
@@ -75,7 +78,7 @@ class Doors:
             ),
             "api/account": account.application(lambda: account.Dependencies(verifier, rig.accounts), origins),
             "api/portals": portals.application(lambda: portals.Dependencies(list_portals, show_portal), origins),
-            "api/app": app.application(lambda: app.Dependencies(document), origins),
+            "api/app": app.application(lambda: app.Dependencies(document, PAGE_FILES, PageConfig()), origins),
             "api/health": health.application(
                 lambda: health.Dependencies(lambda: health.Deep(operator, rig.database)), origins
             ),

@@ -40,7 +40,12 @@ from rythmiq.ports.errors import UnavailableError
 _FRAMES = 3
 _UUID = UUID4_PATTERN.strip("^$")
 _JOB_ID = re.compile(_UUID)
-_PLACEHOLDERS = {"{job_id}": _UUID, "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*"}
+_PLACEHOLDERS = {
+    "{job_id}": _UUID,
+    "{portal}": r"[a-z0-9]+(?:-[a-z0-9]+)*",
+    "{tree}": r"[0-9a-f]{16}",
+    "{file}": r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*",
+}
 
 
 class Application(Generic[DependenciesT]):

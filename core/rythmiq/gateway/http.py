@@ -55,6 +55,7 @@ class Request:
     Attributes:
         method: in capitals.
         path: what follows the function's name: empty, or with a leading slash and no trailing one.
+        has_slash: whether there was a trailing slash, which changes what a page's relative addresses mean.
         query: names and values, decoded, in their order.
         headers: by lower-case name.
         raw_body: as the event holds it; base64 when `is_base64`.
@@ -65,6 +66,7 @@ class Request:
 
     method: str = "GET"
     path: str = ""
+    has_slash: bool = False
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     raw_body: str | bytes = field(default=b"", repr=False)
@@ -251,6 +253,7 @@ def read_event(event: object, context: object = None) -> Request:
     return Request(
         method=str(http.get("method") or "GET").upper(),
         path=(path if path.startswith("/") or not path else f"/{path}").removesuffix("/"),
+        has_slash=path.endswith("/"),
         query=tuple(
             parse_qsl(str(http.get("queryString") or "").removeprefix("?"), keep_blank_values=True, errors="replace")
         ),

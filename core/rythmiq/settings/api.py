@@ -16,6 +16,7 @@ from rythmiq.settings.environment import (
     OriginOrAny,
     Positive,
     ServiceEnv,
+    WebUrl,
     comma_separated,
     is_on_loopback,
 )
@@ -159,4 +160,14 @@ class HealthSettings(MetricsSettings):
 
 
 class PublicSettings(CorsSettings):
-    """Settings of `api/portals` and `api/app`."""
+    """Settings of `api/portals`."""
+
+
+class AppSettings(CorsSettings):
+    """Settings of `api/app`: what is not set leaves the page with what needs no signing in."""
+
+    public_url: WebUrl | None = None
+    supabase_url: Origin | None = None
+    supabase_anon_key: SecretStr | None = None
+    do_spaces_endpoint: Origin | None = None
+    guest_credits: Annotated[int, Field(ge=0)] = 0

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
+    from rythmiq.gateway.page import PageConfig, PageFiles
     from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports.database import Capacity, Database
@@ -30,6 +33,44 @@ if TYPE_CHECKING:
     from rythmiq.settings.execution import ExecutionSettings, ExecutorSettings, ReconcileSettings
 
 JWKS_PATH = "/auth/v1/.well-known/jwks.json"
+
+
+def page_files() -> "PageFiles":
+    """Return the page's files: what was built into this bundle, or in a checkout the sources, which may change."""
+    from pathlib import Path
+
+    import rythmiq
+    from rythmiq.gateway.page import PageFiles
+
+    beside = Path(rythmiq.__file__).parents[1]
+    built = beside / "dist" / "page"
+    return PageFiles(built) if built.is_dir() else PageFiles(beside.parent / "page", is_live=True)
+
+
+def page_config(environ: "Mapping[str, str]") -> "PageConfig":
+    """Return what the page is told; what cannot be used is logged and left out."""
+    from urllib.parse import urlsplit
+
+    from rythmiq.gateway.page import PageConfig
+    from rythmiq.log import log
+    from rythmiq.settings.api import AppSettings
+
+    try:
+        settings = AppSettings.from_environ(environ)
+    except SettingsError as error:
+        log("page_not_configured", level="error", reason=str(error))
+        return PageConfig()
+    key = settings.supabase_anon_key
+    public = urlsplit(settings.public_url or "")
+    # Below a path the origin is shared, with strangers on the platform: nothing may be kept there.
+    own = () if public.path or not public.netloc else (f"{public.scheme}://{public.netloc}".lower(),)
+    return PageConfig(
+        supabase_url=settings.supabase_url,
+        supabase_anon_key=None if key is None else key.get_secret_value(),
+        store_origin=settings.do_spaces_endpoint,
+        guest_credits=settings.guest_credits,
+        origins=own,
+    )
 
 
 def database_of(settings: "DatabaseSettings") -> "Database":

@@ -122,7 +122,7 @@ def build_portals() -> "Application[portals.Dependencies]":
 
 
 def build_app() -> "Application[app.Dependencies]":
-    """Build `api/app`, which needs no configuration; OpenAPI is imported when it is requested."""
+    """Build `api/app`: a variable that cannot be used leaves the page without signing in; OpenAPI is imported late."""
     from rythmiq.gateway.routes import app
 
     def openapi() -> Mapping[str, Any]:
@@ -130,7 +130,10 @@ def build_app() -> "Application[app.Dependencies]":
 
         return document()
 
-    return app.application(_public(lambda: app.Dependencies(openapi)), allowed_origins)
+    def dependencies() -> app.Dependencies:
+        return app.Dependencies(openapi, factories.page_files(), factories.page_config(os.environ))
+
+    return app.application(_public(dependencies), allowed_origins)
 
 
 def build_health() -> "Application[health.Dependencies]":

@@ -9,7 +9,14 @@ from pydantic.fields import FieldInfo
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.api import (
+    AccountSettings,
+    AppSettings,
+    HealthSettings,
+    MetricsSettings,
+    PublicSettings,
+    UploadsSettings,
+)
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
@@ -33,6 +40,7 @@ FUNCTIONS: list[type[EnvironmentSettings]] = [
     MetricsSettings,
     HealthSettings,
     PublicSettings,
+    AppSettings,
 ]
 
 

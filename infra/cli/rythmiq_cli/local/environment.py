@@ -20,6 +20,7 @@ from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRON
 from rythmiq_cli.operator.env_check import FUNCTIONS
 
 REGION, BUCKET = "sgp1", "rythmiq"
+ANON_KEY = "sb_publishable_local"
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
@@ -101,6 +102,7 @@ def cloud_values(
     values = {
         "SERVICE_ENV": "dev",
         "AUTH_MODE": mode,
+        "SUPABASE_ANON_KEY": ANON_KEY,
         "EXECUTOR": "local",
         "WEBHOOK_SECRET": generated.webhook_secret,
         "RECONCILE_SECRET": generated.reconcile_secret,

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
+from rythmiq.settings.api import (
+    AccountSettings,
+    AppSettings,
+    HealthSettings,
+    MetricsSettings,
+    PublicSettings,
+    UploadsSettings,
+)
 from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
@@ -54,7 +61,7 @@ FUNCTIONS: Mapping[str, Deployed] = {
     "api/portals": Deployed(PublicSettings),
     "api/account": Deployed(AccountSettings),
     "api/health": Deployed(HealthSettings),
-    "api/app": Deployed(PublicSettings),
+    "api/app": Deployed(AppSettings),
     "internal/webhooks": Deployed(WebhooksSettings, timeout_s=60.0),
     "internal/reconcile": Deployed(ReconcileSettings),
     "internal/metrics": Deployed(MetricsSettings),
