@@ -140,10 +140,11 @@ def test_a_function_that_is_not_deployed_is_broken() -> None:
         assert "not deployed" in found(but("/api/account", answer))["api/account"].said
 
 
-def test_a_function_that_is_not_configured_names_what_is_missing() -> None:
-    answer = problem(503, "NOT_CONFIGURED", "WEBHOOK_SECRET is not set")
+def test_a_function_that_is_not_configured_says_where_the_names_are() -> None:
+    answer = problem(503, "NOT_CONFIGURED", "The function is not configured")
     uploads = found(but("/api/uploads", answer))["api/uploads"]
-    assert (uploads.state, uploads.said) == ("broken", "WEBHOOK_SECRET is not set")
+    assert (uploads.state, uploads.said) == ("broken", "is not configured")
+    assert "rythmiq env check" in uploads.fix
 
 
 @pytest.mark.parametrize("function", [function for function, door in EXPECTED.items() if door.status == 401])

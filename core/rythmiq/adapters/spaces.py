@@ -24,7 +24,7 @@ from botocore.compat import HTTPHeaders
 
 from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.errors import ObjectMissingError, StoreError, UnexpectedAnswerError
-from rythmiq.contracts.keys import SEALED_TYPE, parse_key, parse_timestamp
+from rythmiq.contracts.keys import CONTROLS, SEALED_TYPE, parse_key, parse_timestamp
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -39,7 +39,7 @@ OUTPUT_EXPIRES_S = 24 * 60 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,128}", re.IGNORECASE)
-_HIDDEN = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff/\\]"
+_HIDDEN = rf"[{CONTROLS}\ud800-\udfff/\\]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,17 @@ SEALED_TYPE = "application/octet-stream"
 LAUNCH_GRAMMAR = r"[A-Za-z0-9_./= -]+"
 """Characters of a launcher's command line: Camber expands `$` in commands, and shows commands to others."""
 
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""For a character class: C0 and C1, which steer terminals, and bidi controls, which make a name look like another."""
+
 UUID4_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _UUID4 = UUID4_PATTERN.strip("^$")
 _FILENAME = r"[A-Za-z0-9_-](?:(?!\.\.)[A-Za-z0-9._-]){0,127}(?<!\.)"  # no `..`, with the key's own dot after it, too
 _TIMESTAMP = r"[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z"  # 24:00 is an instant to newer Pythons alone
 _ATTEMPT = r"[1-9][0-9]{0,3}"
+_DEVICE = (
+    r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(?:\.|$)"  # with any extension; no file can have such a name on Windows
+)
 
 # Compiled by `re` at their first use, and kept there: a function uses one or two of them.
 _RAW = (
@@ -207,9 +213,11 @@ def sanitize_filename(text: str) -> str:
     """Map anything to a legal file name, never to an empty one; a legal name stays as it is.
 
     The last path component is kept, accents are folded, everything else illegal becomes `_`, a run of dots becomes one,
-    a stem without a letter or digit becomes `file`, and a long stem is cut so that the extension survives.
+    a stem without a letter or digit becomes `file`, a name that Windows keeps for a device (`CON.jpg`) gets a `_` in
+    front, and a long stem is cut so that the extension survives.
     """
-    if re.fullmatch(_FILENAME, text):
+    is_device = re.match(_DEVICE, text, re.IGNORECASE)
+    if not is_device and re.fullmatch(_FILENAME, text):
         return text
     name = re.split(r"[/\\]", text)[-1].lstrip(".")
     folded = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
@@ -220,6 +228,8 @@ def sanitize_filename(text: str) -> str:
     if not re.search(r"[A-Za-z0-9]", stem):
         stem = "file"
     stem = stem.lstrip(".")
+    if re.match(_DEVICE, stem, re.IGNORECASE):
+        stem = f"_{stem}"
     return stem[: MAX_FILENAME_CHARS - len(dot + extension)].rstrip(".") + dot + extension
 
 

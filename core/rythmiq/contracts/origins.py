@@ -22,6 +22,15 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 6890, protocol assignments: a cloud answers questions about itself there, and not every Python says "not global".
 _ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
+# IPv6 addresses that a network turns into IPv4 ones, by the lowest bit of the IPv4 address: NAT64 (RFC 6052), 6to4
+# (RFC 3056), and the old IPv4-compatible form (RFC 4291).
+_TRANSITIONS = (
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+    (ipaddress.IPv6Network("::/96"), 0),
+)
+# NAT64 within one network (RFC 8215), where the IPv4 address stands at a place that only the network knows.
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 class OriginRefusedError(ValueError):
@@ -102,7 +111,8 @@ def is_reachable(address: str, *, listed_host: str = "") -> bool:
     """Whether a listed origin may resolve to this address: a public one, or the very address that is listed.
 
     A name is in the hands of whoever runs its DNS, so it never stands for an address inside (private, loopback, shared,
-    link-local): who wants that lists the address itself. `localhost` is no name of DNS's (RFC 6761).
+    link-local): who wants that lists the address itself. `localhost` is no name of DNS's (RFC 6761). An IPv6 address
+    that stands for an IPv4 one is judged as that.
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -110,11 +120,24 @@ def is_reachable(address: str, *, listed_host: str = "") -> bool:
         return False
     if str(found) == listed_host:
         return True
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    plain = mapped or found
+    plain = _unwrapped(found) if isinstance(found, ipaddress.IPv6Address) else found
     if listed_host == "localhost":
         return plain.is_loopback
+    if isinstance(plain, ipaddress.IPv6Address) and (plain.is_site_local or plain in _LOCAL_NAT64):
+        return False
     return plain.is_global and not plain.is_multicast and plain not in _ASSIGNMENTS
+
+
+def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.is_loopback or address.is_unspecified:  # within ::/96, and no IPv4 address
+        return address
+    for network, shift in _TRANSITIONS:
+        if address in network:
+            return ipaddress.IPv4Address(int(address) >> shift & 0xFFFF_FFFF)
+    return address
 
 
 def _below_own_bucket(parts: SplitResult, rules: OriginRules) -> str | None:

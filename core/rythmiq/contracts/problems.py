@@ -104,7 +104,10 @@ _ENTRIES = (
     ProblemEntry(ProblemCode.PACKAGING_TROUBLE, 503, "The ZIP could not be stored", "Send it again after Retry-After."),
     ProblemEntry(ProblemCode.UNAVAILABLE, 503, "A part of the service does not answer", "Try again after Retry-After."),
     ProblemEntry(
-        ProblemCode.NOT_CONFIGURED, 503, "The function is not configured", "The operator sets the variables named here."
+        ProblemCode.NOT_CONFIGURED,
+        503,
+        "The function is not configured",
+        "Tell the operator: the function's log names the variables.",
     ),
     ProblemEntry(ProblemCode.INTERNAL, 500, "Something unexpected went wrong", "Try again; report `request_id`."),
 )

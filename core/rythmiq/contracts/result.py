@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Ty
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.errors import ErrorCode, Stage
-from rythmiq.contracts.keys import Artifact, InvalidKeyError, MasterKey, OutputKey, parse_key
+from rythmiq.contracts.keys import CONTROLS, Artifact, InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.portal import Source
 
@@ -122,7 +122,7 @@ class Receipt(_Exact):
 
 MAX_STDOUT_BYTES = 64 * 1024
 MAX_TEXT_CHARS = 500
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_UNSTORABLE = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1), INTEGER]
 Count = Annotated[int, Field(ge=0, le=2**53), INTEGER]
@@ -222,7 +222,7 @@ class Failure(_Wire):
 
 
 def _short_and_storable(result: Success | Failure) -> Success | Failure:
-    """Refuse what a report need not hold and a database cannot: long strings, NUL, lone surrogates, NaN."""
+    """Refuse what a report need not hold: long strings, controls of terminals and direction, surrogates, NaN."""
     waiting: list[object] = [result.model_dump()]
     while waiting:
         part = waiting.pop()

@@ -140,8 +140,9 @@ class Application(Generic[DependenciesT]):
         if isinstance(error, ProblemError):
             return error
         if isinstance(error, SettingsError):
-            log("not_configured", level="error", function=self._name, reason=str(error))
-            return ProblemError(ProblemCode.NOT_CONFIGURED, str(error))
+            for problem in str(error).split("; "):  # a line each: a line's text is cut
+                log("not_configured", level="error", function=self._name, reason=problem)
+            return ProblemError(ProblemCode.NOT_CONFIGURED)  # which variables is nobody's business but the operator's
         if isinstance(error, UnavailableError | StoreError):
             log("unavailable", level="warning", function=self._name, error=type(error).__name__, reason=str(error))
             return ProblemError(ProblemCode.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import jwt
 from jwt import PyJWK
 from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import PyJWTError
 from jwt.utils import is_pem_format, is_ssh_key
 
 from rythmiq.contracts.errors import SettingsError, StoreError
@@ -89,7 +88,8 @@ class JwksKeys:
     """The keys of a JWKS, fetched once and kept; implements `Keys`.
 
     A set is fresh for ten minutes. After that, or for a key id that it does not hold, it is fetched again, at most once
-    in 30 seconds, so that a token cannot make us fetch; while a fetch fails, the keys that we have stay valid.
+    in 30 seconds, so that a token cannot make us fetch; while a fetch fails, the keys that we have stay valid. An entry
+    that cannot be read is left out, and locks nobody out whose key can.
 
     Args:
         fetch: reads the JWKS within `TIMEOUT_S`; raises StoreError.
@@ -123,12 +123,13 @@ class JwksKeys:
         raise ProblemError(ProblemCode.UNAUTHENTICATED)
 
     def _renew(self, now_s: float) -> None:
+        # Before anything is read, so that no set, whatever it holds, can make every call fetch.
+        self._not_before_s = now_s + (COOLDOWN_S if self._keys else _RETRY_S)
         try:
             keys = _usable(self._fetch())
-        except (StoreError, ValueError) as error:
+        except (StoreError, ValueError, RecursionError) as error:
             log("jwks_unavailable", level="warning", error=type(error).__name__)
             self._in_trouble = True
-            self._not_before_s = now_s + (COOLDOWN_S if self._keys else _RETRY_S)
             return
         self._keys = keys
         self._in_trouble = False
@@ -210,8 +211,9 @@ def _usable(data: bytes) -> dict[str, PyJWK]:
             continue
         try:
             key = PyJWK.from_dict(entry)
-        except (PyJWTError, ValueError, TypeError, KeyError):
-            continue  # an unknown kind of key beside a known one
+        except Exception as error:  # noqa: BLE001  whatever a bad entry makes a parser raise must not hide the good ones
+            log("jwks_entry_unusable", level="warning", error=type(error).__name__)
+            continue
         if key.algorithm_name in ALGORITHMS and getattr(key.key, "key_size", 0) >= (
             _MIN_RSA_BITS if key.algorithm_name == "RS256" else 256
         ):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import DecryptionError
+from rythmiq.log import log
 
 if TYPE_CHECKING:
     from rythmiq.clock import Clock
@@ -47,7 +48,6 @@ class Backends:
         except DecryptionError:
             data_key = None
         if data_key is None:
-            raise ProblemError(
-                ProblemCode.NOT_CONFIGURED, "ENCRYPTION_KEYS does not hold the key that this job was made under."
-            )
+            log("not_configured", level="error", reason=f"ENCRYPTION_KEYS does not hold key {kid}")
+            raise ProblemError(ProblemCode.NOT_CONFIGURED)
         return DataKey(kid, data_key, wrapped)

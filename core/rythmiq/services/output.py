@@ -10,14 +10,15 @@ Source: docs/specification/executors.md, docs/specification/storage-keys.md.
 import base64
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape as html_escape
 from importlib import resources
 
 from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
-from rythmiq.contracts.keys import SEALED_TYPE, output_key, sanitize_filename, zip_name
+from rythmiq.contracts.keys import CONTROLS, SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.portal import Source
 from rythmiq.contracts.result import Artifacts, Clause, Operation, Receipt, Success
 from rythmiq.crypto.key_ring import DataKey
@@ -213,6 +214,11 @@ def receipt_page(
         sha256=document.sha256,
         versions=escape(", ".join(f"{name} {version}" for name, version in receipt.versions.items())),
     )
+
+
+def escape(text: str) -> str:
+    """Text for HTML, without characters that steer a terminal or turn the direction of what is read."""
+    return html_escape(re.sub(f"[{CONTROLS}]", "", text))
 
 
 def _pictures(before: bytes | None, after: bytes | None) -> str:

@@ -1,4 +1,4 @@
-"""Exit codes, and how a command ends with advice.
+"""Exit codes, how a command ends with advice, and text of others made fit for a terminal.
 
 | code | meaning |
 |---|---|
@@ -11,6 +11,7 @@
 """
 
 import json
+import re
 import signal
 import sys
 from enum import IntEnum
@@ -19,6 +20,7 @@ from typing import NoReturn
 import typer
 
 from rythmiq.contracts.errors import CATALOGUE, JobError
+from rythmiq.contracts.keys import CONTROLS
 
 
 class ExitCode(IntEnum):
@@ -38,13 +40,29 @@ EPILOG = (
 )
 
 
+def plain(text: str) -> str:
+    """Text of a service, a file or a result, without characters that steer a terminal or turn the direction of text."""
+    return re.sub(f"[{CONTROLS}]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def plain_lines(text: str) -> str:
+    """Text as `plain` gives it, in its own lines."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def json_line(document: object) -> str:
+    """JSON in one line, in which every such character is escaped."""
+    text = json.dumps(document, ensure_ascii=False)
+    return re.sub(f"[{CONTROLS}]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def usage(message: str) -> NoReturn:
     """End with exit code 2 and one sentence.
 
     Raises:
         typer.Exit: always.
     """
-    print(f"rythmiq: {message}", file=sys.stderr)
+    print(f"rythmiq: {plain_lines(message)}", file=sys.stderr)
     raise typer.Exit(ExitCode.USAGE)
 
 
@@ -54,7 +72,7 @@ def unreachable(message: str) -> NoReturn:
     Raises:
         typer.Exit: always.
     """
-    print(f"rythmiq: {message}", file=sys.stderr)
+    print(f"rythmiq: {plain_lines(message)}", file=sys.stderr)
     raise typer.Exit(ExitCode.UNREACHABLE)
 
 
@@ -77,9 +95,9 @@ def job_failed(error: JobError, *, as_json: bool) -> NoReturn:
                 "advice": entry.advice,
             },
         }
-        print(json.dumps(report, ensure_ascii=False))
+        print(json_line(report))
     else:
-        print(f"rythmiq: {error.code}: {error.message}\n  {entry.advice}", file=sys.stderr)
+        print(f"rythmiq: {error.code}: {plain(error.message)}\n  {entry.advice}", file=sys.stderr)
     raise typer.Exit(ExitCode.JOB_FAILED)
 
 

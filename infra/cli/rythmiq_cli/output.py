@@ -5,7 +5,6 @@ Nothing moves when STDERR is not a terminal.
 
 import contextlib
 import io
-import json
 import os
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from rich.table import Table
 
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode, usage
+from rythmiq_cli.exits import ExitCode, json_line, plain, usage
 
 if TYPE_CHECKING:
     from rythmiq.client import Client, JobFile
@@ -57,10 +56,11 @@ def print_receipt(receipt: Receipt, warnings: Sequence[str]) -> None:
     for clause in receipt.clauses:
         rule = clause.clause if clause.page is None else f"{clause.clause}, page {clause.page}"
         rule = rule if clause.hard else f"{rule} (advisory)"
-        table.add_row(rule, escape(clause.wanted), escape(clause.measured or "-"), _MARKS[clause.verdict])
+        wanted, measured = escape(plain(clause.wanted)), escape(plain(clause.measured or "-"))
+        table.add_row(rule, wanted, measured, _MARKS[clause.verdict])
     console.print(table)
     for warning in warnings:
-        console.print(f"[yellow]![/] {escape(warning)}")
+        console.print(f"[yellow]![/] {escape(plain(warning))}")
     console.print("[green]conforms[/]" if receipt.conforms else "[red]does not conform in every point[/]")
 
 
@@ -107,7 +107,7 @@ def _words(view: "JobView") -> str:
         start = f", likely to start at {view.expected_start_at:%H:%M:%S} UTC" if view.expected_start_at else ""
         return f"waiting for its turn{place}{start} ..."
     again = f", attempt {view.attempt}" if view.attempt > 1 else ""
-    return f"{view.stage or view.status}{again} ..."
+    return f"{escape(plain(view.stage or view.status))}{again} ..."
 
 
 def print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
@@ -125,7 +125,7 @@ def print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
             raise JobFailedError(view)
     if as_json:
         shown = view.model_dump(mode="json", exclude=_NOT_SHOWN)
-        print(json.dumps({**shown, "files": files}, ensure_ascii=False))
+        print(json_line({**shown, "files": files}))
     else:
         print_receipt(Receipt.model_validate(view.receipt, extra="ignore"), view.warnings)
         print("\n".join(files) if files else view.job_id)

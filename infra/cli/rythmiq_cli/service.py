@@ -1,7 +1,6 @@
 """Connects a command to the service (`--url` and `--token`, or `--cloud`) and turns its refusals into exit codes."""
 
 import contextlib
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rythmiq.contracts.keys import UUID4_PATTERN
-from rythmiq_cli.exits import ExitCode, usage
+from rythmiq_cli.exits import ExitCode, json_line, plain, plain_lines, usage
 
 if TYPE_CHECKING:
     from rythmiq.client import Client, ClientError
@@ -91,11 +90,12 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
         if wrong:
             details["errors"] = [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in wrong]
         status = "failed" if isinstance(error, JobFailedError) else "error"
-        print(json.dumps({"status": status, "error": details}, ensure_ascii=False))
+        print(json_line({"status": status, "error": details}))
         return
     about = f" (job {error.job_id})" if error.job_id else ""
-    fields = "".join(f"\n  {one.pointer}: {one.detail}" for one in wrong)
-    print(f"rythmiq: {error.code}: {error.detail}{about}{fields}\n  {error.advice}", file=sys.stderr)
+    fields = "".join(f"\n  {plain(one.pointer)}: {plain(one.detail)}" for one in wrong)
+    said = f"{plain(error.code)}: {plain(error.detail)}{about}{fields}\n  {plain_lines(error.advice)}"
+    print(f"rythmiq: {said}", file=sys.stderr)
 
 
 def _exit_code(error: "ClientError") -> ExitCode:

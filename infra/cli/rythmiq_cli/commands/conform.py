@@ -1,7 +1,6 @@
 """`rythmiq conform` and `rythmiq check`: make the file that a portal takes, or measure one, without a server."""
 
 import datetime as dt
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode, job_failed, usage
+from rythmiq_cli.exits import ExitCode, job_failed, json_line, plain, usage
 from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
@@ -92,10 +91,10 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
             "advice": advice,
             "files": sorted(made),
         }
-        print(json.dumps(found, ensure_ascii=False))
+        print(json_line(found))
     else:
         print_receipt(receipt, warnings)
-        print(f"{target}")
+        print(plain(str(target)))
     raise typer.Exit(ExitCode.OK if receipt.conforms else ExitCode.DOES_NOT_CONFORM)
 
 
@@ -149,7 +148,7 @@ def check(
         years = {"year": valid_to.year, "next_year": valid_to.year + 1}
         warnings.insert(0, str(Notice(WarningCode.PORTAL_RULES_OLD, years)))
     if as_json:
-        print(receipt.model_dump_json())
+        print(json_line(receipt.model_dump(mode="json")))
     else:
         print_receipt(receipt, warnings)
     fails = any(clause.hard and clause.verdict == "fail" for clause in receipt.clauses)

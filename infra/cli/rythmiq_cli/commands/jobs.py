@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from rythmiq_cli.exits import EPILOG, ExitCode, usage
+from rythmiq_cli.exits import EPILOG, ExitCode, plain, usage
 from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_database
 from rythmiq_cli.service import checked_id
 
@@ -59,7 +60,7 @@ def show(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, a
         print(json.dumps(document))
         return
     for name, value in document.items():
-        print(f"{name:15} {json.dumps(value, indent=2) if isinstance(value, dict) else value}")
+        print(f"{name:15} {json.dumps(value, indent=2) if isinstance(value, dict) else plain(str(value))}")
 
 
 @jobs_app.command(epilog=EPILOG)
@@ -137,7 +138,7 @@ def _print_table(jobs: Sequence["OperatorJob"]) -> None:
         code = str((job.error_details or {}).get("code", ""))
         when = job.created_at.isoformat(timespec="seconds")
         words = (when, job.job_id, job.user_id, job.status, job.stage or "", str(job.attempt))
-        table.add_row(*words, job.portal, job.slot or "", code)
+        table.add_row(*words, *(escape(plain(word)) for word in (job.portal, job.slot or "", code)))
     console = Console()
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
+from rythmiq_cli.exits import json_line
 from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
@@ -146,6 +147,6 @@ def download(  # noqa: PLR0913, PLR0917  the command's options
         with output_folder(output):
             files = save_all(client, view, output) if only is None else [save_one(client, view, only, output)]
     if as_json:
-        print(json.dumps({"job_id": known, "files": files}, ensure_ascii=False))
+        print(json_line({"job_id": known, "files": files}))
     else:
         print("\n".join(str(output / name) for name in files))

@@ -169,7 +169,8 @@ def _trouble(probe: str, answer: httpx.Response) -> Finding | None:
 def _own_trouble(probe: str, answer: httpx.Response) -> Finding | None:
     body = answer.json()
     if body.get("code") == "NOT_CONFIGURED":
-        return _REPORT.broken(probe, str(body.get("detail")), "set them in the file, and deploy again")
+        fix = "its log (`not_configured`) and `rythmiq env check` name the variables: set them, and deploy again"
+        return _REPORT.broken(probe, "is not configured", fix)
     if body.get("code") == "UNAVAILABLE":
         fix = "check both: `rythmiq doctor --only store --only database`"
         return _REPORT.broken(probe, "it does not reach its store or database", fix)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.keys import (
@@ -308,9 +308,23 @@ def test_a_sanitized_name_is_legal_and_stays(text: str) -> None:
     assert sanitize_filename(name) == name
 
 
+DEVICES = ["CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))]
+
+
 @given(name=FILENAMES)
 def test_a_legal_name_is_kept(name: str) -> None:
+    assume(name.partition(".")[0].upper() not in DEVICES)
     assert sanitize_filename(name) == name
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_name_that_windows_keeps_for_a_device_gets_a_prefix(device: str) -> None:
+    for name in (device, f"{device}.jpg", f"{device.lower()}.pdf", f"{device.title()}.tar.gz"):
+        assert sanitize_filename(name) == f"_{name}"
+        assert sanitize_filename(f"C:\\x\\{name}") == f"_{name}"
+    for name in (f"{device}x.jpg", f"my_{device}.jpg"):
+        assert sanitize_filename(name) == name
+    assert sanitize_filename(f"{device}.{'x' * 300}.jpeg").startswith(f"_{device}.")
 
 
 @pytest.mark.parametrize(
@@ -336,6 +350,7 @@ def test_a_legal_name_is_kept(name: str) -> None:
         ("x" * 300, "x" * 128),
         ("scan..final...jpg", "scan.final.jpg"),
         ("scan.", "scan"),
+        ("COM\N{SUPERSCRIPT ONE}.jpg", "_COM1.jpg"),
     ],
 )
 def test_a_name_keeps_what_it_can(text: str, name: str) -> None:

@@ -1,7 +1,9 @@
 """The policy of URLs: what a client may have the worker fetch."""
 
+import ipaddress
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, is_reachable, own_key, permitted, store_origin
@@ -191,6 +193,21 @@ def test_a_listed_name_may_stand_for_a_public_server(address: str) -> None:
         "fe80::1%eth0",
         "100.100.100.200",
         "fd00:ec2::254",
+        "fec0::1",
+        "fec0:0:0:ffff::1",
+        "::7f00:1",
+        "::a9fe:a9fe",
+        "::10.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b::a00:1",
+        "64:ff9b::192.0.0.192",
+        "64:ff9b:1::a00:1",
+        "64:ff9b:1::808:808",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::",
+        "2002:a00:1::1",
+        "2002:c0a8:101:1::1",
         "0.0.0.0",  # noqa: S104  an address to refuse
         "::",
         "224.0.0.1",
@@ -203,6 +220,16 @@ def test_a_listed_name_may_stand_for_a_public_server(address: str) -> None:
 def test_a_listed_name_never_stands_for_an_address_inside_or_nobody_s(address: str) -> None:
     """Whoever controls the name's DNS must reach neither the machine's network nor its credentials."""
     assert not is_reachable(address, listed_host="files.example.org")
+
+
+@given(address=st.ip_addresses(v=4))
+@example(address=ipaddress.ip_address("127.0.0.1"))
+@example(address=ipaddress.ip_address("8.8.8.8"))
+def test_an_ipv6_address_that_stands_for_an_ipv4_one_is_judged_as_that(address: ipaddress.IPv4Address) -> None:
+    """As NAT64, 6to4, IPv4-mapped and IPv4-compatible; two of the last are IPv6's own unspecified and loopback."""
+    number, wanted = int(address), is_reachable(str(address), listed_host="files.example.org")
+    for form in (0x64_FF9B << 96 | number, 0x2002 << 112 | number << 80 | 1, 0xFFFF << 32 | number, number):
+        assert is_reachable(str(ipaddress.IPv6Address(form)), listed_host="files.example.org") == wanted
 
 
 @pytest.mark.parametrize("address", ["169.254.7.7", "10.1.2.3", "127.0.0.1", "::1"])

@@ -110,6 +110,27 @@ def test_a_document_that_breaks_a_bound_is_no_result(document: dict[str, Any]) -
         RESULT.validate_python(document)
 
 
+@pytest.mark.parametrize(
+    "control", ["\0", "\x1b", "\n", "\x7f", "\x85", "\x9b", "\u061c", "\u200f", "\u202e", "\u2066"]
+)
+def test_a_control_character_of_a_terminal_or_of_direction_is_refused_wherever_it_stands(control: str) -> None:
+    """ESC of a receipt would steer the terminal of whoever reads it."""
+    evil = f"a{control}]0;pwned"
+    measured, named, operated = success(), success(), success()
+    measured["receipt"]["clauses"][0]["measured"] = evil
+    named["receipt"]["document"]["filename"] = evil
+    operated["receipt"]["operations"] = [{"op": "crop", "parameters": {"of": [{evil: 1}]}}]
+    for document in (
+        measured,
+        named,
+        operated,
+        success(warnings=[f"BLURRED: {evil}"]),
+        failure(error={"code": "FETCH_FAILED", "stage": "fetch", "message": evil, "retryable": False}),
+    ):
+        with pytest.raises(ValidationError):
+            RESULT.validate_python(document)
+
+
 def test_a_receipt_that_disagrees_with_its_clauses_is_no_receipt() -> None:
     """`conforms` is what the clauses say."""
     lying = success()

@@ -367,6 +367,45 @@ def test_what_we_do_not_know_stands_beside_what_we_do(jwks: Jwks) -> None:
     assert jwks.verifier().verify(f"Bearer {by_ec()}").user_id == USER
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"kty": "oct", "alg": "none", "k": "AAAA"},
+        jwk(EC, "bad", alg="none"),
+        jwk(EC, "bad", alg="HS256"),
+        {"kty": "RSA", "n": "AQAB", "e": []},
+        {"kty": "EC", "crv": "P-256", "x": {}, "y": None},
+        {"kty": ["EC"]},
+    ],
+    ids=lambda bad: f"{bad['kty']} {bad.get('alg')}",
+)
+def test_an_entry_that_cannot_be_read_locks_nobody_out(jwks: Jwks, bad: dict[str, Any]) -> None:
+    jwks.document = {"keys": [{"kid": "bad", "use": "sig", **bad}, *JWKS["keys"]]}
+    verifier = jwks.verifier()
+    for _ in range(20):
+        assert verifier.verify(f"Bearer {by_ec()}").user_id == USER
+    assert jwks.fetches == 1
+
+
+def test_a_set_that_cannot_be_parsed_is_not_fetched_at_every_call(jwks: Jwks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the parser raises: here what no parser should."""
+    monkeypatch.setattr(jwks, "fetch", counted := _Deep())
+    verifier = jwks.verifier()
+    codes = {refused(verifier, by_ec()) for _ in range(20)}
+    assert (codes, counted.fetches) == ({ProblemCode.UNAVAILABLE}, 1)
+
+
+class _Deep:
+    """A JWKS endpoint whose answer is nested deeper than a parser goes."""
+
+    fetches = 0
+
+    def __call__(self) -> bytes:
+        """Read it."""
+        self.fetches += 1
+        return b"[" * 100_000
+
+
 def test_every_refusal_says_the_same(jwks: Jwks) -> None:
     said = set()
     for token in (

@@ -237,3 +237,13 @@ def test_every_element_that_is_opened_is_closed() -> None:
         else:
             opened.append(tag)
     assert not opened
+
+
+def test_nothing_in_the_page_turns_the_direction_of_text_or_steers_a_terminal() -> None:
+    """A receipt that is older than the rule against such characters, or that a client made."""
+    evil = "gpj.\u202eexe\x1b[2J\u2066\x9b"
+    page = receipt_page(
+        receipt(clause(wanted=evil, measured=evil), filename=evil, versions={evil: evil}), warnings=[f"BLURRED: {evil}"]
+    )
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", page)
+    assert "gpj.exe" in page

@@ -61,7 +61,7 @@ def first_answers(base_url: str, values: Mapping[str, str]) -> None:
     """Ask every function until it has answered once; a machine that is busy may need several tries.
 
     Raises:
-        CloudError: one does not answer, or names what is wrong with its configuration.
+        CloudError: one does not answer, or is not configured; its log names the variables.
     """
     shown = {"Authorization": f"Bearer {values['METRICS_TOKEN']}"}
     ends_at_s = time.monotonic() + _ANSWERED_WITHIN_S
@@ -78,9 +78,9 @@ def _first_answer(client: httpx.Client, path: str, ends_at_s: float) -> None:
     while (answer := client.get(f"/{path}")).status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         tries += 1
         said = answer.json()
-        hopeless = said.get("code") == ProblemCode.NOT_CONFIGURED or (
-            answer.status_code in _DEFECTS and tries >= _MOST_DEFECTS
-        )
+        if said.get("code") == ProblemCode.NOT_CONFIGURED:
+            raise CloudError(f"{path} is not configured: `not_configured` in the cloud's log names the variables")
+        hopeless = answer.status_code in _DEFECTS and tries >= _MOST_DEFECTS
         if hopeless or time.monotonic() > ends_at_s:
             raise CloudError(f"{path}: {said.get('detail') or said.get('error') or answer.reason_phrase}")
         time.sleep(_PAUSE_S)
