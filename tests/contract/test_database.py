@@ -87,6 +87,18 @@ def test_an_upload_of_a_job_is_claimed(database: SqlDatabase, steps: Steps, user
     assert database.upload_get(user_id, steps.pending(user_id)).outcome == "claimed"
 
 
+def test_an_upload_without_a_job_is_deleted_and_one_with_a_job_is_not(
+    database: SqlDatabase, steps: Steps, user_id: str
+) -> None:
+    upload = new_upload(user_id)
+    database.upload_create(upload, initial_credits=3)
+    assert database.upload_delete(new_id(), upload.job_id).outcome == "unknown"
+    for outcome in ("deleted", "gone"):
+        deletion = database.upload_delete(user_id, upload.job_id)
+        assert (deletion.outcome, deletion.keys) == (outcome, (upload.raw_path,))
+    assert database.upload_delete(user_id, steps.pending(user_id)).outcome == "claimed"
+
+
 def test_another_users_upload_is_unknown(database: SqlDatabase, user_id: str) -> None:
     upload = new_upload(user_id)
     database.upload_create(upload, initial_credits=3)

@@ -31,7 +31,7 @@ def test_a_waiting_job_is_cancelled_with_its_refund(sql: Calls) -> None:
 def test_a_cancelled_job_stays_visible_until_it_is_deleted_again(sql: Calls) -> None:
     sql.capacity["max_inflight"] = 0
     job = sql.job()
-    delete(sql, job)
+    assert delete(sql, job)["keys"] == [job["raw_path"]]
     assert sql.as_user(job["user_id"], "job_get", job_id=job["id"])["status"] == "failed"
     assert delete(sql, job) == {"outcome": "erasable", "keys": [job["raw_path"]]}
 
@@ -153,3 +153,80 @@ def test_an_equal_call_after_erasure_is_still_the_same_job(sql: Calls) -> None:
     sql.complete(job)
     sql("job_erase", user_id=user, job_id=job["id"])
     assert sql.create(user, idempotency_key="k")["job_id"] == job["id"]
+
+
+def test_what_a_cancelled_job_was_asked_for_goes_with_its_upload(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 0
+    job = sql.job(options={"face": {"x": 0.5, "y": 0.5}})
+    assert (job["original_filename"], job["options"]["face"]["x"]) == ("scan.jpg", 0.5)
+    delete(sql, job)
+    row = sql.row(job["id"])
+    assert (row["original_filename"], row["options"]) == (None, {})
+
+
+@pytest.mark.parametrize("end", ["cancelled", "erased"])
+def test_a_key_whose_signature_is_open_is_swept_once_it_has_expired(sql: Calls, end: str) -> None:
+    """A signature holds for an hour at most: the second sweep comes after it, and is the last."""
+    if end == "cancelled":
+        sql.capacity["max_inflight"] = 0
+    job = sql.job()
+    if end == "erased":
+        sql.complete(job)
+        sql("job_erase", user_id=job["user_id"], job_id=job["id"])
+    else:
+        delete(sql, job)
+    assert sql("jobs_tick", **sql.capacity)["removal"] is None
+    for _ in range(2):
+        sql.advance(3_601)
+        assert job["raw_path"] in sql("jobs_tick", **sql.capacity)["removal"]["keys"]
+        assert sql("removal_done", job_id=job["id"]) is True
+    sql.advance(3_601)
+    assert sql("jobs_tick", **sql.capacity)["removal"] is None
+
+
+# --- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_without_a_job_is_deleted_and_a_second_call_finds_it_gone(sql: Calls) -> None:
+    user = sql.user()
+    upload, other = sql.upload(user), sql.upload(user)
+    about = {"user_id": user, "job_id": upload["job_id"]}
+    assert sql("upload_delete", **about) == {"outcome": "deleted", "keys": [upload["raw_path"]]}
+    assert sql("upload_delete", **about) == {"outcome": "gone", "keys": [upload["raw_path"]]}
+    assert sql("upload_get", **about)["outcome"] == "unknown"
+    assert sql("upload_get", user_id=user, job_id=other["job_id"])["outcome"] == "found"
+    assert sql.create(user, upload)["outcome"] == "upload_unknown"
+
+
+def test_a_deleted_upload_is_swept_until_its_signature_has_expired_and_is_unknown_then(sql: Calls) -> None:
+    user = sql.user()
+    upload = sql.upload(user)
+    sql("upload_delete", user_id=user, job_id=upload["job_id"])
+    for _ in range(2):
+        sql.advance(3_601)
+        removal = sql("jobs_tick", **sql.capacity)["removal"]
+        assert removal == {"job_id": upload["job_id"], "keys": [upload["raw_path"]]}
+        sql("removal_done", job_id=upload["job_id"])
+    assert sql("upload_delete", user_id=user, job_id=upload["job_id"]) == {"outcome": "unknown", "keys": []}
+
+
+def test_an_upload_that_has_a_job_goes_with_the_job(sql: Calls) -> None:
+    job = sql.job()
+    assert sql("upload_delete", user_id=job["user_id"], job_id=job["id"]) == {"outcome": "claimed", "keys": []}
+    assert sql.value("select count(*) from public.removals") == 0
+
+
+def test_an_upload_is_unknown_to_everybody_else_also_while_it_is_swept(sql: Calls) -> None:
+    user, stranger = sql.user(), sql.user()
+    upload = sql.upload(user)
+    for _ in range(2):
+        asked = sql("upload_delete", user_id=stranger, job_id=upload["job_id"])
+        assert asked == {"outcome": "unknown", "keys": []}
+        sql("upload_delete", user_id=user, job_id=upload["job_id"])
+
+
+def test_a_job_that_is_swept_is_no_deleted_upload(sql: Calls) -> None:
+    job = sql.job()
+    sql.complete(job)
+    sql("job_erase", user_id=job["user_id"], job_id=job["id"])
+    assert sql("upload_delete", user_id=job["user_id"], job_id=job["id"])["outcome"] == "unknown"

@@ -158,7 +158,7 @@ def test_erasure_leaves_none_of_the_uploads_nor_their_names(sql: Calls) -> None:
     assert sql.value("select count(*) from public.uploads where job_id::text = any (%s)", ids) == 0
     assert sql.value("select count(*) from public.uploads where job_id = %s", bystander["job_id"]) == 1
     removals = sql.value("select keys from public.removals where job_id = %s", job["id"])
-    assert not [key for key in removals if "scan.jpg" in key]
+    assert {source["raw_path"] for source in sources} <= set(removals)  # an open signature may bring them back
     assert keys.master_key(user, job["document_id"]) in removals
 
 

@@ -251,6 +251,22 @@ def test_a_job_that_has_ended_is_deleted_for_good(doors: Doors, rig: Rig, user: 
     assert doors("DELETE", f"/api/jobs/{job_id}", headers=as_user(user)).status == 204
 
 
+def test_an_upload_without_a_job_is_deleted_and_the_deletion_may_be_repeated(
+    doors: Doors, rig: Rig, user: User
+) -> None:
+    signed = rig.upload(user)
+    stranger = doors("DELETE", f"/api/uploads/{signed.job_id}", headers=as_user(User()))
+    assert (stranger.status, stranger.code) == (404, "NOT_FOUND")
+    for _ in range(2):
+        deleted = doors("DELETE", f"/api/uploads/{signed.job_id}", headers=as_user(user))
+        assert (deleted.status, deleted.body) == (204, "")
+    assert rig.store.objects == {}
+    job_id = create(doors, rig, user).body["job_id"]
+    claimed = doors("DELETE", f"/api/uploads/{job_id}", headers=as_user(user))
+    assert (claimed.status, claimed.code) == (409, "UPLOAD_CLAIMED")
+    assert doors("DELETE", f"/api/uploads/{signed.job_id}").code == "UNAUTHENTICATED"
+
+
 def test_the_account_shows_credits_and_entries(doors: Doors, rig: Rig, user: User) -> None:
     assert doors("GET", "/api/account", headers=as_user(user)).body["credits"] == {"available": 3, "reserved": 0}
     create(doors, rig, user)

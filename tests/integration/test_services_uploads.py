@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rythmiq.contracts.bodies import UploadRequest
+from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.services.backends import Backends
 from rythmiq.services.uploads import UploadPolicy, Uploads
+from tests.support.memory import Fault
 from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user
 
 if TYPE_CHECKING:
@@ -177,3 +179,46 @@ def test_an_upload_is_either_described_or_named_by_its_job(
     problem = refused(rig, user, UploadRequest.model_validate(body))
     assert problem.code == ProblemCode.INVALID_FIELD
     assert {error.pointer: error.code for error in problem.errors} == fields
+
+
+# --- deletion ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_without_a_job_is_removed_at_once_and_cannot_be_used_any_more(rig: Rig, user: User) -> None:
+    """Its signature may still bring the file back; a sweep takes that too."""
+    signed = rig.upload(user)
+    rig.uploads.delete(user.user_id, signed.job_id)
+    assert rig.store.objects == {}
+    assert refused(rig, user, UploadRequest(job_id=signed.job_id)).code == ProblemCode.NOT_FOUND
+    with pytest.raises(ProblemError) as caught:
+        rig.create(user, raw_path=signed.raw_path)
+    assert caught.value.code == ProblemCode.NOT_FOUND
+    rig.store.objects[signed.raw_path] = b"back again"
+    rig.advance(3_601)
+    rig.loop.tick()
+    assert rig.store.objects == {}
+
+
+def test_a_store_that_does_not_answer_is_told_and_a_repeat_removes(rig: Rig, user: User) -> None:
+    signed = rig.upload(user)
+    rig.store.plan(Fault("delete", StoreUnavailableError("the server answered 503")))
+    with pytest.raises(StoreUnavailableError):
+        rig.uploads.delete(user.user_id, signed.job_id)
+    assert signed.raw_path in rig.store.objects
+    rig.uploads.delete(user.user_id, signed.job_id)
+    assert rig.store.objects == {}
+
+
+def test_an_upload_that_has_a_job_or_is_anothers_is_not_deleted(rig: Rig, user: User) -> None:
+    signed, own = rig.upload(user), rig.upload(user)
+    rig.create(user, raw_path=signed.raw_path)
+    wanted = [
+        (user.user_id, signed.job_id, ProblemCode.UPLOAD_CLAIMED),
+        (User().user_id, own.job_id, ProblemCode.NOT_FOUND),
+        (user.user_id, User().user_id, ProblemCode.NOT_FOUND),
+    ]
+    for user_id, job_id, code in wanted:
+        with pytest.raises(ProblemError) as caught:
+            rig.uploads.delete(user_id, job_id)
+        assert caught.value.code == code
+    assert {signed.raw_path, own.raw_path} <= set(rig.store.objects)

@@ -307,6 +307,49 @@ def test_a_waiting_job_is_cancelled_with_a_refund(rig: Rig, user: User) -> None:
     assert refused(look, rig, user, waiting.job_id).code == ProblemCode.NOT_FOUND
 
 
+def waiting_job(rig: Rig, user: User) -> str:
+    """A job that waits for the only place."""
+    rig.capacity = Capacity(max_inflight=1, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    rig.create(User())
+    return rig.create(user).job_id
+
+
+def test_cancelling_removes_the_upload_at_once(rig: Rig, user: User) -> None:
+    """Nobody has to ask twice for a picture to go."""
+    job_id = waiting_job(rig, user)
+    path = rig.row(job_id)["raw_path"]
+    assert path in rig.store.objects
+    rig.jobs.delete(user.user_id, job_id)
+    assert path not in rig.store.objects
+    assert rig.view(user, job_id).status == "failed"
+
+
+def test_an_upload_that_cannot_be_removed_at_its_cancellation_is_swept(rig: Rig, user: User) -> None:
+    """The job is cancelled all the same; a 503 would make clients send a second DELETE, which erases."""
+    job_id = waiting_job(rig, user)
+    path = rig.row(job_id)["raw_path"]
+    rig.store.plan(Fault("delete", StoreUnavailableError("the server answered 503"), key_part=job_id))
+    rig.jobs.delete(user.user_id, job_id)
+    assert path in rig.store.objects
+    rig.advance(3_601)
+    rig.loop.tick()
+    assert path not in rig.store.objects
+
+
+def test_what_an_open_signature_brings_back_is_swept(rig: Rig, user: User) -> None:
+    """A PUT after the DELETE, until the signature expires, and after a first sweep."""
+    signed = rig.upload(user)
+    accepted = rig.create(user, raw_path=signed.raw_path)
+    rig.webhooks.receive(rig.work(accepted.job_id))
+    rig.jobs.delete(user.user_id, accepted.job_id)
+    for _ in range(2):
+        rig.store.objects[signed.raw_path] = b"back again"
+        rig.advance(3_601)
+        rig.loop.tick()
+        assert signed.raw_path not in rig.store.objects
+
+
 def test_a_job_in_processing_is_not_deleted(rig: Rig, user: User) -> None:
     """409; somebody may be writing its objects."""
     accepted = rig.create(user)

@@ -150,6 +150,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "jobs_tick": SERVICE,
     "metrics_snapshot": SERVICE,
     "upload_create": SERVICE,
+    "upload_delete": SERVICE,
     "upload_get": SERVICE,
     # their parts
     "account_of": SERVICE,

@@ -140,6 +140,10 @@ class Stub:
                 self.jobs[job_id].steps = [{"status": "failed", "error": {"code": "EXECUTOR_CANCELLED"}}]
                 self.jobs[job_id].looks = 0
                 return Reply(204)
+            case ("DELETE", "uploads", job_id):
+                self.deletions.append(job_id)
+                self.objects.pop(self.jobs[job_id].raw_path, None)
+                return Reply(204)
             case ("GET", "portals", name):
                 slots = [{"slot": "photo", **self.rules}, {"slot": "signature", "kind": "signature"}]
                 return Reply.of({"portal": name, "name": "A portal", "version": "1", "slots": slots})

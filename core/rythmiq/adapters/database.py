@@ -23,7 +23,16 @@ from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, Data
 
 if TYPE_CHECKING:
     from rythmiq.contracts.choices import JobStatus
-    from rythmiq.ports.database import Account, Caller, Capacity, Finish, NewJob, Upload, UploadAnswer
+    from rythmiq.ports.database import (
+        Account,
+        Caller,
+        Capacity,
+        Finish,
+        NewJob,
+        Upload,
+        UploadAnswer,
+        UploadDeletion,
+    )
     from rythmiq.ports.jobs import (
         Deletion,
         Ended,
@@ -73,6 +82,10 @@ class SqlDatabase:
     def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
         """Read one's own upload: found, claimed or unknown."""
         return self._row(rows.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id)
+
+    def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
+        """Forget one's own upload that no job has claimed, and say what to remove."""
+        return self._row(rows.UploadDeletion, "upload_delete", user_id=user_id, job_id=job_id)
 
     def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
@@ -164,7 +177,7 @@ class SqlDatabase:
         return self._row_or_none(jobs.WrappedDataKey, "job_key", user_id=user_id, job_id=job_id)
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
-        """Cancel a pending job with its refund, or say what to remove of a terminal one."""
+        """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""
         return self._row(jobs.Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
 
     def job_erase(self, user_id: str, job_id: str) -> None:

@@ -156,7 +156,7 @@ def delete(service: Service, job_id: str) -> Flow[None]:
 
 
 def cancel(service: Service, job_id: str) -> Flow[bool]:
-    """Cancel a pending job with its refund; never removes anything.
+    """Cancel a pending job with its refund, and its upload with it; removes nothing of a job that has begun.
 
     Returns:
         False if it has begun or ended already, which changes nothing.
@@ -178,6 +178,11 @@ def cancel(service: Service, job_id: str) -> Flow[bool]:
         else:
             return True
     raise lost or UnreachableError("the job could not be cancelled", job_id=job_id)
+
+
+def delete_upload(service: Service, job_id: str) -> Flow[None]:
+    """Remove an upload that has no job. Raises ClientError (ConflictError once it has one)."""
+    yield from call(service, "DELETE", f"/uploads/{quote(job_id, safe='')}")
 
 
 def account(service: Service) -> Flow[AccountAnswer]:

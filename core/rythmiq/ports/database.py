@@ -53,6 +53,13 @@ class UploadAnswer(Row):
     upload: Upload | None = None
 
 
+class UploadDeletion(Row):
+    """Result of `upload_delete`: `keys` are to be removed; `gone` was deleted before, and is swept for two hours."""
+
+    outcome: Literal["deleted", "gone", "claimed", "unknown"]
+    keys: tuple[str, ...] = ()
+
+
 class Entry(Row):
     """One ledger entry."""
 
@@ -152,6 +159,9 @@ class Database(Protocol):
     def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
         """Read one's own upload: found, claimed or unknown."""
 
+    def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
+        """Forget one's own upload that no job has claimed, and say what to remove."""
+
     def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
 
@@ -206,7 +216,7 @@ class Database(Protocol):
         """The wrapped data key of one's own job."""
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
-        """Cancel a pending job with its refund, or say what to remove of a terminal one."""
+        """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""
 
     def job_erase(self, user_id: str, job_id: str) -> None:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""

@@ -187,7 +187,7 @@ class JobListRow(Row):
 
 
 class Deletion(Row):
-    """`job_delete`. `keys` are the storage keys to remove before `job_erase`."""
+    """`job_delete`. `keys` are the storage keys to remove: of `erasable` before `job_erase`, of `cancelled` at once."""
 
     outcome: Literal["cancelled", "erasable", "processing", "gone", "unknown"]
     keys: tuple[str, ...] = ()

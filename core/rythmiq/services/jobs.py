@@ -272,7 +272,9 @@ class Jobs:
     # --- delete -----------------------------------------------------------------------------------------------------
 
     def delete(self, user_id: str, job_id: str) -> None:
-        """Cancel a pending job, or remove objects and personal data of a terminal one; a second time is no error.
+        """Cancel a pending job and remove its upload, or all objects and personal data of a terminal one.
+
+        A second time is no error. An upload that cannot be removed now is swept by a tick.
 
         Raises:
             ProblemError: NOT_FOUND, JOB_PROCESSING, UNAVAILABLE.
@@ -289,9 +291,18 @@ class Jobs:
             # Objects first: as long as one is left, a second call finds its key in the row.
             self._remove(deletion.keys)
             self._database.job_erase(user_id, job_id)
+        elif deletion.outcome == "cancelled":
+            self._sweep(job_id, deletion.keys)
         log("job_deleted", job_id=job_id, outcome=deletion.outcome, objects=len(deletion.keys))
         if not deletion.work.is_nothing:
             self._work().follow(deletion.work)
+
+    def _sweep(self, job_id: str, keys: "Sequence[str]") -> None:
+        """Remove what stands in `removals` too: a second DELETE, after a 503, would erase the job it cancelled."""
+        try:
+            self._remove(keys)
+        except ProblemError:
+            log("removal_later", level="warning", job_id=job_id)
 
     def _remove(self, keys: "Sequence[str]") -> None:
         deadline = Deadline.after(_REMOVAL_S, self._clock.monotonic_s)

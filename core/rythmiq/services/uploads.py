@@ -1,4 +1,4 @@
-"""POST /uploads: a place to upload to and a key to seal under, or both of them again.
+"""POST and DELETE /uploads: a place to upload to and a key to seal under, or both of them again; and the way back.
 
 Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 """
@@ -13,10 +13,12 @@ from rythmiq.contracts.keys import SEALED_TYPE, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.log import log
 from rythmiq.ports.database import Upload
 from rythmiq.services.backends import Backends
 
 TOO_MANY_UPLOADS_RETRY_S = 3_600
+_REMOVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class UploadPolicy:
 
 
 class Uploads:
-    """The use case.
+    """The use cases.
 
     Args:
         backends: where uploads and objects are kept, and what wraps data keys.
@@ -85,12 +87,29 @@ class Uploads:
             raise ProblemError(ProblemCode.TOO_MANY_UPLOADS, retry_after_s=TOO_MANY_UPLOADS_RETRY_S)
         return self._signed(upload, key)
 
+    def delete(self, user_id: str, job_id: str) -> None:
+        """Remove one's own upload that has no job; a second time, while it is still swept, is no error.
+
+        Raises:
+            ProblemError: NOT_FOUND, UPLOAD_CLAIMED.
+            StoreError: the store does not answer; a repeat, or else a tick, removes the object.
+            DatabaseUnavailableError: the database does not answer.
+        """
+        deletion = self._database.upload_delete(user_id, job_id)
+        if deletion.outcome == "claimed":
+            raise ProblemError(ProblemCode.UPLOAD_CLAIMED, "This upload has a job: delete that.")
+        if deletion.outcome == "unknown":
+            raise _no_upload()
+        log("upload_deleted", job_id=job_id, outcome=deletion.outcome)
+        for key in deletion.keys:
+            self._store.delete_object(key, timeout_s=_REMOVAL_S)
+
     def _again(self, user_id: str, job_id: str) -> UploadAnswer:
         found = self._database.upload_get(user_id, job_id)
         if found.outcome == "claimed":
             raise ProblemError(ProblemCode.UPLOAD_CLAIMED)
         if found.upload is None:
-            raise ProblemError(ProblemCode.NOT_FOUND, "You have no upload of this job_id.")
+            raise _no_upload()
         return self._signed(found.upload, self._backends.open_key(found.upload.kid, found.upload.wrapped_key))
 
     def _admit(self, size_bytes: int, *, sealed: bool) -> None:
@@ -124,6 +143,10 @@ class Uploads:
             if key
             else None,
         )
+
+
+def _no_upload() -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, "You have no upload of this job_id.")
 
 
 def _wrong_fields(names: Iterable[str], code: FieldCode, detail: str) -> ProblemError:

@@ -132,7 +132,7 @@ DELETE = Operation(
     name="deleteJob",
     method="DELETE",
     path="/{job_id}",
-    summary="Cancel a pending job with a refund, or remove everything of one that has ended.",
+    summary="Cancel a pending job with a refund and remove its upload, or remove everything of one that has ended.",
     access="user",
     parameters=(_JOB_ID,),
     answers={204: Answer("Cancelled or removed; a second time too.", media_type=None)},

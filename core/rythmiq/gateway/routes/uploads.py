@@ -11,7 +11,7 @@ from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
+from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
@@ -34,7 +34,22 @@ CREATE = Operation(
         }
     ),
 )
-OPERATIONS = (CREATE,)
+DELETE = Operation(
+    name="deleteUpload",
+    method="DELETE",
+    path="/{job_id}",
+    summary="Remove one's own upload that has no job.",
+    access="user",
+    parameters=(
+        Parameter("job_id", "path", "Of one of the caller's own uploads.", {"type": "string", "format": "uuid"}),
+    ),
+    answers={204: Answer("Removed; for two hours a second time too.", media_type=None)},
+    refusals=frozenset({ProblemCode.NOT_FOUND, ProblemCode.UPLOAD_CLAIMED}),
+    description="""\
+An upload whose job is there goes with the job: 409 `UPLOAD_CLAIMED`. A file that is put by a signature that is still
+open is removed once the signature has expired.""",
+)
+OPERATIONS = (CREATE, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
     """Return the function `api/uploads`."""
-    routes: Sequence[Route[Dependencies]] = (Route(CREATE, _create),)
+    routes: Sequence[Route[Dependencies]] = (Route(CREATE, _create), Route(DELETE, _delete))
     return Application(
         "api/uploads",
         routes,
@@ -60,3 +75,8 @@ def application(
 
 def _create(dependencies: Dependencies, call: Call) -> Response:
     return json_response(dependencies.uploads.create(call.user.user_id, call.body), status=201)
+
+
+def _delete(dependencies: Dependencies, call: Call) -> Response:
+    dependencies.uploads.delete(call.user.user_id, call.path["job_id"])
+    return Response(204)

@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 for command in (
     *(conform.conform, conform.check, portals.portals, cloud.up, submit.submit, submit.watch, submit.download),
+    submit.delete,
     *(cloud.token, migrate.migrate, doctor.doctor),
 ):
     app.command(epilog=EPILOG)(command)

@@ -1,4 +1,4 @@
-"""`rythmiq submit`, `watch` and `download`: make a job of a file, stay with it, and fetch its results."""
+"""`rythmiq submit`, `watch`, `download` and `delete`: make a job of a file, stay with it, fetch or remove it."""
 
 import json
 from pathlib import Path
@@ -150,3 +150,25 @@ def download(  # noqa: PLR0913, PLR0917  the command's options
         print(json_line({"job_id": known, "files": files}))
     else:
         print("\n".join(str(output / name) for name in files))
+
+
+def delete(  # noqa: PLR0913, PLR0917  the command's options
+    job_id: Annotated[str, typer.Argument(help="The job, as `rythmiq submit` printed it.", show_default=False)],
+    upload: Annotated[bool, typer.Option("--upload", help="It is an upload that no job was made of.")] = False,
+    url: Url = None,
+    token: Token = None,
+    cloud: CloudFolder = None,
+    user: CloudUser = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was deleted as JSON.")] = False,
+) -> None:
+    """Remove the files and personal data of your job; one that waits is cancelled with its refund, its upload removed.
+
+    A job that is being processed is refused: wait until it has ended.
+    """
+    known = checked_id(job_id, "JOB_ID")
+    with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
+        if upload:
+            client.delete_upload(known)
+        else:
+            client.delete(known)
+    print(json.dumps({"deleted": "upload" if upload else "job", "job_id": known}) if as_json else f"deleted {known}")

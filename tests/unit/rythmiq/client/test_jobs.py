@@ -257,6 +257,21 @@ def test_a_job_is_deleted(stub: Stub, client: Both, job_id: str) -> None:
     assert stub.deletions == [job_id]
 
 
+def test_an_upload_is_deleted_and_the_call_is_repeated_when_its_answer_is_lost(
+    stub: Stub, client: Both, job_id: str
+) -> None:
+    stub.next("DELETE /api/uploads", after=True)
+    client.delete_upload(job_id)
+    assert stub.deletions == [job_id, job_id]
+    assert not stub.objects
+
+
+def test_an_upload_that_has_a_job_is_refused(stub: Stub, client: Both, job_id: str) -> None:
+    stub.refuse("DELETE /api/uploads", 409, "UPLOAD_CLAIMED")
+    with pytest.raises(ConflictError):
+        client.delete_upload(job_id)
+
+
 # --- the account, the rule book, the service ---------------------------------
 
 

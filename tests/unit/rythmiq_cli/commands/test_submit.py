@@ -446,3 +446,23 @@ def test_no_token_is_minted_for_any_other(
 
 def test_a_token_for_nobody_is_a_misuse() -> None:
     assert "--user is a UUID" in command("token", "--user", "me").stderr
+
+
+# --- delete ------------------------------------------------------------------
+
+
+def test_delete_removes_a_job_and_an_upload(stub: Stub, photo: Path) -> None:
+    job_id = submitted(stub, photo)
+    done = at(stub, "delete", job_id, "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"deleted": "job", "job_id": job_id})
+    assert at(stub, "delete", job_id, "--upload").stdout == f"deleted {job_id}\n"
+    assert stub.lines("DELETE") == [f"DELETE /api/jobs/{job_id}", f"DELETE /api/uploads/{job_id}"]
+
+
+def test_delete_of_a_job_that_is_processed_is_refused_with_advice(stub: Stub, photo: Path) -> None:
+    job_id = submitted(stub, photo)
+    stub.refuse("DELETE", 409, "JOB_PROCESSING")
+    done = at(stub, "delete", job_id)
+    assert done.exit_code == ExitCode.USAGE
+    assert "JOB_PROCESSING" in done.stderr
+    assert at(stub, "delete", "x").exit_code == ExitCode.USAGE
