@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rythmiq.contracts.errors import JobError
 from rythmiq_worker.decode.undecodable import undecodable
 
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = 0xD9
 _SOS: Final = 0xDA
+_SOS_BYTES: Final = b"\xff\xda"
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: what every reader knows
-_PROGRESSIVE: Final = 0xC2
+_PROGRESSIVE_FRAMES: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})  # by Huffman or arithmetic codes, differential or not
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 # A marker inside entropy-coded data: not a stuffed zero, a restart or a fill byte.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -26,8 +28,10 @@ _NO_FILL: Final = re.compile(rb"[^\xff]")
 _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 # A gain map beside the picture (Ultra HDR, Apple HDR) is part of it, not another picture.
 _GAIN_MAP_MARKS: Final = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"hdrgainmap")
-# Each scan of a progressive JPEG costs a pass over all pixels; cameras and encoders write about ten.
+# Each scan costs a pass over all pixels, even an empty one of ten bytes. Of a progressive JPEG cameras and encoders
+# write about ten; of any other a component has one (T.81, A.2.3), and decoders read on for ever when there are more.
 MAX_SCANS: Final = 100
+_MAX_COMPONENTS: Final = 4
 # Readers walk segments and fill bytes one by one, and more than once; a photo has dozens of the first and no others.
 _MAX_SEGMENTS: Final = 10_000
 _MAX_FILL_BYTES: Final = 65_536
@@ -109,9 +113,10 @@ def read_header(data: bytes) -> JpegHeader:
         JobError: DECODE_FAILED, when the file is cut or broken before its first scan, or has too many scans.
     """
     frame: bytes | None = None
-    frame_marker, height_at, scans, jfif, several = 0, 0, 0, False, False
+    frame_marker, height_at, jfif, several = 0, 0, False, False
     adobe_transform: int | None = None
-    for segment in _segments(data):
+    segments, data_at = _segments(data), len(data)
+    for segment in segments:
         body = data[segment.start + 4 : segment.end]
         if segment.marker in _FRAME_MARKERS:
             frame_marker, frame, height_at = segment.marker, body, segment.start + 5
@@ -122,14 +127,12 @@ def read_header(data: bytes) -> JpegHeader:
         elif segment.marker == _APP2 and body.startswith(b"MPF\x00"):
             several = True
         elif segment.marker == _SOS:
-            scans += 1
-            if frame_marker != _PROGRESSIVE:
-                break
-            if scans > MAX_SCANS:
-                raise undecodable("damaged", scans=scans)
+            data_at = segment.end
+            break
     if frame is None or len(frame) < 6:  # noqa: PLR2004  precision, height, width, components
         raise undecodable("damaged")
     precision_bits, height_px, width_px, components = struct.unpack_from(">BHHB", frame)
+    _require_few_scans(data, segments, data_at, _most_scans(frame_marker, components))
     ids = frame[6 : 6 + 3 * components : 3]
     stored_as_rgb = (
         components == 3  # noqa: PLR2004
@@ -147,6 +150,34 @@ def read_header(data: bytes) -> JpegHeader:
         several_pictures=several and not any(mark in lower for mark in _GAIN_MAP_MARKS),
         height_at=height_at,
     )
+
+
+def _most_scans(frame_marker: int, components: int) -> int:
+    return MAX_SCANS if frame_marker in _PROGRESSIVE_FRAMES else min(components, _MAX_COMPONENTS)
+
+
+def _require_few_scans(data: bytes, after_the_first: Iterator[_Segment], data_at: int, most: int) -> None:
+    """Refuse a picture of too many scans.
+
+    Args:
+        data: the file.
+        after_the_first: its segments after the first scan's header.
+        data_at: where the first scan's data begin.
+        most: how many scans it may have.
+
+    Raises:
+        JobError: DECODE_FAILED, `damaged` with `detail.scans`; or as `_segments`, where many are allowed.
+    """
+    scans = 1
+    try:
+        scans += sum(segment.marker == _SOS for segment in after_the_first)
+    except JobError:
+        if most == MAX_SCANS:
+            raise
+        # A decoder goes on to the next marker when what lies between is damaged, and so does the count.
+        scans += data.count(_SOS_BYTES, data_at)
+    if scans > most:
+        raise undecodable("damaged", scans=scans)
 
 
 def first_rows(data: bytes, rows_px: int) -> bytes:

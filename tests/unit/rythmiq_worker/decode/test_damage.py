@@ -201,6 +201,39 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
     assert reason_of(data[:-2] + data[last_scan:-2] * MAX_SCANS + data[-2:]) == "damaged"
 
 
+def scan_bomb(sof: int, scans: int, between: bytes = b"") -> bytes:
+    """A JPEG with more scans than its picture needs, each empty: ten bytes that cost a pass over all pixels."""
+    plain = encode(portrait(64, 48), "JPEG", progressive=sof == 0xC2)
+    at = plain.index(b"\xff\xc2" if sof == 0xC2 else b"\xff\xc0")
+    empty = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + between
+    return plain[: at + 1] + bytes([sof]) + plain[at + 2 : -2] + empty * scans + plain[-2:]
+
+
+@pytest.mark.parametrize("sof", [0xC0, 0xC1, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF])
+@pytest.mark.parametrize("between", [b"", b"\x12\x34", b"\xff\xe1\xff"], ids=["bare", "garbage", "broken segment"])
+def test_a_jpeg_that_is_not_progressive_has_a_scan_a_component_at_most(sof: int, between: bytes) -> None:
+    """Also where the segments between the scans do not follow each other as they should: a decoder reads on."""
+    assert reason_of(scan_bomb(sof, 3, between=between)) == "damaged"
+
+
+@pytest.mark.parametrize("sof", [0xC2, 0xC6, 0xCA, 0xCE])
+def test_a_progressive_jpeg_of_any_code_has_a_hundred_scans_at_most(sof: int) -> None:
+    assert reason_of(scan_bomb(sof, MAX_SCANS)) == "damaged"
+
+
+def test_a_scan_bomb_inside_a_pdf_is_found_as_well() -> None:
+    """It is the same JPEG behind another door."""
+    assert reason_of(as_pdf(scan_bomb(0xC0, 3))) == "damaged"
+
+
+def test_a_photo_whose_data_was_damaged_after_its_scan_began_still_opens() -> None:
+    """Every viewer shows it; only the number of scans is held to."""
+    data = bytearray(encode(portrait(64, 48), "JPEG"))
+    at = data.rindex(b"\xff\xda") + 40
+    data[at : at + 2] = b"\xff\xe4"
+    assert page_of(bytes(data)).width_px == 64
+
+
 @pytest.mark.parametrize("size", [(0, 10), (10, 0)])
 def test_a_picture_without_pixels_is_damaged(size: tuple[int, int]) -> None:
     """A side of nothing."""
