@@ -98,6 +98,10 @@ test-core: $(INSTALLED)  ## run the core's and the client's unit tests on anothe
 	$(BIN)/uv pip install --quiet --python $(CORE) --constraint tests/requirements.txt --group test --editable '.[functions,postgres]'
 	$(CORE)/bin/python -m pytest tests/unit/rythmiq --ignore=tests/unit/rythmiq/wiring --ignore=tests/unit/rythmiq/test_walk.py
 
+.PHONY: page
+page: $(INSTALLED)  ## build the page for `doctl serverless deploy .`; `make bundle` does it by itself
+	$(BIN)/python page/assets.py page layers/functions/page/dist
+
 .PHONY: bundle
 bundle: $(READY)  ## build every function's zip as the deployer would, into build/bundles
 	$(BIN)/python -m rythmiq_cli.bundles

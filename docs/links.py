@@ -34,14 +34,14 @@ EXPLAINED = frozenset(
 """Migrations are immutable once applied: docs/specification/README.md says what their "SPEC 8" means."""
 PACKAGES = {"rythmiq": "core", "rythmiq_worker": "layers/worker", "rythmiq_cli": "infra/cli"}
 
-_TOP = r"(?:core|docs|functions|infra|layers|tests)/"
+_TOP = r"(?:core|docs|functions|infra|layers|page|tests)/"
 _LINK = re.compile(r"\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _OUTSIDE = re.compile(r"^[a-z][a-z0-9+.-]*:")
 _PAGE = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md(?:#[\w-]+)?")
 _PATH = re.compile(rf"`({_TOP}[\w./-]+)`")
 _PATH_IN_COMMAND = re.compile(rf"(?<![\w./-]){_TOP}[\w./-]+\.\w+(?![\w/<*-])")
 _FILE = re.compile(rf"`(?!\S*NNNN|{_TOP})([\w./-]*\w\.(?:py|sql|sh|toml))`")
-_MODULE = re.compile(r"`((?:rythmiq|rythmiq_worker|rythmiq_cli)(?:\.\w+)+)`")
+_MODULE = re.compile(r"`((?:rythmiq|rythmiq_worker|rythmiq_cli)(?:\.(?!js\b|d\b)\w+)+)`")
 _ELSEWHERE = re.compile(r"\b(?:SPEC \d+|facts/[\w-]+)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$")
 

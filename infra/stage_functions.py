@@ -9,6 +9,7 @@ Needs nothing but Python's standard library.
 # ruff: noqa: INP001  a script that stands alone
 
 import argparse
+import runpy
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ LINKS = {"packages": "functions", "lib": "layers/functions", "lib/rythmiq_src": 
 """Where the tree has links, and the directory each leads to."""
 LEFT_OUT = ("__pycache__", "*.pyc", "dist", "__deployer__.zip", ".built", ".deployed")
 """What builds leave behind; a remote build would upload it, or refuse."""
+PAGE = "lib/page/dist"
+"""Where the built page waits for `lib/build.sh`; in the linked tree `make page` builds it there."""
 
 
 def stage(project: Path, output: Path) -> None:
@@ -41,6 +44,8 @@ def stage(project: Path, output: Path) -> None:
         if target.is_file():
             target.unlink()  # a link that git wrote as text
         shutil.copytree(project / source, target, ignore=ignored, dirs_exist_ok=True)
+    if (joining := project / "page" / "assets.py").is_file():
+        runpy.run_path(str(joining))["build"](project / "page", output / PAGE)
 
 
 def main() -> None:

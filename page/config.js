@@ -16,11 +16,13 @@ const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const HOME = new URL("../../", import.meta.url);
 
 /**
- * Reads `config.json`.
+ * Reads what the document holds already, else `config.json`.
  *
  * @returns {Promise<PageConfig>}
  */
 export async function loadConfig() {
+  const held = document.querySelector('meta[name="rythmiq-config"]')?.getAttribute("content");
+  if (held) return configOf(JSON.parse(held), new URL(location.href), HOME);
   const response = await fetch(new URL("config.json", HOME), { cache: "no-store", credentials: "omit" });
   if (!response.ok) throw new Error(`config.json: ${response.status}`);
   return configOf(await response.json(), new URL(location.href), HOME);

@@ -14,6 +14,7 @@ rm -rf dist
 mkdir -p dist/rythmiq dist/virtualenv/bin
 tar -C rythmiq_src -h --exclude=__pycache__ --exclude=./client -cf - . | tar -C dist/rythmiq -xf -
 cp activate_this.py dist/virtualenv/bin/
+if [ -d page/dist ]; then cp -R page/dist dist/rythmiq/page; else echo "build.sh: no page/dist (make page): /app will say so" >&2; fi
 "$python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
     --only-binary=:all: --platform manylinux2014_x86_64 --implementation cp --python-version 3.11 \
     --target "$packages" -r "$lock"

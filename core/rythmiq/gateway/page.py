@@ -9,9 +9,11 @@ Source: docs/specification/page.md.
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ FOREVER = "public, max-age=31536000, immutable"
 DOCUMENTS = {"": "index.html", "/operator": "operator.html", "/docs": "docs.html"}
 _BINARY = frozenset({".png"})
 _NAMED_FILE = re.compile(r'\b(href|src)="\./')
+_CONFIG = '<meta name="rythmiq-config" content=""'
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -133,11 +136,11 @@ class PageFiles:
             self._tree = tree_of({name: path.read_bytes() for name, path in self._files.items()})
         return self._tree
 
-    def document(self, name: str, prefix: str) -> str | None:
+    def document(self, name: str, prefix: str, config: PageConfig) -> str | None:
         """An HTML document that names its files below `prefix` and the tree; None when there is none."""
         tree = self.tree
         path = self._files.get(name)
-        return None if path is None else with_files(path.read_text(encoding="utf-8"), f"{prefix}a/{tree}/")
+        return None if path is None else filled(path.read_text(encoding="utf-8"), f"{prefix}a/{tree}/", config)
 
     def file(self, name: str, *, gzipped: bool = False) -> tuple[str | bytes, str, bool] | None:
         """A file: content, media type, whether it is compressed; None when there is none of that name."""
@@ -172,9 +175,16 @@ def tree_of(contents: Mapping[str, bytes]) -> str:
     return whole.hexdigest()[:16]
 
 
-def with_files(html: str, base: str) -> str:
-    """A document whose `./name`s are below this base."""
-    return _NAMED_FILE.sub(rf'\1="{base}', html)
+def filled(html: str, base: str, config: PageConfig) -> str:
+    """A document whose `./name`s are below this base, and that holds the configuration, to save a call."""
+    told = escape(json.dumps(config.document()))
+    named = _NAMED_FILE.sub(lambda match: f'{match[1]}="{base}', html)
+    return named.replace(_CONFIG, f'{_CONFIG.removesuffix(chr(34))}{told}"')
+
+
+def etag_of(text: str) -> str:
+    """The entity tag of a document."""
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def _origin(url: str) -> str:

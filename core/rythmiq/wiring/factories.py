@@ -42,9 +42,9 @@ def page_files() -> "PageFiles":
     import rythmiq
     from rythmiq.gateway.page import PageFiles
 
-    beside = Path(rythmiq.__file__).parents[1]
-    built = beside / "dist" / "page"
-    return PageFiles(built) if built.is_dir() else PageFiles(beside.parent / "page", is_live=True)
+    package = Path(rythmiq.__file__).parent
+    built = package / "page"
+    return PageFiles(built) if built.is_dir() else PageFiles(package.parents[1] / "page", is_live=True)
 
 
 def page_config(environ: "Mapping[str, str]") -> "PageConfig":

@@ -63,6 +63,17 @@ FILE = Operation(
     asks_outside=False,
 )
 
+_WITHOUT_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Rythmiq One</title>
+<h1>Rythmiq One</h1>
+<p>This deployment was built without its page. What the API takes and answers is described in
+  <a href="app/openapi.json">openapi.json</a> (OpenAPI 3.1); the portals that it knows are in
+  <a href="portals">its rule book</a>.</p>
+</html>
+"""
+
 
 class Dependencies(HasGuard):
     """Dependencies of the handlers: the page's files and configuration, and the OpenAPI document, built once a process.
@@ -108,15 +119,18 @@ def application(
 
 
 def _document(dependencies: Dependencies, call: Call) -> Response:
-    from rythmiq.gateway.page import DOCUMENTS, document_headers  # noqa: PLC0415  OpenAPI does without the page
+    from rythmiq.gateway.page import DOCUMENTS, document_headers, etag_of  # noqa: PLC0415  OpenAPI does without the page
 
     path = call.request.path
     if not path and call.request.has_slash:  # `app/`, from where nothing would be found
         return Response(308, headers={"Location": "../app"})
-    html = dependencies.files.document(DOCUMENTS[path], "" if path else "app/")
-    if html is None:
+    html = dependencies.files.document(DOCUMENTS[path], "" if path else "app/", dependencies.config)
+    if html is None and path:
         raise ProblemError(ProblemCode.NOT_FOUND)
-    headers = {**document_headers(dependencies.config, html), "Cache-Control": "no-cache"}
+    html = html or _WITHOUT_PAGE
+    headers = {**document_headers(dependencies.config, html), "Cache-Control": "no-cache", "ETag": etag_of(html)}
+    if call.request.knows(headers["ETag"]):
+        return Response(304, headers=headers)
     return Response(200, html, "text/html; charset=utf-8", headers)
 
 
