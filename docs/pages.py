@@ -34,7 +34,9 @@ Generated from `core/rythmiq/contracts/{errors,problems,advice}.py` by `make doc
 ## Failed jobs
 
 A job that fails ends with one of these codes; `retryable` says whether the same job may succeed when it is run again.
-A failed job is not charged.
+A failed job is not charged, unless its input made it fail and the user has had MAX_FAILURES_PER_DAY such failures that
+day ([specification/credits.md](specification/credits.md)): its view then has `charged: true`. The upload of a failed
+job is removed.
 
 | code | stage | retryable | happens when | what to do |
 |---|---|---|---|---|
@@ -42,7 +44,8 @@ A failed job is not charged.
 
 _ERRORS_DETAIL = """
 `detail` is for programs: `transient` (FETCH_FAILED: a retry may succeed), `reason` (DECODE_FAILED; for a failed
-decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`), `smallest_bytes`, `width_px`,
+decryption `not_encrypted`, `wrong_key`, `tampered`, `unknown_kid` or `malformed`; INTERNAL_ERROR, where `hang` and
+`memory` are not retried), `smallest_bytes`, `width_px`,
 `height_px` (SIZE_EXCEEDED), and `upload` (DECODE_FAILED of several uploads: which one, counted from 1).
 
 ## Refused calls

@@ -133,14 +133,16 @@ create table public.queue (
   user_id uuid not null,
   created_at timestamptz not null,
   state text not null check (state in ('pending', 'in_flight', 'awaiting')),
-  due_at timestamptz
+  due_at timestamptz,
+  is_retry boolean not null default false,  -- an attempt after the first
+  waits_from timestamptz  -- who waits to be started: a first attempt since its creation, a retry since it is due
 ) with (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 500, vacuum_truncate = off
 );
-create index queue_pending on public.queue (created_at, job_id, user_id) where state = 'pending';
-create index queue_due on public.queue (state, due_at, user_id) where state <> 'pending';
-create index queue_of_user on public.queue (user_id, created_at, job_id);
+create index queue_waiting on public.queue (waits_from, job_id, user_id, is_retry) where waits_from is not null;
+create index queue_due on public.queue (state, due_at, user_id, is_retry) where state <> 'pending';
+create index queue_of_user on public.queue (user_id, waits_from, job_id, is_retry);
 
 -- The masters that a user may make further jobs from.
 create table public.documents (
@@ -173,13 +175,16 @@ create unique index credit_ledger_one_end on public.credit_ledger (job_id) where
 create index credit_ledger_of_user on public.credit_ledger (user_id, id desc);
 
 -- The ledger summed up, kept by its trigger alone: `balance` = sum(amount), `reserved` = open reserves.
--- `opened_at` is the user's first call, at which INITIAL_CREDITS were granted.
+-- `opened_at` is the user's first call, at which INITIAL_CREDITS were granted. What is limited by the day (UTC) is counted
+-- beside them, for `usage_day`: `failures_today` are the jobs that failed of what was uploaded.
 create table public.user_credits (
   user_id uuid primary key,
   balance integer not null default 0 check (balance >= 0),
   reserved integer not null default 0 check (reserved >= 0),
   opened_at timestamptz,
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  usage_day date,
+  failures_today integer not null default 0 check (failures_today >= 0)
 ) with (fillfactor = 80);
 
 -- CPU time of each stage of each attempt, for good.
@@ -319,15 +324,18 @@ declare
   v_due_at constant timestamptz := case v_state
     when 'awaiting' then new.not_before when 'in_flight' then new.lease_until
   end;
+  v_waits_from constant timestamptz := case v_state
+    when 'pending' then new.created_at when 'awaiting' then new.not_before
+  end;
 begin
   if tg_op = 'INSERT' then
-    insert into public.queue (job_id, user_id, created_at, state, due_at)
-    values (new.id, new.user_id, new.created_at, v_state, v_due_at);
+    insert into public.queue (job_id, user_id, created_at, state, due_at, is_retry, waits_from)
+    values (new.id, new.user_id, new.created_at, v_state, v_due_at, new.attempt > 1, v_waits_from);
   elsif new.status in ('completed', 'failed') then
     delete from public.queue where job_id = new.id;
   else
-    update public.queue set state = v_state, due_at = v_due_at
-    where job_id = new.id and (state, due_at) is distinct from (v_state, v_due_at);
+    update public.queue set state = v_state, due_at = v_due_at, is_retry = new.attempt > 1, waits_from = v_waits_from
+    where job_id = new.id and (state, due_at, is_retry) is distinct from (v_state, v_due_at, new.attempt > 1);
   end if;
   return null;
 end $$;
@@ -423,9 +431,8 @@ create policy own_documents on public.documents for select to authenticated usin
 create policy own_ledger on public.credit_ledger for select to authenticated using (user_id = (select auth.uid()));
 create policy own_credits on public.user_credits for select to authenticated using (user_id = (select auth.uid()));
 
-grant select on
-  public.portal_schemas, public.portal_aliases, public.documents, public.credit_ledger, public.user_credits
-  to authenticated;
+grant select on public.portal_schemas, public.portal_aliases, public.documents, public.credit_ledger to authenticated;
+grant select (user_id, balance, reserved, opened_at, updated_at) on public.user_credits to authenticated;
 grant select (job_id, user_id, raw_path, mime_type, size_bytes, created_at, claimed_at, claimed_by)
   on public.uploads to authenticated;
 grant select (
@@ -524,17 +531,24 @@ $$;
 -- Counts, ages and sums. It reads what is going on from the queue and the rest from the sums: never all jobs.
 create function public.metrics_snapshot() returns jsonb
 language sql stable set search_path = '' as $$
+  with ended as (
+    select
+      coalesce(sum(value) filter (where name = 'jobs_ended' and label = 'completed'), 0) as completed,
+      coalesce(sum(value) filter (where name = 'jobs_ended' and label = 'failed'), 0) as failed,
+      coalesce(sum(value) filter (where name = 'failures_charged'), 0) as charged
+    from public.counters where name in ('jobs_ended', 'failures_charged')
+  )
   select jsonb_build_object(
     'jobs', jsonb_build_object(
       'pending', (select count(*) from public.queue where state = 'pending'),
       'processing', (select count(*) from public.queue where state <> 'pending'),
-      'completed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
-      'failed', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
+      'completed', (select completed from ended),
+      'failed', (select failed from ended)
     ),
     'in_flight', (select count(*) from public.queue where state = 'in_flight'),
     'oldest_pending_s', (
       select extract(epoch from public.instant() - created_at)::double precision
-      from public.queue where state = 'pending' order by created_at, job_id limit 1
+      from public.queue where state = 'pending' and waits_from is not null order by waits_from, job_id limit 1
     ),
     'oldest_processing_s', (
       select extract(epoch from public.instant() - min(dispatched_at))::double precision
@@ -543,8 +557,8 @@ language sql stable set search_path = '' as $$
     'credits', jsonb_build_object(
       'granted', coalesce((select sum(value) from public.counters where name = 'credits_granted'), 0),
       'reserved', coalesce((select value from public.counters where name = 'jobs_created'), 0),
-      'settled', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'completed'), 0),
-      'refunded', coalesce((select value from public.counters where name = 'jobs_ended' and label = 'failed'), 0)
+      'settled', (select completed + charged from ended),
+      'refunded', (select failed - charged from ended)
     ),
     'counters', (
       select coalesce(jsonb_agg(jsonb_build_object('name', name, 'label', label, 'value', value) order by name, label),
@@ -608,6 +622,20 @@ begin
     end if;
   end if;
 end $$;
+
+-- Today, by which what is limited by the day is counted.
+create function public.usage_today() returns date
+language sql stable set search_path = '' as $$ select (public.instant() at time zone 'UTC')::date $$;
+
+-- Counts a job that failed of its input; how many that are today, this one among them.
+create function public.failure_add(p_user_id uuid) returns integer
+language sql set search_path = '' as $$
+  update public.user_credits set
+    failures_today = case when usage_day = public.usage_today() then failures_today else 0 end + 1,
+    usage_day = public.usage_today()
+  where user_id = p_user_id
+  returning failures_today
+$$;
 
 create function public.credits_add(p_user_id uuid, p_amount integer, p_label text) returns void
 language sql set search_path = '' as $$
@@ -709,13 +737,15 @@ begin
 end $$;
 
 revoke all on function
-  public.credits_open(uuid, integer), public.credits_add(uuid, integer, text), public.account_of(uuid),
+  public.credits_open(uuid, integer), public.usage_today(), public.failure_add(uuid),
+  public.credits_add(uuid, integer, text), public.account_of(uuid),
   public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
   public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer),
   public.upload_get(uuid, uuid)
   from public, anon, authenticated;
 grant execute on function
-  public.credits_open(uuid, integer), public.credits_add(uuid, integer, text), public.account_of(uuid),
+  public.credits_open(uuid, integer), public.usage_today(), public.failure_add(uuid),
+  public.credits_add(uuid, integer, text), public.account_of(uuid),
   public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
   public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer),
   public.upload_get(uuid, uuid)
@@ -783,47 +813,54 @@ begin
   return public.job_started(v_job);
 end $$;
 
--- Starts the next job if the executor has room: an attempt that is due, else the oldest pending job of the user who
--- has the fewest in flight. Null when there is no room or nobody waits. Somebody else's lock on the chosen job means
--- that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked again of the
--- row as it is once it is locked; what is asked of `queue` is not. Loops, not joins: while `jobs` has grown and nobody has
--- counted it yet, a planner may read it from end to end for a join.
+-- Starts the next job if the executor has room. First attempts and retries that are due wait in one queue: next is whoever
+-- waits the longest of the users with the fewest in flight. Of the places in flight, retries take half at most; a user
+-- whose input made three jobs fail today has one. Null when there is no room or nobody may go. Somebody else's lock on the
+-- chosen job means that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked
+-- again of the row as it is once it is locked; what is asked of `queue` is not. Loops, not joins: while `jobs` has grown and
+-- nobody has counted it yet, a planner may read it from end to end for a join.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
+  c_failures_alone constant integer := 3;
+  v_now constant timestamptz := public.instant();
   v_busy uuid[];
+  v_retries integer;
+  v_retry_may boolean;
   v_next uuid;
   v_id uuid;
 begin
   perform public.queue_lock();
-  select coalesce(array_agg(user_id), '{}') into v_busy from public.queue where state = 'in_flight';
+  select coalesce(array_agg(user_id), '{}'), count(*) filter (where is_retry) into v_busy, v_retries
+    from public.queue where state = 'in_flight';
   if cardinality(v_busy) >= p_max_inflight then
     return null;
   end if;
+  v_retry_may := v_retries < greatest(p_max_inflight / 2, 1);
   for v_next in
-    select job_id from public.queue where state = 'awaiting' and due_at <= public.instant() order by due_at
+    select job_id from public.queue
+    where waits_from <= v_now and user_id <> all (v_busy) and (v_retry_may or not is_retry)
+    order by waits_from, job_id
   loop
-    select id into v_id from public.jobs where id = v_next and awaiting_dispatch for update skip locked;
+    select id into v_id from public.jobs
+      where id = v_next and (status = 'pending' or awaiting_dispatch) for update skip locked;
     exit when v_id is not null;
   end loop;
-  if v_id is null then
-    for v_next in
-      select job_id from public.queue
-      where state = 'pending' and user_id <> all (v_busy) order by created_at, job_id
-    loop
-      select id into v_id from public.jobs where id = v_next and status = 'pending' for update skip locked;
-      exit when v_id is not null;
-    end loop;
-  end if;
   if v_id is null and cardinality(v_busy) > 0 then
     select oldest.job_id into v_id
       from (select u as user_id, count(*) as jobs from unnest(v_busy) u group by u) b
       cross join lateral (
-        select job_id, created_at from public.queue
-        where state = 'pending' and user_id = b.user_id order by created_at, job_id limit 1
+        select job_id, waits_from from public.queue
+        where user_id = b.user_id and waits_from <= v_now and (v_retry_may or not is_retry)
+        order by waits_from, job_id limit 1
       ) oldest
-      order by b.jobs, oldest.created_at, oldest.job_id limit 1;
-    select id into v_id from public.jobs where id = v_id and status = 'pending' for update skip locked;
+      where not exists (
+        select from public.user_credits c
+        where c.user_id = b.user_id and c.usage_day = public.usage_today() and c.failures_today >= c_failures_alone
+      )
+      order by b.jobs, oldest.waits_from, oldest.job_id limit 1;
+    select id into v_id from public.jobs
+      where id = v_id and (status = 'pending' or awaiting_dispatch) for update skip locked;
   end if;
   return public.job_start(v_id, p_lease_s);
 end $$;
@@ -1349,34 +1386,63 @@ language sql set search_path = '' as $$
   on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false
 $$;
 
--- Processing -> failed, with the refund. What earlier attempts failed of stays in `attempts`.
-create function public.job_fail(p_job public.jobs, p_error jsonb) returns void
+-- Whether a job failed of what its owner sent: such failures are limited.
+create function public.is_failure_of_input(p_error jsonb) returns boolean
+language sql immutable set search_path = '' as $$
+  select coalesce(
+    p_error ->> 'code' in ('DECODE_FAILED', 'SCHEMA_FAILED', 'SIZE_EXCEEDED', 'OCR_FAILED')
+    or (p_error ->> 'code' = 'FETCH_FAILED' and p_error #> '{detail,transient}' is distinct from 'true')
+    or (p_error ->> 'code' = 'INTERNAL_ERROR' and p_error #>> '{detail,reason}' in ('hang', 'memory')),
+    false
+  )
+$$;
+
+-- Processing -> failed, with the refund; from the failure on that is one of its input more than `p_max_failures` today, the
+-- credit is spent. Returns whether it is. What earlier attempts failed of stays in `attempts`. The uploads are removed with
+-- what the attempts may have left: no other job can be made from them.
+create function public.job_fail(p_job public.jobs, p_error jsonb, p_max_failures integer default null) returns boolean
 language plpgsql set search_path = '' as $$
+declare
+  v_charged boolean := false;
+  v_keys jsonb;
 begin
   update public.jobs set
     status = 'failed', stage = p_error ->> 'stage', ended_at = public.instant(), lease_until = null,
     awaiting_dispatch = false, not_before = null, claim = null, claim_until = null,
     error_details = coalesce(error_details, '{}') || p_error
   where id = p_job.id;
-  insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
-    values (p_job.user_id, p_job.id, 'refund', 1, public.instant());
-  if p_job.attempt > 0 then
-    perform public.removal_add(p_job.id, (
-      select jsonb_agg('raw/' || p_job.user_id || '/' || p_job.id || '/dispatch-a' || attempt || '.json.enc')
-        || to_jsonb('master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc')
-      from generate_series(1, p_job.attempt) attempt
-    ));
+  if public.is_failure_of_input(p_error) then
+    v_charged := coalesce(public.failure_add(p_job.user_id) > p_max_failures, false);
   end if;
+  insert into public.credit_ledger (user_id, job_id, kind, amount, created_at) values (
+    p_job.user_id, p_job.id, case when v_charged then 'settle' else 'refund' end, case when v_charged then 0 else 1 end,
+    public.instant()
+  );
+  select jsonb_agg(key) into v_keys from (
+    select 'raw/' || p_job.user_id || '/' || p_job.id || '/dispatch-a' || attempt || '.json.enc' as key
+    from generate_series(1, p_job.attempt) attempt
+    union all
+    select 'master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc'
+    where p_job.attempt > 0
+    union all
+    select path from jsonb_array_elements_text(coalesce(p_job.raw_paths, jsonb_build_array(p_job.raw_path))) path
+    where starts_with(path, 'raw/' || p_job.user_id || '/')
+  ) own;
+  if v_keys is not null then
+    perform public.removal_add(p_job.id, v_keys);
+  end if;
+  return v_charged;
 end $$;
 
 -- Ends an attempt without a document. While somebody is settling a success of it, only who holds that claim may.
 create function public.job_fail_attempt(
   p_job_id uuid, p_attempt integer, p_error jsonb, p_metrics jsonb, p_retry boolean, p_max_inflight integer,
-  p_lease_s integer, p_max_attempts integer, p_claim text default null
+  p_lease_s integer, p_max_attempts integer, p_claim text default null, p_max_failures integer default null
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_job public.jobs;
+  v_charged boolean := false;
   v_outcome text;
   v_ended jsonb;
 begin
@@ -1401,7 +1467,7 @@ begin
     perform public.job_retry(v_job, p_error);
   else
     v_outcome := 'failed';
-    perform public.job_fail(v_job, p_error);
+    v_charged := public.job_fail(v_job, p_error, p_max_failures);
   end if;
   if p_metrics is not null then
     perform public.job_measured(v_job, p_metrics, '{}');
@@ -1409,6 +1475,9 @@ begin
   v_ended := public.job_ended(
     v_outcome, p_error ->> 'code', p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
   );
+  if v_charged then
+    perform public.counter_add('failures_charged', '', 1);
+  end if;
   perform public.counter_add('webhook_results', v_outcome, 1);
   return v_ended;
 end $$;
@@ -1421,8 +1490,9 @@ revoke all on function
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
-  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.is_failure_of_input(jsonb),
+  public.job_fail(public.jobs, jsonb, integer),
+  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text, integer)
   from public, anon, authenticated;
 grant execute on function
   public.job_standing(public.jobs, integer), public.report_refused(text),
@@ -1432,8 +1502,9 @@ grant execute on function
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
                     integer, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
-  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.job_fail(public.jobs, jsonb),
-  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text)
+  public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.is_failure_of_input(jsonb),
+  public.job_fail(public.jobs, jsonb, integer),
+  public.job_fail_attempt(uuid, integer, jsonb, jsonb, boolean, integer, integer, integer, text, integer)
   to service_role;
 
 -- reading -------------------------------------------------------------------------------------------------------------
@@ -1455,17 +1526,17 @@ begin
   return (
     with waiting as (
       (
-        select job_id, user_id, created_at from public.queue
-        where state = 'pending' order by created_at, job_id limit 500
+        select job_id, user_id, waits_from from public.queue
+        where waits_from <= v_now order by waits_from, job_id limit 500
       )
       union
-      select job_id, user_id, created_at from public.queue where state = 'pending' and user_id = v_user_id
+      select job_id, user_id, waits_from from public.queue where waits_from <= v_now and user_id = v_user_id
     ), in_flight as (
       select user_id, count(*) as jobs from public.queue where state = 'in_flight' group by user_id
     ), turns as (
       select
-        w.job_id, w.created_at,
-        coalesce(f.jobs, 0) + row_number() over (partition by w.user_id order by w.created_at, w.job_id) as turn
+        w.job_id, w.waits_from,
+        coalesce(f.jobs, 0) + row_number() over (partition by w.user_id order by w.waits_from, w.job_id) as turn
       from waiting w left join in_flight f using (user_id)
     )
     select jsonb_build_object(
@@ -1476,11 +1547,10 @@ begin
       ) * place.position / greatest((select sum(jobs) from in_flight), 1),
       'stalled', not exists (select from public.queue where state = 'in_flight')
         or exists (select from public.queue where state = 'in_flight' and due_at < v_now)
-        or exists (select from public.queue where state = 'awaiting' and due_at <= v_now)
     )
     from (
       select count(*) as position from turns t, turns mine
-      where mine.job_id = p_job_id and (t.turn, t.created_at, t.job_id) <= (mine.turn, mine.created_at, mine.job_id)
+      where mine.job_id = p_job_id and (t.turn, t.waits_from, t.job_id) <= (mine.turn, mine.waits_from, mine.job_id)
     ) place
   );
 end $$;
@@ -1495,6 +1565,11 @@ language sql stable set search_path = '' as $$
     'error', case j.status when 'failed' then j.error_details - 'attempts' end,
     'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
     'sealed', j.kid is not null,
+    'charged', case j.status
+      when 'completed' then true
+      when 'failed' then exists (select from public.credit_ledger l where l.job_id = j.id and l.kind = 'settle')
+      else false
+    end,
     'queue_position', q.state -> 'position', 'expected_start_at', q.state -> 'expected_start_at',
     'overdue', case
       when j.status = 'pending' then coalesce((q.state ->> 'stalled')::boolean, false)

@@ -95,13 +95,62 @@ def test_a_waiting_attempt_gives_its_place_to_others(sql: Calls) -> None:
     assert retrying(sql, running)["work"]["dispatch"]["job_id"] == waiting["id"]
 
 
-def test_an_attempt_that_is_due_goes_before_pending_jobs(sql: Calls) -> None:
+def due(sql: Calls, job: dict[str, Any]) -> None:
+    """Let a job fail, and its next attempt be due."""
+    retrying(sql, job)
+    sql.advance(11)
+
+
+def test_a_retry_waits_behind_those_who_waited_when_it_was_due(sql: Calls) -> None:
     first, second = fill(sql, 2)
     retrying(sql, first)
-    sql.job(), sql.job()
+    sql.job(), (waiting := sql.job())
     sql.advance(11)
-    work = sql.complete(second)["work"]
-    assert (work["dispatch"]["job_id"], work["dispatch"]["attempt"]) == (first["id"], 2)
+    assert sql.complete(second)["work"]["dispatch"]["job_id"] == waiting["id"]
+
+
+def test_a_retry_goes_before_those_who_came_after_it_was_due(sql: Calls) -> None:
+    (running,) = fill(sql, 1)
+    sql.job(user := sql.user())
+    retrying(sql, running)
+    sql.advance(11)
+    later = sql.job()
+    (started,) = sql.rows("select id::text from public.jobs where user_id = %s", user)
+    work = sql.complete(sql.row(started[0]))["work"]
+    assert (work["dispatch"]["job_id"], work["dispatch"]["attempt"]) == (running["id"], 2)
+    assert sql.row(later["id"])["status"] == "pending"
+
+
+def test_a_retry_of_a_user_with_jobs_in_flight_waits_for_users_with_fewer(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 3
+    greedy = sql.user(9)
+    running = [sql.job(greedy) for _ in range(3)]
+    due(sql, running[0])
+    sql.job(greedy)
+    modest = sql.job()  # came last
+    assert modest["status"] == "pending"
+    assert sql.complete(running[1])["work"]["dispatch"]["job_id"] == modest["id"]
+
+
+@pytest.mark.parametrize(("places", "most"), [(1, 1), (2, 1), (4, 2), (5, 2)])
+def test_retries_take_half_of_the_places_at_most(sql: Calls, places: int, most: int) -> None:
+    running = fill(sql, places)
+    for job in running:
+        retrying(sql, job)
+    sql.advance(11)
+    dispatched = [sql("jobs_tick", **sql.capacity)["dispatch"] for _ in range(places)]
+    assert [work["attempt"] for work in dispatched if work is not None] == [2] * most
+    if places > most:
+        assert sql.job()["status"] == "processing"  # there is room for a first attempt
+
+
+def test_a_retry_that_may_not_start_yet_starts_when_another_has_ended(sql: Calls) -> None:
+    for job in fill(sql, 2):
+        retrying(sql, job)
+    sql.advance(11)
+    running = sql("jobs_tick", **sql.capacity)["dispatch"]
+    assert sql("jobs_tick", **sql.capacity)["dispatch"] is None
+    assert sql.complete(sql.row(running["job_id"]))["work"]["dispatch"]["attempt"] == 2
 
 
 def test_an_attempt_that_is_not_due_yet_is_left_alone(sql: Calls) -> None:

@@ -31,7 +31,7 @@ def test_all_migrations_together_are_the_declared_schema(postgres: PostgresForTe
         "alter table public.jobs alter column stage set default 'init'",
         "alter table public.jobs no force row level security",
         "alter table public.jobs disable trigger jobs_guard",
-        "drop index public.queue_pending",
+        "drop index public.queue_waiting",
         "drop policy own_jobs on public.jobs",
         "grant select on public.metrics to anon",
         "grant select (wrapped_key) on public.jobs to authenticated",

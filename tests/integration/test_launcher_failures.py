@@ -95,6 +95,7 @@ def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(order: Order) -
     assert order.run("worker_hangs.py").exit_code == 0
     error = order.failure().error
     assert (error.detail, error.stage) == ({"reason": "hang", "timeout_s": 5.0}, "ocr")
+    assert not error.retryable  # on the same bytes it would hang again
     pids = (order.folder / "hanging-pids").read_text(encoding="ascii").split()
     assert not [pid for pid in pids if is_alive(int(pid))]
 

@@ -56,6 +56,30 @@ def attempts(rig: Rig, job_id: str) -> int:
 # --- the order of checks ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("reason", ["hang", "memory"])
+def test_a_hang_is_not_repeated_whatever_the_report_says_of_it(rig: Rig, user: User, reason: str) -> None:
+    job_id = rig.create(user).job_id
+    error: dict[str, Any] = {
+        "code": "INTERNAL_ERROR",
+        "stage": "decode",
+        "retryable": True,
+        "detail": {"reason": reason},
+    }
+    assert rig.webhooks.receive(rig.failure(job_id, **error)) == "failed"
+    assert attempts(rig, job_id) == 1
+
+
+def test_failures_of_the_input_beyond_the_days_limit_are_charged_and_say_so(rig: Rig, user: User) -> None:
+    rig.max_failures_a_day = 2
+    rig.build()
+    jobs = [rig.create(user).job_id for _ in range(3)]
+    for job_id in jobs:
+        rig.webhooks.receive(rig.failure(job_id))
+    assert [rig.ledger(job_id)[-1] for job_id in jobs] == ["refund", "refund", "settle"]
+    assert [rig.view(user, job_id).charged for job_id in jobs] == [False, False, True]
+    assert rig.balances_are_the_ledgers()
+
+
 def test_a_report_for_an_unknown_job_is_not_found_before_its_keys_are_judged(rig: Rig, user: User) -> None:
     """404, also when the keys are nobody's."""
     accepted = rig.create(user)

@@ -46,6 +46,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
 
 # Columns that a user may not read although other columns of the table may be read.
 HIDDEN_COLUMNS: dict[str, set[str]] = {
+    "user_credits": {"usage_day", "failures_today"},
     "uploads": {"kid", "wrapped_key"},
     "jobs": {
         "wrapped_key",
@@ -155,6 +156,9 @@ FUNCTIONS: dict[str, set[str]] = {
     # their parts
     "account_of": SERVICE,
     "bucket_of": SERVICE,
+    "failure_add": SERVICE,
+    "is_failure_of_input": SERVICE,
+    "usage_today": SERVICE,
     "counter_add": SERVICE,
     "counters_add_stages": SERVICE,
     "credits_add": SERVICE,

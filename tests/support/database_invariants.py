@@ -23,11 +23,22 @@ INVARIANTS: dict[str, LiteralString] = {
         where (select count(*) from public.credit_ledger l
                where l.job_id = j.id and l.kind = 'reserve' and l.user_id = j.user_id) <> 1
     """,
-    "a completed job is settled, a failed one refunded, an open one neither": """
+    "a completed job is settled, a failed one refunded or settled, an open one neither": """
         select j.id from public.jobs j
         where (select array_agg(kind) from public.credit_ledger l
                where l.job_id = j.id and kind in ('settle', 'refund'))
-          is distinct from (case status when 'completed' then array['settle'] when 'failed' then array['refund'] end)
+          is distinct from (case
+            when status = 'completed' then array['settle']
+            when status = 'failed' then array[case
+              when exists (select from public.credit_ledger l where l.job_id = j.id and kind = 'settle')
+              then 'settle' else 'refund' end]
+          end)
+    """,
+    "a charged failure is counted": """
+        select 1 where (
+          select count(*) from public.jobs j join public.credit_ledger l on l.job_id = j.id and l.kind = 'settle'
+          where j.status = 'failed'
+        ) <> coalesce((select sum(value) from public.counters where name = 'failures_charged'), 0)
     """,
     "a completed job has one document until it is erased, and no other has any": """
         select j.id from public.jobs j
@@ -56,17 +67,17 @@ INVARIANTS: dict[str, LiteralString] = {
         select id from public.jobs where status = 'failed' and error_details ->> 'code' is null
     """,
     "the queue is what is going on": """
-        (select id, user_id, created_at, case
-           when status = 'pending' then 'pending' when awaiting_dispatch then 'awaiting' else 'in_flight' end,
-           case when awaiting_dispatch then not_before else lease_until end
-         from public.jobs where status in ('pending', 'processing')
-         except select job_id, user_id, created_at, state, due_at from public.queue)
-        union all
-        (select job_id, user_id, created_at, state, due_at from public.queue
-         except select id, user_id, created_at, case
-           when status = 'pending' then 'pending' when awaiting_dispatch then 'awaiting' else 'in_flight' end,
-           case when awaiting_dispatch then not_before else lease_until end
-         from public.jobs where status in ('pending', 'processing'))
+        with wanted as (
+          select id, user_id, created_at, state, case state when 'in_flight' then lease_until else not_before end,
+            attempt > 1, case state when 'pending' then created_at when 'awaiting' then not_before end
+          from public.jobs cross join lateral (select case
+            when status = 'pending' then 'pending' when awaiting_dispatch then 'awaiting' else 'in_flight'
+          end) s (state)
+          where status in ('pending', 'processing')
+        ), kept as (
+          select job_id, user_id, created_at, state, due_at, is_retry, waits_from from public.queue
+        )
+        (table wanted except table kept) union all (table kept except table wanted)
     """,
     "jobs that ended are counted": """
         select c.status from (values ('completed'), ('failed')) c (status)

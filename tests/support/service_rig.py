@@ -131,6 +131,7 @@ class Rig:
         self.max_active_jobs = 20
         self.max_upload_bytes = 1_000_000
         self.initial_credits = 3
+        self.max_failures_a_day = 20
         self.max_pages = 10
         self.build()
 
@@ -143,7 +144,7 @@ class Rig:
         )
         config = DispatchConfig(STORAGE, f"{BASE_URL}/internal/webhooks/camber", SECRET, self.capacity)
         self.dispatcher = Dispatcher(self.backends, self.executor, config)
-        self.settlement = Settlement(self.backends, self.capacity)
+        self.settlement = Settlement(self.backends, self.capacity, max_failures_a_day=self.max_failures_a_day)
         reconciler = Reconciler(
             self.backends,
             self.executor,

@@ -133,8 +133,12 @@ class SqlDatabase:
         retry: bool,
         capacity: Capacity,
         claim: str | None = None,
+        max_failures: int | None = None,
     ) -> Ended:
-        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund."""
+        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund.
+
+        From the failure on that is one more of its user's input than `max_failures` today, the credit is spent.
+        """
         return self._row(
             jobs.Ended,
             "job_fail_attempt",
@@ -144,6 +148,7 @@ class SqlDatabase:
             metrics=metrics,
             retry=retry,
             claim=claim,
+            max_failures=max_failures,
             **_fields(capacity),
         )
 

@@ -15,7 +15,7 @@
     ├── StoreRefusedError         the object store refuses an upload or a download
     ├── FileMissingError          the job has no such file, or not yet
     ├── UnopenedError             a download does not open, or is not the file of the receipt
-    ├── JobFailedError            the job ended `failed`; nothing was charged
+    ├── JobFailedError            the job ended `failed`; `view.charged` says whether it cost its credit
     └── WaitTimeoutError          the time is up and the job goes on: wait again with its id
 
 Codes are those of `contracts.problems` (refused calls) and `contracts.errors` (failed jobs), and the client's own:

@@ -148,14 +148,16 @@ _ENTRIES = (
         None,
         retryable=True,
         when="anything else goes wrong, or the worker dies, is killed, hangs or prints garbage",
-        advice="Run the job again; if it lasts, report the job id.",
+        advice="Run the job again; if it lasts, report the job id. Where `detail.reason` is `hang` or `memory`, the "
+        "file is too much for the worker: save it as a plain JPEG and upload that.",
     ),
     CatalogueEntry(
         ErrorCode.EXECUTOR_REJECTED,
         "dispatch",
         retryable=False,
         when="the executor refuses the job",
-        advice="Nothing was charged. The operator finds the executor's answer in the log under the job id.",
+        advice="Nothing was charged. Upload the file again; the operator finds the executor's answer in the log under "
+        "the job id.",
         worker=False,
     ),
     CatalogueEntry(
@@ -163,7 +165,7 @@ _ENTRIES = (
         "dispatch",
         retryable=True,
         when="the executor no longer knows the job",
-        advice="Nothing was charged. Submit the job again.",
+        advice="Nothing was charged. Upload the file again.",
         worker=False,
     ),
     CatalogueEntry(
@@ -171,7 +173,7 @@ _ENTRIES = (
         "dispatch",
         retryable=True,
         when="the job was cancelled at the executor or by its owner",
-        advice="Nothing was charged. Submit the job again if it was not you.",
+        advice="Nothing was charged. Upload the file again if it was not you.",
         worker=False,
     ),
     CatalogueEntry(
@@ -179,12 +181,25 @@ _ENTRIES = (
         "package",
         retryable=True,
         when="the ZIP cannot be built or stored",
-        advice="Nothing was charged. Submit the job again.",
+        advice="Nothing was charged. Upload the file again.",
         worker=False,
     ),
 )
 
 CATALOGUE: Mapping[ErrorCode, CatalogueEntry] = MappingProxyType({entry.code: entry for entry in _ENTRIES})
+
+
+_SAME_AGAIN = frozenset({"hang", "memory"})
+
+
+def may_repeat(code: ErrorCode, detail: Mapping[str, object] | None) -> bool:
+    """Return whether the same job may succeed when it is run again.
+
+    The catalogue says so by code; only a worker that hung or ran out of memory (INTERNAL_ERROR with `reason` `hang` or
+    `memory`) would do so again on the same bytes.
+    """
+    reason = detail.get("reason") if detail is not None else None
+    return CATALOGUE[code].retryable and not (code is ErrorCode.INTERNAL_ERROR and reason in _SAME_AGAIN)
 
 
 def failure(code: ErrorCode, message: str, **detail: DetailValue) -> dict[str, object]:
@@ -240,7 +255,7 @@ class JobError(RythmiqError):
     @property
     def retryable(self) -> bool:
         """Whether the same job may succeed when it is run again."""
-        return CATALOGUE[self.code].retryable
+        return may_repeat(self.code, self.detail)
 
 
 class StoreError(Exception):

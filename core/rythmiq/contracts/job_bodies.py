@@ -159,6 +159,11 @@ class JobView(AnswerBody):
     warnings: tuple[str, ...]
     advice: tuple[JobAdvice, ...] = ()
     error: dict[str, Any] | None
+    charged: bool = Field(
+        default=False,
+        description="whether the credit is spent: of a completed job, and of one that failed of its input after the "
+        "day's refunds were used up",
+    )
     metrics: dict[str, Any] | None
     receipt: dict[str, Any] | None
     conforms: bool | None

@@ -192,8 +192,12 @@ class Database(Protocol):
         retry: bool,
         capacity: Capacity,
         claim: str | None = None,
+        max_failures: int | None = None,
     ) -> Ended:
-        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund."""
+        """End an attempt: the next one when `retry` and attempts are left, else processing -> failed with a refund.
+
+        From the failure on that is one more of its user's input than `max_failures` today, the credit is spent.
+        """
 
     def job_extend(self, job_id: str, attempt: int, *, lease_s: int) -> bool:
         """Trust the current attempt for longer."""

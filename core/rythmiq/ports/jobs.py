@@ -162,6 +162,7 @@ class JobRow(Row):
     conforms: bool | None
     artifacts: dict[str, str] | None
     sealed: bool
+    charged: bool = False
     queue_position: int | None
     expected_start_at: dt.datetime | None
     overdue: bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rythmiq.clock import Deadline
 from rythmiq.contracts.attempt import ProgressBody, WebhookBody
-from rythmiq.contracts.errors import ErrorCode, failure
+from rythmiq.contracts.errors import ErrorCode, failure, may_repeat
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.contracts.result import Failure, Success
 from rythmiq.log import log
@@ -48,11 +48,13 @@ class Settlement:
     Args:
         backends: where the transition is made, and where the worker's objects are and the ZIP goes.
         capacity: attempts, and what may start next.
+        max_failures_a_day: how many failures of one user's input are refunded in a day (UTC); None for all.
     """
 
-    def __init__(self, backends: Backends, capacity: Capacity) -> None:
+    def __init__(self, backends: Backends, capacity: Capacity, *, max_failures_a_day: int | None = None) -> None:
         self._backends, self._database = backends, backends.database
         self._capacity = capacity
+        self._max_failures_a_day = max_failures_a_day
 
     def settle(self, body: WebhookBody, *, timeout_s: float = SETTLE_S) -> Settled:
         """Settle what `body` reports; whoever reports must have been authenticated.
@@ -76,14 +78,16 @@ class Settlement:
     def _fail(self, body: WebhookBody, failure: Failure) -> Settled:
         error = failure.error
         transient = error.detail is not None and error.detail.get("transient") is True
+        again = error.code is not ErrorCode.INTERNAL_ERROR or may_repeat(error.code, error.detail)
         return _settled(
             self._database.job_fail_attempt(
                 body.job_id,
                 body.attempt,
                 error=error.model_dump(mode="json"),
                 metrics=failure.metrics.model_dump(mode="json") if failure.metrics else None,
-                retry=error.retryable or transient,
+                retry=(error.retryable or transient) and again,
                 capacity=self._capacity,
+                max_failures=self._max_failures_a_day,
             )
         )
 

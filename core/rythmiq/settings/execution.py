@@ -116,6 +116,8 @@ class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
 class ExecutionSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
     """Settings to dispatch, settle and reconcile."""
 
+    max_failures_per_day: Annotated[int, Field(ge=0)] = 20
+
 
 class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
     """Settings of `api/jobs`."""

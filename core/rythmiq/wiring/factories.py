@@ -195,7 +195,7 @@ def work_of(settings: "ExecutionSettings", backends: "Backends") -> "WorkLoop":
         backends,
         executor,
         dispatcher=dispatcher,
-        settlement=Settlement(backends, capacity),
+        settlement=Settlement(backends, capacity, max_failures_a_day=settings.max_failures_per_day),
         policy=ReconcilePolicy(capacity=capacity, job_timeout_s=settings.job_timeout_s),
     )
     return WorkLoop(backends, dispatcher=dispatcher, reconciler=reconciler, capacity=capacity)

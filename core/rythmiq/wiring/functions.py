@@ -163,7 +163,9 @@ def build_webhooks() -> "Application[internal.WebhooksDependencies]":
         backends = factories.backends_of(settings)
         use_cases = Webhooks(
             database=backends.database,
-            settlement=Settlement(backends, factories.capacity_of(settings)),
+            settlement=Settlement(
+                backends, factories.capacity_of(settings), max_failures_a_day=settings.max_failures_per_day
+            ),
             work=_work_later(settings, backends),
         )
         return internal.WebhooksDependencies(factories.report_guard_of(settings), use_cases)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from rythmiq.contracts.attempt import Dispatch
-from rythmiq.contracts.errors import CATALOGUE, ErrorCode, Stage
+from rythmiq.contracts.errors import ErrorCode, Stage, may_repeat
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import DecryptionError
@@ -167,14 +167,15 @@ def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) 
 
 def synthesized_failure(dispatch: Dispatch, reason: Reason, stage: Stage, **detail: str | float) -> Failure:
     """Make the failure of a worker that did not report one itself."""
+    facts = {"reason": reason, **detail}
     return Failure(
         job_id=dispatch.job_id,
         error=ErrorReport(
             code=ErrorCode.INTERNAL_ERROR,
             stage=stage,
             message=_SENTENCES[reason],
-            retryable=CATALOGUE[ErrorCode.INTERNAL_ERROR].retryable,
-            detail={"reason": reason, **detail},
+            retryable=may_repeat(ErrorCode.INTERNAL_ERROR, facts),
+            detail=facts,
         ),
     )
 

@@ -50,6 +50,14 @@ def test_what_happens_outside_the_worker_is_not_the_workers_to_say() -> None:
     assert outside == {code for code, entry in CATALOGUE.items() if entry.stage in {"dispatch", "package"}}
 
 
+@pytest.mark.parametrize("reason", ["hang", "memory"])
+def test_what_the_same_bytes_would_do_again_is_not_repeated(reason: str) -> None:
+    """The catalogue has the default of INTERNAL_ERROR, and the reason the last word."""
+    assert not JobError(ErrorCode.INTERNAL_ERROR, "m", detail={"reason": reason}).retryable
+    assert JobError(ErrorCode.INTERNAL_ERROR, "m", detail={"reason": "killed"}).retryable
+    assert JobError(ErrorCode.UPLOAD_FAILED, "m", detail={"reason": reason}).retryable
+
+
 @pytest.mark.parametrize("code", ErrorCode)
 def test_an_error_takes_stage_and_retry_from_the_catalogue(code: ErrorCode) -> None:
     """INTERNAL_ERROR alone may arise anywhere."""
