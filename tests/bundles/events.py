@@ -95,6 +95,7 @@ def environment(supabase_url: str) -> dict[str, str]:
         "DO_SPACES_ACCESS_KEY": "key",
         "DO_SPACES_SECRET_KEY": "hush",
         "ENCRYPTION_KEYS": "1:" + base64.b64encode(bytes(range(32))).decode(),
+        "DISPATCH_KEYS": "1:" + base64.b64encode(bytes(range(32, 64))).decode(),
         "EXECUTOR": "hold",
         "WEBHOOK_SECRET": MACHINE_SECRET,
         "RECONCILE_SECRET": MACHINE_SECRET,

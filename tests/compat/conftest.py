@@ -28,7 +28,7 @@ from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.local.store.s3_server import LocalStore, local_store
 from rythmiq_cli.operator.migrations import bootstrap, migrate, open_database, read_migrations
 from tests.bundles.conftest import LINKS
-from tests.bundles.events import MACHINE_SECRET, SECRET, environment, token, web_event
+from tests.bundles.events import MACHINE_SECRET, SECRET, USER, environment, token, web_event
 from tests.support.service_rig import Rig
 from tests.support.supabase_stub import Key, supabase_stub
 
@@ -145,7 +145,7 @@ class World:
         signed = self.user("api/uploads", "POST", body=asked)["body"]
         key = signed["encryption"]
         assert self.rig.ring is not None
-        data_key = self.rig.ring.unwrap(key["kid"], base64.b64decode(key["wrapped_key"]))
+        data_key = self.rig.ring.unwrap(key["kid"], base64.b64decode(key["wrapped_key"]), USER)
         self.rig.store.objects[signed["raw_path"]] = seal(
             content,
             storage_key=signed["raw_path"],
@@ -221,6 +221,7 @@ def world(
 
         rig = Rig(url)
         rig.ring = KeyRing.parse(environ["ENCRYPTION_KEYS"])
+        rig.dispatch_ring = KeyRing.parse(environ["DISPATCH_KEYS"])
         rig.store.objects = _Bucket(SpacesStore(store.config))  # type: ignore[assignment]  # a mapping is all it needs
         rig.executor = HoldExecutor()  # type: ignore[assignment]  # what the release before submits to
         rig.build()

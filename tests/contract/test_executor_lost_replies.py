@@ -115,7 +115,7 @@ def dispatched(executor: Executor, jobs: int = JOBS) -> Attempts:
     """Tick until everybody has a number."""
     attempts, clock = Attempts(jobs), FixedClock(AT)
     database = cast("Database", attempts)
-    backends = Backends(database, MemoryStore(clock), None, clock)
+    backends = Backends(database, MemoryStore(clock), None, None, clock)
     storage = StorageReference(bucket="b", region="r", endpoint="https://store.test")
     dispatcher = Dispatcher(backends, executor, DispatchConfig(storage, "https://api.test/hook", 16 * "x", CAPACITY))
     reconciler = Reconciler(

@@ -105,7 +105,7 @@ def test_a_forged_dispatch_object_gains_nothing(cloud: Cloud, client: Client) ->
             if how != "plain":
                 ((kid, text),) = cloud.process.rows("select kid, wrapped_key from public.jobs where id = %s", job_id)
                 wrapped = base64.b64decode(text)
-                data_key = ring.unwrap(kid, wrapped)
+                data_key = ring.unwrap(kid, wrapped, job["user_id"])
                 forged = seal(forged, storage_key=key, data_key=data_key, kid=kid, wrapped_key=wrapped)
             cloud.process.store.upload_object(key, forged)
             jobs[how] = job_id
@@ -153,6 +153,7 @@ def test_no_process_of_the_worker_sees_the_keys_or_the_webhook_secret(
     """Looked up in the environments and command lines of launcher and worker while they run."""
     secrets = {
         "the key ring": cloud.process.file.encryption_keys.partition(":")[2].encode(),
+        "the dispatch key": cloud.process.file.dispatch_keys.partition(":")[2].encode(),
         "the webhook secret": cloud.process.file.webhook_secret.encode(),
         "the database": cloud.process.file.database_url.encode(),
         "the JWT secret": (cloud.process.file.jwt_secret or "?").encode(),

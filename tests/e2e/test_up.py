@@ -89,7 +89,7 @@ def test_when_ready_it_prints_cloud_json_as_one_line_and_keeps_it_private(up: Cl
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert set(json.loads(path.read_bytes())) == {
         "base_url", "database_url", "s3", "webhook_secret", "reconcile_secret", "metrics_token", "encryption_keys",
-        "pid", "supabase_url", "jwt_secret", "auth_mode", "page_url", "upload_method",
+        "dispatch_keys", "pid", "supabase_url", "jwt_secret", "auth_mode", "page_url", "upload_method",
     }  # fmt: skip
     assert up.process is not None
     assert up.file.pid == up.process.pid
@@ -151,6 +151,7 @@ def test_command_lines_tell_what_processes_are_and_no_secret(up: CloudProcess) -
         up.file.metrics_token,
         up.file.s3.secret_key,
         up.file.encryption_keys,
+        up.file.dispatch_keys,
     )
     assert not [secret for secret in (*secrets, up.file.jwt_secret or "?") if secret in commands]
 
@@ -257,6 +258,7 @@ def test_logs_are_json_lines_without_secrets(up: CloudProcess) -> None:
         up.file.metrics_token,
         up.file.s3.secret_key,
         up.file.encryption_keys,
+        up.file.dispatch_keys,
     )
     assert not [secret for secret in (*secrets, up.file.jwt_secret or "?") if secret in text]
 

@@ -29,6 +29,7 @@ SECRETS = Secrets(
     reconcile_secret="generated-reconcile",
     metrics_token="generated-metrics",
     encryption_keys="generated-keys",
+    dispatch_keys="generated-dispatch-keys",
     jwt_secret="generated-jwt",
 )
 PLACES = {"DATABASE_URL": "postgresql://local", "PUBLIC_URL": "http://127.0.0.1:2"}
@@ -154,6 +155,7 @@ def test_cloud_json_is_read_as_it_was_written_and_shows_no_secret_in_a_trace(tmp
         reconcile_secret="hush",
         metrics_token="hush",
         encryption_keys="hush",
+        dispatch_keys="hush",
         pid=1,
         supabase_url="http://127.0.0.1:1",
         jwt_secret="hush",

@@ -96,6 +96,7 @@ def deployed(environment: Environment, database_url: str, store: SpacesStore) ->
         DO_SPACES_ACCESS_KEY=config.access_key,
         DO_SPACES_SECRET_KEY=config.secret_key,
         ENCRYPTION_KEYS=KeyRing.new_entry(7),
+        DISPATCH_KEYS=KeyRing.new_entry(7),
         EXECUTOR="hold",
         WEBHOOK_SECRET=SECRET,
         RECONCILE_SECRET=SECRET,

@@ -1,6 +1,7 @@
 """`rythmiq keys rotate` on a real database and a real store: the same data keys under another key, and nothing else."""
 
 import base64
+import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator
@@ -13,16 +14,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import SpacesStore
-from rythmiq.contracts.keys import dispatch_key
+from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
 from rythmiq_cli.commands import app
 from rythmiq_cli.local.store.s3_server import local_store
+from rythmiq_cli.operator import operator_client
+from rythmiq_cli.operator.dispatch_keys import kids_in_use
 from tests.support.database_calls import Calls
 
 OLD, NEW = KeyRing.new_entry(1), KeyRing.new_entry(2)
 BEFORE, DURING, AFTER = KeyRing.parse(OLD), KeyRing.parse(f"{NEW},{OLD}"), KeyRing.parse(NEW)
 TEXT = b"a document"
+ORDER = b"an order, which no rotation of these keys touches"
 
 
 @dataclass
@@ -55,6 +59,11 @@ class World:
             uploads = connection.execute("select 'u' || job_id, kid, wrapped_key from public.uploads").fetchall()
         return {name: (kid, base64.b64decode(wrapped)) for name, kid, wrapped in [*jobs, *uploads]}
 
+    @property
+    def user_id(self) -> str:
+        """Whose they all are."""
+        return str(self.jobs["ended"]["user_id"])
+
     def object(self, key: str) -> bytes:
         return self.store.fetch_object(key, max_bytes=10_000)
 
@@ -67,7 +76,7 @@ def world(fresh_database_url: str) -> Iterator[World]:
         calls = Calls(connection, capacity={"max_inflight": 1, "lease_s": 300, "max_attempts": 3})
         user = calls.user(10)
         for name in ("ended", "waiting", "uploaded"):
-            minted = BEFORE.mint()
+            minted = BEFORE.mint(user)
             wrapped = base64.b64encode(minted.wrapped_key).decode()
             upload = calls.upload(user, kid=1, wrapped_key=wrapped)
             sealed = seal(
@@ -80,38 +89,38 @@ def world(fresh_database_url: str) -> Iterator[World]:
             if name == "ended":
                 calls.complete(calls.row(upload["job_id"]))
         order = dispatch_key(user, jobs["ended"]["job_id"], 1)
-        store.upload_object(order, BEFORE.seal_service(b"an order", storage_key=order))
+        store.upload_object(order, ORDER)
         connection.commit()
         yield World(fresh_database_url, store, jobs, data_keys)
 
 
 def test_every_row_and_object_opens_with_the_new_key_alone(world: World) -> None:
     done = json.loads(world.rotate("--json").stdout)
-    assert (done["ok"], done["kid"], done["rows"], done["objects"]) == (True, 2, {"rewrapped": 5}, {"rewrapped": 4})
+    assert (done["ok"], done["kid"], done["rows"], done["objects"]) == (True, 2, {"rewrapped": 5}, {"rewrapped": 3})
     for name, (kid, wrapped) in world.rows().items():
         assert kid == 2, name
-        AFTER.unwrap(kid, wrapped)
+        AFTER.unwrap(kid, wrapped, world.user_id)
     for name, upload in world.jobs.items():
         data = world.object(upload["raw_path"])
         header = parse_header(data)
-        assert AFTER.unwrap(header.kid, header.wrapped_key) == world.data_keys[name]
+        assert AFTER.unwrap(header.kid, header.wrapped_key, world.user_id) == world.data_keys[name]
         assert open_sealed(data, storage_key=upload["raw_path"], data_key=world.data_keys[name]) == TEXT
     order = dispatch_key(world.jobs["ended"]["user_id"], world.jobs["ended"]["job_id"], 1)
-    assert AFTER.open_service(world.object(order), storage_key=order) == b"an order"
+    assert world.object(order) == ORDER
 
 
 def test_a_second_rotation_finds_nothing_to_do(world: World) -> None:
     world.rotate()
     rows = world.rows()
     again = json.loads(world.rotate("--json").stdout)
-    assert (again["rows"], again["objects"]) == ({}, {"current": 4})
+    assert (again["rows"], again["objects"]) == ({}, {"current": 3})
     assert world.rows() == rows
 
 
 def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
     rows, data = world.rows(), world.object(world.jobs["ended"]["raw_path"])
     done = json.loads(world.rotate("--json", "--dry-run").stdout)
-    assert (done["rows"], done["objects"]) == ({"rewrapped": 5}, {"rewrapped": 4})
+    assert (done["rows"], done["objects"]) == ({"rewrapped": 5}, {"rewrapped": 3})
     assert (world.rows(), world.object(world.jobs["ended"]["raw_path"])) == (rows, data)
 
 
@@ -121,14 +130,14 @@ def test_one_that_was_stopped_goes_on(world: World, monkeypatch: pytest.MonkeyPa
     assert isinstance(world.rotate().exception, ConnectionError)
     monkeypatch.undo()
     done = json.loads(world.rotate("--json").stdout)
-    assert (done["ok"], done["rows"], done["objects"]) == (True, {}, {"rewrapped": 4})
+    assert (done["ok"], done["rows"], done["objects"]) == (True, {}, {"rewrapped": 3})
 
 
 def test_what_is_wrapped_under_a_key_that_the_ring_has_not_stays_and_is_told(world: World) -> None:
     rows = world.rows()
     done = world.rotate("--json", keys=NEW)
     told = json.loads(done.stdout)
-    assert (done.exit_code, told["ok"], told["reasons"]) == (1, False, {"unknown_kid": 9})
+    assert (done.exit_code, told["ok"], told["reasons"]) == (1, False, {"unknown_kid": 8})
     assert world.rows() == rows
 
 
@@ -136,7 +145,7 @@ def test_what_is_not_ours_is_left_alone(world: World) -> None:
     plain = world.jobs["uploaded"]["raw_path"].replace("scan", "plain")
     world.store.upload_object(plain, TEXT)
     done = json.loads(world.rotate("--json").stdout)
-    assert done["objects"] == {"rewrapped": 4, "plaintext": 1}
+    assert done["objects"] == {"rewrapped": 3, "plaintext": 1}
     assert world.object(plain) == TEXT
 
 
@@ -181,3 +190,65 @@ def test_what_it_needs_and_has_not_is_told(world: World) -> None:
     broken = world.rotate(keys="1:secret-word")
     assert broken.exit_code == 2
     assert "secret-word" not in broken.output
+
+
+def test_a_key_that_was_wrapped_for_another_user_is_not_rewrapped_for_the_rows(world: World) -> None:
+    with psycopg.connect(world.url) as connection:
+        stranger = str(uuid.uuid4())
+        wrapped = base64.b64encode(BEFORE.mint(stranger).wrapped_key).decode()
+        connection.execute("set local role service_role")
+        connection.execute(
+            "update public.uploads set wrapped_key = %s where job_id = %s", [wrapped, world.jobs["uploaded"]["job_id"]]
+        )
+    told = json.loads(world.rotate("--json").stdout)
+    assert (told["ok"], told["rows"]) == (False, {"rewrapped": 4, "failed": 1})
+    assert told["reasons"] == {"wrong_key": 1}
+
+
+# --- dispatch keys ----------------------------------------------------------------------------------------------------
+
+
+def dispatch_rotation(world: World, keys: str) -> Result:
+    config = world.store.config
+    environ = {
+        "DISPATCH_KEYS": keys,
+        "DO_SPACES_ENDPOINT": config.endpoint,
+        "DO_SPACES_REGION": config.region,
+        "DO_SPACES_BUCKET": config.bucket,
+        "DO_SPACES_ACCESS_KEY": config.access_key,
+        "DO_SPACES_SECRET_KEY": config.secret_key,
+    }
+    return CliRunner().invoke(app, ["keys", "rotate", "--dispatch", "--json"], env=environ)
+
+
+def test_an_old_dispatch_key_stays_while_an_attempt_names_it_and_may_go_then(world: World) -> None:
+    user, job = world.user_id, world.jobs["waiting"]["job_id"]
+    order, result = dispatch_key(user, job, 1), result_key(user, job, 1)
+    for key in (order, result):
+        world.store.upload_object(key, BEFORE.seal_service(b"{}", storage_key=key))
+    before = {key: world.object(key) for key in (order, result)}
+    told = json.loads(dispatch_rotation(world, f"{NEW},{OLD}").stdout)
+    assert told == {"ok": True, "kid": 2, "may_go": [], "in_use": {"1": 2}, "missing": []}
+    assert {key: world.object(key) for key in before} == before
+    gone_too_early = dispatch_rotation(world, NEW)
+    assert (gone_too_early.exit_code, json.loads(gone_too_early.stdout)["missing"]) == (1, [1])
+    for key in (order, result):
+        world.store.delete_object(key)
+    told = json.loads(dispatch_rotation(world, f"{NEW},{OLD}").stdout)
+    assert told == {"ok": True, "kid": 2, "may_go": [1], "in_use": {}, "missing": []}
+
+
+def test_what_is_older_than_a_token_holds_no_dispatch_key(world: World) -> None:
+    key = dispatch_key(world.user_id, world.jobs["waiting"]["job_id"], 1)
+    world.store.upload_object(key, BEFORE.seal_service(b"{}", storage_key=key))
+    s3, now = operator_client(world.store.config), dt.datetime.now(tz=dt.UTC)
+    assert kids_in_use(s3, world.store.config.bucket, now) == {1: 1}
+    assert kids_in_use(s3, world.store.config.bucket, now + dt.timedelta(days=1, minutes=1)) == {}
+
+
+def test_what_a_dispatch_rotation_needs_and_has_not_is_told(world: World) -> None:
+    assert "DISPATCH_KEYS is not set" in dispatch_rotation(world, "-").stderr
+    broken = dispatch_rotation(world, "1:secret-word")
+    assert (broken.exit_code, "secret-word" in broken.output) == (2, False)
+    unnamed = CliRunner().invoke(app, ["keys", "rotate", "--dispatch"], env={"DISPATCH_KEYS": NEW})
+    assert (unnamed.exit_code, "DO_SPACES_BUCKET" in unnamed.stderr) == (2, True)

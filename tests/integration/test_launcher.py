@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.keys import result_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header
-from tests.support.launch_run import KEYS, RING, WEBHOOK_SECRET, Order, is_alive, until
+from tests.support.launch_run import KEYS, RING, USERS_RING, WEBHOOK_SECRET, Order, is_alive, until
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_run import ROOT, WORKER_PYTHON, Job, environ_for
 from tests.support.worker_uploads import blank
@@ -99,14 +100,14 @@ def test_a_misconfigured_worker_reports_that_itself(order: Order) -> None:
 
 def test_an_upload_under_another_key_opens_with_that_key(order: Order) -> None:
     """As when the source is a master of an earlier job."""
-    other = RING.mint()
-    wrapped = {
+    other = USERS_RING.mint(order.job.user_id)
+    keys = {
         "kid": order.data_key.kid,
-        "wrapped_key": base64.b64encode(order.data_key.wrapped_key).decode(),
-        "input_kid": other.kid,
-        "input_wrapped_key": base64.b64encode(other.wrapped_key).decode(),
+        "wrapped_key": order.data_key.wrapped_key_text,
+        "data_key": order.data_key.data_key_text,
+        "input_data_key": other.data_key_text,
     }
-    order.put(order.dispatch(encryption=wrapped))
+    order.put(order.dispatch(encryption=keys))
     own, order.data_key = order.data_key, other
     order.upload(blank(300))
     order.data_key = own
@@ -141,7 +142,7 @@ def test_the_result_object_is_the_services_and_no_clients(order: Order) -> None:
 def test_the_live_workers_environment_and_command_line_hold_no_key_and_no_secret(order: Order) -> None:
     """Read from /proc while it waits: a short list of names, no KEK, no webhook secret or token, no data key."""
     os.mkfifo(order.folder / "gate")
-    order.environ |= {"ENCRYPTION_KEYS": KEYS, "AWS_SECRET_ACCESS_KEY": "elsewhere", "SUPABASE_JWT_SECRET": "jwt"}
+    order.environ |= {"AWS_SECRET_ACCESS_KEY": "elsewhere", "SUPABASE_JWT_SECRET": "jwt"}
     with order.started("worker_waits.py") as process:
         until((order.folder / "waiting-pid").exists)
         pid = int((order.folder / "waiting-pid").read_text(encoding="ascii"))
@@ -270,14 +271,14 @@ def test_a_dispatch_object_that_was_changed_is_refused(order: Order) -> None:
     assert refused(order) == "tampered"
 
 
-def test_a_data_key_that_does_not_unwrap_ends_the_job_and_not_only_the_launch(order: Order) -> None:
-    """The dispatch object is genuine, so there is somebody to tell."""
-    stranger = KeyRing.parse(KeyRing.new_entry(9)).mint()
-    wrapped = {"kid": 9, "wrapped_key": base64.b64encode(stranger.wrapped_key).decode()}
-    order.put(order.dispatch(encryption=wrapped))
+def test_the_result_goes_back_under_the_key_that_the_order_came_under(order: Order) -> None:
+    """So that during a rotation the API alone says which key is used."""
+    newer = KeyRing.new_entry(4)
+    order.environ["DISPATCH_KEYS"] = f"{newer},{KEYS}"
     assert order.run().exit_code == 0
-    error = order.failure().error
-    assert (error.code, error.detail) == ("INTERNAL_ERROR", {"reason": "data_key", "cause": "unknown_kid"})
+    key = result_key(order.job.user_id, order.job.job_id, 1)
+    assert parse_header(order.store.fetch_object(key, max_bytes=1_000_000)).kid == RING.current_kid
+    assert order.success().job_id == order.job.job_id
 
 
 def test_a_plaintext_job_runs_where_plaintext_is_allowed(plain: Order) -> None:
@@ -298,7 +299,7 @@ def test_a_plain_dispatch_object_is_not_even_fetched_where_plaintext_is_not_allo
     plain.environ = {"SPACES_ENDPOINT": "http://store.invalid", "SERVICE_ENV": "prod", "ALLOW_PLAINTEXT": "yes"}
     done = plain.run()
     assert (done.exit_code, done.stdout, plain.receiver.told) == (78, "", [])
-    assert "ENCRYPTION_KEYS is not set" in done.event("misconfigured")["problems"]
+    assert "DISPATCH_KEYS is not set" in done.event("misconfigured")["problems"]
 
 
 @pytest.mark.parametrize(
@@ -332,10 +333,10 @@ def test_a_command_line_outside_the_grammar_is_refused(words: list[str]) -> None
 
 @pytest.mark.parametrize("keys", ["3:short", "nonsense", "3:" + "A" * 44])
 def test_a_ring_that_cannot_be_read_is_named_and_not_shown(order: Order, keys: str) -> None:
-    order.environ["ENCRYPTION_KEYS"] = keys
+    order.environ["DISPATCH_KEYS"] = keys
     done = order.run()
     assert done.exit_code == 78
-    assert "ENCRYPTION_KEYS" in done.event("misconfigured")["problems"]
+    assert "DISPATCH_KEYS" in done.event("misconfigured")["problems"]
     assert keys not in done.stderr
 
 

@@ -37,7 +37,7 @@ def real(store: SpacesStore, tmp_path: Path) -> Iterator[RunningExecutor]:
     folder.mkdir()
     environ = {
         **environ_for(store.config),
-        "ENCRYPTION_KEYS": KEYS,
+        "DISPATCH_KEYS": KEYS,
         "WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SUPABASE_SERVICE_ROLE_KEY": "not-for-launchers",
     }
@@ -130,7 +130,7 @@ def test_wherever_a_launcher_goes_wrong_what_it_had_done_stands(  # noqa: PLR091
 
 def test_a_launcher_gets_a_short_list_of_the_environment(tmp_path: Path) -> None:
     """Its own and the worker's variables, how to start Python, and nothing that the cloud around it knows."""
-    environ = {"ENCRYPTION_KEYS": "k", "SPACES_KEY": "s", "JOB_TIMEOUT_S": "9", "WEBHOOK_SECRET": "w"}
+    environ = {"DISPATCH_KEYS": "k", "SPACES_KEY": "s", "JOB_TIMEOUT_S": "9", "WEBHOOK_SECRET": "w"}
     with running_executor(tmp_path, environ={**environ, "DATABASE_URL": "d", "HOME": "/h"}) as running:
         order = new_order()
         reference = running.submit(order)
@@ -138,7 +138,7 @@ def test_a_launcher_gets_a_short_list_of_the_environment(tmp_path: Path) -> None
         facts = json.loads(running.log(reference))
         running.finish(order)
     shown = {name for name in facts["names"] if name != "LC_CTYPE"}  # Python's own doing (PEP 538)
-    assert shown == {"PATH", "PYTHONPATH", "TMPDIR", "ENCRYPTION_KEYS", "SPACES_KEY", "JOB_TIMEOUT_S"}
+    assert shown == {"PATH", "PYTHONPATH", "TMPDIR", "DISPATCH_KEYS", "SPACES_KEY", "JOB_TIMEOUT_S"}
 
 
 def test_a_launcher_works_in_a_directory_of_its_own_that_goes_with_it(running: RunningExecutor) -> None:

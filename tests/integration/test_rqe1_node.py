@@ -13,11 +13,11 @@ import pytest
 
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, parse_header
-from tests.vectors.make_rqe1 import KEKS
+from tests.vectors.make_rqe1 import DISPATCH_KEYS, KEKS, USER
 
 SCRIPT = Path(__file__).parents[1] / "vectors" / "check_rqe1.mjs"
 VECTORS = json.loads(SCRIPT.with_name("rqe1.json").read_text(encoding="utf-8"))
-RING = KeyRing(KEKS)
+RING, DISPATCH_RING = KeyRing(KEKS), KeyRing(DISPATCH_KEYS)
 
 pytestmark = pytest.mark.node
 
@@ -60,16 +60,20 @@ def test_node_unwraps_the_data_key_and_makes_the_same_bytes_of_it(node_says: dic
     assert node_says["remade"] == expected
 
 
+def test_node_derives_the_same_kek_for_each_user(node_says: dict[str, Any]) -> None:
+    assert node_says["wraps"] == [entry["kek"] for entry in VECTORS["wraps"]]
+
+
 def test_python_unwraps_and_opens_what_node_minted_and_sealed(node_says: dict[str, Any]) -> None:
     """User objects with the unwrapped data key, service objects with the ring."""
     assert {made["service"] for made in node_says["fresh"]} == {True, False}
     for made in node_says["fresh"]:
         data, plaintext = base64.b64decode(made["object"]), base64.b64decode(made["plaintext"])
         if made["service"]:
-            assert RING.open_service(data, storage_key=made["storage_key"]) == plaintext, made["name"]
+            assert DISPATCH_RING.open_service(data, storage_key=made["storage_key"]) == plaintext, made["name"]
             continue
         header = parse_header(data)
-        data_key = RING.unwrap(header.kid, header.wrapped_key)
+        data_key = RING.unwrap(header.kid, header.wrapped_key, USER)
         assert data_key == base64.b64decode(made["data_key"])
         assert open_sealed(data, storage_key=made["storage_key"], data_key=data_key) == plaintext, made["name"]
 

@@ -48,11 +48,10 @@ def test_a_client_that_overwrites_a_dispatch_object_gains_nothing(rig: Rig, user
     signed = rig.upload(user)
     job_id = rig.create(user, raw_path=signed.raw_path).job_id
     key = dispatch_key(user.user_id, job_id, 1)
-    assert rig.ring is not None
-    genuine = rig.ring.open_service(rig.store.objects[key], storage_key=key)
+    genuine = rig.dispatch_ring.open_service(rig.store.objects[key], storage_key=key)
     rig.store.objects[key] = forge(rig, signed, key, genuine)
     with pytest.raises(DispatchRefusedError):
-        opened(rig.store.objects[key], storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.ring)
+        opened(rig.store.objects[key], storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.dispatch_ring)
     for execution in rig.executor.of(job_id):
         execution.state = "failed"
     for _ in range(3):
@@ -67,8 +66,10 @@ def test_the_launcher_reads_what_was_dispatched_and_makes_a_payload_of_it(rig: R
     signed = rig.upload(user)
     job_id = rig.create(user, raw_path=signed.raw_path, options={"rotate": 90}, original_filename="मेरा.jpg").job_id
     key = dispatch_key(user.user_id, job_id, 1)
-    dispatch = opened(rig.store.objects[key], storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.ring)
-    payload = Payload.model_validate(payload_of(dispatch, rig.ring))
+    dispatch = opened(
+        rig.store.objects[key], storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.dispatch_ring
+    )
+    payload = Payload.model_validate(payload_of(dispatch))
     assert signed.encryption is not None
     assert payload.encryption is not None
     assert payload.encryption.data_key == base64.b64decode(signed.encryption.data_key)
@@ -88,7 +89,7 @@ def test_a_plaintext_jobs_dispatch_is_sealed_where_there_are_keys(rig: Rig, user
     key = dispatch_key(user.user_id, job_id, 1)
     data = rig.store.objects[key]
     assert data.startswith(b"RQE1")
-    dispatch = opened(data, storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.ring)
+    dispatch = opened(data, storage_key=key, launch=Launch(user.user_id, job_id, 1), ring=rig.dispatch_ring)
     assert dispatch.encryption is None
     assert rig.webhooks.receive(rig.work(job_id)) == "completed"
     assert rig.view(user, job_id).encryption is None

@@ -143,13 +143,12 @@ def test_a_result_object_that_a_client_forged_is_refused(
 
 def test_a_result_of_another_attempt_or_job_is_refused_though_the_service_sealed_it(rig: Rig, user: User) -> None:
     """And what is not a report at all."""
-    assert rig.ring is not None
     first, second = rig.create(user), rig.create(user)
     key = result_key(user.user_id, first.job_id, 1)
     of_second = rig.work(second.job_id)
     of_attempt_2 = rig.work(first.job_id).model_copy(update={"attempt": 2})
     for content in (of_second.model_dump_json(), of_attempt_2.model_dump_json(), "{}", "no JSON"):
-        rig.store.objects[key] = rig.ring.seal_service(content.encode(), storage_key=key)
+        rig.store.objects[key] = rig.dispatch_ring.seal_service(content.encode(), storage_key=key)
         set_state(rig, first.job_id, "running")
         set_state(rig, second.job_id, "running")
         assert tick_after(rig).reconciled > 0
@@ -179,21 +178,19 @@ def test_a_dispatch_object_that_a_client_wrote_opens_as_no_service_object(rig: R
     signed = rig.upload(user)
     accepted = rig.create(user, raw_path=signed.raw_path)
     key = dispatch_key(user.user_id, accepted.job_id, 1)
-    assert rig.ring is not None
-    genuine = rig.ring.open_service(rig.store.objects[key], storage_key=key)
+    genuine = rig.dispatch_ring.open_service(rig.store.objects[key], storage_key=key)
     forged = rig.sealed_by_client(signed, genuine.replace(b"neet-2026", b"us-visa"), at=key)
     for attempt in (genuine, forged, forged[:5] + b"\x01" + forged[6:]):
         with pytest.raises(DecryptionError):
-            rig.ring.open_service(attempt, storage_key=key)
+            rig.dispatch_ring.open_service(attempt, storage_key=key)
 
 
 def test_a_dispatch_object_of_another_job_opens_at_no_other_place(rig: Rig, user: User) -> None:
     """Copying one's own old dispatch object over another's gains nothing."""
     first, second = rig.create(user), rig.create(user)
     keys = [dispatch_key(user.user_id, job.job_id, 1) for job in (first, second)]
-    assert rig.ring is not None
     with pytest.raises(DecryptionError):
-        rig.ring.open_service(rig.store.objects[keys[0]], storage_key=keys[1])
+        rig.dispatch_ring.open_service(rig.store.objects[keys[0]], storage_key=keys[1])
 
 
 # --- submit -----------------------------------------------------------------------------------------------------------

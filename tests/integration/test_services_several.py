@@ -45,7 +45,7 @@ def test_the_worker_is_told_every_upload_in_order_with_the_key_of_each(rig: Rig,
     assert job_id == sources[0].job_id
     dispatch = rig.dispatch_of(rig.order(job_id))
     assert (dispatch.v, dispatch.input.raw_path) == (2, None)
-    payload = Payload.model_validate(payload_of(dispatch, rig.ring))
+    payload = Payload.model_validate(payload_of(dispatch))
     assert payload.input.raw_paths == tuple(source.raw_path for source in sources)
     assert payload.encryption is not None
     assert rig.ring is not None

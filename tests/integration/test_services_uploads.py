@@ -34,7 +34,7 @@ def refused(rig: Rig, user: User, asked: UploadRequest) -> ProblemError:
 
 
 def with_policy(rig: Rig, policy: UploadPolicy, ring: KeyRing | None) -> Uploads:
-    return Uploads(Backends(rig.database, rig.store, ring, rig.clock), policy)
+    return Uploads(Backends(rig.database, rig.store, ring, None, rig.clock), policy)
 
 
 def test_an_upload_is_a_key_of_ones_own_a_signature_and_a_data_key(rig: Rig, user: User) -> None:
@@ -49,7 +49,7 @@ def test_an_upload_is_a_key_of_ones_own_a_signature_and_a_data_key(rig: Rig, use
     assert answer.encryption is not None
     assert rig.ring is not None
     wrapped = base64.b64decode(answer.encryption.wrapped_key)
-    assert rig.ring.unwrap(answer.encryption.kid, wrapped) == base64.b64decode(answer.encryption.data_key)
+    assert rig.ring.unwrap(answer.encryption.kid, wrapped, user.user_id) == base64.b64decode(answer.encryption.data_key)
 
 
 def test_the_data_key_is_kept_wrapped_only(rig: Rig, user: User) -> None:

@@ -162,7 +162,7 @@ class Stub:
         else:
             job_id = str(uuid.uuid4())
             raw_path = f"raw/{USER}/{job_id}/{STAMP}_{sanitize_filename(asked['filename'])}.enc"
-            key = None if self.plaintext else self.ring.mint()
+            key = None if self.plaintext else self.ring.mint(USER)
             held = self.jobs[job_id] = Held(job_id, key, raw_path, list(self.steps))
         post = self.upload_method == "POST"
         key_answer = held.key and {

@@ -277,7 +277,7 @@ class World(Rig):
         assert self.ring is not None
         key = result_key(launch.order.user_id, launch.order.job_id, launch.order.attempt)
         content = launch.body.model_dump_json().encode()
-        self.store.objects[key] = self.ring.seal_service(content, storage_key=key)
+        self.store.objects[key] = self.dispatch_ring.seal_service(content, storage_key=key)
 
     def _post(self, launch: Launch, post: Post) -> None:
         assert launch.body is not None

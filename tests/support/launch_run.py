@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tests.support.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_f
 
 KEYS = KeyRing.new_entry(3)
 RING = KeyRing.parse(KEYS)
+USERS_RING = KeyRing.parse(KeyRing.new_entry(3))
 WEBHOOK_SECRET = "the-webhook-secret-of-the-api"
 DISPATCHED_AT = dt.datetime(2026, 11, 25, 1, 2, 3, tzinfo=dt.UTC)
 TIMEOUT_S = 120.0
@@ -80,13 +82,13 @@ class Order:
     folder: Path
     attempt: int = 1
     ring: KeyRing | None = RING
-    data_key: DataKey = field(default_factory=RING.mint)
+    data_key: DataKey = field(default_factory=lambda: USERS_RING.mint(str(uuid.uuid4())))
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.job.rules["ocr"] = "off"
         if self.ring is not None:
-            self.environ = {"ENCRYPTION_KEYS": KEYS}
+            self.environ = {"DISPATCH_KEYS": KEYS}
 
     @property
     def store(self) -> SpacesStore:
@@ -111,14 +113,18 @@ class Order:
     def dispatch(self, **changed: object) -> Dispatch:
         """What the API tells the launcher."""
         payload = {name: value for name, value in self.job.payload.items() if name != "encryption"}
-        wrapped = {"kid": self.data_key.kid, "wrapped_key": base64.b64encode(self.data_key.wrapped_key).decode()}
+        keys = {
+            "kid": self.data_key.kid,
+            "wrapped_key": self.data_key.wrapped_key_text,
+            "data_key": self.data_key.data_key_text,
+        }
         return Dispatch.model_validate(
             {
                 **payload,
                 "attempt": self.attempt,
                 "dispatched_at": DISPATCHED_AT,
                 "document_id": self.job.job_id,
-                "encryption": wrapped if self.ring is not None else None,
+                "encryption": keys if self.ring is not None else None,
                 "callback": {"url": self.receiver.url, "token": self.token},
                 **changed,
             }

@@ -127,6 +127,7 @@ class Rig:
         self.store = MemoryStore(self.clock)
         self.executor = MemoryExecutor()
         self.ring: KeyRing | None = KeyRing.parse(KeyRing.new_entry(1))
+        self.dispatch_ring = KeyRing.parse(KeyRing.new_entry(1))
         self.origins = OriginRules("https://store.test", "rythmiq", ("https://files.test",))
         self.max_active_jobs = 20
         self.max_upload_bytes = 1_000_000
@@ -135,9 +136,9 @@ class Rig:
         self.max_pages = 10
         self.build()
 
-    def build(self) -> None:
+    def build(self, backends: Backends | None = None) -> None:
         """Put the use cases together, again after a part was changed."""
-        self.backends = Backends(self.database, self.store, self.ring, self.clock)
+        self.backends = backends or Backends(self.database, self.store, self.ring, self.dispatch_ring, self.clock)
         self.uploads = Uploads(
             self.backends,
             UploadPolicy(self.max_upload_bytes, self.initial_credits, plaintext_allowed=self.ring is None),
@@ -256,9 +257,7 @@ class Rig:
         """What the launcher reads."""
         key = dispatch_key(order.user_id, order.job_id, order.attempt)
         data = self.store.objects[key]
-        return Dispatch.model_validate_json(
-            data if self.ring is None else self.ring.open_service(data, storage_key=key)
-        )
+        return Dispatch.model_validate_json(self.dispatch_ring.open_service(data, storage_key=key))
 
     def order(self, job_id: str, attempt: int = 1) -> Order:
         """The order that an executor would have been given."""
@@ -306,10 +305,8 @@ class Rig:
     def put(self, dispatch: Dispatch, key: str, content: bytes) -> None:
         """Store one object as the worker does."""
         if dispatch.encryption is not None:
-            assert self.ring is not None
             wrapped = base64.b64decode(dispatch.encryption.wrapped_key)
-            kid = dispatch.encryption.kid
-            data_key = self.ring.unwrap(kid, wrapped)
+            kid, data_key = dispatch.encryption.kid, base64.b64decode(dispatch.encryption.data_key)
             content = seal(content, storage_key=key, data_key=data_key, kid=kid, wrapped_key=wrapped)
         self.store.objects[key] = content
 
@@ -330,7 +327,7 @@ class Rig:
         order = self.order(body.job_id, body.attempt or 1)
         key = result_key(order.user_id, order.job_id, order.attempt)
         content = body.model_dump_json().encode()
-        self.store.objects[key] = content if self.ring is None else self.ring.seal_service(content, storage_key=key)
+        self.store.objects[key] = self.dispatch_ring.seal_service(content, storage_key=key)
 
     # --- what came out ------------------------------------------------------------------------------------------------
 

@@ -2,16 +2,18 @@
 
 Keys, salts and nonces are counted, not drawn: these vectors protect nothing. Run `python -m tests.vectors.make_rqe1`.
 
-The file holds the key ring (the first KEK is current), the one data key, and objects in two lists. An object is opened
-with its `data_key`, as a client does, or, when that is null, by its own header and the ring, as the service does.
+The file holds two key rings (the first key of each is current), the one data key, and objects in two lists. An object
+is opened with its `data_key`, as a client does, or, when that is null, by its own header as the service does: for the
+user of its storage key with `key_ring`, a service object with `dispatch_ring`. `wraps` holds what each user's KEK is.
 """
 
 import base64
-import hmac
 import json
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from rythmiq.crypto.rqe1 import Reason, seal
@@ -19,21 +21,29 @@ from rythmiq.crypto.rqe1 import Reason, seal
 VECTORS = Path(__file__).with_name("rqe1.json")
 KID, OLD_KID, LOST_KID = 0x0102, 7, 9
 KEKS = {KID: bytes(range(32)), OLD_KID: bytes(range(64, 96))}
+DISPATCH_KEYS = {3: bytes(range(32, 64)), OLD_KID: bytes(range(128, 160))}
+DISPATCH_KID = 3
 LOST_KEK = bytes(range(200, 232))
 DATA_KEY = bytes(range(100, 132))
 OTHER_KEY = bytes(range(150, 182))
 SALT = bytes(range(200, 216))
 NONCE = bytes(range(30, 42))
 USER, JOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-9222-222222222222"
+STRANGER = "33333333-3333-4333-a333-333333333333"
 KEY = f"raw/{USER}/{JOB}/20260102T030405Z_photo.jpg.enc"
 ELSEWHERE = f"raw/{USER}/{JOB}/20260102T030405Z_other.jpg.enc"
 DISPATCH = f"raw/{USER}/{JOB}/dispatch-a1.json.enc"
+RESULT = f"output/{USER}/{JOB}/result-a1.json.enc"
 
 
-def service_kek(kek: bytes) -> bytes:
-    """The key that wraps a service object's data key: HKDF-SHA256 written out, a second opinion on the library's."""
-    prk = hmac.digest(bytes(32), kek, "sha256")
-    return hmac.digest(prk, b"rythmiq dispatch v1\x01", "sha256")
+def service_kek(dispatch_key: bytes) -> bytes:
+    """The key that wraps a service object's data key: by a library, a second opinion on our own HKDF."""
+    return HKDF(SHA256(), 32, b"", b"rythmiq dispatch v1").derive(dispatch_key)
+
+
+def users_kek(kek: bytes, user_id: str = USER) -> bytes:
+    """The key that wraps a user's data keys; ditto."""
+    return HKDF(SHA256(), 32, b"", b"rythmiq wrap v2" + user_id.encode()).derive(kek)
 
 
 def _b64(data: bytes) -> str:
@@ -41,10 +51,18 @@ def _b64(data: bytes) -> str:
 
 
 def _object(
-    plaintext: bytes, storage_key: str = KEY, *, service: bool = False, kid: int = KID, kek: bytes | None = None
+    plaintext: bytes,
+    storage_key: str = KEY,
+    *,
+    service: bool = False,
+    kid: int | None = None,
+    kek: bytes | None = None,
 ) -> bytes:
+    """Seal for `USER`, or as the service; `kek` is the derived key when it is not what is due."""
+    if kid is None:
+        kid = DISPATCH_KID if service else KID
     if kek is None:
-        kek = service_kek(KEKS[kid]) if service else KEKS[kid]
+        kek = service_kek(DISPATCH_KEYS[kid]) if service else users_kek(KEKS[kid])
     return seal(
         plaintext,
         storage_key=storage_key,
@@ -82,13 +100,25 @@ def _opens() -> list[dict[str, Any]]:
         _vector("under an older key of the ring", old, data_key=None) | {"plaintext": _b64(text)},
         _vector("service object", _object(order, DISPATCH, service=True), DISPATCH, service=True, data_key=None)
         | {"plaintext": _b64(order)},
+        _vector(
+            "service object under an older dispatch key",
+            _object(order, RESULT, service=True, kid=OLD_KID),
+            RESULT,
+            service=True,
+            data_key=None,
+        )
+        | {"plaintext": _b64(order)},
     ]
 
 
 def _refused() -> list[dict[str, Any]]:
     whole, order = _object(b"secret"), _object(b"{}", DISPATCH, service=True)
-    forged = _object(b"{}", DISPATCH, service=True, kek=KEKS[KID])
-    lost = _object(b"secret", kid=LOST_KID, kek=LOST_KEK)
+    forged = _object(b"{}", DISPATCH, service=True, kid=OLD_KID, kek=users_kek(KEKS[OLD_KID]))
+    by_the_other_ring = _object(b"{}", DISPATCH, service=True, kid=OLD_KID, kek=service_kek(KEKS[OLD_KID]))
+    lost = _object(b"secret", kid=LOST_KID, kek=users_kek(LOST_KEK))
+    lost_order = _object(b"{}", DISPATCH, service=True, kid=LOST_KID, kek=service_kek(LOST_KEK))
+    strangers, theirs = _object(b"secret", kek=users_kek(KEKS[KID], STRANGER)), KEY.replace(USER, STRANGER)
+    unbound = _object(b"secret", kek=KEKS[KID])
 
     def client(name: str, data: bytes, reason: Reason, key: str = KEY, data_key: bytes = DATA_KEY) -> dict[str, Any]:
         return _vector(name, data, key, data_key=data_key) | {"reason": reason}
@@ -102,7 +132,9 @@ def _refused() -> list[dict[str, Any]]:
         client("another magic", _changed(whole, 3), "not_encrypted"),
         client("magic alone", whole[:4], "malformed"),
         client("cut short", whole[:123], "malformed"),
-        client("another suite", whole[:4] + b"\x02" + whole[5:], "malformed"),
+        client("suite 1, which was never released", whole[:4] + b"\x01" + whole[5:], "malformed"),
+        by_header("suite 1 by its header", whole[:4] + b"\x01" + whole[5:], "malformed"),
+        client("another suite", whole[:4] + b"\x03" + whole[5:], "malformed"),
         client("unknown flag", whole[:5] + b"\x02" + whole[6:], "malformed"),
         client("unknown flag beside a known one", whole[:5] + b"\x81" + whole[6:], "malformed"),
         client("kid 0", whole[:6] + b"\x00\x00" + whole[8:], "malformed"),
@@ -110,8 +142,15 @@ def _refused() -> list[dict[str, Any]]:
         by_header("a user's object where a service object is due", whole, "malformed", service=True),
         by_header("a kid that the ring does not hold", lost, "unknown_kid"),
         by_header("another kid of the ring", whole[:6] + b"\x00\x07" + whole[8:], "wrong_key"),
+        by_header("a data key that was wrapped for another user", strangers, "wrong_key"),
+        by_header("a data key that was wrapped for no user, as in suite 1", unbound, "wrong_key"),
+        by_header("an object under another user's name", whole, "wrong_key", theirs),
         by_header("changed wrapped key", _changed(whole, 8), "wrong_key"),
         by_header("a service object under a key that a client has seen", forged, "wrong_key", DISPATCH, service=True),
+        by_header(
+            "a service object under the other ring's key", by_the_other_ring, "wrong_key", DISPATCH, service=True
+        ),
+        by_header("a dispatch key that the ring does not hold", lost_order, "unknown_kid", DISPATCH, service=True),
         client("another data key", whole, "wrong_key", data_key=OTHER_KEY),
         client("copied to another place", whole, "wrong_key", ELSEWHERE),
         by_header("service object copied to another place", order, "wrong_key", f"{DISPATCH}x", service=True),
@@ -130,6 +169,8 @@ def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
         "key_ring": [{"kid": kid, "kek": _b64(kek)} for kid, kek in KEKS.items()],
+        "dispatch_ring": [{"kid": kid, "key": _b64(key)} for kid, key in DISPATCH_KEYS.items()],
+        "wraps": [{"user_id": user, "kek": _b64(users_kek(KEKS[KID], user)), "kid": KID} for user in (USER, STRANGER)],
         "data_key": _b64(DATA_KEY),
         "salt": _b64(SALT),
         "nonce": _b64(NONCE),

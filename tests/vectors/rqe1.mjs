@@ -2,7 +2,7 @@
 // in a browser; it holds no key of the ring. See docs/specification/rqe1.md.
 
 const MAGIC = [0x52, 0x51, 0x45, 0x31];
-const SUITE = 1;
+const SUITE = 2;
 const HEADER_BYTES = 108, TAG_BYTES = 16;
 export const OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES;
 const utf8 = new TextEncoder();

@@ -1,8 +1,8 @@
 """What the API and the launcher exchange about one attempt: the sealed dispatch object, its reports, and their token.
 
-The dispatch object is the worker's payload (`contracts.payload`) with the data keys still wrapped, and with the URL to
-call back. It is stored at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object, so that no client can
-write one. Reports go to `/internal/webhooks/camber` and `/internal/webhooks/progress`.
+The dispatch object is the worker's payload (`contracts.payload`), the data keys of this one job among it, with the URL
+to call back. It is stored at `raw/{user}/{job}/dispatch-a{n}.json.enc` as an RQE1 service object under `DISPATCH_KEYS`,
+so that no client can read or write one. Reports go to `/internal/webhooks/camber` and `/internal/webhooks/progress`.
 
 The derived token is `v2.<exp>.<hex HMAC-SHA256(key, "{job_id}|{attempt}|{exp}")>` under a key that is derived from the
 webhook secret for tokens alone: it is worth something for one attempt of one job only, and the secret itself never
@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from rythmiq.contracts.choices import INTEGER
 from rythmiq.contracts.errors import Stage
+from rythmiq.contracts.hkdf import hkdf_sha256
 from rythmiq.contracts.keys import MAX_ATTEMPTS
 from rythmiq.contracts.payload import InputReference, StorageReference, Uuid4
 from rythmiq.contracts.result import Result
@@ -30,6 +31,12 @@ from rythmiq.contracts.result import Result
 Kid = Annotated[int, Field(ge=1, le=65_535), INTEGER]
 WrappedKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{54}==$")]
 """40 bytes as base64 with padding."""
+DataKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""32 bytes as base64 with padding."""
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
 
 
 class _Wire(BaseModel):
@@ -48,24 +55,17 @@ class Callback(_Wire):
         return self.url.rsplit("/", 1)[0] + "/progress"
 
 
-class WrappedInput(_Wire):
-    """The data key of one of several uploads, as the ring wrapped it."""
+class DataKeys(_Wire):
+    """The payload's `encryption` as JSON has it: the job's data key, and kid and wrapped key for headers, in base64.
 
-    kid: Kid
-    wrapped_key: WrappedKeyText = Field(repr=False)
-
-
-class WrappedEncryption(_Wire):
-    """The job's data key as the ring wrapped it; `input_*` when the upload is sealed under another one (a master).
-
-    `inputs` are those of several uploads, in the order of `input.raw_paths`.
+    `input_data_key` opens a master, `input_data_keys` several uploads in the order of `input.raw_paths`.
     """
 
     kid: Kid
     wrapped_key: WrappedKeyText = Field(repr=False)
-    input_kid: Kid | None = None
-    input_wrapped_key: WrappedKeyText | None = Field(default=None, repr=False)
-    inputs: tuple[WrappedInput, ...] | None = None
+    data_key: DataKeyText = Field(repr=False)
+    input_data_key: DataKeyText | None = Field(default=None, repr=False, exclude_if=_is_absent)
+    input_data_keys: tuple[DataKeyText, ...] | None = Field(default=None, repr=False, exclude_if=_is_absent)
 
 
 class Dispatch(_Wire):
@@ -81,7 +81,7 @@ class Dispatch(_Wire):
     input: InputReference
     storage: StorageReference
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
-    encryption: WrappedEncryption | None
+    encryption: DataKeys | None
     callback: Callback
 
 
@@ -183,11 +183,5 @@ def token_holds(token: str, secret: str, job_id: str, attempt: int, now_s: float
 
 
 def _mac(secret: str, job_id: str, attempt: int, expires_at_s: int) -> str:
-    key = hkdf_sha256(secret.encode(), _TOKEN_INFO)
+    key = hkdf_sha256(secret.encode(), salt=b"", info=_TOKEN_INFO, length=32)
     return hmac.new(key, f"{job_id}|{attempt}|{expires_at_s}".encode(), hashlib.sha256).hexdigest()
-
-
-def hkdf_sha256(key: bytes, info: bytes) -> bytes:
-    """Derive 32 bytes from a secret for one purpose: HKDF-SHA256 with an empty salt, one block (RFC 5869)."""
-    extracted = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(extracted, info + b"\x01", "sha256")

@@ -332,3 +332,28 @@ def parse_key(text: str) -> StorageKey:
     if match := re.fullmatch(_OUTPUT, text):
         return OutputKey(match["user"], match["job"], match["name"])
     raise InvalidKeyError("not a storage key")
+
+
+def is_service_key(key: StorageKey) -> bool:
+    """Whether a key is of a dispatch or result object."""
+    return key.is_dispatch if isinstance(key, RawKey) else isinstance(key, OutputKey) and key.artifact == "result"
+
+
+def is_upload_of(text: str, user_id: str, job_id: str) -> bool:
+    """Whether a key is an upload of this user and job; the service's own names are none."""
+    try:
+        key = parse_key(text)
+    except InvalidKeyError:
+        return False
+    return isinstance(key, RawKey) and not key.is_dispatch and (key.user_id, key.job_id) == (user_id, job_id)
+
+
+def is_made_by(text: str, user_id: str, job_id: str, document_id: str | None) -> bool:
+    """Whether a key is of what this user's job made: one of its outputs, or the master of its document."""
+    try:
+        key = parse_key(text)
+    except InvalidKeyError:
+        return False
+    if isinstance(key, MasterKey):
+        return (key.user_id, key.document_id) == (user_id, document_id)
+    return isinstance(key, OutputKey) and (key.user_id, key.job_id) == (user_id, job_id)

@@ -49,6 +49,7 @@ __all__ = [
     "WrappedKey",
     "payload_version",
     "refused_options",
+    "require_own_source",
     "require_owned",
     "validate_artifact_source",
 ]
@@ -250,7 +251,7 @@ def _shaped_once(corners: Corners | None, page: WholePage | None, crop: Crop | N
 
 
 class Encryption(_Lenient):
-    """The job's data key as the launcher unwrapped it, and what goes into every header the worker writes.
+    """The job's data key as the API unwrapped it, and what goes into every header the worker writes.
 
     `input_data_key` opens the upload when that was sealed under another key (a master of an earlier job);
     `input_data_keys` open the uploads of `input.raw_paths`, in the same order.
@@ -282,16 +283,26 @@ class Payload(_Lenient):
     def _input_is_the_owners(self) -> Self:
         if self.dispatched_at is not None:
             format_timestamp(self.dispatched_at)  # it becomes part of file names
-        if self.input.raw_path is not None:
-            require_owned(self.input.raw_path, self.user_id, self.job_id)
+        require_own_source(self.input, self.user_id, self.job_id)
         if self.input.raw_paths is not None:
-            _require_uploads(self.input.raw_paths, self.user_id, self.job_id)
             if self.portal_schema.schema_definition.output_format != "pdf":
                 raise ValueError("raw_paths are the pages of one PDF, and the slot's file is none")
             keys = self.encryption.input_data_keys if self.encryption is not None else None
             if self.encryption is not None and len(keys or ()) != len(self.input.raw_paths):
                 raise ValueError("input_data_keys are one a key of raw_paths")
         return self
+
+
+def require_own_source(source: InputReference, user_id: str, job_id: str) -> None:
+    """Refuse a source that is not uploads of this user and job; a single key may be a master of the same user.
+
+    Raises:
+        ValueError: it is another's (PAYLOAD_INVALID).
+    """
+    if source.raw_path is not None:
+        require_owned(source.raw_path, user_id, job_id)
+    if source.raw_paths is not None:
+        _require_uploads(source.raw_paths, user_id, job_id)
 
 
 def _require_uploads(keys: Sequence[str], user_id: str, job_id: str) -> None:

@@ -1,6 +1,7 @@
-"""The key ring: the KEKs of `ENCRYPTION_KEYS`, the first of them current.
+"""Key rings: `ENCRYPTION_KEYS` wraps data keys for their owner, `DISPATCH_KEYS` seals service objects.
 
-Only the API and the launcher hold one. The worker is handed the one data key of its job.
+Each ring is used for one of the two, and its first key is current. Only the API holds the first; the launcher holds the
+second, and gets the data keys of its one job from the dispatch object.
 
 Source: docs/specification/rqe1.md.
 """
@@ -12,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from rythmiq.contracts.hkdf import hkdf_sha256
 from rythmiq.crypto.rqe1 import (
     KEY_BYTES,
     MAX_KID,
@@ -27,12 +27,14 @@ from rythmiq.crypto.rqe1 import (
 )
 
 _SERVICE_INFO = b"rythmiq dispatch v1"
+_WRAP_INFO = b"rythmiq wrap v2"
+_USER_ID_CHARS = 36
 _ENTRY = re.compile(r"(?P<kid>[1-9][0-9]{0,4}):(?P<key>[A-Za-z0-9+/]{43}=)")
 
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A data key in the clear and as the ring wrapped it."""
+    """A data key in the clear and as the ring wrapped it for its owner."""
 
     kid: int
     data_key: bytes = field(repr=False)
@@ -50,7 +52,7 @@ class DataKey:
 
 
 class KeyRing:
-    """KEKs by kid; the first is current, the others still open what they sealed.
+    """Keys by kid; the first is current, the others still open what they sealed.
 
     Args:
         keys: 32 bytes each, by kid 1..65535, the current one first.
@@ -72,6 +74,11 @@ class KeyRing:
         """Kids only."""
         return f"KeyRing(kids={list(self._keys)})"
 
+    @property
+    def kids(self) -> tuple[int, ...]:
+        """The kids, the current one first."""
+        return tuple(self._keys)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `2:base64,1:base64`.
@@ -92,7 +99,7 @@ class KeyRing:
 
     @staticmethod
     def new_entry(kid: int) -> str:
-        """Make a fresh `kid:base64` entry for `ENCRYPTION_KEYS`.
+        """Make a fresh `kid:base64` entry for `ENCRYPTION_KEYS` or `DISPATCH_KEYS`.
 
         Raises:
             ValueError: the kid is not 1..65535.
@@ -101,28 +108,36 @@ class KeyRing:
             raise ValueError("a kid is 1..65535")
         return f"{kid}:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}"
 
-    def mint(self) -> DataKey:
-        """Make a data key and wrap it under the current KEK."""
-        data_key = os.urandom(KEY_BYTES)
-        return DataKey(self.current_kid, data_key, aes_key_wrap(self._keys[self.current_kid], data_key))
+    def mint(self, user_id: str) -> DataKey:
+        """Make a data key and wrap it for its owner under the current KEK."""
+        return self._wrapped(os.urandom(KEY_BYTES), user_id)
 
-    def unwrap(self, kid: int, wrapped_key: bytes) -> bytes:
-        """Unwrap a data key.
+    def unwrap(self, kid: int, wrapped_key: bytes, user_id: str) -> bytes:
+        """Unwrap a data key of this user.
 
         Raises:
-            DecryptionError: `unknown_kid`, or `wrong_key`.
+            DecryptionError: `unknown_kid`, or `wrong_key`: it was wrapped under another key, or for another user.
         """
-        return _unwrap(self._kek(kid), wrapped_key)
+        return _unwrap(_users_key(self._kek(kid), user_id), wrapped_key)
 
-    def seal_service(self, plaintext: bytes, *, storage_key: str) -> bytes:
-        """Seal a dispatch or result object under a data key of its own, which no client ever sees."""
-        data_key = os.urandom(KEY_BYTES)
-        wrapped_key = aes_key_wrap(_service_key(self._keys[self.current_kid]), data_key)
+    def seal_service(self, plaintext: bytes, *, storage_key: str, kid: int | None = None) -> bytes:
+        """Seal a dispatch or result object under a data key of its own, which no client ever sees.
+
+        Args:
+            plaintext: the content.
+            storage_key: where the object will be stored.
+            kid: of the key to use, by default the current one's.
+
+        Raises:
+            DecryptionError: `unknown_kid`.
+        """
+        kid, data_key = kid or self.current_kid, os.urandom(KEY_BYTES)
+        wrapped_key = aes_key_wrap(_service_key(self._kek(kid)), data_key)
         return seal(
             plaintext,
             storage_key=storage_key,
             data_key=data_key,
-            kid=self.current_kid,
+            kid=kid,
             wrapped_key=wrapped_key,
             service=True,
         )
@@ -139,30 +154,30 @@ class KeyRing:
         data_key = _unwrap(_service_key(self._kek(header.kid)), header.wrapped_key)
         return open_sealed(data, storage_key=storage_key, data_key=data_key, service=True)
 
-    def rewrap_key(self, kid: int, wrapped_key: bytes) -> DataKey:
-        """Wrap a data key under the current KEK.
+    def rewrap_key(self, kid: int, wrapped_key: bytes, user_id: str) -> DataKey:
+        """Wrap a data key of this user under the current KEK.
 
         Raises:
             DecryptionError: `unknown_kid`, or `wrong_key`.
         """
-        data_key = self.unwrap(kid, wrapped_key)
-        return DataKey(self.current_kid, data_key, aes_key_wrap(self._keys[self.current_kid], data_key))
+        return self._wrapped(self.unwrap(kid, wrapped_key, user_id), user_id)
 
-    def rewrap(self, data: bytes) -> bytes:
-        """Wrap the object's data key under the current KEK; only the header changes.
+    def rewrap(self, data: bytes, user_id: str) -> bytes:
+        """Wrap the data key of a user's object under the current KEK; only the header changes.
 
         Raises:
-            DecryptionError: with the reason.
+            DecryptionError: with the reason; a service object is `malformed` here.
         """
         header = parse_header(data)
-        old, new = self._kek(header.kid), self._keys[self.current_kid]
         if header.service:
-            old, new = _service_key(old), _service_key(new)
-        wrapped_key = aes_key_wrap(new, _unwrap(old, header.wrapped_key))
-        renewed = Header(
-            header.flags, self.current_kid, wrapped_key, header.salt, header.nonce, header.commitment
-        ).pack()
+            raise DecryptionError("malformed", "a service object is not rewrapped")
+        key = self.rewrap_key(header.kid, header.wrapped_key, user_id)
+        renewed = Header(header.flags, key.kid, key.wrapped_key, header.salt, header.nonce, header.commitment).pack()
         return renewed + data[len(renewed) :]
+
+    def _wrapped(self, data_key: bytes, user_id: str) -> DataKey:
+        kek = self._keys[self.current_kid]
+        return DataKey(self.current_kid, data_key, aes_key_wrap(_users_key(kek, user_id), data_key))
 
     def _kek(self, kid: int) -> bytes:
         try:
@@ -178,5 +193,12 @@ def _unwrap(kek: bytes, wrapped_key: bytes) -> bytes:
         raise DecryptionError("wrong_key", "the data key was wrapped under another key") from None
 
 
-def _service_key(kek: bytes) -> bytes:
-    return HKDF(SHA256(), KEY_BYTES, b"", _SERVICE_INFO).derive(kek)
+def _service_key(dispatch_key: bytes) -> bytes:
+    return hkdf_sha256(dispatch_key, salt=b"", info=_SERVICE_INFO, length=KEY_BYTES)
+
+
+def _users_key(kek: bytes, user_id: str) -> bytes:
+    """What wraps the data keys of one user: a wrapped key that is moved to another's row does not unwrap."""
+    if len(user_id) != _USER_ID_CHARS:
+        raise ValueError("a user's id has 36 characters")
+    return hkdf_sha256(kek, salt=b"", info=_WRAP_INFO + user_id.encode("ascii"), length=KEY_BYTES)

@@ -2,7 +2,7 @@
 
 ::
 
-    magic RQE1 (4) | suite 1 (1) | flags (1) | kid (2) | wrapped data key (40) | salt (16) | nonce (12)
+    magic RQE1 (4) | suite 2 (1) | flags (1) | kid (2) | wrapped data key (40) | salt (16) | nonce (12)
     | commitment (32) | ciphertext | tag (16)
 
 The kid and the wrapped key stand outside the authenticated data, so that a rotation of the KEK rewrites the header and
@@ -19,11 +19,12 @@ from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from rythmiq.contracts.hkdf import hkdf_sha256
 
 MAGIC = b"RQE1"
-SUITE = 1
+SUITE = 2
+"""Data keys are wrapped for their owner (`key_ring`). Suite 1, which was never released, is refused."""
 FLAG_SERVICE = 1
 KEY_BYTES = 32
 WRAPPED_KEY_BYTES = 40
@@ -152,7 +153,7 @@ def open_sealed(data: bytes, *, storage_key: str, data_key: bytes, service: bool
 
 
 def _derive(data_key: bytes, salt: bytes, storage_key: str) -> tuple[bytes, bytes]:
-    okm = HKDF(SHA256(), KEY_BYTES + COMMITMENT_BYTES, salt, storage_key.encode()).derive(data_key)
+    okm = hkdf_sha256(data_key, salt=salt, info=storage_key.encode(), length=KEY_BYTES + COMMITMENT_BYTES)
     return okm[:KEY_BYTES], okm[KEY_BYTES:]
 
 

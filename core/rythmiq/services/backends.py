@@ -25,29 +25,43 @@ class Backends:
     Attributes:
         database: all state.
         store: uploads, dispatch objects, results and ZIPs.
-        ring: wraps data keys and seals service objects; None where plaintext is allowed and no keys are set.
+        ring: wraps users' data keys; None where plaintext is allowed and no keys are set.
+        dispatch_ring: seals service objects; None where there are none, or where no keys are set.
         clock: the time of day, and what deadlines are measured on.
     """
 
     database: "Database"
     store: "SigningStore"
     ring: KeyRing | None
+    dispatch_ring: KeyRing | None
     clock: "Clock"
 
-    def open_key(self, kid: int | None, wrapped_key: str | None) -> DataKey | None:
-        """Unwrap a row's data key; None of a job whose objects are plaintext.
+    def open_key(self, kid: int | None, wrapped_key: str | None, user_id: str) -> DataKey | None:
+        """Unwrap the data key of this user's row; None of a job whose objects are plaintext.
 
         Raises:
-            ProblemError: NOT_CONFIGURED: the ring no longer holds the key that wrapped it.
+            ProblemError: NOT_CONFIGURED: the ring no longer holds the key that wrapped it, or it was wrapped for
+                another user.
         """
         if kid is None or wrapped_key is None:
             return None
-        wrapped = base64.b64decode(wrapped_key)
         try:
-            data_key = self.ring.unwrap(kid, wrapped) if self.ring is not None else None
-        except DecryptionError:
-            data_key = None
-        if data_key is None:
-            log("not_configured", level="error", reason=f"ENCRYPTION_KEYS does not hold key {kid}")
-            raise ProblemError(ProblemCode.NOT_CONFIGURED)
-        return DataKey(kid, data_key, wrapped)
+            return self.unwrap(kid, wrapped_key, user_id)
+        except DecryptionError as error:
+            words = "does not hold" if error.reason == "unknown_kid" else "opens another's or nothing with"
+            log("not_configured", level="error", reason=f"ENCRYPTION_KEYS {words} key {kid}")
+            raise ProblemError(ProblemCode.NOT_CONFIGURED) from None
+
+    def unwrap(self, kid: int, wrapped_key: str, user_id: str) -> DataKey:
+        """Unwrap a data key of this user.
+
+        Raises:
+            DecryptionError: `unknown_kid`, `wrong_key`, or `malformed`.
+        """
+        if self.ring is None:
+            raise DecryptionError("unknown_kid", "there is no key ring")
+        try:
+            wrapped = base64.b64decode(wrapped_key, validate=True)
+        except ValueError:
+            raise DecryptionError("malformed", "the wrapped key is not base64") from None
+        return DataKey(kid, self.ring.unwrap(kid, wrapped, user_id), wrapped)

@@ -1,4 +1,4 @@
-"""From a job that the database has started to one that the executor has: seal, store, submit.
+"""From a job that the database has started to one that the executor has: unwrap its keys, seal, store, submit.
 
 Source: docs/specification/executors.md, docs/specification/rqe1.md.
 """
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rythmiq.clock import Deadline
-from rythmiq.contracts.attempt import TOKEN_TTL_S, Callback, Dispatch, WrappedEncryption, WrappedInput, derive_token
+from rythmiq.contracts.attempt import TOKEN_TTL_S, Callback, DataKeys, Dispatch, derive_token
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
 from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
-from rythmiq.contracts.payload import InputReference, StorageReference, payload_version
+from rythmiq.contracts.payload import InputReference, StorageReference, payload_version, require_own_source
+from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError
@@ -51,17 +52,26 @@ class Dispatched:
     work: TickWork = field(default_factory=TickWork)
 
 
+class _RefusedError(RythmiqError):
+    """An attempt that no launcher is given."""
+
+    def __init__(self, report: dict[str, object], *, retry: bool) -> None:
+        super().__init__(str(report["code"]))
+        self.report, self.retry = report, retry
+
+
 class Dispatcher:
     """Gives started jobs to the executor.
 
     Args:
-        backends: where attempts and dispatch objects are kept, and what seals them.
+        backends: where attempts and dispatch objects are kept, what unwraps their data keys, and what seals them.
         executor: what starts the launcher.
         config: what goes into every dispatch object.
     """
 
     def __init__(self, backends: Backends, executor: Executor, config: DispatchConfig) -> None:
-        self._database, self._store, self._ring = backends.database, backends.store, backends.ring
+        self._backends = backends
+        self._database, self._store, self._ring = backends.database, backends.store, backends.dispatch_ring
         self._clock = backends.clock
         self._executor = executor
         self._config = config
@@ -73,6 +83,8 @@ class Dispatcher:
             self._store_dispatch(started, timeout_s)
         except StoreError as error:
             return self._later(started, NOT_SUBMITTED_S, f"the store: {error}")
+        except _RefusedError as refusal:
+            return self._ended(started, refusal.report, retry=refusal.retry)
         left_s = deadline.left_s
         if left_s <= 0:
             return self._later(started, NOT_SUBMITTED_S, "the time is up")
@@ -115,15 +127,18 @@ class Dispatcher:
         # Several uploads are the pages of one PDF, also where the slot takes pictures too and would make one of them.
         rules = started.schema_definition | ({} if started.raw_paths is None else {"output_format": "pdf"})
         expires_at_s = int(self._clock.now().timestamp()) + TOKEN_TTL_S
-        encryption = None
-        if started.kid is not None and started.wrapped_key is not None:
-            encryption = WrappedEncryption(
-                kid=started.kid,
-                wrapped_key=started.wrapped_key,
-                input_kid=started.input_kid,
-                input_wrapped_key=started.input_wrapped_key,
-                inputs=_wrapped_inputs(started),
-            )
+        source = InputReference(
+            artifact_url=started.artifact_url,
+            raw_path=started.raw_path,
+            raw_paths=started.raw_paths,
+            mime_type=started.mime_type,
+            original_filename=started.original_filename,
+        )
+        try:
+            require_own_source(source, started.user_id, started.job_id)
+        except ValueError:
+            report = failure(ErrorCode.PAYLOAD_INVALID, "the job's source is not its owner's")
+            raise _RefusedError(report, retry=False) from None
         return Dispatch(
             v=payload_version(started.options, rules, several=started.raw_paths is not None),
             job_id=started.job_id,
@@ -139,31 +154,65 @@ class Dispatcher:
                 "slot": started.slot,
                 "schema_definition": rules,
             },
-            input=InputReference(
-                artifact_url=started.artifact_url,
-                raw_path=started.raw_path,
-                raw_paths=started.raw_paths,
-                mime_type=started.mime_type,
-                original_filename=started.original_filename,
-            ),
+            input=source,
             storage=config.storage,
             options=started.options,
-            encryption=encryption,
+            encryption=self._encryption(started),
             callback=Callback(
                 url=config.callback_url,
                 token=derive_token(config.webhook_secret, started.job_id, started.attempt, expires_at_s),
             ),
         )
 
+    def _encryption(self, started: StartedJob) -> DataKeys | None:
+        try:
+            return self._data_keys(started)
+        except DecryptionError as error:
+            report = failure(
+                ErrorCode.INTERNAL_ERROR, "the job's data keys do not unwrap", reason="data_key", cause=error.reason
+            )
+            # A kid may be missing for as long as the environment is wrong; another's key stays another's.
+            raise _RefusedError(report | {"stage": "init"}, retry=error.reason == "unknown_kid") from None
+
+    def _data_keys(self, started: StartedJob) -> DataKeys | None:
+        """Unwrap the job's data keys, each for the row's own user."""
+        if started.kid is None or started.wrapped_key is None:
+            return None
+        if self._ring is None:
+            raise DecryptionError("unknown_kid", "there is nothing to seal the keys under")
+        unwrap, user_id = self._backends.unwrap, started.user_id
+        master = several = None
+        if started.input_kid is not None and started.input_wrapped_key is not None:
+            master = unwrap(started.input_kid, started.input_wrapped_key, user_id).data_key_text
+        if started.inputs is not None:
+            several = tuple(
+                unwrap(entry.kid, entry.wrapped_key, user_id).data_key_text
+                for entry in started.inputs
+                if entry.kid is not None and entry.wrapped_key is not None
+            )
+        return DataKeys(
+            kid=started.kid,
+            wrapped_key=started.wrapped_key,
+            data_key=unwrap(started.kid, started.wrapped_key, user_id).data_key_text,
+            input_data_key=master,
+            input_data_keys=several,
+        )
+
     def _rejected(self, started: StartedJob, reason: str) -> Dispatched:
         log("attempt_rejected", level="error", job_id=started.job_id, attempt=started.attempt, reason=reason)
+        report = failure(ErrorCode.EXECUTOR_REJECTED, "the executor refused the job")
+        return self._ended(started, report, retry=False)
+
+    def _ended(self, started: StartedJob, error: dict[str, object], *, retry: bool) -> Dispatched:
+        code = str(error["code"])
+        log("attempt_not_dispatched", level="error", job_id=started.job_id, attempt=started.attempt, code=code)
         try:
             ended = self._database.job_fail_attempt(
                 started.job_id,
                 started.attempt,
-                error=failure(ErrorCode.EXECUTOR_REJECTED, "the executor refused the job"),
+                error=error,
                 metrics=None,
-                retry=False,
+                retry=retry,
                 capacity=self._config.capacity,
             )
         except RythmiqError:  # the next tick submits again, and is refused again
@@ -174,13 +223,3 @@ class Dispatcher:
         log("dispatch_later", level="warning", job_id=started.job_id, attempt=started.attempt, reason=reason)
         self.postpone(started, lease_s=lease_s)
         return Dispatched("later")
-
-
-def _wrapped_inputs(started: StartedJob) -> tuple[WrappedInput, ...] | None:
-    if started.inputs is None:
-        return None
-    return tuple(
-        WrappedInput(kid=entry.kid, wrapped_key=entry.wrapped_key)
-        for entry in started.inputs
-        if entry.kid is not None and entry.wrapped_key is not None
-    )

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 from rythmiq.contracts.job_bodies import JobItem, JobKey, JobLinks, JobRequest, JobView
-from rythmiq.contracts.keys import UUID4_PATTERN, InvalidKeyError, OutputKey, RawKey, parse_key
+from rythmiq.contracts.keys import UUID4_PATTERN, InvalidKeyError, OutputKey, RawKey, is_made_by, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, permitted
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey
@@ -108,6 +108,11 @@ class LinkPolicy:
 def is_terminal(row: JobRow) -> bool:
     """Return whether a job has ended."""
     return row.status in _TERMINAL
+
+
+def is_of_its_owner(row: JobRow, user_id: str) -> bool:
+    """Return whether every artifact of a row is this user's, of this job and document: else nothing of it is signed."""
+    return all(is_made_by(path, user_id, row.job_id, row.document_id) for path in (row.artifacts or {}).values())
 
 
 def etag_of(row: JobRow, now: dt.datetime, policy: LinkPolicy) -> str:

@@ -26,6 +26,7 @@ from rythmiq.services.job_messages import (
     Source,
     cursor_of,
     etag_of,
+    is_of_its_owner,
     is_terminal,
     item_of,
     read_cursor,
@@ -132,7 +133,7 @@ class Jobs:
 
     def _new_job(self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None) -> NewJob:
         # An upload has its key already; a master or a URL is processed under a key of the new job's own.
-        fresh = self._ring.mint() if self._ring is not None else None
+        fresh = self._ring.mint(user_id) if self._ring is not None else None
         return NewJob(
             user_id=user_id,
             job_id=str(uuid.uuid4()),
@@ -209,12 +210,15 @@ class Jobs:
             retry_after_s = _PENDING_RETRY_S if row.status == "pending" else _PROCESSING_RETRY_S
         if is_known is not None and is_known(etag):
             return Viewed(etag, None, retry_after_s)
+        if not is_of_its_owner(row, caller.user_id):
+            log("row_refused", level="error", job_id=job_id, reason="artifacts that are not this job's")
+            raise ProblemError(ProblemCode.INTERNAL)
         key = None
         if row.sealed:
             wrapped = self._database.job_key(caller.user_id, job_id)
             if wrapped is None:
                 raise _no_job()
-            key = self._backends.open_key(wrapped.kid, wrapped.wrapped_key)
+            key = self._backends.open_key(wrapped.kid, wrapped.wrapped_key, caller.user_id)
         return Viewed(etag, view_of(row, key, self._store, self._links, base_url), retry_after_s)
 
     def _row(self, caller: Caller, job_id: str) -> JobRow:

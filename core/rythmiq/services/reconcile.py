@@ -65,7 +65,7 @@ class Reconciler:
         settlement: Settlement,
         policy: ReconcilePolicy,
     ) -> None:
-        self._database, self._store, self._ring = backends.database, backends.store, backends.ring
+        self._database, self._store, self._ring = backends.database, backends.store, backends.dispatch_ring
         self._clock = backends.clock
         self._executor = executor
         self._dispatcher = dispatcher

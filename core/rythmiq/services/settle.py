@@ -130,7 +130,7 @@ class Settlement:
         from rythmiq.services.output import Packer  # noqa: PLC0415  only a success needs the page and zipfile
 
         backends = self._backends
-        key = backends.open_key(job.kid, job.wrapped_key)
+        key = backends.open_key(job.kid, job.wrapped_key, job.user_id)
         return Packer(backends.store, key, Deadline.after(timeout_s, backends.clock.monotonic_s)).pack(job, success)
 
     def _trouble(self, job: SettlingJob, claim: str, error: Exception) -> Settled:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
-from rythmiq.contracts.keys import SEALED_TYPE, raw_key, sanitize_filename
+from rythmiq.contracts.keys import SEALED_TYPE, is_upload_of, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
@@ -70,7 +70,7 @@ class Uploads:
             missing = [name for name, value in described.items() if value is None]
             raise _wrong_fields(missing, FieldCode.REQUIRED, "is needed, unless job_id is given alone")
         self._admit(request.size_bytes, sealed=request.encrypted)
-        key = self._ring.mint() if request.encrypted and self._ring is not None else None
+        key = self._ring.mint(user_id) if request.encrypted and self._ring is not None else None
         now, job_id = self._clock.now(), str(uuid.uuid4())
         upload = Upload(
             job_id=job_id,
@@ -110,7 +110,11 @@ class Uploads:
             raise ProblemError(ProblemCode.UPLOAD_CLAIMED)
         if found.upload is None:
             raise _no_upload()
-        return self._signed(found.upload, self._backends.open_key(found.upload.kid, found.upload.wrapped_key))
+        upload = found.upload
+        if not is_upload_of(upload.raw_path, user_id, job_id):
+            log("row_refused", level="error", job_id=job_id, reason="an upload's key that is not its owner's")
+            raise _no_upload()
+        return self._signed(upload, self._backends.open_key(upload.kid, upload.wrapped_key, user_id))
 
     def _admit(self, size_bytes: int, *, sealed: bool) -> None:
         if sealed and self._ring is None:

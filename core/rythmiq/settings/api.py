@@ -110,7 +110,7 @@ class StoreSettings(EnvironmentSettings):
 
 
 class EncryptionSettings(EnvironmentSettings):
-    """The key ring; without it the API handles plaintext, where that is allowed."""
+    """The ring that wraps data keys; without it the API handles plaintext, where that is allowed."""
 
     encryption_keys: KeyRingText | None = None
     allow_plaintext: Literal["yes", "no"] = "no"
@@ -118,6 +118,12 @@ class EncryptionSettings(EnvironmentSettings):
 
 class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
     """The store, and whether it may hold plaintext."""
+
+    @staticmethod
+    def takes_plaintext(given: Mapping[str, str]) -> bool:
+        """Whether plaintext is allowed by these variables, by field."""
+        waived = given.get("allow_plaintext") == "yes" and given.get("service_env", "dev") != "prod"
+        return waived or is_on_loopback(given.get("do_spaces_endpoint", ""))
 
     @property
     def plaintext_allowed(self) -> bool:
@@ -128,8 +134,7 @@ class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
         """Require keys wherever plaintext is not allowed."""
         yield from super().conflicts(given)
-        waived = given.get("allow_plaintext") == "yes" and given.get("service_env", "dev") != "prod"
-        if "encryption_keys" not in given and not waived and not is_on_loopback(given.get("do_spaces_endpoint", "")):
+        if "encryption_keys" not in given and not cls.takes_plaintext(given):
             yield "ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
 
 

@@ -11,6 +11,7 @@ from rythmiq.settings.environment import (
     CamberField,
     CamberWord,
     EnvironmentSettings,
+    KeyRingText,
     KubernetesName,
     Origin,
     Positive,
@@ -113,7 +114,24 @@ class ExecutorSettings(CamberSettings, KubernetesSettings, GuardedSettings):
                 yield f"{field.upper()} is not set, and EXECUTOR asks for it"
 
 
-class ExecutionSettings(SealedStoreSettings, DatabaseSettings, ExecutorSettings):
+class DispatchSettings(SealedStoreSettings):
+    """The ring that seals dispatch and result objects; without it they are plain JSON, where that is allowed."""
+
+    dispatch_keys: KeyRingText | None = None
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:
+        """Require them wherever there are data keys, which dispatch objects carry, or plaintext is not allowed."""
+        yield from super().conflicts(given)
+        if "dispatch_keys" in given:
+            return
+        if "encryption_keys" in given:
+            yield "DISPATCH_KEYS is not set, and ENCRYPTION_KEYS is (`rythmiq keys new --dispatch` makes one)"
+        elif not cls.takes_plaintext(given):
+            yield "DISPATCH_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
+
+
+class ExecutionSettings(DispatchSettings, DatabaseSettings, ExecutorSettings):
     """Settings to dispatch, settle and reconcile."""
 
     max_failures_per_day: Annotated[int, Field(ge=0)] = 20

@@ -51,5 +51,5 @@ class WorkerSettings(EnvironmentSettings):
 class LauncherSettings(EnvironmentSettings):
     """Settings of the launcher beside the worker's own variables, which it passes on."""
 
-    encryption_keys: KeyRingText | None = None
+    dispatch_keys: KeyRingText | None = None
     job_timeout_s: Seconds = 240.0

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rythmiq.settings.api import (
         AuthSettings,
         DatabaseSettings,
-        EncryptionSettings,
         StoreSettings,
         UploadsSettings,
     )
@@ -110,11 +109,10 @@ def store_of(settings: "StoreSettings") -> "SpacesStore":
     )
 
 
-def ring_of(settings: "EncryptionSettings") -> "KeyRing | None":
-    """Return the key ring; None where plaintext is allowed and no keys are set."""
+def ring_of(keys: "SecretStr | None") -> "KeyRing | None":
+    """Return a key ring; None where plaintext is allowed and no keys are set."""
     from rythmiq.crypto.key_ring import KeyRing
 
-    keys = settings.encryption_keys
     return None if keys is None else KeyRing.parse(keys.get_secret_value())
 
 
@@ -164,11 +162,12 @@ def _texts(secret: "SecretStr", previous: "SecretStr | None") -> tuple[str, str 
 
 
 def backends_of(settings: "UploadsSettings | ExecutionSettings") -> "Backends":
-    """Return database, store, key ring and clock."""
+    """Return database, store, key rings and clock."""
     from rythmiq.clock import SystemClock
     from rythmiq.services.backends import Backends
 
-    return Backends(database_of(settings), store_of(settings), ring_of(settings), SystemClock())
+    ring, dispatch_ring = ring_of(settings.encryption_keys), ring_of(getattr(settings, "dispatch_keys", None))
+    return Backends(database_of(settings), store_of(settings), ring, dispatch_ring, SystemClock())
 
 
 def work_of(settings: "ExecutionSettings", backends: "Backends") -> "WorkLoop":

@@ -102,6 +102,7 @@ class CloudFile(BaseModel):
     reconcile_secret: str = Field(repr=False)
     metrics_token: str = Field(repr=False)
     encryption_keys: str = Field(repr=False)
+    dispatch_keys: str = Field(repr=False)
     pid: int
     supabase_url: str
     jwt_secret: str | None = Field(repr=False)

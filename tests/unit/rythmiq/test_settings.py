@@ -142,6 +142,7 @@ DEPLOYED = {
     "DO_SPACES_ACCESS_KEY": "key",
     "DO_SPACES_SECRET_KEY": "hush-hush",
     "ENCRYPTION_KEYS": KeyRing.new_entry(2) + "," + KeyRing.new_entry(1),
+    "DISPATCH_KEYS": KeyRing.new_entry(1),
     "EXECUTOR": "local",
     "LOCAL_EXECUTOR_URL": "http://127.0.0.1:8400",
     "WEBHOOK_SECRET": "hush-hush-hush-hush",
@@ -187,6 +188,7 @@ def test_everything_that_is_missing_is_named_at_once_between_variables_too() -> 
         "SUPABASE_ANON_KEY",
         "SUPABASE_SERVICE_ROLE_KEY",
         "ENCRYPTION_KEYS",
+        "DISPATCH_KEYS",
         "PUBLIC_URL",
         "CAMBER_API_URL",
         "CAMBER_API_KEY",
@@ -265,12 +267,31 @@ def test_in_dev_any_secret_will_do(model: type[EnvironmentSettings], name: str, 
 
 
 @pytest.mark.parametrize("keys", ["hush", "1:hush", "0:" + "A" * 43 + "=", "1:" + "A" * 43 + "=,1:" + "A" * 43 + "="])
-@pytest.mark.parametrize("model", [UploadsSettings, LauncherSettings])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [(UploadsSettings, "ENCRYPTION_KEYS"), (LauncherSettings, "DISPATCH_KEYS"), (JobsSettings, "DISPATCH_KEYS")],
+)
 def test_a_key_ring_that_cannot_be_read_is_a_problem_of_its_variable(
-    model: type[EnvironmentSettings], keys: str
+    model: type[EnvironmentSettings], name: str, keys: str
 ) -> None:
     """And not of the first job."""
-    assert named(model, DEPLOYED | {"ENCRYPTION_KEYS": keys}) == ["ENCRYPTION_KEYS"]
+    assert named(model, DEPLOYED | {name: keys}) == [name]
+
+
+@pytest.mark.parametrize("model", [JobsSettings, WebhooksSettings, ReconcileSettings])
+def test_where_there_are_data_keys_there_must_be_dispatch_keys(model: type[EnvironmentSettings]) -> None:
+    """Also where plaintext is allowed: a dispatch object holds data keys."""
+    for changes in ({}, {"ALLOW_PLAINTEXT": "yes"}, {"DO_SPACES_ENDPOINT": "http://127.0.0.1:9000"}):
+        assert named(model, without("DISPATCH_KEYS") | changes) == ["DISPATCH_KEYS"]
+    plain = {"ALLOW_PLAINTEXT": "yes"}
+    model.from_environ(without("DISPATCH_KEYS", "ENCRYPTION_KEYS") | plain)
+    assert named(model, without("DISPATCH_KEYS", "ENCRYPTION_KEYS")) == ["ENCRYPTION_KEYS", "DISPATCH_KEYS"]
+
+
+def test_the_launcher_and_uploads_take_no_ring_that_they_do_not_need() -> None:
+    """H4: what the worker's machine holds opens the orders of a day, and no user's objects."""
+    assert "ENCRYPTION_KEYS" not in {*LauncherSettings.variables().values(), *WorkerSettings.variables().values()}
+    assert "DISPATCH_KEYS" not in {*UploadsSettings.variables().values(), *WorkerSettings.variables().values()}
 
 
 @pytest.mark.parametrize(

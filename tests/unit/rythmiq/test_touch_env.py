@@ -30,7 +30,7 @@ ROWS = {
         r"^# ([A-Z_]+) +\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)$", TEXT.replace("# name", "#name"), re.MULTILINE
     )
 }
-MADE_ANEW = {"ENCRYPTION_KEYS", "WEBHOOK_SECRET", "RECONCILE_SECRET", "METRICS_TOKEN"}
+MADE_ANEW = {"ENCRYPTION_KEYS", "DISPATCH_KEYS", "WEBHOOK_SECRET", "RECONCILE_SECRET", "METRICS_TOKEN"}
 FUNCTIONS: list[type[EnvironmentSettings]] = [
     UploadsSettings,
     JobsSettings,
@@ -120,7 +120,8 @@ def test_it_is_refused_until_the_secrets_have_been_made() -> None:
 
 @pytest.mark.parametrize("model", [*FUNCTIONS, WorkerSettings, LauncherSettings], ids=lambda model: model.__name__)
 def test_filled_in_it_can_be_read(model: type[EnvironmentSettings]) -> None:
-    made = dict.fromkeys(MADE_ANEW, "s" * 16) | {"ENCRYPTION_KEYS": KeyRing.new_entry(1)}
+    keys = {name: KeyRing.new_entry(1) for name in ("ENCRYPTION_KEYS", "DISPATCH_KEYS")}
+    made = dict.fromkeys(MADE_ANEW, "s" * 16) | keys
     model.from_environ(VALUES | made | {"PUBLIC_URL": "https://api.example.org"})
 
 

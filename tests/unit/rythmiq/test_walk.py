@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "DO_SPACES_ACCESS_KEY": "key",
     "DO_SPACES_SECRET_KEY": "secret",
     "ENCRYPTION_KEYS": KeyRing.new_entry(7),
+    "DISPATCH_KEYS": KeyRing.new_entry(7),
 }
 CLAIMS = {
     "iss": "http://auth.test/auth/v1",

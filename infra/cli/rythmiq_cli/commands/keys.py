@@ -1,8 +1,11 @@
-"""`rythmiq keys`: entries for ENCRYPTION_KEYS, and every data key rewrapped under the current one.
+"""`rythmiq keys`: entries for ENCRYPTION_KEYS and DISPATCH_KEYS, and every data key rewrapped under the current one.
 
 A rotation decrypts nothing: only wrapped keys change, in rows by batches of one transaction each, in objects by their
 first 108 bytes. Keys that are current are skipped, so that an interrupted rotation resumes where it was, and a
 second one has nothing to do. A key that does not unwrap stays as it is and is counted.
+
+DISPATCH_KEYS seals what lives as long as an attempt, so nothing is rewrapped: an old key may go once no attempt of the
+last 24 hours names it.
 
 An object that is written anew begins its retention anew (a store knows no other date). One that is deleted meanwhile
 stays deleted where the store honours `If-Match`.
@@ -19,7 +22,7 @@ import typer
 from rich.console import Console
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.contracts.keys import InvalidKeyError, parse_key
+from rythmiq.contracts.keys import InvalidKeyError, StorageKey, is_service_key, parse_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, parse_header
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
@@ -33,32 +36,40 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="Make keys for ENCRYPTION_KEYS, and change them (operator).", no_args_is_help=True, epilog=EPILOG
+    help="Make keys for ENCRYPTION_KEYS and DISPATCH_KEYS, and change them (operator).",
+    no_args_is_help=True,
+    epilog=EPILOG,
 )
 
 
 @app.callback()
 def _keys() -> None:
-    """Make keys for ENCRYPTION_KEYS, and change them (operator)."""
+    """Make keys for ENCRYPTION_KEYS and DISPATCH_KEYS, and change them (operator)."""
+
+
+Dispatch = Annotated[bool, typer.Option("--dispatch", help="DISPATCH_KEYS instead of ENCRYPTION_KEYS.")]
 
 
 @app.command(epilog=EPILOG)
 def new(
     kid: Annotated[int, typer.Option("--kid", help="1 to 65535; take one that was never used.")] = 1,
+    dispatch: Dispatch = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Print a fresh `kid:base64` entry. Put it first in ENCRYPTION_KEYS, and keep the older ones behind it."""
+    """Print a fresh `kid:base64` entry. Put it first in its variable, and keep the older ones behind it."""
     try:
         entry = KeyRing.new_entry(kid)
     except ValueError as error:
         usage(str(error))
-    print(json.dumps({"kid": kid, "entry": entry}) if as_json else entry)
+    variable = "DISPATCH_KEYS" if dispatch else "ENCRYPTION_KEYS"
+    print(json.dumps({"kid": kid, "entry": entry, "variable": variable}) if as_json else entry)
 
 
 @app.command(epilog=EPILOG)
 def rotate(
     env_file: EnvFile = None,
     cloud: AnyCloud = None,
+    dispatch: Dispatch = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -67,8 +78,15 @@ def rotate(
     It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. A DATABASE_URL
     that the file leaves unset is taken from the environment. It may be interrupted and run again, while the service
     runs. Exit 1 when something is wrapped under a key that is not in the ring.
+
+    With --dispatch nothing is rewritten: it looks at the dispatch and result objects of the last 24 hours, and says
+    which old keys of DISPATCH_KEYS may go. It needs DO_SPACES_* and DISPATCH_KEYS.
     """
     environ = operator_environ(env_file, cloud)
+    if dispatch:
+        from rythmiq_cli.operator.dispatch_keys import report  # noqa: PLC0415  heavy for `--help`
+
+        raise typer.Exit(report(environ, as_json=as_json))
     try:
         rotation = _rotated(environ, owners_database_url(environ, env_file), dry_run=dry_run)
     except SettingsError as error:
@@ -179,7 +197,7 @@ class Rotation:
         pairs: tuple[tuple[str, str], ...],
         after: object,
     ) -> object:
-        columns = [column for pair in pairs for column in pair]
+        columns = ["user_id", *(column for pair in pairs for column in pair)]
         due = " or ".join(f"{kid} <> %(kid)s" for kid, _ in pairs)
         # names of _TABLES and nothing else
         question = (
@@ -197,32 +215,34 @@ class Rotation:
     ) -> None:
         self.seen()
         try:
-            renewed = [part for at in range(1, len(row), 2) for part in self._renewed(row[at], row[at + 1])]
+            owner = str(row[1])
+            renewed = [part for at in range(2, len(row), 2) for part in self._renewed(row[at], row[at + 1], owner)]
         except DecryptionError as error:
             self.rows["failed"] += 1
             self.reasons[error.reason] += 1
             return
         self.rows["rewrapped"] += 1
         if not self.dry_run:
-            changes = ", ".join(f"{column} = %s" for column in columns)
+            changes = ", ".join(f"{column} = %s" for column in columns[1:])
             statement = f"update public.{table} set {changes} where {key} = %s"  # noqa: S608  see above
             connection.execute(statement.encode(), [*renewed, row[0]])
 
-    def _renewed(self, kid: int | None, wrapped_key: str | None) -> tuple[int | None, str | None]:
+    def _renewed(self, kid: int | None, wrapped_key: str | None, owner: str) -> tuple[int | None, str | None]:
         if kid is None or wrapped_key is None or kid == self.ring.current_kid:
             return kid, wrapped_key
-        renewed = self.ring.rewrap_key(kid, base64.b64decode(wrapped_key))
+        renewed = self.ring.rewrap_key(kid, base64.b64decode(wrapped_key), owner)
         return renewed.kid, base64.b64encode(renewed.wrapped_key).decode()
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
     def rotate_objects(self, s3: "S3Client", bucket: str) -> None:
-        """Rotate every object of ours in the bucket; what is under no key of ours is left alone."""
+        """Rotate every object of users' in the bucket; service objects and what is not ours are left alone."""
         for key in _listed(s3, bucket):
-            self.seen()
-            self.objects[self._object(s3, bucket, key)] += 1
+            if not is_service_key(key):
+                self.seen()
+                self.objects[self._object(s3, bucket, key)] += 1
 
-    def _object(self, s3: "S3Client", bucket: str, key: str) -> State:
+    def _object(self, s3: "S3Client", bucket: str, key: StorageKey) -> State:
         from botocore.exceptions import ClientError  # noqa: PLC0415  see operator_store
 
         try:
@@ -235,17 +255,18 @@ class Rotation:
                 return "current"
             raise
 
-    def _rewrapped(self, s3: "S3Client", bucket: str, key: str) -> State:
+    def _rewrapped(self, s3: "S3Client", bucket: str, parsed: StorageKey) -> State:
+        key, owner = str(parsed), parsed.user_id
         head = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{OVERHEAD_BYTES - 1}")["Body"].read()
         if not is_sealed(head):
             return "plaintext"
         if parse_header(head).kid == self.ring.current_kid:
             return "current"
-        self.ring.rewrap(head)
+        self.ring.rewrap(head, owner)
         if self.dry_run:
             return "rewrapped"
         whole = s3.get_object(Bucket=bucket, Key=key)
-        renewed = self.ring.rewrap(whole["Body"].read())
+        renewed = self.ring.rewrap(whole["Body"].read(), owner)
         # As HTTP has it, and as Ceph RGW 16 compares it: without its quotes, which no other store would match.
         for etag in (whole["ETag"], whole["ETag"].strip('"')):
             if _put(s3, bucket, key, renewed, whole["ContentType"], etag):
@@ -266,12 +287,12 @@ def _put(s3: "S3Client", bucket: str, key: str, data: bytes, content_type: str, 
     return True
 
 
-def _listed(s3: "S3Client", bucket: str) -> Iterator[str]:
+def _listed(s3: "S3Client", bucket: str) -> Iterator[StorageKey]:
     for prefix in ("raw/", "master/", "output/"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
                 try:
-                    parse_key(entry["Key"])
+                    key = parse_key(entry["Key"])
                 except InvalidKeyError:
                     continue
-                yield entry["Key"]
+                yield key

@@ -263,6 +263,7 @@ def _described(base_url: str, values: Mapping[str, str], store: StoreConfig) -> 
         reconcile_secret=values["RECONCILE_SECRET"],
         metrics_token=values["METRICS_TOKEN"],
         encryption_keys=values["ENCRYPTION_KEYS"],
+        dispatch_keys=values["DISPATCH_KEYS"],
         pid=os.getpid(),
         supabase_url=values["SUPABASE_URL"],
         jwt_secret=values.get("SUPABASE_JWT_SECRET"),

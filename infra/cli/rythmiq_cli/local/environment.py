@@ -38,6 +38,7 @@ class Secrets:
     reconcile_secret: str = field(repr=False)
     metrics_token: str = field(repr=False)
     encryption_keys: str = field(repr=False)
+    dispatch_keys: str = field(repr=False)
     jwt_secret: str = field(repr=False)
 
     @classmethod
@@ -48,6 +49,7 @@ class Secrets:
             "reconcile_secret": secrets.token_urlsafe(32),
             "metrics_token": secrets.token_urlsafe(32),
             "encryption_keys": KeyRing.new_entry(1),
+            "dispatch_keys": KeyRing.new_entry(1),
             "jwt_secret": secrets.token_urlsafe(48),
         }
         file = data_dir / "secrets.json"
@@ -108,6 +110,7 @@ def cloud_values(
         "RECONCILE_SECRET": generated.reconcile_secret,
         "METRICS_TOKEN": generated.metrics_token,
         "ENCRYPTION_KEYS": generated.encryption_keys,
+        "DISPATCH_KEYS": generated.dispatch_keys,
         **({"SUPABASE_JWT_SECRET": generated.jwt_secret} if mode == "secret" else {}),
     }
     for prefix, key, secret in (("DO_SPACES", "ACCESS_KEY", "SECRET_KEY"), ("SPACES", "KEY", "SECRET")):

@@ -128,6 +128,7 @@ def _of_cloud(data_dir: Path) -> Mapping[str, str]:
         "DO_SPACES_SECRET_KEY": cloud.s3.secret_key,
         "UPLOAD_METHOD": cloud.upload_method,
         "ENCRYPTION_KEYS": cloud.encryption_keys,
+        "DISPATCH_KEYS": cloud.dispatch_keys,
         "WEBHOOK_SECRET": cloud.webhook_secret,
         "RECONCILE_SECRET": cloud.reconcile_secret,
         "METRICS_TOKEN": cloud.metrics_token,

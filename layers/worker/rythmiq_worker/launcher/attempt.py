@@ -1,6 +1,6 @@
 """`rythmiq-launch {user_id} {job_id} {attempt}`: all that an executor starts.
 
-Fetches and opens the sealed dispatch object, unwraps the job's keys, runs the worker beside itself with a deadline,
+Fetches and opens the sealed dispatch object, runs the worker beside itself with a deadline,
 stores the sealed result object, posts the webhook, and prints a framed copy of code, stage and ids on STDOUT. Logs are
 JSON lines on STDERR. Nothing is written to disk.
 
@@ -35,19 +35,17 @@ from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreErr
 from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, launch_arguments, result_key
 from rythmiq.contracts.result import Failure, Success
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, parse_header
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_worker.job import open_store
 from rythmiq_worker.launcher.delivery import Delivered, Limits, Progress, ResultSender
 from rythmiq_worker.launcher.dispatch import (
     MAX_DISPATCH_BYTES,
     DispatchRefusedError,
-    KeysRefusedError,
     Launch,
     judged,
     opened,
     payload_of,
-    synthesized_failure,
 )
 from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.process import WORKER, TerminatedError, Termination, harden, run_worker
@@ -119,7 +117,8 @@ class _Attempt:
         self.store_settings = WorkerSettings.from_environ({n: environ[n] for n in _OUR_SETTINGS if n in environ})
         self.ring = _ring(self.settings)
         if self.ring is None and not self.store_settings.plaintext_allowed:
-            raise SettingsError("ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
+            raise SettingsError("DISPATCH_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)")
+        self.kid: int | None = None
         self.sender = ResultSender(limits, termination, log)
         self.store = open_store(self.store_settings, timeout_s=limits.store_try_s)
 
@@ -144,13 +143,13 @@ class _Attempt:
             data = self.sender.on_store(
                 "dispatch", lambda: self.store.fetch_object(key, max_bytes=MAX_DISPATCH_BYTES + OVERHEAD_BYTES)
             )
-        return opened(data, storage_key=key, launch=self.what, ring=self.ring)
+        dispatch = opened(data, storage_key=key, launch=self.what, ring=self.ring)
+        # The result goes back under the key that the order came under: a rotation is then the API's alone to time.
+        self.kid = None if self.ring is None else parse_header(data).kid
+        return dispatch
 
     def _result(self, dispatch: Dispatch, worker: Sequence[str]) -> Success | Failure:
-        try:
-            payload = json.dumps(payload_of(dispatch, self.ring)).encode()
-        except KeysRefusedError as error:
-            return synthesized_failure(dispatch, "data_key", "init", cause=error.reason)
+        payload = json.dumps(payload_of(dispatch)).encode()
         progress = Progress(dispatch, every_s=self.limits.progress_every_s, try_s=self.limits.progress_try_s)
         stderr = WorkerStderr(self.log, progress.offer, shows_noise=self.store_settings.service_env == "dev")
         timeout_s = self.settings.job_timeout_s
@@ -180,7 +179,7 @@ class _Attempt:
     def _store(self, dispatch: Dispatch, body: bytes) -> bool:
         """Store the result object; return whether it is stored."""
         key = result_key(dispatch.user_id, dispatch.job_id, dispatch.attempt)
-        data = body if self.ring is None else self.ring.seal_service(body, storage_key=key)
+        data = body if self.ring is None else self.ring.seal_service(body, storage_key=key, kid=self.kid)
         try:
             self.sender.on_store("result", lambda: self.store.upload_object(key, data))
         except StoreError:
@@ -217,4 +216,4 @@ def _parsed(arguments: Sequence[str]) -> Launch | None:
 
 
 def _ring(settings: LauncherSettings) -> KeyRing | None:
-    return None if settings.encryption_keys is None else KeyRing.parse(settings.encryption_keys.get_secret_value())
+    return None if settings.dispatch_keys is None else KeyRing.parse(settings.dispatch_keys.get_secret_value())

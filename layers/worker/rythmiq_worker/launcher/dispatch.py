@@ -7,8 +7,6 @@ why there is none.
 Source: docs/specification/launcher.md, docs/specification/worker.md, docs/specification/rqe1.md.
 """
 
-import base64
-import binascii
 import signal
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -38,18 +36,6 @@ class DispatchRefusedError(Exception):
         self.reason = reason
 
 
-class KeysRefusedError(Exception):
-    """The job's data keys do not unwrap; reported as the job's failure.
-
-    Args:
-        reason: `unknown_kid`, `wrong_key` or `malformed`.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What the command line names: one attempt of one job."""
@@ -66,7 +52,7 @@ def opened(data: bytes, *, storage_key: str, launch: Launch, ring: KeyRing | Non
         data: the object's bytes.
         storage_key: where it stood; it opens nowhere else.
         launch: what it must be about.
-        ring: None where jobs are plaintext.
+        ring: of DISPATCH_KEYS; None where jobs are plaintext.
 
     Raises:
         DispatchRefusedError: it is forged, damaged, sealed under a key that the ring does not have, or about another
@@ -85,44 +71,12 @@ def opened(data: bytes, *, storage_key: str, launch: Launch, ring: KeyRing | Non
     return dispatch
 
 
-def payload_of(dispatch: Dispatch, ring: KeyRing | None) -> dict[str, Any]:
-    """The worker's payload: the dispatch object without the callback, its data keys unwrapped.
-
-    Raises:
-        KeysRefusedError: a data key does not unwrap.
-    """
-    payload = dispatch.model_dump(mode="json", exclude={"callback", "encryption"})
-    wrapped = dispatch.encryption
-    if wrapped is None:
-        return payload
-    payload["encryption"] = {
-        "kid": wrapped.kid,
-        "wrapped_key": wrapped.wrapped_key,
-        "data_key": _unwrapped(ring, wrapped.kid, wrapped.wrapped_key),
-    }
-    if wrapped.input_kid is not None and wrapped.input_wrapped_key is not None:
-        payload["encryption"]["input_data_key"] = _unwrapped(ring, wrapped.input_kid, wrapped.input_wrapped_key)
-    if wrapped.inputs is not None:
-        payload["encryption"]["input_data_keys"] = [
-            _unwrapped(ring, entry.kid, entry.wrapped_key) for entry in wrapped.inputs
-        ]
-    return payload
+def payload_of(dispatch: Dispatch) -> dict[str, Any]:
+    """The worker's payload: the dispatch object without the callback."""
+    return dispatch.model_dump(mode="json", exclude={"callback"})
 
 
-def _unwrapped(ring: KeyRing | None, kid: int, wrapped_key: str) -> str:
-    if ring is None:
-        raise KeysRefusedError("unknown_kid")
-    try:
-        return base64.b64encode(ring.unwrap(kid, base64.b64decode(wrapped_key, validate=True))).decode()
-    except binascii.Error:
-        raise KeysRefusedError("malformed") from None
-    except DecryptionError as error:
-        raise KeysRefusedError(error.reason) from None
-
-
-Reason = Literal[
-    "crash", "killed", "hang", "terminated", "silence", "garbage", "wrong_job_id", "wrong_keys", "start", "data_key"
-]
+Reason = Literal["crash", "killed", "hang", "terminated", "silence", "garbage", "wrong_job_id", "wrong_keys", "start"]
 
 _SENTENCES: dict[Reason, str] = {
     "crash": "The worker crashed.",
@@ -134,7 +88,6 @@ _SENTENCES: dict[Reason, str] = {
     "wrong_job_id": "The worker answered for another job.",
     "wrong_keys": "The worker answered with objects that are not this job's.",
     "start": "The worker could not be started.",
-    "data_key": "The job's data key does not unwrap.",
 }
 
 

@@ -22,14 +22,27 @@ from rythmiq.crypto.rqe1 import (
     parse_header,
     seal,
 )
-from tests.vectors.make_rqe1 import DATA_KEY, ELSEWHERE, KEKS, KEY, KID, NONCE, OTHER_KEY, SALT, VECTORS, text
+from tests.vectors.make_rqe1 import (
+    DATA_KEY,
+    DISPATCH_KEYS,
+    ELSEWHERE,
+    KEKS,
+    KEY,
+    KID,
+    NONCE,
+    OTHER_KEY,
+    SALT,
+    VECTORS,
+    text,
+    users_kek,
+)
 
 FILE = json.loads(VECTORS.read_text(encoding="utf-8"))
-RING = KeyRing(KEKS)
+RING, DISPATCH_RING = KeyRing(KEKS), KeyRing(DISPATCH_KEYS)
 WRAPPED = bytes(range(40))
 KEYS = st.binary(min_size=32, max_size=32)
 STORAGE_KEYS = st.text(st.characters(codec="utf-8"))
-RING_WRAPPED = aes_key_wrap(KEKS[KID], DATA_KEY)
+RING_WRAPPED = aes_key_wrap(users_kek(KEKS[KID]), DATA_KEY)
 SEALED = seal(b"hello", storage_key=KEY, data_key=DATA_KEY, kid=KID, wrapped_key=WRAPPED, salt=SALT, nonce=NONCE)
 
 
@@ -40,9 +53,9 @@ def _open(vector: dict[str, Any]) -> bytes:
         given = base64.b64decode(vector["data_key"])
         return open_sealed(data, storage_key=storage_key, data_key=given, service=vector["service"])
     if vector["service"]:
-        return RING.open_service(data, storage_key=storage_key)
+        return DISPATCH_RING.open_service(data, storage_key=storage_key)
     header = parse_header(data)
-    unwrapped = RING.unwrap(header.kid, header.wrapped_key)
+    unwrapped = RING.unwrap(header.kid, header.wrapped_key, storage_key.split("/")[1])
     return open_sealed(data, storage_key=storage_key, data_key=unwrapped)
 
 
@@ -69,7 +82,7 @@ def test_the_vectors_hold_every_reason() -> None:
 def test_an_object_is_laid_out_as_specified() -> None:
     """HKDF is written out here: a second opinion on the layout and on the derivation."""
     assert SEALED[:4] == b"RQE1"
-    assert (SEALED[4], SEALED[5]) == (1, 0)
+    assert (SEALED[4], SEALED[5]) == (2, 0)
     assert SEALED[6:8] == KID.to_bytes(2, "big")
     assert SEALED[8:48] == WRAPPED
     assert SEALED[48:64] == SALT

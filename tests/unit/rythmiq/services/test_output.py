@@ -81,7 +81,7 @@ def stored(key: DataKey) -> MemoryStore:
 
 
 def key() -> DataKey:
-    return KeyRing.parse(KeyRing.new_entry(1)).mint()
+    return KeyRing.parse(KeyRing.new_entry(1)).mint(USER)
 
 
 def pack(store: MemoryStore, data_key: DataKey, what: Success, timeout_s: float = 9) -> str:

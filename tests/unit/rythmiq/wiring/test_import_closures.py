@@ -25,6 +25,7 @@ SUPABASE = {
     "DO_SPACES_ACCESS_KEY": "key",
     "DO_SPACES_SECRET_KEY": "secret",
     "ENCRYPTION_KEYS": KEYS,
+    "DISPATCH_KEYS": KEYS,
     "EXECUTOR": "local",
     "LOCAL_EXECUTOR_URL": "http://127.0.0.1:9",
     "WEBHOOK_SECRET": "0123456789abcdef",

@@ -74,6 +74,7 @@ def cloud_in(folder: Path, stub: Stub, **changes: object) -> Path:
         reconcile_secret="r",
         metrics_token="m",
         encryption_keys="k",
+        dispatch_keys="d",
         pid=1,
         supabase_url=stub.url,
         jwt_secret=SECRET,

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[4]
 FILLED = {
     **parse_env(env_check.template_text()).values,
     "ENCRYPTION_KEYS": KeyRing.new_entry(1),
+    "DISPATCH_KEYS": KeyRing.new_entry(1),
     "WEBHOOK_SECRET": "webhook-secret-of-32-characters!",
     "RECONCILE_SECRET": "reconcile-secret-of-32-chars-ok!",
     "METRICS_TOKEN": "metrics-token-of-32-characters!!",

@@ -10,7 +10,7 @@ cancel, and no webhook but the launcher's own.
     DELETE /jobs/{id}                              202 | 405 unless started with --cancel
 
 `python -m rythmiq_cli.local.executor --port 0 --data-dir DIR` prints one JSON line `{"url": ...}` when it is ready. A
-launcher gets the worker's variables, ENCRYPTION_KEYS and JOB_TIMEOUT_S, and nothing else of the environment.
+launcher gets the worker's variables, DISPATCH_KEYS and JOB_TIMEOUT_S, and nothing else of the environment.
 
 Source: docs/specification/executors.md, docs/specification/commands.md.
 """
