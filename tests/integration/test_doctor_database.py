@@ -1,6 +1,7 @@
 """The doctor's probes of a database: all well after the migrations, and each finds what it is for."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rythmiq_cli.doctor.database import database_findings
 from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
 from tests.rls.access_table import FUNCTIONS, RELATIONS
+from tests.support.database_calls import Calls
 from tests.support.postgres_fixture import PostgresForTests
 
 
@@ -159,6 +161,34 @@ def test_a_policy_that_shows_others_jobs_is_broken(fresh_database_url: str) -> N
     assert found(fresh_database_url)["stranger"].state == "ok"
     wide = "create policy everybody on public.jobs for select to authenticated using (true)"
     assert changed(fresh_database_url, wide)["stranger"].state == "broken"
+
+
+@pytest.mark.parametrize(
+    ("change", "probe"),
+    [
+        ("grant select on public.jobs to anon; grant update on public.user_credits to authenticated", "grants"),
+        ("grant select (wrapped_key) on public.jobs to authenticated", "grants"),
+        ("grant execute on function public.credits_grant to authenticated, public", "functions"),
+        ("alter table public.documents disable row level security, no force row level security", "rls"),
+    ],
+)
+def test_a_remedy_in_sql_mends_it_as_it_is_printed(fresh_database_url: str, change: str, probe: str) -> None:
+    broken = changed(fresh_database_url, change)[probe]
+    assert broken.state == "broken"
+    typed = re.findall(r"(?:alter|revoke|drop|grant) [^;]*;", broken.fix)
+    assert typed
+    assert changed(fresh_database_url, *typed)[probe].state == "ok"
+
+
+def test_a_policy_of_somebody_elses_is_dropped_by_the_remedy(fresh_database_url: str) -> None:
+    with psycopg.connect(fresh_database_url) as connection:
+        calls = Calls(connection, capacity={"max_inflight": 1, "lease_s": 300, "max_attempts": 3})
+        calls.job(calls.user(10))
+    wide = 'create policy "Every body" on public.jobs for select to authenticated using (true)'
+    stranger = changed(fresh_database_url, wide)["stranger"]
+    assert stranger.state == "broken"
+    (drop,) = re.findall(r"drop policy [^;]*;", stranger.fix)
+    assert changed(fresh_database_url, drop)["stranger"].state == "ok"
 
 
 def test_a_role_that_may_not_act_for_users_is_broken(postgres: PostgresForTests, fresh_database_url: str) -> None:

@@ -17,7 +17,7 @@ from werkzeug.test import Client
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq_cli.doctor import Finding
-from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
 from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
 from rythmiq_cli.local.store.guard import SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store, make_bucket
@@ -275,6 +275,35 @@ def test_only_objects_of_its_own_are_touched(guarded: StoreConfig) -> None:
     SpacesStore(guarded).delete_object(mine)
 
 
+def worker(config: StoreConfig, **changed: str) -> list[Finding]:
+    """What the worker's key finds."""
+    environ = {"SPACES_KEY": config.access_key, "SPACES_SECRET": config.secret_key, **changed}
+    return list(worker_findings(config, environ))
+
+
+def test_the_workers_own_key_is_tried_and_nothing_of_it_is_left(guarded: StoreConfig) -> None:
+    before = stored_keys(guarded)
+    assert [(finding.probe, finding.state) for finding in worker(guarded)] == [("worker-access", "ok")]
+    assert stored_keys(guarded) == before
+    assert list(worker_findings(guarded, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "names"),
+    [
+        ({"SPACES_SECRET": "not-the-secret"}, "broken", "SPACES_SECRET"),
+        ({"SPACES_KEY": "NOT-THE-KEY"}, "broken", "SPACES_KEY"),
+        ({"SPACES_BUCKET": "elsewhere"}, "broken", "SPACES_KEY"),
+        ({"SPACES_ENDPOINT": "http://127.0.0.1:9"}, "unreachable", "SPACES_ENDPOINT"),
+    ],
+)
+def test_a_worker_that_the_store_refuses_is_told(
+    guarded: StoreConfig, changed: dict[str, str], state: str, names: str
+) -> None:
+    (finding,) = worker(guarded, **changed)
+    assert (finding.state, names in finding.fix, "not-the-secret" in str(finding)) == (state, True, False)
+
+
 # --- the bucket's settings -------------------------------------------------------------------------------------------
 
 
@@ -310,6 +339,12 @@ def test_a_bucket_that_lets_any_page_in_is_told(bucket: StoreConfig) -> None:
 
 def test_without_an_origin_it_says_what_to_give(bucket: StoreConfig) -> None:
     assert "--origin" in settings_found(bucket)["cors"].fix
+
+
+def test_an_origin_that_was_given_to_apply_is_a_page_that_the_doctor_knows(bucket: StoreConfig) -> None:
+    spaces_rules.apply(bucket, spaces_rules.plan(bucket, {PAGE}))
+    cors = settings_found(bucket)["cors"]
+    assert (cors.state, PAGE in cors.said) == ("ok", True)
 
 
 def test_settings_that_a_key_may_not_read_are_told(guarded: StoreConfig) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -43,7 +43,8 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     env_file: EnvFile = None,
     cloud: AnyCloud = None,
     url: Annotated[
-        str | None, typer.Option("--url", help="Where the functions are, when PUBLIC_URL is not set.")
+        str | None,
+        typer.Option("--url", help="Where the functions are, when PUBLIC_URL is not set; default: doctl is asked."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="store, database or functions; repeatable. Default: all.")
@@ -63,12 +64,14 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
 ) -> None:
     """Probe a real deployment's store, database and functions: for each, whether it works and what to fix.
 
-    It writes nothing but a few objects below raw/ of users that do not exist, and deletes them again. Where the
-    file leaves DATABASE_URL unset and the environment has it, the database is probed both directly and by the Data API.
+    It writes nothing but a few objects below raw/ of users that do not exist, which it deletes again, and reports the
+    progress of a job that does not exist, to see WEBHOOK_SECRET taken. Where the file leaves DATABASE_URL unset and
+    the environment has it, the database is probed both directly and by the Data API.
     Exit codes: 1 something is broken, 4 something does not answer; warnings are 0.
     """
     environ = dict(operator_environ(env_file, cloud))
     from rythmiq_cli.doctor.run import AREAS, record_events, run_probes  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.doctor.typed import Given  # noqa: PLC0415  ditto
 
     areas = tuple(only or AREAS)
     if unknown := [area for area in areas if area not in AREAS]:
@@ -80,8 +83,10 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     findings = []
     console = Console(highlight=False)
     owner_url = owners_database_url(environ, env_file)
+    given = Given(env_file, cloud, tuple(origin or ()), knows_owner=owner_url is not None)
     probes = run_probes(environ, cast("tuple[Area, ...]", areas), tuple(origin or ()), owner_url=owner_url)
-    for finding in probes if recording is None else record_events(environ, recording):
+    for found in probes if recording is None else record_events(environ, recording):
+        finding = replace(found, fix=given.typed(found.fix))
         findings.append(finding)
         if not as_json:
             _print(console, finding.state, f"{finding.area} {finding.probe}", finding.said, "fix", finding.fix)

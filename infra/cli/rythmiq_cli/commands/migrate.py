@@ -1,7 +1,6 @@
 """`rythmiq migrate`: bring a database to this release."""
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseUnavailableError
 from rythmiq_cli.exits import ExitCode, unreachable, usage
+from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rythmiq_cli.operator.migrations import Migration
 
 
-def migrate(
+def migrate(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -28,6 +28,8 @@ def migrate(
             show_default=False,
         ),
     ] = None,
+    env_file: EnvFile = None,
+    cloud: AnyCloud = None,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 when something is left to do.")
     ] = False,
@@ -43,12 +45,13 @@ def migrate(
 ) -> None:
     """Apply the migrations that are missing, in order, each in a transaction of its own; the rule book is among them.
 
-    Running it again, or twice at once, is safe. Applied migrations are immutable.
+    Running it again, or twice at once, is safe. Applied migrations are immutable. A DATABASE_URL that the file leaves
+    unset is taken from the environment.
     """
     from rythmiq_cli.operator import migrations  # noqa: PLC0415  psycopg: a third of a second that no other command pays
 
-    url = database_url or os.environ.get("DATABASE_URL", "-")
-    if url in {"", "-"}:
+    url = database_url or owners_database_url(operator_environ(env_file, cloud), env_file)
+    if url is None:
         usage("set DATABASE_URL, or give --database-url")
     if check and bootstrap:
         usage("--check changes nothing, and --bootstrap does")

@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -31,7 +31,6 @@ _SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("upl
 _SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue", "removals", "rules")
 _WRITES = ("insert", "update", "delete", "truncate")
 _OF_USERS = ("job_get", "jobs_list", "queue_state", "instant")
-_BY_HAND = "it was changed by hand: compare with infra/database/schema.sql, and revoke what is not there"
 
 Connection = psycopg.Connection[Any]
 
@@ -44,9 +43,11 @@ def database_findings(
         with migrations.open_database(url) as connection:
             yield from _findings(connection, url, now())
     except SettingsError as error:
-        yield _REPORT.broken("reach", str(error), "correct DATABASE_URL")
+        yield _REPORT.broken("reach", str(error), "correct DATABASE_URL: postgresql://USER:PASSWORD@HOST:5432/postgres")
     except UnavailableError as error:
-        yield _REPORT.unreachable("reach", str(error), "check DATABASE_URL, the network and the server")
+        yield _REPORT.unreachable(
+            "reach", str(error), "start the database (a paused project: in its dashboard), or correct DATABASE_URL"
+        )
     except DatabaseFaultError as error:
         yield _REPORT.broken("reach", f"the database refuses a query: {error}", "use the role that owns the tables")
 
@@ -108,7 +109,9 @@ def _roles(connection: Connection) -> Finding:
         except psycopg.errors.InsufficientPrivilege:
             refused.append(role)
     if refused:
-        fix = "as its administrator: " + "; ".join(f"grant {role} to CURRENT_ROLE" for role in refused)
+        own = connection.execute("select quote_ident(current_user)").fetchone()
+        grants = " ".join(f"grant {role} to {own[0] if own else 'its role'};" for role in refused)
+        fix = f"name the role that owns the tables in DATABASE_URL, or run as the server's administrator: {grants}"
         return _REPORT.broken("roles", f"DATABASE_URL's role may not act as {', '.join(refused)}", fix)
     return _REPORT.ok("roles", "DATABASE_URL's role may act as anon, authenticated and service_role")
 
@@ -138,6 +141,11 @@ def _declared() -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
+def _by_hand(statements: Iterable[str]) -> str:
+    """What takes back a change that was made by hand."""
+    return f"it was changed by hand; run as the tables' owner: {' '.join(statements)}"
+
+
 def _rls(connection: Connection, tables: Sequence[str]) -> Finding:
     rows = connection.execute(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relname = any(%s)"
@@ -146,8 +154,8 @@ def _rls(connection: Connection, tables: Sequence[str]) -> Finding:
     ).fetchall()
     if rows:
         off = ", ".join(name for (name,) in rows)
-        fix = (
-            f"alter table public.{rows[0][0]} enable row level security, force row level security; likewise the others"
+        fix = " ".join(
+            f"alter table public.{name} enable row level security, force row level security;" for (name,) in rows
         )
         return _REPORT.broken("rls", f"row level security is off or not forced on {off}", fix)
     return _REPORT.ok("rls", f"row level security is on and forced on all {len(tables)} tables")
@@ -157,27 +165,27 @@ def _grants(connection: Connection, tables: Sequence[str]) -> Finding:
     questions = [("anon", table, verb) for table in tables for verb in ("select", *_WRITES)]
     questions += [("authenticated", table, verb) for table in tables for verb in _WRITES]
     questions += [("authenticated", table, "select") for table in _SERVICE_TABLES]
-    too_much = [
-        f"{role} may {verb} {table}"
+    too_much = {
+        f"{role} may {verb} {table}": f"revoke {verb} on public.{table} from {role};"
         for role, table, verb in questions
         if _value(connection, "select has_table_privilege(%s, %s, %s)", (role, f"public.{table}", verb))
-    ]
-    too_much += [
-        f"authenticated may read {table}.{column}"
+    }
+    too_much |= {
+        f"authenticated may read {table}.{column}": f"revoke select ({column}) on public.{table} from authenticated;"  # noqa: S608  shown, not run
         for table, column in _SECRET_COLUMNS
         if _value(
             connection, "select has_column_privilege('authenticated', %s, %s, 'select')", (f"public.{table}", column)
         )
-    ]
+    }
     if too_much:
         more = f" and {len(too_much) - 3} more" if len(too_much) > 3 else ""  # noqa: PLR2004  as many as are listed
-        return _REPORT.broken("grants", f"{', '.join(too_much[:3])}{more}", _BY_HAND)
+        return _REPORT.broken("grants", f"{', '.join([*too_much][:3])}{more}", _by_hand(too_much.values()))
     return _REPORT.ok("grants", "users may read what is theirs, without keys, and write nothing")
 
 
 def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
     rows = connection.execute(
-        "select p.proname, r.rolname from pg_proc p cross join pg_roles r"
+        "select p.proname, r.rolname, p.oid::regprocedure::text from pg_proc p cross join pg_roles r"
         " where p.pronamespace = 'public'::regnamespace and p.proname = any(%s)"
         " and r.rolname in ('anon', 'authenticated') and p.prorettype <> 'trigger'::regtype"
         " and not (r.rolname = 'authenticated' and p.proname = any(%s))"
@@ -185,9 +193,10 @@ def _functions(connection: Connection, functions: Sequence[str]) -> Finding:
         [list(functions), list(_OF_USERS)],
     ).fetchall()
     if rows:
-        listed = ", ".join(f"{role} may call {name}" for name, role in rows[:3])
+        listed = ", ".join(f"{role} may call {name}" for name, role, _ in rows[:3])
         more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""  # noqa: PLR2004  as many as are listed
-        return _REPORT.broken("functions", f"what is the service's alone is open: {listed}{more}", _BY_HAND)
+        revokes = [f"revoke execute on function {signature} from {role}, public;" for _, role, signature in rows]
+        return _REPORT.broken("functions", f"what is the service's alone is open: {listed}{more}", _by_hand(revokes))
     unusable = [
         name
         for name in _OF_USERS
@@ -212,10 +221,26 @@ def _stranger(connection: Connection) -> Finding:
             connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
             seen = _value(connection, "select count(*) from (select id from public.jobs limit 1) j")
     except psycopg.errors.InsufficientPrivilege:
-        return _REPORT.broken("stranger", "users may not read their own jobs", _MIGRATE)
+        fix = "run as the tables' owner: grant select (id, user_id) on public.jobs to authenticated;"
+        return _REPORT.broken("stranger", "users may not read their own jobs", fix)
     if seen:
-        return _REPORT.broken("stranger", "a user can read other users' jobs", "fix `rls` at once")
+        return _REPORT.broken("stranger", "a user can read other users' jobs", _by_hand(_strange_policies(connection)))
     return _REPORT.ok("stranger", "a user without jobs reads none")
+
+
+def _strange_policies(connection: Connection) -> list[str]:
+    """What drops the policies that no migration made."""
+    ours = {
+        name
+        for file in migrations.read_migrations()
+        for name in re.findall(r"^create policy (\w+)", file.sql, re.MULTILINE)
+    }
+    rows = connection.execute(
+        "select policyname, format('drop policy %%I on %%I.%%I;', policyname, schemaname, tablename) from pg_policies"
+        " where schemaname = 'public' order by 1",
+        [],
+    ).fetchall()
+    return [statement for name, statement in rows if name not in ours]
 
 
 def _rule_book(connection: Connection) -> Finding:
@@ -248,12 +273,16 @@ def data_api_findings(settings: DatabaseSettings, client: httpx.Client) -> Itera
         rows = client.get(f"{url}/rest/v1/jobs?select=id&limit=1", headers={"apikey": anon.get_secret_value()})
     except httpx.HTTPError as error:
         said = f"the Data API does not answer: {type(error).__name__}"
-        yield _REPORT.unreachable("reach", said, "check SUPABASE_URL; a paused project is started in its dashboard")
+        yield _REPORT.unreachable("reach", said, "correct SUPABASE_URL; a paused project is started in its dashboard")
         return
     yield from _healthy(health)
     if stranger.is_success or (rows.is_success and rows.text.strip() != "[]"):
         said = "the publishable key alone may call or read what is for the service only"
-        yield _REPORT.broken("stranger", said, "run `rythmiq migrate` and `rythmiq doctor` with DATABASE_URL")
+        yield _REPORT.broken(
+            "stranger",
+            said,
+            "run `rythmiq migrate`, then `rythmiq doctor --only database` with the owner's DATABASE_URL",
+        )
     else:
         yield _REPORT.ok("stranger", "the publishable key alone calls and reads nothing")
 
@@ -268,7 +297,7 @@ def jwks_findings(settings: AuthSettings, client: httpx.Client) -> Iterator[Find
         keys = answer.json()["keys"] if answer.is_success else []
         usable = [key for key in keys if key.get("alg", "ES256") in _ALGORITHMS]
     except httpx.HTTPError as error:
-        yield _REPORT.unreachable("tokens", f"{_JWKS} does not answer: {type(error).__name__}", "check SUPABASE_URL")
+        yield _REPORT.unreachable("tokens", f"{_JWKS} does not answer: {type(error).__name__}", "correct SUPABASE_URL")
         return
     except (ValueError, KeyError, TypeError, AttributeError):
         usable = []
@@ -286,12 +315,12 @@ def _call(client: httpx.Client, url: str, function: str, key: str, arguments: Ma
 
 def _healthy(health: httpx.Response) -> Iterator[Finding]:
     if health.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        fix = "SUPABASE_SERVICE_ROLE_KEY is the project's secret (service_role) key"
+        fix = "set SUPABASE_SERVICE_ROLE_KEY to this project's secret (service_role) key"
         yield _REPORT.broken("reach", "the Data API refuses the service key", fix)
         return
     if health.status_code == HTTPStatus.NOT_FOUND:
         said = "the Data API answers, but has none of our functions"
-        yield _REPORT.broken("migrations", said, "run `rythmiq migrate` with the project's DATABASE_URL")
+        yield _REPORT.broken("migrations", said, _MIGRATE)
         return
     if not health.is_success:
         said = f"the Data API answers {health.status_code}"
@@ -302,7 +331,7 @@ def _healthy(health: httpx.Response) -> Iterator[Finding]:
     here = len(migrations.read_migrations())
     if found["schema_version"] != here:
         said = f"migration {found['schema_version']} is in, and this release has {here}"
-        yield _REPORT.broken("migrations", said, "run `rythmiq migrate` with the project's DATABASE_URL")
+        yield _REPORT.broken("migrations", said, _MIGRATE)
     else:
         yield _REPORT.ok("migrations", f"all {here} are applied")
     yield tick_finding(_REPORT, found.get("last_tick_at"), dt.datetime.now(tz=dt.UTC))

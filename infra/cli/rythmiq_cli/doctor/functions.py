@@ -1,11 +1,14 @@
 """Probes of the functions: is each one deployed, complete and configured, and does it refuse callers without a token?
 
-They send only calls that change nothing: calls without a token, and preflights.
+They send only calls that change nothing: calls without a token, preflights, and the progress of a job that does not
+exist, signed as a launcher signs it.
 
 Source: docs/specification/http-api.md; the platform's answers as in docs/digitalocean-functions.md.
 """
 
 import datetime as dt
+import time
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,10 +17,12 @@ from typing import Any, Literal
 import httpx
 
 import rythmiq
+from rythmiq.contracts.attempt import SECRET_HEADER, derive_token
 from rythmiq_cli.doctor import Finding, Reporter, tick_finding
 
 _REPORT = Reporter("functions")
-_DEPLOY = "run `doctl serverless deploy . --env FILE` again, and read what it prints"
+_DEPLOY = "run `doctl serverless deploy . --env FILE`, and read what it prints"
+_WHERE = "`doctl serverless functions get api/health --url` prints it, without /api/health"
 _STRANGER = "https://stranger.invalid"
 _MAX_AGE_S = "7200"
 
@@ -55,24 +60,32 @@ class FunctionProbes:
         http: sends the calls.
         origins: ALLOWED_ORIGINS.
         metrics_token: to read health details and metrics; None skips those.
+        webhook_secret: to sign a report as a launcher does; None skips that.
     """
 
     base_url: str
     http: httpx.Client
     origins: Collection[str] = ()
     metrics_token: str | None = None
+    webhook_secret: str | None = None
 
     def run(self) -> Iterator[Finding]:
         """Run all of them."""
         try:
-            self.http.get(self._url("api/health"))
+            first = self.http.get(self._url("api/health"))
         except httpx.HTTPError as error:
-            fix = "check PUBLIC_URL (`doctl serverless functions get api/health --url` prints it) and the network"
+            fix = f"correct PUBLIC_URL ({_WHERE}), or wait for the network"
             yield _REPORT.unreachable("reach", f"{self.base_url} does not answer: {type(error).__name__}", fix)
+            return
+        if _is_somebody_elses(first):
+            said = f"this is not this project's function: {self.base_url} answers {first.status_code} and no health"
+            yield _REPORT.broken("reach", said, f"correct PUBLIC_URL or --url ({_WHERE}); {_DEPLOY}")
             return
         for function, call in EXPECTED.items():
             yield self._guarded(function, call)
         yield from self._deep()
+        if self.webhook_secret is not None:
+            yield self._report_of_nothing(self.webhook_secret)
 
     def _url(self, function: str, path: str = "") -> str:
         return f"{self.base_url.rstrip('/')}/{function}{path}"
@@ -120,10 +133,28 @@ class FunctionProbes:
                 return "its preflights are answered by the platform"
         return None
 
+    def _report_of_nothing(self, secret: str) -> Finding:
+        """Report the progress of a job that does not exist, as its launcher would: only the secret is tested."""
+        job_id, now_s = str(uuid.uuid4()), time.time()
+        headers = {SECRET_HEADER: derive_token(secret, job_id, 1, int(now_s) + 60)}
+        body = {"job_id": job_id, "attempt": 1, "stage": "fetch"}
+        try:
+            answer = self.http.post(self._url("internal/webhooks", "/progress"), json=body, headers=headers)
+        except httpx.HTTPError as error:
+            return _REPORT.unreachable("webhook-secret", f"no answer: {type(error).__name__}", "run it again")
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            said = "the deployment refuses WEBHOOK_SECRET: results of workers that it starts are judged by another one"
+            return _REPORT.broken("webhook-secret", said, f"WEBHOOK_SECRET here is not what is deployed; {_DEPLOY}")
+        if answer.status_code != HTTPStatus.OK or answer.json().get("recorded") is not False:
+            return _trouble("webhook-secret", answer) or _REPORT.broken(
+                "webhook-secret", f"answers {answer.status_code} to a report of a job that does not exist", _DEPLOY
+            )
+        return _REPORT.ok("webhook-secret", "a report that is signed by WEBHOOK_SECRET is taken")
+
     def _deep(self) -> Iterator[Finding]:
         if self.metrics_token is None:
             said = "METRICS_TOKEN is not set here: health details and metrics were not read"
-            yield _REPORT.warning("inside", said, "set it (--env FILE)")
+            yield _REPORT.warning("inside", said, "set METRICS_TOKEN to what is deployed, and run it again")
             return
         shown = {"Authorization": f"Bearer {self.metrics_token}"}
         try:
@@ -148,6 +179,18 @@ class FunctionProbes:
             yield _REPORT.broken("metrics", f"internal/metrics answers {metrics.status_code}", _DEPLOY)
 
 
+def _is_somebody_elses(answer: httpx.Response) -> bool:
+    """Whether what answers at the health function's address is neither it nor the platform's word on its failure."""
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        return True
+    if answer.is_server_error or _is_problem(answer):
+        return False
+    try:
+        return not isinstance(answer.json().get("version"), str)
+    except (ValueError, AttributeError):
+        return True
+
+
 def _is_problem(answer: httpx.Response) -> bool:
     return str(answer.headers.get("content-type", "")).startswith("application/problem+json")
 
@@ -169,7 +212,7 @@ def _trouble(probe: str, answer: httpx.Response) -> Finding | None:
 def _own_trouble(probe: str, answer: httpx.Response) -> Finding | None:
     body = answer.json()
     if body.get("code") == "NOT_CONFIGURED":
-        fix = "its log (`not_configured`) and `rythmiq env check` name the variables: set them, and deploy again"
+        fix = "its log (`not_configured`) and `rythmiq env check` name the variables: set them, then " + _DEPLOY
         return _REPORT.broken(probe, "is not configured", fix)
     if body.get("code") == "UNAVAILABLE":
         fix = "check both: `rythmiq doctor --only store --only database`"

@@ -1,6 +1,8 @@
 """Runs the probes of everything that an environment names."""
 
+import shutil
 import ssl
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,7 @@ from rythmiq_cli.doctor import Area, Finding, Reporter
 from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
 from rythmiq_cli.doctor.functions import FunctionProbes
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
-from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)
@@ -86,6 +88,7 @@ def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Fin
             reached = reached and (finding.probe != "access" or finding.state == "ok")
             yield finding
         if reached:
+            yield from worker_findings(config, environ)
             yield from bucket_findings(config, client, pages)
 
 
@@ -105,11 +108,13 @@ def _database(
 
 
 def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
-    if not is_set(environ, "PUBLIC_URL"):
-        fix = "give --url: `doctl serverless functions get api/health --url` shows it, without /api/health"
-        yield Reporter("functions").broken("settings", "PUBLIC_URL is not set, so the functions cannot be found", fix)
-        return
     del origins  # of the bucket; the functions are deployed with ALLOWED_ORIGINS alone
+    url = environ["PUBLIC_URL"] if is_set(environ, "PUBLIC_URL") else _url_by_doctl()
+    if url is None:
+        said = "not looked at: PUBLIC_URL is not set, and doctl does not say where they are"
+        fix = "give --url: `doctl serverless functions get api/health --url` prints it, without /api/health"
+        yield Reporter("functions").warning("settings", said, fix)
+        return
     allowed = CorsSettings.from_environ(environ).allowed_origins
     token = None
     if is_set(environ, "METRICS_TOKEN"):
@@ -117,5 +122,20 @@ def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator
             token = MetricsSettings.from_environ(environ).metrics_token.get_secret_value()
         except SettingsError:
             token = environ["METRICS_TOKEN"]  # other faults of the settings are the database's finding
+    secret = environ["WEBHOOK_SECRET"] if is_set(environ, "WEBHOOK_SECRET") else None
     with _client() as client:
-        yield from FunctionProbes(environ["PUBLIC_URL"], client, allowed, token).run()
+        yield from FunctionProbes(url, client, allowed, token, secret).run()
+
+
+def _url_by_doctl() -> str | None:
+    """The namespace's address as doctl knows it; None without doctl, a connected namespace or a deployment."""
+    doctl = shutil.which("doctl")
+    if doctl is None:
+        return None
+    command = [doctl, "serverless", "functions", "get", "api/health", "--url"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603  ours
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    url = done.stdout.strip().removesuffix("/api/health")
+    return url if done.returncode == 0 and url.startswith("https://") else None

@@ -4,12 +4,13 @@ Everything is written under `raw/` of two random users and jobs that do not exis
 of the bucket's settings write nothing: a preflight is answered before any object is looked up.
 """
 
+import contextlib
 import datetime as dt
 import email.utils
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Literal
@@ -21,6 +22,7 @@ from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError, Stor
 from rythmiq.contracts.keys import raw_key
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import bucket_settings as spaces_rules
+from rythmiq_cli.operator import is_set
 
 _REPORT = Reporter("store")
 _DATA = b"rythmiq doctor: seventy-two bytes that are nobody's, deleted at the end.."
@@ -98,7 +100,7 @@ class StoreProbes:
             read = self._store.fetch_object(key, max_bytes=1_000)
             self._store.delete_object(key)
         except AccessDeniedError:
-            fix = "check DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY, and that the key may read and write this bucket"
+            fix = "correct DO_SPACES_ACCESS_KEY and DO_SPACES_SECRET_KEY: a key with full access to this bucket"
             return _REPORT.broken("access", f"{where} refuses the key", fix)
         except ObjectMissingError:
             return _REPORT.broken("access", f"there is no {where}", "create it, or correct DO_SPACES_BUCKET")
@@ -316,6 +318,45 @@ def _told(answer: httpx.Response) -> str:
     return f"{answer.status_code} {code}".strip()
 
 
+def worker_findings(config: StoreConfig, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Write, read and delete an object with the worker's own key; nothing where the environment has none.
+
+    Args:
+        config: the store as the API sees it.
+        environ: the deployment's variables.
+    """
+    if not is_set(environ, "SPACES_KEY") or not is_set(environ, "SPACES_SECRET"):
+        return
+    fix = "correct SPACES_KEY and SPACES_SECRET: a key of the worker's own, which may read and write this bucket"
+    key = raw_key(str(uuid.uuid4()), str(uuid.uuid4()), dt.datetime.now(tz=dt.UTC), "doctor-worker.bin")
+    own = replace(
+        config,
+        endpoint=environ.get("SPACES_ENDPOINT", config.endpoint),
+        region=environ.get("SPACES_REGION", config.region),
+        bucket=environ.get("SPACES_BUCKET", config.bucket),
+        access_key=environ["SPACES_KEY"],
+        secret_key=environ["SPACES_SECRET"],
+    )
+    store = SpacesStore(own, attempts=2)
+    try:
+        store.upload_object(key, _DATA)
+        read = store.fetch_object(key, max_bytes=1_000)
+    except (AccessDeniedError, ObjectMissingError):
+        where = f"bucket {own.bucket} at {own.endpoint}"
+        yield _REPORT.broken("worker-access", f"{where} refuses the worker's key: every job would fail", fix)
+        return
+    except StoreError as error:
+        yield _REPORT.unreachable("worker-access", f"bucket {own.bucket}: {error}", "correct SPACES_ENDPOINT")
+        return
+    finally:
+        with contextlib.suppress(StoreError):
+            SpacesStore(config, attempts=2).delete_object(key)
+    if read != _DATA:
+        yield _REPORT.broken("worker-access", "the worker reads other bytes than were written", _NOT_S3)
+    else:
+        yield _REPORT.ok("worker-access", "the worker's own key writes and reads this bucket")
+
+
 _STRANGER = "https://stranger.invalid"
 
 
@@ -327,6 +368,13 @@ def bucket_findings(config: StoreConfig, client: httpx.Client, origins: Collecti
         client: sends preflights.
         origins: of our pages, see `page_origins`.
     """
+    changes: Mapping[spaces_rules.Part, spaces_rules.Change] = {}
+    unread = ""
+    try:
+        changes = {change.part: change for change in spaces_rules.plan(config, origins)}
+        origins = {*origins, *spaces_rules.kept_origins(changes["cors"].now)}
+    except spaces_rules.SpacesError as error:
+        unread = str(error)
     if not origins:
         said = "no page's origin is known here (ALLOWED_ORIGINS, PUBLIC_URL)"
         yield _REPORT.warning("cors", said, "give --origin to both `rythmiq doctor` and `rythmiq spaces apply`")
@@ -336,7 +384,11 @@ def bucket_findings(config: StoreConfig, client: httpx.Client, origins: Collecti
             yield _strangers(config, client)
     except httpx.HTTPError as error:
         yield _REPORT.unreachable("cors", f"no answer: {type(error).__name__}", "run it again; check the network")
-    yield from _settings(config, origins)
+    if unread:
+        fix = "run it once with a key that has full access to the bucket"
+        yield _REPORT.warning("settings", f"the bucket's settings cannot be read: {unread}", fix)
+    else:
+        yield from _settings(changes)
 
 
 def _preflight(config: StoreConfig, client: httpx.Client, origin: str) -> bool:
@@ -362,13 +414,7 @@ def _strangers(config: StoreConfig, client: httpx.Client) -> Finding:
     return _REPORT.ok("cors-strangers", "a page elsewhere may not use the bucket from a browser")
 
 
-def _settings(config: StoreConfig, origins: Collection[str]) -> Iterator[Finding]:
-    try:
-        changes = {change.part: change for change in spaces_rules.plan(config, origins)}
-    except spaces_rules.SpacesError as error:
-        fix = "run it once with a key that has full access to the bucket"
-        yield _REPORT.warning("settings", f"the bucket's settings cannot be read: {error}", fix)
-        return
+def _settings(changes: Mapping[spaces_rules.Part, spaces_rules.Change]) -> Iterator[Finding]:
     if changes["lifecycle"].is_needed:
         yield _REPORT.warning("lifecycle", "nothing is deleted when its time is over", _APPLY)
     else:
