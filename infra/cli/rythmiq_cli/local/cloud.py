@@ -24,6 +24,7 @@ from rich.markup import escape
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.cloud_access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
 from rythmiq_cli.local import environment
+from rythmiq_cli.local.auth import PREFIX, LocalAuth
 from rythmiq_cli.local.executor import launchers
 from rythmiq_cli.local.executor.orders import Journal
 from rythmiq_cli.local.functions.deployment import SOURCES, first_answers, functions_of, unpacked_bundles
@@ -109,6 +110,14 @@ class _Cloud:
                 "LOCAL_EXECUTOR_URL": f"http://127.0.0.1:{executor_port}",
             },
         )
+        if values["SUPABASE_URL"] == gateway.url and "SUPABASE_JWT_SECRET" in values:
+            gateway.beside[PREFIX] = LocalAuth(
+                self._dir,
+                issuer=f"{gateway.url}{PREFIX}".rstrip("/"),
+                secret=values["SUPABASE_JWT_SECRET"],
+                api_key=values["SUPABASE_ANON_KEY"],
+                log=self._log,
+            ).answer
         directory = self._functions()
         self._log.say("starting the functions ...")
         pools = (

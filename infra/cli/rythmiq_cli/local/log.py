@@ -50,6 +50,8 @@ class CloudLog:
         with self._lock:
             if not self._stream.closed:  # a request may end after the cloud has
                 print(json.dumps(line), file=self._stream, flush=True)
+        if event.get("event") == "sign_in_code":
+            self.say(f"[bold]sign-in code for {escape(event['email'])}: {event['code']}[/]")
         if self._shows_requests and event.get("event") == "request":
             status = int(event["status"])
             if event["method"] in _SHOWN_METHODS or status >= _FIRST_FAILURE_STATUS:

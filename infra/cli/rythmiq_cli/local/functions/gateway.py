@@ -75,12 +75,16 @@ class GatewayServer(LoopbackServer):
         port: 0 picks a free one.
         log: called with each request: method, path without query, status, milliseconds, request id.
 
+    Attributes:
+        beside: what answers other paths, by their beginning; it is called with the request and the path's rest.
+
     Raises:
         OSError: the port is taken.
     """
 
     def __init__(self, port: int = 0, log: Log = lambda _event: None) -> None:
         super().__init__(port, _Request.application(self._logged_answer))
+        self.beside: dict[str, Callable[[Request, str], Response]] = {}
         self._pools: dict[str, FunctionPool] = {}
         self._log = log
         self._closing = threading.Event()
@@ -113,7 +117,11 @@ class GatewayServer(LoopbackServer):
         began_s = time.monotonic()
         request_id = uuid.uuid4().hex
         path = str(request.environ["RAW_URI"]).partition("?")[0]
-        answer = self._answer(request, path, request_id)
+        beside = next((begins for begins in self.beside if path.startswith(begins)), None)
+        if beside is None:
+            answer = self._answer(request, path, request_id)
+        else:
+            answer = self.beside[beside](request, path.removeprefix(beside))
         answer.headers.setdefault("X-Request-Id", request_id)
         job = _JOB_ID.search(path)
         self._log(
