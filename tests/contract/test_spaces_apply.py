@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import StoreConfig
+from rythmiq.contracts.errors import StoreError
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.local.store.s3_server import make_bucket
@@ -173,6 +174,84 @@ def test_not_even_the_keys_holder_makes_an_object_public(told: Server, key: str,
 
     with pytest.raises(ClientError, match="AccessDenied"):
         operator(told.config).put_object(Bucket=told.config.bucket, Key=key, Body=DATA, ACL=acl)  # type: ignore[arg-type]  # one of them
+
+
+GRANTS = ["read", "read-acp", "write", "write-acp", "full-control"]
+
+
+@pytest.mark.parametrize("what", GRANTS)
+def test_the_policy_that_is_written_denies_every_grant(what: str) -> None:
+    statements = spaces_rules.template("policy", BUCKET="b")["Statement"]
+    (denied,) = [s for s in statements if f"s3:x-amz-grant-{what}" in s["Condition"].get("StringLike", {})]
+    assert (denied["Effect"], denied["Principal"], denied["Resource"]) == ("Deny", "*", "arn:aws:s3:::b/*")
+    assert set(denied["Action"]) == {"s3:PutObject", "s3:PutObjectAcl"}
+
+
+@pytest.mark.parametrize("what", GRANTS)
+def test_an_unsigned_grant_is_refused(told: Server, key: str, what: str) -> None:
+    """By the local guard because it is not signed, and by RGW because an ACL stands beside it, which is signed."""
+    client = AdapterClient(told.config)
+    grantee = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    answer = told.put(client.presign_put(key, len(DATA)), DATA, **{f"x_amz_grant_{what.replace('-', '_')}": grantee})
+    assert (answer.status_code, client.size(key)) == (400 if told.is_rgw else 403, None)
+
+
+@pytest.mark.rgw
+@pytest.mark.parametrize("what", sorted({*GRANTS} - {"write"}))  # which no object has
+def test_not_even_the_keys_holder_grants_an_object_to_others(told: Server, key: str, what: str) -> None:
+    if not told.is_rgw:
+        pytest.skip("moto has no such policy")
+    from botocore.exceptions import ClientError  # noqa: PLC0415  beside its only use
+
+    name = "Grant" + what.title().replace("-", "").replace("Acp", "ACP")
+    grant = {name: 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        operator(told.config).put_object(Bucket=told.config.bucket, Key=key, Body=DATA, **grant)  # type: ignore[arg-type]  # one of them
+
+
+def test_only_a_bucket_behind_tls_is_told_to_refuse_the_rest(bare: Server) -> None:
+    """It is about objects alone: a store that misjudges TLS must not lock its owner out of the policy."""
+    (policy,) = (change for change in spaces_rules.plan(bare.config, ()) if change.part == "policy")
+    sids = {statement["Sid"]: statement for statement in (policy.wanted or {})["Statement"]}
+    assert ("RythmiqTlsOnly" in sids) == bare.config.endpoint.startswith("https://")
+    (template,) = [s for s in spaces_rules.template("policy", BUCKET="b")["Statement"] if s["Sid"] == "RythmiqTlsOnly"]
+    assert set(template["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+
+
+@pytest.mark.rgw
+def test_what_comes_without_tls_is_refused(rgw_tls_server: Server, rgw_server: Server, key: str) -> None:
+    config = replace(rgw_tls_server.config, bucket=f"tls-{uuid.uuid4()}")
+    make_bucket(config)
+    spaces_rules.apply(config, spaces_rules.plan(config, {PAGE}))
+    AdapterClient(config).put(key, DATA)
+    plain = AdapterClient(replace(rgw_server.config, bucket=config.bucket))
+    with pytest.raises(StoreError):
+        plain.get(key)
+    assert AdapterClient(config).get(key) == DATA
+
+
+def test_a_store_that_does_not_see_its_tls_gets_the_rest_of_the_policy(
+    bare: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where TLS ends before the store: every upload is refused while the statement stands."""
+    client, put = operator_client(bare.config), list[str]()
+
+    def takes_an_upload(_: StoreConfig) -> bool:
+        return not put or "RythmiqTlsOnly" not in put[-1]
+
+    monkeypatch.setattr(client, "put_bucket_policy", lambda *, Policy, **_: put.append(Policy))  # noqa: N803  boto3's
+    monkeypatch.setattr(client, "get_bucket_policy", lambda **_: {"Policy": put[-1] if put else ""})
+    monkeypatch.setattr("rythmiq_cli.operator.bucket_settings.operator_client", lambda _: client)
+    monkeypatch.setattr("rythmiq_cli.operator.bucket_settings._takes_an_upload", takes_an_upload)
+    behind_tls = replace(bare.config, endpoint=bare.config.endpoint.replace("http:", "https:"))
+    (policy,) = (c for c in spaces_rules.plan(behind_tls, ()) if c.part == "policy")
+    (outcome,) = spaces_rules.apply(behind_tls, [policy])
+    assert (outcome.state, "RythmiqTlsOnly is left out" in outcome.note) == ("changed", True)
+    assert ["RythmiqTlsOnly" in text for text in put] == [True, False]
+    (again,) = (c for c in spaces_rules.plan(behind_tls, ()) if c.part == "policy")
+    assert (again.is_needed, "left out" in again.note) == (False, True)
+    (asked,) = (c for c in spaces_rules.plan(behind_tls, (), again=True) if c.part == "policy")
+    assert asked.is_needed
 
 
 def test_the_page_may_use_the_bucket_and_another_may_not(told: Server, key: str) -> None:

@@ -4,7 +4,9 @@ Statements and rules of others in the policy and the lifecycle are kept; ours ar
 is one rule, and the origins that it has stay in it until they are dropped by name. A setting that is already right is
 not written. A policy that the store refuses, or after which it refuses an ordinary upload (moto, for one, ignores
 conditions), is removed again, so that the bucket keeps working. That is remembered in the bucket itself, in
-`operator/policy-refused.json`, so that the next run explains it in place of trying again.
+`operator/policy-refused.json`, so that the next run explains it in place of trying again. The statement that asks for
+TLS is for an https endpoint, and about objects alone, so that it can never lock its owner out of the policy; a store
+that does not see the TLS that ends before it gets the policy without it.
 
 Source: docs/specification/storage-keys.md; Ceph RGW 16.2, on which the rig test runs it.
 """
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 Part = Literal["policy", "cors", "lifecycle"]
 _OURS = ("Rythmiq", "rythmiq-")
+_TLS_ONLY = "RythmiqTlsOnly"
 _NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
 _REFUSALS = frozenset({400, 403, 404, 405, 409, 501})
 _NO_OBJECT = frozenset({"NoSuchKey", "404"})
@@ -121,11 +124,15 @@ def plan(
     wanted_policy = template("policy", BUCKET=bucket)
     wanted_lifecycle = template("lifecycle")
     wanted_policy["Statement"] = _beside_others(policy, "Statement", "Sid", wanted_policy["Statement"])
+    tls_note = str(remembered.get("tls", ""))
+    if tls_note or not config.endpoint.startswith("https://"):
+        wanted_policy = _without_tls_only(wanted_policy)
     return (
         Change(
             "policy",
             policy,
             wanted_policy,
+            tls_note,
             refused=str(remembered.get("said", "")) if remembered.get("policy") == _digest(wanted_policy) else "",
         ),
         Change(
@@ -191,6 +198,13 @@ def _policy_applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outc
         return _remember(s3, config, change, f"this store does not take the policy ({code})")
     if _takes_an_upload(config):
         return Outcome("policy", "changed", change.note)
+    milder = _without_tls_only(change.wanted or {})
+    if milder != change.wanted:
+        s3.put_bucket_policy(Bucket=config.bucket, Policy=json.dumps(milder))
+        if _takes_an_upload(config):
+            said = f"this store does not see its own TLS: {_TLS_ONLY} is left out; --again tries it once more"
+            _write_down(s3, config.bucket, {"tls": said})
+            return Outcome("policy", "changed", said)
     _put_policy_back(s3, config.bucket, change.now)
     return _remember(s3, config, change, "this store refuses ordinary uploads with the policy, so it was removed again")
 
@@ -198,9 +212,17 @@ def _policy_applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outc
 def _remember(s3: "S3Client", config: StoreConfig, change: Change, what: str) -> Outcome:
     """Write down that the store refuses this policy, in the bucket, where every operator's next run finds it."""
     said = f"{what} on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}; {_NEEDED_WHERE}"
-    text = json.dumps({"policy": _digest(change.wanted), "said": said})
-    s3.put_object(Bucket=config.bucket, Key=_REMEMBERED, Body=text.encode(), ContentType="application/json")
+    _write_down(s3, config.bucket, {"policy": _digest(change.wanted), "said": said})
     return Outcome("policy", "taken_back", said)
+
+
+def _write_down(s3: "S3Client", bucket: str, what: Mapping[str, str]) -> None:
+    s3.put_object(Bucket=bucket, Key=_REMEMBERED, Body=json.dumps(what).encode(), ContentType="application/json")
+
+
+def _without_tls_only(policy: Mapping[str, Any]) -> dict[str, Any]:
+    kept = [statement for statement in policy.get("Statement", []) if statement.get("Sid") != _TLS_ONLY]
+    return {**policy, "Statement": kept}
 
 
 def _remembered(s3: "S3Client", bucket: str) -> Mapping[str, Any]:
