@@ -15,9 +15,9 @@
  */
 
 const MAGIC = [0x52, 0x51, 0x45, 0x31];
-/** Suites that this client opens; it seals with the suite that the service's key asks for. */
-const SUITES = [1, 2];
-const DEFAULT_SUITE = 1;
+/** Suites that this client opens and seals; suite 1 was never released, and is refused everywhere. */
+const SUITES = [2];
+const DEFAULT_SUITE = 2;
 const HEADER_BYTES = 108;
 const TAG_BYTES = 16;
 /** What sealing adds to a file. */

@@ -228,7 +228,7 @@ def world(
         made = World(call, rig, stub.url)
         made.open_jobs = [made.new_job()["body"]["job_id"] for _ in range(5)]
         with open_database(url) as connection:
-            assert migrate(connection)
+            migrate(connection)  # of the release that has just been cut there is nothing to apply
         yield made
         rig.transport.close()
 
