@@ -6,6 +6,8 @@ import ipaddress
 import json
 import re
 import ssl
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import celpy.adapter
+import celpy.evaluation
 import kubernetes_validate
 import pytest
 import yaml
@@ -209,19 +213,168 @@ def test_the_page_on_scale_knows_how_many_attempts_the_quota_lets_run() -> None:
     assert {(str(pods * cpus), str(pods * gib)) for pods in (20, 32, 64)} <= set(pairs)
 
 
-def test_attempts_call_names_and_https_outside_the_cluster_and_are_called_by_nobody() -> None:
+def egress_of(*hosts: str) -> subprocess.CompletedProcess[str]:
+    """`egress.py` as an operator runs it."""
+    command = [sys.executable, str(MANIFESTS / "egress.py"), *hosts]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_attempts_call_names_the_store_and_the_api_and_are_called_by_nobody() -> None:
     spec = one("NetworkPolicy")["spec"]
     assert (spec["podSelector"], set(spec["policyTypes"]), "ingress" in spec) == ({}, {"Ingress", "Egress"}, False)
     names, https = spec["egress"]
     assert {port["port"] for port in names["ports"]} == {53}
     assert [(port["protocol"], port["port"]) for port in https["ports"]] == [("TCP", 443)]
-    refused = [ipaddress.ip_network(inner) for block in https["to"] for inner in block["ipBlock"]["except"]]
-    for address in ("10.1.2.3", "169.254.169.254", "172.16.0.1", "192.168.1.1", "fd00::1", "fe80::1"):
-        assert any(ipaddress.ip_address(address) in network for network in refused)
+    networks = [ipaddress.ip_network(block["ipBlock"]["cidr"]) for block in https["to"]]
+    assert {network.num_addresses for network in networks} == {1}
+    for address in ("10.1.2.3", "169.254.169.254", "8.8.8.8", "fd00::1", "fe80::1", "64:ff9b::a00:1"):
+        assert not any(ipaddress.ip_address(address) in network for network in networks)
+
+
+def test_the_network_policy_is_written_for_a_deployment_with_its_addresses_alone() -> None:
+    written = egress_of("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "elsewhere")
+    policy = yaml.safe_load(written.stdout)
+    kubernetes_validate.validate(policy, VERSIONS[0], strict=True)
+    blocks = [block["ipBlock"]["cidr"] for block in policy["spec"]["egress"][1]["to"]]
+    assert blocks == ["93.184.216.34/32", "2606:2800:220:1:248:1893:25c8:1946/128"]
+    assert policy["metadata"]["namespace"] == "elsewhere"
+    kept = yaml.safe_load((MANIFESTS / "network-policy.yaml").read_text(encoding="utf-8"))
+    assert policy["spec"]["egress"][0] == kept["spec"]["egress"][0]
+
+
+@pytest.mark.parametrize("inside", ["10.1.2.3", "127.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "::7f00:1", "fec0::1"])
+def test_no_rule_is_written_for_an_address_inside(inside: str) -> None:
+    refused = egress_of("93.184.216.34", inside)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "not public" in refused.stderr
+
+
+def test_by_names_attempts_reach_what_they_may_ask_for_and_nothing_else() -> None:
+    policy = yaml.safe_load((MANIFESTS / "cilium" / "egress.yaml").read_text(encoding="utf-8"))
+    dns, https = policy["spec"]["egress"]
+    (asked,) = (port["rules"]["dns"] for port in dns["toPorts"])
+    assert asked == https["toFQDNs"]
+    assert all(set(rule) == {"matchName"} for rule in asked)
+    assert [port["ports"] for port in https["toPorts"]] == [[{"port": "443", "protocol": "TCP"}]]
+    assert policy["spec"]["ingressDeny"] == [{"fromEntities": ["all"]}]
+    assert (policy["metadata"]["namespace"], policy["spec"]["endpointSelector"]) == ("rythmiq", {})
+
+
+def test_no_token_that_does_not_expire_is_made() -> None:
+    assert [document["kind"] for _, document in documents() if document["kind"] == "Secret"] == []
+    assert "create token rythmiq-api --duration=24h" in (MANIFESTS / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_pods_users_are_nobody_on_the_node_unless_it_cannot_map_them() -> None:
+    terms = kubernetes_config("https://x.example")
+    of = [job_manifest(EXAMPLE, replace(terms, host_users=host))["spec"]["template"]["spec"] for host in (False, True)]
+    assert [pod["hostUsers"] for pod in of] == [False, True]
+
+
+# --- admission --------------------------------------------------------------------------------------------------------
+
+
+def denied(job: dict[str, Any]) -> list[str]:
+    """What `admission.yaml` says of a Job; its expressions are evaluated as the API server does."""
+    policy, parameters = one("ValidatingAdmissionPolicy")["spec"], one("ConfigMap")
+    (variable,) = policy["variables"]
+    assert (variable["name"], variable["expression"]) == ("pod", "object.spec.template.spec")
+    known = {"object": job, "params": parameters, "variables": {"pod": job["spec"]["template"]["spec"]}}
+    activation = {name: celpy.adapter.json_to_cel(value) for name, value in known.items()}
+    environment, said = celpy.Environment(), []
+    for rule in policy["validations"]:
+        program = environment.program(environment.compile(rule["expression"]), functions={"split": _split})
+        try:
+            holds = bool(program.evaluate(activation))
+        except celpy.evaluation.CELEvalError:
+            holds = False  # as with failurePolicy: Fail
+        if not holds:
+            said.append(rule["message"])
+    return said
+
+
+def _split(text: Any, separator: Any) -> Any:
+    """Kubernetes' own, of its strings library."""
+    return celpy.adapter.json_to_cel(str(text).split(str(separator)))
+
+
+def spoiled(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The example's Job, changed by whoever holds the API's token."""
+    job: dict[str, Any] = json.loads(json.dumps(one("Job")))
+    change(job["spec"]["template"]["spec"])
+    return job
+
+
+def test_the_job_that_is_submitted_is_admitted() -> None:
+    assert denied(one("Job")) == []
+    assert denied(job_manifest(EXAMPLE, replace(kubernetes_config("https://x.example"), host_users=True))) == []
+
+
+HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another image": lambda pod: pod["containers"][0].update(image="evil.example/x@sha256:" + 64 * "0"),
+    "an image whose name only begins so": lambda pod: pod["containers"][0].update(image=IMAGE[:-1]),
+    "a tag": lambda pod: pod["containers"][0].update(image="registry.example/rythmiq:latest"),
+    "a shell": lambda pod: pod["containers"][0].update(command=["sh", "-c", "env"]),
+    "no command": lambda pod: pod["containers"][0].pop("command"),
+    "an argument that is none": lambda pod: pod["containers"][0].update(args=["$(env)", "x", "1"]),
+    "a fourth argument": lambda pod: pod["containers"][0]["args"].append("--evil"),
+    "another Secret": lambda pod: pod["containers"][0].update(envFrom=[{"secretRef": {"name": "other"}}]),
+    "a second Secret": lambda pod: pod["containers"][0]["envFrom"].append({"secretRef": {"name": "other"}}),
+    "a ConfigMap beside": lambda pod: pod["containers"][0]["envFrom"].append({"configMapRef": {"name": "other"}}),
+    "a variable that reads a Secret": lambda pod: pod["containers"][0]["env"].append(
+        {"name": "HOME", "valueFrom": {"secretKeyRef": {"name": "other", "key": "k"}}}
+    ),
+    "a variable that loads code": lambda pod: pod["containers"][0]["env"].append(
+        {"name": "LD_PRELOAD", "value": "/evil.so"}
+    ),
+    "a Secret as a volume": lambda pod: pod["volumes"].append({"name": "s", "secret": {"secretName": "other"}}),
+    "a token as a volume": lambda pod: pod["volumes"].append({"name": "s", "projected": {"sources": []}}),
+    "the node's disk": lambda pod: pod["volumes"].append({"name": "s", "hostPath": {"path": "/"}}),
+    "a second container": lambda pod: pod["containers"].append(dict(pod["containers"][0], name="two")),
+    "an init container": lambda pod: pod.update(initContainers=[dict(pod["containers"][0], name="two")]),
+    "an account's token": lambda pod: pod.update(automountServiceAccountToken=True),
+    "an account": lambda pod: pod.update(serviceAccountName="rythmiq-api"),
+    "the node's network": lambda pod: pod.update(hostNetwork=True),
+    "another store's address": lambda pod: pod.update(hostAliases=[{"ip": "1.2.3.4", "hostnames": ["store"]}]),
+    "a program at the end": lambda pod: pod["containers"][0].update(lifecycle={"preStop": {"exec": {}}}),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_a_job_that_is_not_the_worker_s_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
+    assert denied(spoiled(change))
+
+
+def test_an_attempt_that_is_not_bounded_is_refused() -> None:
+    for field, value in (("backoffLimit", 6), ("backoffLimit", None), ("activeDeadlineSeconds", None)):
+        job = json.loads(json.dumps(one("Job")))
+        job["spec"] = {k: v for k, v in {**job["spec"], field: value}.items() if v is not None}
+        assert denied(job), (field, value)
+
+
+def test_every_job_of_the_namespace_is_asked_about_and_none_passes_without_the_parameters() -> None:
+    policy, binding = one("ValidatingAdmissionPolicy")["spec"], one("ValidatingAdmissionPolicyBinding")["spec"]
+    (rule,) = policy["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], set(rule["operations"])) == (["jobs"], {"CREATE", "UPDATE"})
+    assert (policy["failurePolicy"], binding["validationActions"]) == ("Fail", ["Deny"])
+    assert binding["paramRef"]["parameterNotFoundAction"] == "Deny"
+    assert binding["paramRef"]["name"] == one("ConfigMap")["metadata"]["name"]
+    assert binding["matchResources"]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "rythmiq"}
+    assert one("ConfigMap")["data"]["images"] == IMAGE
+
+
+def test_a_job_that_the_policy_refuses_is_an_operators_to_mend(
+    stub: KubernetesStub, executor: KubernetesExecutor
+) -> None:
+    """And no attempt fails for good because an upgrade forgot the ConfigMap."""
+    stub.plan.append("denied")
+    with pytest.raises(ExecutorUnclearError, match=r"422.*admission\.yaml"):
+        executor.submit(new_order(), timeout_s=TIMEOUT_S)
 
 
 def test_every_object_stands_in_the_one_namespace() -> None:
-    inside = [document["metadata"].get("namespace") for _, document in documents() if document["kind"] != "Namespace"]
+    whole = {"Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    inside = [document["metadata"].get("namespace") for _, document in documents() if document["kind"] not in whole]
     assert set(inside) == {one("Namespace")["metadata"]["name"]} == {"rythmiq"}
     assert one("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 

@@ -28,7 +28,7 @@ _JOBS = re.compile(rf"/apis/batch/v1/namespaces/({NAMESPACE})/jobs(?:/([a-z0-9-]
 _PODS = re.compile(rf"/api/v1/namespaces/({NAMESPACE})/pods(?:/([a-z0-9-]+)/log)?")
 _AT = "2026-11-23T12:00:00Z"
 
-Plan = Literal["answer", "drop", "accept_then_drop", "unavailable", "too_many", "html_502"]
+Plan = Literal["answer", "drop", "accept_then_drop", "unavailable", "too_many", "html_502", "denied"]
 
 Answer = tuple[int, Any]
 
@@ -225,5 +225,10 @@ def _status(code: int, reason: str, message: str = "") -> Answer:
 _TROUBLE: Mapping[str, Answer] = {
     "unavailable": _status(503, "ServiceUnavailable"),
     "too_many": _status(429, "TooManyRequests"),
+    "denied": _status(
+        422,
+        "Invalid",
+        "jobs.batch is forbidden: ValidatingAdmissionPolicy 'rythmiq-jobs' with binding 'rythmiq-jobs' denied request",
+    ),
     "html_502": (502, "<html>Bad Gateway</html>"),
 }

@@ -40,11 +40,12 @@ class KubernetesConfig:
 
     Attributes:
         api_url: of the cluster's API server.
-        token: of the service account that `infra/kubernetes/rbac.yaml` makes.
+        token: of the service account that `infra/kubernetes/rbac.yaml` makes; it expires.
         authorities: PEM of the cluster's certificate authority; None for the public ones.
         namespace: where Jobs go.
         image: the worker's image, by digest.
         secret: the name of the Secret that holds the worker's and launcher's environment.
+        host_users: whether a pod's users are the node's, for nodes that cannot map them (infra/kubernetes/README.md).
         job_timeout_s: the launcher's own deadline for the worker.
     """
 
@@ -54,6 +55,7 @@ class KubernetesConfig:
     authorities: str | None = field(default=None, repr=False)
     namespace: str = "rythmiq"
     secret: str = "rythmiq-worker"  # noqa: S105  a Secret's name
+    host_users: bool = False
     job_timeout_s: float = 240.0
 
 
@@ -100,6 +102,7 @@ def _pod(words: tuple[str, ...], config: KubernetesConfig, running_s: int) -> di
         "activeDeadlineSeconds": running_s,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "hostUsers": config.host_users,  # what gets out of the container is nobody on the node
         "restartPolicy": "Never",
         "securityContext": {
             "runAsNonRoot": True,
@@ -167,7 +170,7 @@ class KubernetesExecutor:
         """
         manifest = job_manifest(order, self._config)
         answer = self._ask("POST", self._jobs, timeout_s, manifest)
-        if answer.status in {_BAD, _INVALID}:
+        if answer.status in {_BAD, _INVALID} and not _is_denied_by_policy(answer):
             raise ExecutorRejectedError(f"the API server finds the Job invalid ({answer.status}{_reason(answer)})")
         if answer.status >= _REFUSALS and answer.status != _CONFLICT:
             raise _unclear(answer)
@@ -286,6 +289,11 @@ def _document(answer: Answer) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def _is_denied_by_policy(answer: Answer) -> bool:
+    """Whether it was infra/kubernetes/admission.yaml that refused, which an operator mends: a new image, say."""
+    return "ValidatingAdmissionPolicy" in str(_document(answer).get("message", ""))
+
+
 def _reason(answer: Answer) -> str:
     """The API server's reason of a refusal; its message repeats what was sent, and is not shown."""
     reason = str(_document(answer).get("reason") or "")
@@ -295,8 +303,9 @@ def _reason(answer: Answer) -> str:
 def _unclear(answer: Answer) -> ExecutorUnclearError:
     message = f"the API server answered {answer.status}{_reason(answer)}"
     advice = {
-        _UNAUTHORIZED: ": is KUBERNETES_TOKEN valid?",
+        _UNAUTHORIZED: ": is KUBERNETES_TOKEN valid, or has it expired (kubectl create token)?",
         _FORBIDDEN: ": does the service account have the rights of infra/kubernetes/rbac.yaml, and the quota room?",
         _NOT_FOUND: ": is there a namespace KUBERNETES_NAMESPACE?",
+        _INVALID: ": does infra/kubernetes/admission.yaml name KUBERNETES_IMAGE and KUBERNETES_SECRET?",
     }
     return ExecutorUnclearError(message + advice.get(answer.status, ""))

@@ -64,6 +64,7 @@ class KubernetesSettings(EnvironmentSettings):
     kubernetes_namespace: KubernetesName = "rythmiq"
     kubernetes_image: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)] | None = None
     kubernetes_secret: KubernetesName = "rythmiq-worker"  # noqa: S105  a Secret's name
+    kubernetes_host_users: Literal["yes", "no"] = "no"
 
     @classmethod
     def conflicts(cls, given: Mapping[str, str]) -> Iterator[str]:

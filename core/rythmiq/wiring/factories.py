@@ -254,6 +254,7 @@ def _kubernetes_of(settings: "ExecutorSettings") -> "Executor":
             authorities=settings.kubernetes_ca,
             namespace=settings.kubernetes_namespace,
             secret=settings.kubernetes_secret,
+            host_users=settings.kubernetes_host_users == "yes",
             job_timeout_s=settings.job_timeout_s,
         )
     )
