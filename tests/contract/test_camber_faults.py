@@ -1,9 +1,11 @@
 """Every way in which Camber was seen to fail, and what the executor makes of it (docs/camber.md)."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import re
+import subprocess
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
+from rythmiq.adapters.camber.executor import CamberExecutor, CamberService, command_of, starts_attempt
 from rythmiq.adapters.camber.wire import (
     CREATE_FIELDS,
     MAX_ANSWER_BYTES,
@@ -134,6 +136,39 @@ def test_what_is_sent_is_a_command_of_fixed_words_and_ids(fake: FakeCamber) -> N
         "node_size": "xxsmall",
         "mount_dir": PATH,
     }
+
+
+def test_a_release_that_a_job_has_rewritten_is_not_run(tmp_path: Path) -> None:
+    """H4: the working directory may be the Stash folder, and the next job's. The shell runs what Camber would."""
+    release = tmp_path / "rythmiq-launch"
+    release.write_text("#!/bin/sh\necho genuine $1 $3\n", encoding="ascii")
+    release.chmod(0o755)
+    digest = hashlib.sha256(release.read_bytes()).hexdigest()
+    order = new_order(attempt=2)
+    command = command_of(JobConfig(release_digest=digest), order)
+    assert "$" not in command
+    assert starts_attempt(command, order.job_id, 2)
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run().stdout == f"genuine {order.user_id} 2\n"
+    release.write_text("#!/bin/sh\necho what the last job left\n", encoding="ascii")
+    rewritten = run()
+    assert rewritten.returncode != 0
+    assert "left" not in rewritten.stdout
+    unchecked = command_of(JobConfig(), order)
+    assert unchecked == f"./rythmiq-launch {order.user_id} {order.job_id} 2"
+
+
+def test_the_digest_is_of_the_file_that_the_program_names() -> None:
+    order, digest = new_order(), "ab" * 32
+    program = "sh /stash/rythmiq-launch --open-env"
+    command = command_of(JobConfig(program=program, release_digest=digest), order)
+    assert command.startswith(f'echo "{digest}  /stash/rythmiq-launch" | sha256sum --check --quiet && {program} ')
+    for wrong in (JobConfig(program="rythmiq-launch", release_digest=digest), JobConfig(release_digest="x; rm")):
+        with pytest.raises(ExecutorRejectedError):
+            command_of(wrong, order)
 
 
 @pytest.mark.parametrize(

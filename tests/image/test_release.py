@@ -3,6 +3,7 @@
 The real tree goes through the worker's whole suite in `make test-image` (test_whole.py).
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,6 +28,8 @@ from pathlib import Path
 
 def main():
     told = {"arguments": sys.argv[1:], "environ": dict(os.environ), "cwd": os.getcwd(), "prefix": sys.prefix}
+    stash = Path(os.environ.get("STASH", "."))
+    told |= {"beside": sorted(path.name for path in stash.iterdir())}
     told |= {"path": sys.path, "pid": os.getpid(), "home": sys.base_prefix}
     print(json.dumps(told), flush=True)
     if "WAIT" in os.environ:
@@ -54,7 +58,12 @@ class Release:
         return subprocess.Popen(
             ["/bin/sh", self.file.name, *(words or WORDS)],
             cwd=self.file.parent,
-            env={"TMPDIR": str(self.room), "RYTHMIQ_PYTHON": sys.executable, **environ},
+            env={
+                "TMPDIR": str(self.room),
+                "RYTHMIQ_PYTHON": sys.executable,
+                "STASH": str(self.file.parent),
+                **environ,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,6 +88,19 @@ class Release:
 def made(tmp_path: Path, scripts: None) -> Release:
     del scripts
     return make(tmp_path)
+
+
+def archive_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The archive's `__main__`, as a module."""
+    spec = importlib.util.spec_from_file_location(
+        "archive_main", ROOT / "layers" / "worker" / "archive" / "__main__.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "archive_main", module)
+    spec.loader.exec_module(module)
+    return module
 
 
 def make(folder: Path) -> Release:
@@ -154,6 +176,58 @@ def test_variables_come_from_worker_env_and_the_environment_goes_before_it(made:
     assert (environ["SPACES_BUCKET"], environ["SPACES_REGION"]) == ("a bucket=b", "blr1")
 
 
+def test_worker_env_is_gone_before_the_launcher_runs(made: Release) -> None:
+    """H4: a taken-over worker runs as the same user and would read it."""
+    env = made.file.with_name("worker.env")
+    env.write_text("SPACES_BUCKET=b\nDISPATCH_KEYS=1:k\n")
+    env.chmod(0o600)
+    told = made.told()
+    assert isinstance(told["environ"], dict)
+    assert told["environ"]["DISPATCH_KEYS"] == "1:k"
+    assert told["beside"] == [made.file.name]
+
+
+def test_worker_env_stays_where_the_folder_is_not_copied_for_each_job(made: Release) -> None:
+    env = made.file.with_name("worker.env")
+    env.write_text("SPACES_BUCKET=b\n")
+    env.chmod(0o600)
+    for _ in range(2):
+        told = made.told("--keep-env", *WORDS)
+        assert isinstance(told["environ"], dict)
+        assert (told["arguments"], told["environ"]["SPACES_BUCKET"]) == (list(WORDS), "b")
+
+
+def test_worker_env_may_be_a_pipe(made: Release) -> None:
+    """Then nothing of it is ever on a disk."""
+    env = made.file.with_name("worker.env")
+    os.mkfifo(env, 0o600)
+    with made.start() as process:
+        with env.open("w") as pipe:
+            pipe.write("SPACES_BUCKET=from the pipe\n")
+        stdout, _ = process.communicate(timeout=60)
+    assert json.loads(stdout)["environ"]["SPACES_BUCKET"] == "from the pipe"
+    assert not env.exists()
+
+
+def test_a_worker_env_that_cannot_be_removed_starts_nothing(
+    made: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a folder that nobody may write to; root may always, so the refusal is the file system's by name."""
+    archive = archive_module(monkeypatch)
+    env = tmp_path / "worker.env"
+    env.write_text("SPACES_BUCKET=b\n")
+    env.chmod(0o600)
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(archive.RefusedError, match="--keep-env"):
+        archive.environment(env, {}, opened=False, kept=False)
+    assert archive.environment(env, {}, opened=False, kept=True)["SPACES_BUCKET"] == "b"
+    assert made.file.exists()
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_a_worker_env_that_others_may_read_is_refused(made: Release, mode: int) -> None:
     env = made.file.with_name("worker.env")
@@ -171,6 +245,7 @@ def test_where_no_modes_are_kept_an_open_worker_env_is_taken_when_told_so(made: 
     env.chmod(0o644)
     told = made.told("--open-env", *WORDS)
     assert told["arguments"] == list(WORDS)
+    env.write_text("SPACES_BUCKET=b\n")
     env.chmod(0o666)
     assert made.run("--open-env", *WORDS)[0] == 78
 

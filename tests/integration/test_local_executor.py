@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import result_key
 from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
 from rythmiq.ports.executor import Order as Ordered
+from rythmiq_cli.local.environment import executor_environ
 from tests.support.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
 from tests.support.launch_run import KEYS, WEBHOOK_SECRET, Order, is_alive, until
 from tests.support.webhook_receiver import Receiver
-from tests.support.worker_run import FAULTS, Job, environ_for
+from tests.support.worker_run import FAULTS, ROOT, Job, environ_for
 from tests.support.worker_uploads import blank
 
 
@@ -131,7 +133,8 @@ def test_wherever_a_launcher_goes_wrong_what_it_had_done_stands(  # noqa: PLR091
 def test_a_launcher_gets_a_short_list_of_the_environment(tmp_path: Path) -> None:
     """Its own and the worker's variables, how to start Python, and nothing that the cloud around it knows."""
     environ = {"DISPATCH_KEYS": "k", "SPACES_KEY": "s", "JOB_TIMEOUT_S": "9", "WEBHOOK_SECRET": "w"}
-    with running_executor(tmp_path, environ={**environ, "DATABASE_URL": "d", "HOME": "/h"}) as running:
+    others = {"DATABASE_URL": "d", "HOME": "/h", "ENCRYPTION_KEYS": "e"}
+    with running_executor(tmp_path, environ={**environ, **others}) as running:
         order = new_order()
         reference = running.submit(order)
         running.until_started(order)
@@ -139,6 +142,47 @@ def test_a_launcher_gets_a_short_list_of_the_environment(tmp_path: Path) -> None
         running.finish(order)
     shown = {name for name in facts["names"] if name != "LC_CTYPE"}  # Python's own doing (PEP 538)
     assert shown == {"PATH", "PYTHONPATH", "TMPDIR", "DISPATCH_KEYS", "SPACES_KEY", "JOB_TIMEOUT_S"}
+
+
+def test_the_executor_is_given_no_encryption_keys_by_the_cloud() -> None:
+    """H4: what it holds is all that a taken-over worker could ever read of it."""
+    values = {"DISPATCH_KEYS": "d", "ENCRYPTION_KEYS": "e", "WEBHOOK_SECRET": "w", "SPACES_SECRET": "s"}
+    given = executor_environ({"PATH": "/bin", "ENCRYPTION_KEYS": "e", "SUPABASE_SERVICE_ROLE_KEY": "k"}, values)
+    assert given == {"PATH": "/bin", "DISPATCH_KEYS": "d", "SPACES_SECRET": "s"}
+
+
+# One user without any capability, as on a machine where nobody is root.
+_PLAIN = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--securebits", "+noroot"]
+PLAIN_USER = _PLAIN if os.geteuid() == 0 else []
+
+
+def environ_of(pid: int) -> "subprocess.CompletedProcess[str]":
+    """What another process of the same user reads of a process's environment."""
+    command = [*PLAIN_USER, "cat", f"/proc/{pid}/environ"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(bool(PLAIN_USER) and not shutil.which("setpriv"), reason="needs setpriv to be no root")
+def test_the_executors_environment_is_closed_to_its_own_user(tmp_path: Path) -> None:
+    """A worker runs as the same user; another program of that user, which is not closed, shows what closing does."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DISPATCH_KEYS": "1:CANARY"}
+    program = [sys.executable, "-m", "rythmiq_cli.local.executor", "--slots", "0", "--data-dir", str(tmp_path)]
+    with (
+        subprocess.Popen([*PLAIN_USER, *program], stdout=subprocess.PIPE, env=environ, cwd=ROOT) as executor,
+        subprocess.Popen([*PLAIN_USER, "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as other,
+    ):
+        assert executor.stdout is not None
+        assert other.stdout is not None
+        assert other.stdin is not None
+        executor.stdout.readline()
+        other.stdin.write(b"ready\n")
+        other.stdin.flush()
+        other.stdout.readline()
+        closed, opened = environ_of(executor.pid), environ_of(other.pid)
+        executor.terminate()
+        other.terminate()
+    assert "CANARY" in opened.stdout
+    assert (closed.returncode, closed.stdout) == (1, "")
 
 
 def test_a_launcher_works_in_a_directory_of_its_own_that_goes_with_it(running: RunningExecutor) -> None:

@@ -40,6 +40,7 @@ class CamberSettings(EnvironmentSettings):
     camber_program: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./= -]*$", max_length=200)] = (
         "./rythmiq-launch"
     )
+    camber_release_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     camber_engine: CamberWord = "base"
     camber_size: CamberWord = "xxsmall"
     camber_path_jobs: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")] = "/jobs"

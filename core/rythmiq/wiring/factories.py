@@ -229,6 +229,7 @@ def _camber_of(settings: "ExecutorSettings") -> "Executor":
         engine=settings.camber_engine,
         size=settings.camber_size,
         path=settings.camber_stash_path,
+        release_digest=settings.camber_release_digest,
     )
     wire = Wire.of(
         path_jobs=settings.camber_path_jobs,

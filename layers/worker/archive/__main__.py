@@ -1,14 +1,15 @@
 """What Python runs of the one-file release: unpacks it, runs the launcher from there, and removes it again.
 
-    FILE [--open-env] USER_ID JOB_ID ATTEMPT
+    FILE [--open-env] [--keep-env] USER_ID JOB_ID ATTEMPT
     FILE --unpack DIRECTORY
 
 Exit codes are the launcher's (docs/specification/launcher.md). Nothing is written but one directory in TMPDIR, which is
 gone afterwards; the launcher runs in it, because on Camber whatever is left in the working directory is kept and slows
 the next job down.
 
-`worker.env` beside the file gives variables, one NAME=VALUE a line; what the environment has goes before it. Only its
-owner may read it: `--open-env` is for places that keep no modes.
+`worker.env` beside the file gives variables, one NAME=VALUE a line; what the environment has goes before it. It may be
+a named pipe. Only its owner may read it: `--open-env` is for places that keep no modes. It is removed as soon as it has
+been read, since the worker runs as the same user: `--keep-env` is for a folder that is not copied for each job.
 """
 # ruff: noqa: INP001  it becomes the `__main__` of an archive
 
@@ -89,7 +90,10 @@ class Child:
 def main(arguments: Sequence[str]) -> int:
     """Read the command line and do it; the exit code."""
     archive = Path(sys.argv[0]).absolute()
-    unpacks, opened = arguments[:1] == ["--unpack"], arguments[:1] == ["--open-env"]
+    unpacks, words = arguments[:1] == ["--unpack"], list(arguments)
+    options = set()
+    while words[:1] in (["--open-env"], ["--keep-env"]):
+        options.add(words.pop(0))
     if unpacks and len(arguments) != len(("--unpack", "directory")):
         sys.stderr.write(f"usage: {archive.name} --unpack DIRECTORY\n")
         return USAGE
@@ -98,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
         if unpacks:
             unpack(archive, Path(arguments[1]).absolute())
             return os.EX_OK
-        return run(archive, arguments[1:] if opened else arguments, opened=opened)
+        return run(archive, words, opened="--open-env" in options, kept="--keep-env" in options)
     except RefusedError as error:
         tell("misconfigured", str(error))
         return os.EX_CONFIG
@@ -109,16 +113,17 @@ def main(arguments: Sequence[str]) -> int:
         return os.EX_TEMPFAIL
 
 
-def run(archive: Path, arguments: Sequence[str], *, opened: bool) -> int:
+def run(archive: Path, arguments: Sequence[str], *, opened: bool, kept: bool) -> int:
     """Unpack, launch, remove; the launcher's exit code.
 
     Args:
         archive: this file.
         arguments: the launcher's.
         opened: whether others may be able to read worker.env.
+        kept: whether worker.env stays.
     """
     harden()
-    environ = environment(archive.with_name("worker.env"), os.environ, opened=opened)
+    environ = environment(archive.with_name("worker.env"), os.environ, opened=opened, kept=kept)
     child = Child()
     folder = Path(tempfile.mkdtemp(prefix="rythmiq-worker-"))
     try:
@@ -153,11 +158,11 @@ def unpack(archive: Path, folder: Path) -> Path:
     return bind.bind(folder, bind.base_interpreter())
 
 
-def environment(file: Path, environ: Mapping[str, str], *, opened: bool) -> dict[str, str]:
-    """The launcher's environment: ours, without Python's own variables, over what worker.env says.
+def environment(file: Path, environ: Mapping[str, str], *, opened: bool, kept: bool) -> dict[str, str]:
+    """The launcher's environment: ours, without Python's own variables, over what worker.env says, which is removed.
 
     Raises:
-        RefusedError: others may read or write worker.env, or a line of it is no NAME=VALUE.
+        RefusedError: others may read or write worker.env, it cannot be removed, or a line of it is no NAME=VALUE.
     """
     ours = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
     try:
@@ -166,9 +171,16 @@ def environment(file: Path, environ: Mapping[str, str], *, opened: bool) -> dict
             forbidden = stat.S_IWGRP | stat.S_IWOTH if opened else stat.S_IRWXG | stat.S_IRWXO
             if about.st_mode & forbidden or about.st_uid not in {0, os.geteuid()}:
                 raise RefusedError("worker.env may be read or written by others: chmod 600 it, or say --open-env")
-            given = dict(_assignments(lines.read()))
+            text = lines.read()
+        if not kept:
+            file.unlink()
+        given = dict(_assignments(text))
     except FileNotFoundError:
         given = {}
+    except PermissionError as error:
+        raise RefusedError(
+            f"worker.env cannot be read and removed ({error.strerror}); --keep-env lets it stay"
+        ) from None
     except UnicodeDecodeError:
         raise RefusedError("worker.env is no UTF-8 text") from None
     return {**given, **ours, "PYTHONDONTWRITEBYTECODE": "1"}

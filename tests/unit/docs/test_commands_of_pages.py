@@ -103,6 +103,9 @@ def test_the_worker_gets_its_variables_and_no_others(tmp_path: Path) -> None:
     read = {*WorkerSettings.variables().values(), *LauncherSettings.variables().values()}
     assert set(parse_env(made.read_text(encoding="utf-8")).values) == read - {"OCR_ENGINE"}
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    # H4: it goes to Camber's Stash, and into the Kubernetes Secret.
+    assert "ENCRYPTION_KEYS" not in made.read_text(encoding="utf-8")
+    assert "\nDISPATCH_KEYS=x\n" in made.read_text(encoding="utf-8")
 
 
 def test_the_camber_app_holds_no_secret_and_a_command_that_nothing_can_be_smuggled_into() -> None:

@@ -96,7 +96,7 @@ class CamberService:
         if str(payload.get("job_id", job_id)) != str(job_id) or not isinstance(attempt, int):
             raise CamberRejectedError("the payload is another job's, or has no attempt")
         try:
-            command = command_of(self.config.program, Order(str(payload.get("user_id")), str(job_id), attempt))
+            command = command_of(self.config, Order(str(payload.get("user_id")), str(job_id), attempt))
         except ExecutorRejectedError as error:
             raise CamberRejectedError(str(error)) from None
         number = str(await self._transport.create(command))
@@ -168,16 +168,24 @@ class CamberService:
         return "".join(text.splitlines(keepends=True)[-tail_lines:])
 
 
-def command_of(program: str, order: Order) -> str:
-    """The command line of one attempt.
+def command_of(config: JobConfig, order: Order) -> str:
+    """The command line of one attempt; with a digest, the shell looks at the launcher's file before it runs it.
+
+    The working directory may be the Stash folder itself, where a job could write what the next one runs. The digest
+    stands in the command, which no job writes, and the tool that checks it is the machine's.
 
     Raises:
-        ExecutorRejectedError: the order names no attempt, or the program holds what Camber could expand.
+        ExecutorRejectedError: the order names no attempt, or the program holds what Camber could expand, or no file.
     """
-    command = " ".join((program, *order.arguments))
+    command = " ".join((config.program, *order.arguments))
     if not re.fullmatch(LAUNCH_GRAMMAR, command):
         raise ExecutorRejectedError("the command line holds what an executor could expand")
-    return command
+    if config.release_digest is None:
+        return command
+    file = next((word for word in config.program.split() if "/" in word), None)
+    if file is None or not re.fullmatch(r"[0-9a-f]{64}", config.release_digest):
+        raise ExecutorRejectedError("the launcher's file and its SHA-256 cannot be told")
+    return f'echo "{config.release_digest}  {file}" | sha256sum --check --quiet && {command}'
 
 
 def starts_attempt(command: str, job_id: str, attempt: int) -> bool:

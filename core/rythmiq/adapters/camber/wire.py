@@ -140,12 +140,14 @@ class JobConfig:
         engine: `base` is evidenced; the engine that would take an image is not.
         size: of the node; `xxsmall` has 4 CPUs and 16 GB.
         path: the Stash folder that is mounted as the working directory; None leaves it out.
+        release_digest: what the launcher's file must hash to before it is run; None runs what is there.
     """
 
     program: str = "./rythmiq-launch"
     engine: str = "base"
     size: str = "xxsmall"
     path: str | None = None
+    release_digest: str | None = None
 
 
 class CamberError(RythmiqError):

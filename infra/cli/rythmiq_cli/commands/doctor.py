@@ -184,6 +184,7 @@ def _checks_of(settings: "CamberSettings") -> "CamberChecks":
         engine=settings.camber_engine,
         size=settings.camber_size,
         path=settings.camber_stash_path,
+        release_digest=settings.camber_release_digest,
     )
     key = settings.camber_api_key.get_secret_value()
     return CamberChecks(HttpTransport(settings.camber_api_url, key, config=config, wire=wire), wire, config)

@@ -197,6 +197,9 @@ def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str
             for sentence in str(error).split("; "):
                 name, _, words = sentence.partition(" ")
                 said.setdefault(name, words)
+    # A file of all variables may be judged for the worker too; one of the worker's own must not hold these.
+    if "api" not in for_ and is_set(environ, "ENCRYPTION_KEYS") and not is_set(environ, "WEBHOOK_SECRET"):
+        said["ENCRYPTION_KEYS"] = "opens every object of every user, and no worker or launcher needs it: take it out"
     if {"api", "worker"} <= set(for_):
         for worker, api in _SAME_STORE:
             if is_set(environ, worker) and is_set(environ, api) and environ[worker] != environ[api]:

@@ -126,16 +126,21 @@ class Ended:
     stdout: bytes
 
 
-def harden() -> None:
+def close_to_looks() -> None:
     """Before anything is read: no core file with plaintext in it, and no look into our memory and environment.
 
-    The worker runs as the same user and could else read the KEK from `/proc/{launcher}/environ` (Linux).
+    The worker runs as the same user and could else read the dispatch keys from `/proc/{pid}/environ` (Linux).
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the worker inherits it
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def harden() -> None:
+    """Close the launcher to looks, and let it adopt what the worker's processes leave behind."""
+    close_to_looks()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run_worker(  # noqa: PLR0913  a run has this many terms

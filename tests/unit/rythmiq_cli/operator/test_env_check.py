@@ -284,3 +284,13 @@ def test_what_an_operator_writes_is_ignored_by_git(tmp_path: Path) -> None:
     subprocess.run([git, "init", "--quiet"], cwd=tmp_path, check=True)
     shown = subprocess.run([git, "check-ignore", *names], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert shown.stdout.split() == names
+
+
+def test_a_file_of_the_workers_own_must_not_hold_the_encryption_keys(tmp_path: Path) -> None:
+    """H4: it lies where hostile pictures are decoded."""
+    own = ("--for", "worker", "--for", "launcher")
+    told = checked(tmp_path, *own, without="WEBHOOK_SECRET")
+    assert (told.exit_code, "take it out" in told.stdout) == (1, True)
+    assert states(checked(tmp_path, *own, "--json", without="WEBHOOK_SECRET"))["ENCRYPTION_KEYS"] == "unusable"
+    assert checked(tmp_path, *own, without="WEBHOOK_SECRET", ENCRYPTION_KEYS="-").exit_code == 0
+    assert checked(tmp_path, *own).exit_code == 0
