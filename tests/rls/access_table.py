@@ -41,6 +41,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
     "counters": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
     "removals": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
     "rules": {"service_role": {"select": "all", "insert": "yes"}},
+    "key_fingerprints": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
     "job_lines": {"authenticated": {"select": "own"}},
 }
 
@@ -180,6 +181,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "jobs_start_next": SERVICE,
     "jobs_sweep": SERVICE,
     "key_id": SERVICE,
+    "key_state": SERVICE,
     "options_refused": SERVICE,
     "ms_between": SERVICE,
     "purge": SERVICE,
@@ -194,6 +196,8 @@ FUNCTIONS: dict[str, set[str]] = {
     "credit_ledger_sums": set(),
     "jobs_guard": set(),
     "jobs_queue": set(),
+    "key_fingerprints_guard": set(),
+    "keys_presented": set(),
     "refuse_change": set(),
 }
 

@@ -41,6 +41,9 @@ def _people(url: str) -> Iterator[People]:
     with psycopg.connect(url) as connection:
         calls = Calls(connection, capacity={"max_inflight": 2, "lease_s": 300, "max_attempts": 3})
         connection.execute("insert into public.portal_aliases values ('any-name', 'neet-2026')")
+        connection.execute(
+            "insert into public.key_fingerprints values ('encryption', 1, '0123456789abcdef', now(), now(), now())"
+        )
         done: dict[str, str] = {}
         users = [calls.user(5), calls.user(5)]
         for user in users:

@@ -42,23 +42,29 @@ def stub_of(database_url: str) -> Iterator[SupabaseStub]:
 
 
 @contextlib.contextmanager
-def transport_by(way: Way, database_url: str) -> Iterator[Transport]:
+def transport_by(way: Way, database_url: str, headers: Mapping[str, str] | None = None) -> Iterator[Transport]:
     """A transport to a database."""
     if way == "postgres":
-        with contextlib.closing(PostgresTransport(database_url)) as transport:
+        with contextlib.closing(PostgresTransport(database_url).presenting(headers or {})) as transport:
             yield transport
         return
     keys = LEGACY_KEYS if way == "supabase with legacy keys" else NEW_KEYS
-    with stub_of(database_url) as stub, contextlib.closing(supabase_transport(stub, keys)) as transport:
+    with (
+        stub_of(database_url) as stub,
+        contextlib.closing(supabase_transport(stub, keys, headers=headers)) as transport,
+    ):
         yield transport
 
 
 def supabase_transport(
-    stub: SupabaseStub, keys: tuple[Key, ...] = NEW_KEYS, timeout_s: float = 10.0
+    stub: SupabaseStub,
+    keys: tuple[Key, ...] = NEW_KEYS,
+    timeout_s: float = 10.0,
+    headers: Mapping[str, str] | None = None,
 ) -> SupabaseTransport:
     """A transport to a stub."""
     anon, service = keys
-    return SupabaseTransport(stub.url, anon.value, service.value, timeout_s=timeout_s)
+    return SupabaseTransport(stub.url, anon.value, service.value, timeout_s=timeout_s).presenting(headers or {})
 
 
 def new_id() -> str:

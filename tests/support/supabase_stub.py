@@ -183,8 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
             connection.rollback()
             connection.read_only = not is_volatile
             connection.execute(
-                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
-                [claims["role"], json.dumps(claims)],
+                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true),"
+                " set_config('request.headers', %s, true)",
+                [claims["role"], json.dumps(claims), json.dumps(self.stub.headers[-1])],
             )
             row = connection.execute(_query(function, parameters), [body.decode()] if parameters else []).fetchone()
         return (str(row[0]) if row is not None and row[0] is not None else "null").encode()

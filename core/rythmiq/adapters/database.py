@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports import database as rows
 from rythmiq.ports import jobs
 from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
@@ -296,9 +297,13 @@ _ADVICE = {
 }
 
 
+_KEY_REFUSED = "RK001"
+"""Our own: a ring holds another key than that of its kid's first use; the message names ring and kid."""
+
+
 def database_error(
     sqlstate: str, *, message: str = "", constraint: str = ""
-) -> DatabaseUnavailableError | DatabaseFaultError:
+) -> DatabaseUnavailableError | DatabaseFaultError | SettingsError:
     """The error to raise for an SQLSTATE (PostgreSQL, appendix A), the same for both transports.
 
     Only messages that cannot hold a value are repeated: those of syntax and access rules. A constraint's message quotes
@@ -309,6 +314,8 @@ def database_error(
         message: the server's primary message.
         constraint: the name of the constraint that refused a row, if one did.
     """
+    if sqlstate == _KEY_REFUSED:
+        return SettingsError(f"{message}: `rythmiq keys list` compares the ring with what the database keeps")
     if sqlstate.startswith(_NOT_READY):
         advice = next((text for code, text in _ADVICE.items() if sqlstate.startswith(code)), "the database refuses")
         detail = f": {message}" if message and sqlstate.startswith("42") else ""

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import conninfo
@@ -78,6 +78,7 @@ class PostgresTransport:
         max_idle: int = 4,
         max_idle_s: float = 60.0,
     ) -> None:
+        self._headers: Mapping[str, str] = {}
         self._idle: list[_Pooled] = []
         self._lock = threading.Lock()
         self._conninfo = connection_string(url, connect_timeout_s=connect_timeout_s)
@@ -85,6 +86,11 @@ class PostgresTransport:
         self._give_up_s = statement_timeout_s + PATIENCE_S
         self._max_idle = max_idle
         self._max_idle_s = max_idle_s
+
+    def presenting(self, headers: Mapping[str, str]) -> Self:
+        """Send these with each call that writes, by lower-case name, where PostgREST puts a request's headers."""
+        self._headers = headers
+        return self
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """Call a function; see `database.Transport`."""
@@ -160,6 +166,9 @@ class PostgresTransport:
             "statement_timeout": self._statement_timeout_ms,
             "timezone": "UTC",
             **({} if caller is None else {"transaction_read_only": "on"}),  # as PostgREST does for STABLE functions
+            **(
+                {"request.headers": self._headers} if self._headers and caller is None else {}
+            ),  # where PostgREST puts them
         }
         quote = Escaping(pgconn).escape_literal
         bound = b", ".join(b"%s => %s" % (name.encode(), _literal(quote, value)) for name, value in arguments.items())

@@ -19,7 +19,7 @@ import json
 import re
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -57,6 +57,7 @@ class SupabaseTransport:
     def __init__(
         self, url: str, anon_key: str, service_key: str, *, timeout_s: float = 5.0, authorities: str | None = None
     ) -> None:
+        self._headers: Mapping[str, str] = {}
         self._anon_key = anon_key
         self._service_key = service_key
         self._client = httpx.Client(
@@ -72,6 +73,11 @@ class SupabaseTransport:
             verify=_context(url, authorities),
             trust_env=False,
         )
+
+    def presenting(self, headers: Mapping[str, str]) -> Self:
+        """Send these headers, by lower-case name, with each call that writes."""
+        self._headers = headers
+        return self
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """Call a function; see `database.Transport`."""
@@ -101,7 +107,8 @@ class SupabaseTransport:
     def _credentials(self, caller: Caller | None) -> dict[str, str]:
         key = self._service_key if caller is None else self._anon_key
         bearer = caller.token if caller is not None else None if key.startswith(_NEW_KEY) else key
-        return {"apikey": key, **({"Authorization": f"Bearer {bearer}"} if bearer is not None else {})}
+        presented = self._headers if caller is None else {}
+        return {"apikey": key, **({"Authorization": f"Bearer {bearer}"} if bearer is not None else {}), **presented}
 
 
 def _context(url: str, authorities: str | None) -> ssl.SSLContext | bool:

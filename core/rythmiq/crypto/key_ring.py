@@ -28,6 +28,8 @@ from rythmiq.crypto.rqe1 import (
 
 _SERVICE_INFO = b"rythmiq dispatch v1"
 _WRAP_INFO = b"rythmiq wrap v2"
+_FINGERPRINT_INFO = b"rythmiq key fingerprint v1"
+_FINGERPRINT_BYTES = 8
 _USER_ID_CHARS = 36
 _ENTRY = re.compile(r"(?P<kid>[1-9][0-9]{0,4}):(?P<key>[A-Za-z0-9+/]{43}=)")
 
@@ -78,6 +80,14 @@ class KeyRing:
     def kids(self) -> tuple[int, ...]:
         """The kids, the current one first."""
         return tuple(self._keys)
+
+    @property
+    def fingerprints(self) -> dict[int, str]:
+        """16 hexadecimal digits of each key by its kid, the current one first; they tell nothing of the keys."""
+        return {
+            kid: hkdf_sha256(key, salt=b"", info=_FINGERPRINT_INFO, length=_FINGERPRINT_BYTES).hex()
+            for kid, key in self._keys.items()
+        }
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -72,8 +72,12 @@ def page_config(environ: "Mapping[str, str]") -> "PageConfig":
     )
 
 
-def database_of(settings: "DatabaseSettings") -> "Database":
+def database_of(settings: "DatabaseSettings", headers: "Mapping[str, str] | None" = None) -> "Database":
     """Return Postgres when `DATABASE_URL` is set, else Supabase's Data API.
+
+    Args:
+        settings: which of them.
+        headers: what goes with each call that writes; see `keys_header`.
 
     Raises:
         SettingsError: `DATABASE_URL` cannot be used, or this bundle was built without psycopg.
@@ -85,13 +89,14 @@ def database_of(settings: "DatabaseSettings") -> "Database":
             from rythmiq.adapters.postgres import PostgresTransport
         except ImportError:
             raise SettingsError("DATABASE_URL is set, and this bundle was built without psycopg") from None
-        return SqlDatabase(PostgresTransport(settings.database_url.get_secret_value()))
+        return SqlDatabase(PostgresTransport(settings.database_url.get_secret_value()).presenting(headers or {}))
     from rythmiq.adapters.supabase import SupabaseTransport
 
     url, anon, service = settings.supabase_url, settings.supabase_anon_key, settings.supabase_service_role_key
     if url is None or anon is None or service is None:
         raise AssertionError("settings without a database are refused")
-    return SqlDatabase(SupabaseTransport(url, anon.get_secret_value(), service.get_secret_value()))
+    transport = SupabaseTransport(url, anon.get_secret_value(), service.get_secret_value())
+    return SqlDatabase(transport.presenting(headers or {}))
 
 
 def store_of(settings: "StoreSettings") -> "SpacesStore":
@@ -114,6 +119,14 @@ def ring_of(keys: "SecretStr | None") -> "KeyRing | None":
     from rythmiq.crypto.key_ring import KeyRing
 
     return None if keys is None else KeyRing.parse(keys.get_secret_value())
+
+
+def keys_header(**rings: "KeyRing | None") -> dict[str, str]:
+    """The fingerprints of these rings, which the database compares with those of the keys' first use."""
+    import json
+
+    presented = {name: list(ring.fingerprints.items()) for name, ring in rings.items() if ring is not None}
+    return {"x-rythmiq-keys": json.dumps(presented, separators=(",", ":"))} if presented else {}
 
 
 def capacity_of(settings: "ExecutorSettings") -> "Capacity":
@@ -167,7 +180,8 @@ def backends_of(settings: "UploadsSettings | ExecutionSettings") -> "Backends":
     from rythmiq.services.backends import Backends
 
     ring, dispatch_ring = ring_of(settings.encryption_keys), ring_of(getattr(settings, "dispatch_keys", None))
-    return Backends(database_of(settings), store_of(settings), ring, dispatch_ring, SystemClock())
+    headers = keys_header(encryption=ring, dispatch=dispatch_ring)
+    return Backends(database_of(settings, headers), store_of(settings), ring, dispatch_ring, SystemClock())
 
 
 def work_of(settings: "ExecutionSettings", backends: "Backends") -> "WorkLoop":

@@ -28,7 +28,7 @@ _LEAST_VERSION = 15_00_00
 _MIGRATE = "run `rythmiq migrate`"
 _ROLES = ("anon", "authenticated", "service_role")
 _SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("uploads", "wrapped_key"))
-_SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue", "removals", "rules")
+_SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue", "removals", "rules", "key_fingerprints")
 _WRITES = ("insert", "update", "delete", "truncate")
 _OF_USERS = ("job_get", "jobs_list", "queue_state", "instant")
 
