@@ -22,6 +22,7 @@ from pathlib import Path
 import bind
 import install
 import sbom
+import verify_release
 import weights
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +58,8 @@ def release(output: Path) -> Path:
             shutil.copyfile(told / name, output / name)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     file.with_suffix(".run.sha256").write_text(f"{digest}  {file.name}\n", encoding="ascii")
+    published = [file, output / "sbom.cdx.json", output / "licences.md"]
+    (output / verify_release.SUMS).write_text(verify_release.checksums(published), encoding="ascii")
     return file
 
 

@@ -130,6 +130,7 @@ def test_a_second_build_of_the_release_gives_the_same_bytes(room: Path, unpacked
     before = first.read_text(encoding="ascii")
     built(room / "release")
     assert first.read_text(encoding="ascii") == before
+    assert before in (room / "release" / "SHA256SUMS").read_text(encoding="ascii")
 
 
 def test_the_bill_names_every_package_and_model_with_a_licence(image: Path) -> None:
