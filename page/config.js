@@ -54,7 +54,7 @@ export function configOf(told, here, home) {
 }
 
 /**
- * Whether an origin is this page's; on one machine all names of loopback are.
+ * Whether an origin is this page's; on one machine everything on loopback is one's own.
  *
  * @param {string} origin
  * @param {URL} here
@@ -62,5 +62,5 @@ export function configOf(told, here, home) {
 function isSame(origin, here) {
   if (origin === here.origin) return true;
   const url = new URL(origin);
-  return LOOPBACK.includes(url.hostname) && LOOPBACK.includes(here.hostname) && url.port === here.port;
+  return LOOPBACK.includes(url.hostname) && LOOPBACK.includes(here.hostname);
 }

@@ -90,6 +90,7 @@ export type JobView = {
     warnings: string[];
     advice: Advice[];
     error: JobError | null;
+    charged?: boolean;
     metrics: Record<string, any> | null;
     receipt: Receipt | null;
     conforms: boolean | null;
@@ -155,7 +156,7 @@ export type Abortable = {
  *   job_id: string, status: JobStatus, stage: string | null, attempt: number,
  *   portal: string, slot: string | null, portal_version: string, document_id: string | null,
  *   quality_score: number | null, warnings: string[], advice: Advice[],
- *   error: JobError | null, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
+ *   error: JobError | null, charged?: boolean, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
  *   artifacts: Record<string, string> | null, links: JobLinks, encryption: { kid: number, data_key: string } | null,
  *   queue_position: number | null, expected_start_at: string | null, created_at: string, expires_at: string | null,
  * }} JobView
@@ -184,7 +185,6 @@ export declare class DecryptionError extends Error {
  * @param {Uint8Array} data
  */
 export declare function parseHeader(data: Uint8Array): {
-    suite: number;
     service: boolean;
     kid: number;
     wrappedKey: Uint8Array<ArrayBufferLike>;
@@ -197,7 +197,7 @@ export declare function parseHeader(data: Uint8Array): {
  *
  * @param {Uint8Array} plaintext
  * @param {{
- *   storageKey: string, dataKey: Uint8Array, kid: number, wrappedKey: Uint8Array, suite?: number, service?: boolean,
+ *   storageKey: string, dataKey: Uint8Array, kid: number, wrappedKey: Uint8Array, service?: boolean,
  *   salt?: Uint8Array, nonce?: Uint8Array,
  * }} terms `kid` and `wrappedKey` go into the header as they are; `salt` and `nonce` are random unless a test vector
  *   gives them.
@@ -208,7 +208,6 @@ export declare function seal(plaintext: Uint8Array, terms: {
     dataKey: Uint8Array;
     kid: number;
     wrappedKey: Uint8Array;
-    suite?: number;
     service?: boolean;
     salt?: Uint8Array;
     nonce?: Uint8Array;
@@ -330,7 +329,7 @@ export declare class UnopenedError extends ClientError {
      */
     constructor(message: string, jobId: string);
 }
-/** The job ended `failed`; nothing was charged. */
+/** The job ended `failed`; `view.charged` says whether it cost its credit. */
 export declare class JobFailedError extends ClientError {
     view: JobView;
     advice: string;
@@ -353,15 +352,20 @@ export declare class Client {
     /**
      * @param {string} baseUrl the service's address, with or without its `/api`; https, or http to this machine. Where
      *   the API has an origin of its own (`/jobs` at its root), give `{ root: true }`.
-     * @param {{ token?: Token | null, root?: boolean, timeoutMs?: number, retryForMs?: number, tries?: number }} [options]
-     *   `token` is the account's JWT, or a function that returns a fresh one and is called again after a 401.
+     * @param {{
+     *   token?: Token | null, root?: boolean, timeoutMs?: number, retryForMs?: number, tries?: number,
+     *   backoffMs?: [number, number], maxFileBytes?: number,
+     * }} [options] `token` is the account's JWT, or a function that returns a fresh one and is called again after a 401;
+     *   `timeoutMs` is how long nothing may move; `retryForMs` is how long a call is repeated while the service says when.
      */
-    constructor(baseUrl: string, { token, root, timeoutMs, retryForMs, tries }?: {
+    constructor(baseUrl: string, options?: {
         token?: Token | null;
         root?: boolean;
         timeoutMs?: number;
         retryForMs?: number;
         tries?: number;
+        backoffMs?: [number, number];
+        maxFileBytes?: number;
     });
     /** The base of `/jobs`. */
     get apiUrl(): string;
@@ -371,7 +375,7 @@ export declare class Client {
      * @param {FileContent | FileContent[]} files
      * @param {{
      *   portal: string, slot?: string, portalVersion?: string, options?: Record<string, unknown>, filename?: string,
-     *   mimeType?: string, jobId?: string | null, onProgress?: OnProgress, signal?: AbortSignal,
+     *   mimeType?: string, encrypted?: boolean, jobId?: string | null, onProgress?: OnProgress, signal?: AbortSignal,
      * }} order `filename` and `mimeType` are of the first file; `jobId` is that of an interrupted submit, to resume it.
      * @returns {Promise<JobAccepted>}
      */
@@ -382,6 +386,7 @@ export declare class Client {
         options?: Record<string, unknown>;
         filename?: string;
         mimeType?: string;
+        encrypted?: boolean;
         jobId?: string | null;
         onProgress?: OnProgress;
         signal?: AbortSignal;
@@ -419,10 +424,12 @@ export declare class Client {
      *
      * @param {UploadAnswer} upload
      * @param {FileContent} content
-     * @param {{ onProgress?: OnProgress | undefined } & Abortable} [call]
+     * @param {{ encrypted?: boolean, onProgress?: OnProgress | undefined } & Abortable} [call] `encrypted: false` is for a
+     *   service that takes plaintext.
      * @returns {Promise<number>} bytes uploaded
      */
-    upload(upload: UploadAnswer, content: FileContent, call?: {
+    upload(upload: UploadAnswer, content: FileContent, { encrypted, ...call }?: {
+        encrypted?: boolean;
         onProgress?: OnProgress | undefined;
     } & Abortable): Promise<number>;
     /**
@@ -499,7 +506,7 @@ export declare class Client {
         pageSize?: number;
     } & Abortable): AsyncGenerator<JobItem, void, void>;
     /**
-     * Cancels a pending job with its refund; never removes anything.
+     * Cancels a pending job with its refund, and its upload with it; removes nothing of a job that has begun.
      *
      * @param {string} jobId
      * @param {Abortable} [call]
@@ -514,10 +521,18 @@ export declare class Client {
      */
     delete(jobId: string, { signal }?: Abortable): Promise<void>;
     /**
-     * Downloads and opens a file of a completed job; the document is compared with the receipt.
+     * Removes an upload that has no job.
+     *
+     * @param {string} jobId
+     * @param {Abortable} [call]
+     * @throws {ConflictError} once it has one
+     */
+    deleteUpload(jobId: string, { signal }?: Abortable): Promise<void>;
+    /**
+     * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP.
      *
      * @param {string | JobView} job its id, or a view of it that is no older than its links
-     * @param {JobFile} [what]
+     * @param {JobFile} [what] `output` is the ZIP
      * @param {Abortable} [call]
      * @returns {Promise<Uint8Array<ArrayBuffer>>}
      */
@@ -569,6 +584,7 @@ export type ExchangeOptions = {
     extraMs?: number;
     body?: string | Blob | Uint8Array | FormData | undefined;
     onProgress?: OnProgress | undefined;
+    maxBytes?: number;
 };
 /**
  * @typedef {{
@@ -578,6 +594,7 @@ export type ExchangeOptions = {
  * @typedef {{
  *   authorised?: boolean, once?: boolean, headers?: Record<string, string>, signal?: AbortSignal | undefined,
  *   extraMs?: number, body?: string | Blob | Uint8Array | FormData | undefined, onProgress?: OnProgress | undefined,
+ *   maxBytes?: number,
  * }} ExchangeOptions
  */
 /**
@@ -588,6 +605,14 @@ export type ExchangeOptions = {
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export declare function sealFor(upload: UploadAnswer, content: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
+/**
+ * One file of a ZIP; null when it has none of that name.
+ *
+ * @param {Uint8Array<ArrayBuffer>} archive
+ * @param {string} name
+ * @returns {Promise<Uint8Array<ArrayBuffer> | null>}
+ */
+export declare function zipMember(archive: Uint8Array<ArrayBuffer>, name: string): Promise<Uint8Array<ArrayBuffer> | null>;
 /**
  * A SHA-256 in hexadecimal digits.
  *

@@ -15,16 +15,14 @@
  */
 
 const MAGIC = [0x52, 0x51, 0x45, 0x31];
-/** Suites that this client opens and seals; suite 1 was never released, and is refused everywhere. */
-const SUITES = [2];
-const DEFAULT_SUITE = 2;
+const SUITE = 2;
 const HEADER_BYTES = 108;
 const TAG_BYTES = 16;
 /** What sealing adds to a file. */
 export const OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES;
 const LONG_POLL_S = 10;
-const FIRST_BACKOFF_MS = 500;
-const MOST_BACKOFF_MS = 8000;
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
 const DEFAULT_PAUSE_MS = 2000;
 const CANCEL_LOOKS = 5;
 /** Where nothing tells how far an upload is, it may be as slow as 8 KB a second. */
@@ -48,7 +46,7 @@ const utf8 = new TextEncoder();
  *   job_id: string, status: JobStatus, stage: string | null, attempt: number,
  *   portal: string, slot: string | null, portal_version: string, document_id: string | null,
  *   quality_score: number | null, warnings: string[], advice: Advice[],
- *   error: JobError | null, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
+ *   error: JobError | null, charged?: boolean, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
  *   artifacts: Record<string, string> | null, links: JobLinks, encryption: { kid: number, data_key: string } | null,
  *   queue_position: number | null, expected_start_at: string | null, created_at: string, expires_at: string | null,
  * }} JobView
@@ -88,9 +86,8 @@ export function parseHeader(data) {
   if (data.length < OVERHEAD_BYTES) throw new DecryptionError("malformed");
   const [suite = 0, flags = 0, high = 0, low = 0] = data.subarray(4, 8);
   const kid = high * 256 + low;
-  if (!SUITES.includes(suite) || flags > 1 || kid === 0) throw new DecryptionError("malformed");
+  if (suite !== SUITE || flags > 1 || kid === 0) throw new DecryptionError("malformed");
   return {
-    suite,
     service: flags === 1,
     kid,
     wrappedKey: data.subarray(8, 48),
@@ -105,22 +102,22 @@ export function parseHeader(data) {
  *
  * @param {Uint8Array} plaintext
  * @param {{
- *   storageKey: string, dataKey: Uint8Array, kid: number, wrappedKey: Uint8Array, suite?: number, service?: boolean,
+ *   storageKey: string, dataKey: Uint8Array, kid: number, wrappedKey: Uint8Array, service?: boolean,
  *   salt?: Uint8Array, nonce?: Uint8Array,
  * }} terms `kid` and `wrappedKey` go into the header as they are; `salt` and `nonce` are random unless a test vector
  *   gives them.
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export async function seal(plaintext, terms) {
-  const { storageKey, dataKey, kid, wrappedKey, suite = DEFAULT_SUITE, service = false } = terms;
+  const { storageKey, dataKey, kid, wrappedKey, service = false } = terms;
   const salt = terms.salt ?? crypto.getRandomValues(new Uint8Array(16));
   const nonce = terms.nonce ?? crypto.getRandomValues(new Uint8Array(12));
   const sizes = [dataKey.length, wrappedKey.length, salt.length, nonce.length].join();
-  if (sizes !== "32,40,16,12" || !Number.isInteger(kid) || kid < 1 || kid > 65535 || !SUITES.includes(suite)) {
-    throw new RangeError("a key, kid, suite, salt or nonce has the wrong size");
+  if (sizes !== "32,40,16,12" || !Number.isInteger(kid) || kid < 1 || kid > 65535) {
+    throw new RangeError("a key, kid, salt or nonce has the wrong size");
   }
   const { key, commitment } = await derive(dataKey, salt, storageKey);
-  const head = Uint8Array.from([...MAGIC, suite, service ? 1 : 0, kid >> 8, kid & 255]);
+  const head = Uint8Array.from([...MAGIC, SUITE, service ? 1 : 0, kid >> 8, kid & 255]);
   const header = concat(head, wrappedKey, salt, nonce, commitment);
   const algorithm = { name: "AES-GCM", iv: own(nonce), additionalData: associated(header, storageKey) };
   return concat(header, new Uint8Array(await crypto.subtle.encrypt(algorithm, key, own(plaintext))));
@@ -306,7 +303,7 @@ export class UnopenedError extends ClientError {
   }
 }
 
-/** The job ended `failed`; nothing was charged. */
+/** The job ended `failed`; `view.charged` says whether it cost its credit. */
 export class JobFailedError extends ClientError {
   /** @param {JobView} view */
   constructor(view) {
@@ -349,17 +346,24 @@ export class Client {
   #timeoutMs;
   #retryForMs;
   #tries;
+  #backoffMs;
+  #maxFileBytes;
 
   /**
    * @param {string} baseUrl the service's address, with or without its `/api`; https, or http to this machine. Where
    *   the API has an origin of its own (`/jobs` at its root), give `{ root: true }`.
-   * @param {{ token?: Token | null, root?: boolean, timeoutMs?: number, retryForMs?: number, tries?: number }} [options]
-   *   `token` is the account's JWT, or a function that returns a fresh one and is called again after a 401.
+   * @param {{
+   *   token?: Token | null, root?: boolean, timeoutMs?: number, retryForMs?: number, tries?: number,
+   *   backoffMs?: [number, number], maxFileBytes?: number,
+   * }} [options] `token` is the account's JWT, or a function that returns a fresh one and is called again after a 401;
+   *   `timeoutMs` is how long nothing may move; `retryForMs` is how long a call is repeated while the service says when.
    */
-  constructor(baseUrl, { token = null, root = false, timeoutMs = 30_000, retryForMs = 60_000, tries = 6 } = {}) {
+  constructor(baseUrl, options = {}) {
+    const { token = null, root = false, timeoutMs = 30_000, retryForMs = 60_000, tries = 6 } = options;
     const url = new URL(baseUrl);
     const isHere = ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
-    if (url.protocol !== "https:" && !(url.protocol === "http:" && isHere)) {
+    const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isHere);
+    if (!isSafe || url.username || url.search || url.hash) {
       throw new TypeError("the service's address is https://host[:port][/path]; plain http is for this machine only");
     }
     const trimmed = (url.origin + url.pathname).replace(/\/+$/, "");
@@ -368,6 +372,8 @@ export class Client {
     this.#timeoutMs = timeoutMs;
     this.#retryForMs = retryForMs;
     this.#tries = tries;
+    this.#backoffMs = options.backoffMs ?? [500, 8_000];
+    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
   }
 
   /** The base of `/jobs`. */
@@ -383,12 +389,12 @@ export class Client {
    * @param {FileContent | FileContent[]} files
    * @param {{
    *   portal: string, slot?: string, portalVersion?: string, options?: Record<string, unknown>, filename?: string,
-   *   mimeType?: string, jobId?: string | null, onProgress?: OnProgress, signal?: AbortSignal,
+   *   mimeType?: string, encrypted?: boolean, jobId?: string | null, onProgress?: OnProgress, signal?: AbortSignal,
    * }} order `filename` and `mimeType` are of the first file; `jobId` is that of an interrupted submit, to resume it.
    * @returns {Promise<JobAccepted>}
    */
   async submit(files, order) {
-    const { portal, slot, portalVersion, options, jobId = null, onProgress, signal } = order;
+    const { portal, slot, portalVersion, options, encrypted = true, jobId = null, onProgress, signal } = order;
     const contents = Array.isArray(files) ? files : [files];
     const [first, ...others] = contents;
     if (first === undefined) throw new TypeError("there is no file to submit");
@@ -399,7 +405,7 @@ export class Client {
     try {
       upload =
         jobId === null
-          ? await this.announce(first, { filename, mimeType, signal })
+          ? await this.announce(first, { filename, mimeType, encrypted, signal })
           : await this.signAgain(jobId, { signal });
     } catch (error) {
       if (jobId === null || !(error instanceof ConflictError) || error.code !== "UPLOAD_CLAIMED") throw error;
@@ -411,12 +417,12 @@ export class Client {
       let sent = 0;
       /** @type {OnProgress} */
       const report = (sentBytes) => onProgress?.(sent + sentBytes, total);
-      sent += await this.upload(upload, first, { onProgress: report, signal });
+      sent += await this.upload(upload, first, { encrypted, onProgress: report, signal });
       const paths = [upload.raw_path];
       for (const page of others) {
         // Pages that an interrupted submit uploaded are not known any more; they expire.
-        const target = await this.announce(page, { signal });
-        sent += await this.upload(target, page, { onProgress: report, signal });
+        const target = await this.announce(page, { encrypted, signal });
+        sent += await this.upload(target, page, { encrypted, onProgress: report, signal });
         paths.push(target.raw_path);
       }
       return await this.createJob({
@@ -443,9 +449,9 @@ export class Client {
    * @param {{ filename?: string, mimeType?: string, encrypted?: boolean } & Abortable} [about]
    * @returns {Promise<UploadAnswer>}
    */
-  announce(content, { filename = nameOf(content), mimeType = typeOf(content), encrypted, signal } = {}) {
+  announce(content, { filename = nameOf(content), mimeType = typeOf(content), encrypted = true, signal } = {}) {
     const body = { filename, mime_type: mimeType, size_bytes: sizeOf(content), encrypted };
-    return this.#call("POST", "/uploads", { body, signal });
+    return this.#signed(body, signal);
   }
 
   /**
@@ -456,7 +462,16 @@ export class Client {
    * @returns {Promise<UploadAnswer>}
    */
   signAgain(jobId, { signal } = {}) {
-    return this.#call("POST", "/uploads", { body: { job_id: jobId }, signal });
+    return this.#signed({ encrypted: true, job_id: jobId }, signal);
+  }
+
+  /**
+   * @param {Record<string, unknown>} body
+   * @param {AbortSignal | undefined} signal
+   * @returns {Promise<UploadAnswer>}
+   */
+  async #signed(body, signal) {
+    return shaped(await this.#call("POST", "/uploads", { body, signal }), "UploadAnswer", "upload");
   }
 
   /**
@@ -475,11 +490,13 @@ export class Client {
    *
    * @param {UploadAnswer} upload
    * @param {FileContent} content
-   * @param {{ onProgress?: OnProgress | undefined } & Abortable} [call]
+   * @param {{ encrypted?: boolean, onProgress?: OnProgress | undefined } & Abortable} [call] `encrypted: false` is for a
+   *   service that takes plaintext.
    * @returns {Promise<number>} bytes uploaded
    */
-  async upload(upload, content, call = {}) {
-    const sealed = upload.encryption === null ? await bytesOf(content) : await this.seal(upload, content);
+  async upload(upload, content, { encrypted = true, ...call } = {}) {
+    const isOpen = upload.encryption === null && !encrypted;
+    const sealed = isOpen ? await bytesOf(content) : await this.seal(upload, content);
     await this.put(upload, sealed, call);
     return sealed.length;
   }
@@ -536,8 +553,8 @@ export class Client {
    * @param {Abortable} [call]
    * @returns {Promise<JobView>}
    */
-  job(jobId, { signal } = {}) {
-    return this.#call("GET", `/jobs/${encodeURIComponent(jobId)}`, { signal });
+  async job(jobId, { signal } = {}) {
+    return shaped(await this.#call("GET", `/jobs/${encodeURIComponent(jobId)}`, { signal }), "JobView", "job_id");
   }
 
   /**
@@ -611,11 +628,11 @@ export class Client {
   async *jobs({ status, pageSize = 100, signal } = {}) {
     for (let cursor = ""; ;) {
       const query = new URLSearchParams({
-        limit: String(pageSize),
         ...(status && { status }),
+        limit: String(pageSize),
         ...(cursor && { cursor }),
       });
-      const page = await this.#call("GET", `/jobs?${query}`, { signal });
+      const page = shaped(await this.#call("GET", `/jobs?${query}`, { signal }), "JobPage", "jobs");
       yield* page.jobs;
       if (!page.next_cursor || page.next_cursor === cursor) return;
       cursor = page.next_cursor;
@@ -623,7 +640,7 @@ export class Client {
   }
 
   /**
-   * Cancels a pending job with its refund; never removes anything.
+   * Cancels a pending job with its refund, and its upload with it; removes nothing of a job that has begun.
    *
    * @param {string} jobId
    * @param {Abortable} [call]
@@ -657,28 +674,45 @@ export class Client {
     await this.#call("DELETE", `/jobs/${encodeURIComponent(jobId)}`, { signal });
   }
 
+  /**
+   * Removes an upload that has no job.
+   *
+   * @param {string} jobId
+   * @param {Abortable} [call]
+   * @throws {ConflictError} once it has one
+   */
+  async deleteUpload(jobId, { signal } = {}) {
+    await this.#call("DELETE", `/uploads/${encodeURIComponent(jobId)}`, { signal });
+  }
+
   // --- results ---
 
   /**
-   * Downloads and opens a file of a completed job; the document is compared with the receipt.
+   * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP.
    *
    * @param {string | JobView} job its id, or a view of it that is no older than its links
-   * @param {JobFile} [what]
+   * @param {JobFile} [what] `output` is the ZIP
    * @param {Abortable} [call]
    * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   async download(job, what = "document", { signal } = {}) {
     let view = typeof job === "string" ? await this.job(job, { signal }) : job;
-    let answer = await this.#exchange("GET", linkOf(view, what), { signal });
+    const get = () => this.#exchange("GET", linkOf(view, what), { signal, maxBytes: this.#maxFileBytes });
+    let answer = await get();
     if (answer.status === 403) {
       view = await this.job(view.job_id, { signal }); // the link expired between the view and the call
-      answer = await this.#exchange("GET", linkOf(view, what), { signal });
+      answer = await get();
     }
-    if (!answer.isSuccess)
+    if (!answer.isSuccess) {
       throw new StoreRefusedError(`the store answered ${answer.status} to the download`, answer.status);
+    }
     const data = await opened(view, what, answer.body);
-    if (what === "document" && (await sha256(data)) !== view.receipt?.document.sha256) {
-      throw new UnopenedError("the document is not the one of the receipt", view.job_id);
+    if (what === "document" || what === "output") {
+      const { filename = "", sha256: promised } = view.receipt?.document ?? {};
+      const found = what === "document" ? data : await zipMember(data, filename);
+      if (found === null || (await sha256(found)) !== promised) {
+        throw new UnopenedError(`the ${what} is not the one of the receipt`, view.job_id);
+      }
     }
     return data;
   }
@@ -704,8 +738,8 @@ export class Client {
    * @param {Abortable} [call]
    * @returns {Promise<Account>}
    */
-  account({ signal } = {}) {
-    return this.#call("GET", "/account", { signal });
+  async account({ signal } = {}) {
+    return shaped(await this.#call("GET", "/account", { signal }), "AccountAnswer", "credits");
   }
 
   /**
@@ -715,7 +749,7 @@ export class Client {
    * @returns {Promise<Portal[]>}
    */
   async portals({ signal } = {}) {
-    return (await this.#call("GET", "/portals", { signal, open: true })).portals;
+    return shaped(await this.#call("GET", "/portals", { signal, open: true }), "PortalsAnswer", "portals").portals;
   }
 
   /**
@@ -784,6 +818,7 @@ export class Client {
    */
   async #exchange(method, url, { authorised = false, once = false, headers = {}, signal, extraMs = 0, ...rest }) {
     const endsAt = now() + this.#retryForMs;
+    const [firstMs, mostMs] = this.#backoffMs;
     let renewed = false;
     for (let tries = 1, repeats = 0; ; repeats += 1) {
       const token = authorised ? await tokenOf(this.#token) : null;
@@ -796,6 +831,7 @@ export class Client {
         answer = await transfer(method, url, { ...rest, headers: sent, stall, extraMs });
       } catch (error) {
         signal?.throwIfAborted();
+        if (error instanceof ClientError) throw error;
         if (once) throw new UnreachableError(String(error));
         reason = String(error instanceof Error ? error.message : error);
       } finally {
@@ -810,7 +846,7 @@ export class Client {
       if (pauseMs === null) {
         tries += 1;
         // Jitter: the clients of a service that comes back should not all return at once.
-        pauseMs = Math.min(MOST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeats) * (0.5 + jitter() / 2);
+        pauseMs = Math.min(mostMs, firstMs * 2 ** repeats) * (0.5 + jitter() / 2);
         if (tries > this.#tries) pauseMs = Infinity;
       }
       if (now() + pauseMs >= endsAt) {
@@ -830,6 +866,7 @@ export class Client {
  * @typedef {{
  *   authorised?: boolean, once?: boolean, headers?: Record<string, string>, signal?: AbortSignal | undefined,
  *   extraMs?: number, body?: string | Blob | Uint8Array | FormData | undefined, onProgress?: OnProgress | undefined,
+ *   maxBytes?: number,
  * }} ExchangeOptions
  */
 
@@ -886,11 +923,12 @@ class Answer {
  * @param {string} url
  * @param {{
  *   headers: Record<string, string>, body?: string | Blob | Uint8Array | FormData | undefined,
- *   onProgress?: OnProgress | undefined, stall: Stall, extraMs: number,
+ *   onProgress?: OnProgress | undefined, stall: Stall, extraMs: number, maxBytes?: number,
  * }} request
  * @returns {Promise<Answer>}
  */
-async function transfer(method, url, { headers, body, onProgress, stall, extraMs }) {
+async function transfer(method, url, request) {
+  const { headers, body, onProgress, stall, extraMs, maxBytes = MAX_ANSWER_BYTES } = request;
   if (onProgress && typeof XMLHttpRequest !== "undefined") {
     return observed(method, url, headers, body, onProgress, stall);
   }
@@ -904,7 +942,7 @@ async function transfer(method, url, { headers, body, onProgress, stall, extraMs
     signal: stall.signal,
     cache: "no-store",
     credentials: "omit",
-    redirect: "error",
+    redirect: "manual",
     referrerPolicy: "no-referrer",
   });
   if (onProgress && response.ok) onProgress(total, total);
@@ -912,11 +950,16 @@ async function transfer(method, url, { headers, body, onProgress, stall, extraMs
     return new Answer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
   const chunks = [];
   const reader = response.body.getReader();
-  for (;;) {
+  for (let size = 0; ;) {
     stall.arm();
     const { done, value } = await reader.read();
     if (done) return new Answer(response.status, response.headers, concat(...chunks));
     chunks.push(value);
+    size += value.length;
+    if (size > maxBytes) {
+      await reader.cancel();
+      throw new UnreachableError("the answer is longer than any that the service gives");
+    }
   }
 }
 
@@ -1073,6 +1116,50 @@ async function opened(view, what, data) {
     if (!(error instanceof DecryptionError)) throw error;
     throw new UnopenedError(`the ${what} does not open: ${error.reason}`, view.job_id);
   }
+}
+
+/**
+ * An answer that has this field.
+ *
+ * @param {any} answer
+ * @param {string} kind
+ * @param {string} field
+ */
+function shaped(answer, kind, field) {
+  if (answer === null || typeof answer !== "object" || !(field in answer)) {
+    throw new UnexpectedAnswerError(`the answer is not a ${kind}`);
+  }
+  return answer;
+}
+
+/**
+ * One file of a ZIP; null when it has none of that name.
+ *
+ * @param {Uint8Array<ArrayBuffer>} archive
+ * @param {string} name
+ * @returns {Promise<Uint8Array<ArrayBuffer> | null>}
+ */
+export async function zipMember(archive, name) {
+  const view = new DataView(archive.buffer, archive.byteOffset, archive.byteLength);
+  const short = (/** @type {number} */ at) => view.getUint16(at, true);
+  const long = (/** @type {number} */ at) => view.getUint32(at, true);
+  let end = archive.length - 22;
+  while (end >= 0 && long(end) !== 0x06054b50) end -= 1;
+  if (end < 0) return null;
+  let at = long(end + 16);
+  for (let left = short(end + 10); left > 0 && long(at) === 0x02014b50; left -= 1) {
+    const nameEnd = at + 46 + short(at + 28);
+    if (new TextDecoder().decode(archive.subarray(at + 46, nameEnd)) === name) {
+      const local = long(at + 42);
+      const start = local + 30 + short(local + 26) + short(local + 28);
+      const packed = archive.subarray(start, start + long(at + 20));
+      if (short(at + 10) === 0) return packed;
+      const inflated = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+      return new Uint8Array(await new Response(inflated).arrayBuffer());
+    }
+    at = nameEnd + short(at + 30) + short(at + 32);
+  }
+  return null;
 }
 
 /**

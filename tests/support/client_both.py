@@ -1,4 +1,4 @@
-"""One face for both kinds of client, so that each test runs with either."""
+"""One face for all kinds of client, so that each test runs with any: blocking, async, and rythmiq.js in Node."""
 
 import asyncio
 import inspect
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from rythmiq.client import AsyncClient, Client
+from tests.support.node_client import NodeClient
 
 
 class Both:
     """A client whose methods block, whichever kind it is; what yields gives a list."""
 
-    def __init__(self, client: Client | AsyncClient, runner: asyncio.Runner | None) -> None:
+    def __init__(self, client: Client | AsyncClient | NodeClient, runner: asyncio.Runner | None) -> None:
         self._client = client
         self._runner = runner
 
@@ -34,11 +35,17 @@ def _listed(found: Any) -> Any:
 
 
 @contextmanager
-def opened_clients(url: str, token: Any, *, kind: Literal["blocking", "async"], **terms: float) -> Iterator[Both]:
+def opened_clients(
+    url: str, token: Any, *, kind: Literal["blocking", "async", "node"], **terms: float
+) -> Iterator[Both]:
     """A client of this kind."""
     if kind == "blocking":
         with Client(url, token, **terms) as client:
             yield Both(client, None)
+        return
+    if kind == "node":
+        with NodeClient(url, token, **terms) as client_in_node:
+            yield Both(client_in_node, None)
         return
     with asyncio.Runner() as runner:
         client_of_loop = AsyncClient(url, token, **terms)

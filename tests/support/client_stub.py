@@ -79,7 +79,7 @@ class Stub:
             "document": b"the document",
             "preview": b"small",
             "before": b"small, of the upload",
-            "text.txt": b"read\n",
+            "text": b"read\n",
         }
         self.rules: dict[str, Any] = {"kind": "photo"}
         self.more_in_zip: dict[str, bytes] = {}
@@ -149,7 +149,12 @@ class Stub:
                 return Reply.of({"portal": name, "name": "A portal", "version": "1", "slots": slots})
             case ("GET", "account"):
                 entry = {"kind": "grant", "amount": 3, "job_id": None, "created_at": "2026-01-01T00:00:00Z"}
-                limits = {"max_active_jobs": 20, "new_in_a_later_version": 1}
+                limits = {
+                    "max_active_jobs": 20,
+                    "max_upload_bytes": 1_000,
+                    "max_pages": 10,
+                    "new_in_a_later_version": 1,
+                }
                 return Reply.of({"credits": {"available": 3, "reserved": 0}, "entries": [entry], "limits": limits})
         return Reply(404)
 
@@ -202,7 +207,7 @@ class Stub:
         links, artifacts = {"self": f"/jobs/{held.job_id}"}, {}
         if done:
             for name, data in {**self.result, "output": self._zip()}.items():
-                if name in {"document", "preview", "before", "output"}:
+                if name in {"document", "preview", "before", "text", "output"}:
                     artifacts[f"{name}_path"] = key = f"output/{USER}/{held.job_id}/{name}"
                     links[name] = f"{self.url}/store/{key}?signed=1"
                     self.objects.setdefault(key, self._sealed(held, data, key))
@@ -267,8 +272,8 @@ class Stub:
         with zipfile.ZipFile(made, "w") as archive:
             archive.writestr("photo.jpg", self.result["document"])
             archive.writestr("receipt.json", "{}")
-            if "text.txt" in self.result:
-                archive.writestr("text.txt", self.result["text.txt"])
+            if "text" in self.result:
+                archive.writestr("text.txt", self.result["text"])
             for name, data in self.more_in_zip.items():
                 archive.writestr(name, data)
         return made.getvalue()

@@ -22,7 +22,7 @@ from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.attempt import Dispatch, WebhookBody
-from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
+from rythmiq.contracts.bodies import AccountLimits, UploadAnswer, UploadRequest
 from rythmiq.contracts.job_bodies import JobAccepted, JobRequest, JobView
 from rythmiq.contracts.keys import (
     before_name,
@@ -164,9 +164,10 @@ class Rig:
         )
         self.jobs = Jobs(self.backends, policy, work=lambda: self.loop)
         self.webhooks = Webhooks(database=self.database, settlement=self.settlement, work=lambda: self.loop)
-        self.accounts = Accounts(
-            database=self.database, initial_credits=self.initial_credits, max_active_jobs=self.max_active_jobs
+        limits = AccountLimits(
+            max_active_jobs=self.max_active_jobs, max_upload_bytes=self.max_upload_bytes, max_pages=self.max_pages
         )
+        self.accounts = Accounts(database=self.database, initial_credits=self.initial_credits, limits=limits)
 
     # --- time, and what the database holds ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 // Node's side of the vectors. Reads `rqe1.json`, opens and refuses its objects by WebCrypto, seals objects of its own, and
 // prints one JSON document for tests/integration/test_rqe1_node.py to judge. Run: node tests/vectors/check_rqe1.mjs
 import { readFile } from "node:fs/promises";
-import { DecryptionError, open, parseHeader, seal } from "./rqe1.mjs";
+import { DecryptionError, open, parseHeader, seal } from "../../page/rythmiq.js";
 
 const { subtle } = crypto;
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));

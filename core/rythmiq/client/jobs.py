@@ -45,7 +45,6 @@ JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "before", "output", "te
 TERMINAL: frozenset[JobStatus] = frozenset({"completed", "failed"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
 LONG_POLL_S = 10.0
-TEXT_IN_ZIP = "text.txt"
 _DEFAULT_PAUSE_S = 2.0
 _FORBIDDEN, _NOT_MODIFIED = 403, 304
 _CANCEL_LOOKS = 5
@@ -206,19 +205,14 @@ def portal(service: Service, portal: str) -> Flow[Portal]:
 def download(service: Service, job_id: str, what: JobFile = "document") -> Flow[bytes]:
     """Download and decrypt a file of a completed job: document, preview, before, output (the ZIP) or text.
 
-    The document's SHA-256 is compared with the receipt's, alone and in the ZIP. Text is in the ZIP only.
+    The document's SHA-256 is compared with the receipt's, alone and in the ZIP.
 
     Raises:
         FileMissingError: the job has no such file; UnopenedError: it does not decrypt, or is not the receipt's;
         ClientError: another of its kinds.
     """
     view = yield from job(service, job_id)
-    if what != "text":
-        return (yield from _object(service, view, what))
-    text = _member((yield from _object(service, view, "output")), TEXT_IN_ZIP, job_id)
-    if text is None:
-        raise FileMissingError("no text was found in this job's picture", job_id=job_id)
-    return text
+    return (yield from _object(service, view, what))
 
 
 def _object(service: Service, view: JobView, what: str) -> Flow[bytes]:

@@ -44,7 +44,10 @@ class WarningCode(StrEnum):
 
     PLAINTEXT_JOB = (
         "PLAINTEXT_JOB",
-        "This job ran without encryption; send `encryption` with the payload so that the store holds ciphertext only.",
+        (
+            "This job ran without encryption. Seal files before the upload, and leave `encrypted` true when it is "
+            "announced, so that the store holds ciphertext only."
+        ),
     )
     PORTAL_RULES_OLD = (
         "PORTAL_RULES_OLD",

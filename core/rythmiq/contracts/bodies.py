@@ -93,6 +93,8 @@ class AccountLimits(AnswerBody):
     """What the account may do at once."""
 
     max_active_jobs: int
+    max_upload_bytes: int = Field(description="of a file before it is sealed, and of all files of a job")
+    max_pages: int = Field(description="of a file, and uploads of a job")
 
 
 class AccountAnswer(AnswerBody):

@@ -113,13 +113,19 @@ class JobRequest(RequestBody):
 
 
 class JobLinks(AnswerBody):
-    """Links as plain strings; the presigned ones are there when the object is."""
+    """Addresses.
+
+    `self` is this API's, and takes the token. The others are the object store's, signed, for a GET without a token;
+    null until the object is there. What they give is sealed when `encryption` is not null: open `links.X` with
+    `artifacts.X_path` as its storage key.
+    """
 
     self: str
     preview: str | None = None
     before: str | None = None
     document: str | None = None
-    output: str | None = None
+    text: str | None = Field(default=None, description="the text that was read; null where there is none")
+    output: str | None = Field(default=None, description="the ZIP with the document, its receipt and the text")
 
 
 class JobAccepted(AnswerBody):
@@ -142,6 +148,27 @@ class JobAdvice(AnswerBody):
 
     code: str
     parameters: dict[str, str | int | float] = Field(default_factory=dict)
+
+
+class JobError(AnswerBody):
+    """Why a job failed: a code of docs/errors.md, the stage, and a sentence; `detail` is for programs."""
+
+    code: str
+    stage: str
+    message: str | None = None
+    retryable: bool
+    detail: dict[str, Any] | None = None
+
+
+class JobArtifacts(AnswerBody):
+    """Storage keys of a completed job's objects, which are needed to open what is sealed."""
+
+    master_path: str = Field(description="the upload, unedited: more jobs are made from it")
+    preview_path: str
+    document_path: str
+    text_path: str | None = None
+    before_path: str | None = None
+    output_path: str | None = None
 
 
 class JobView(AnswerBody):

@@ -73,7 +73,10 @@ _ENTRIES = (
     ProblemEntry(ProblemCode.UPLOAD_TOO_LARGE, 413, "Upload too large", "Send a smaller file; `detail` has the limit."),
     ProblemEntry(ProblemCode.NOT_FOUND, 404, "Not found", "Check the path and the id, and whose it is."),
     ProblemEntry(
-        ProblemCode.PORTAL_UNKNOWN, 404, "Portal, slot or version unknown", "GET /portals lists what the rule book has."
+        ProblemCode.PORTAL_UNKNOWN,
+        404,
+        "Portal, slot or version unknown",
+        "`errors` says which one, and what is near; GET {base}/api/portals lists all.",
     ),
     ProblemEntry(
         ProblemCode.OBJECT_MISSING, 409, "The upload is not in the store", "Upload the file, then create the job again."

@@ -16,8 +16,10 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from rythmiq import __version__
 from rythmiq.contracts.attempt import RECONCILE_HEADER, SECRET_HEADER
 from rythmiq.contracts.bodies import Problem
+from rythmiq.contracts.job_bodies import JobArtifacts, JobError, JobView
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
+from rythmiq.contracts.result import Metrics, Receipt
 from rythmiq.gateway.operations import Answer, Operation, Parameter
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 
@@ -39,6 +41,13 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "secret": [{"reconcile": []}],
     "metrics": [{"metrics": []}],
 }
+_STORED: Mapping[str, type[BaseModel]] = {
+    "error": JobError,
+    "metrics": Metrics,
+    "receipt": Receipt,
+    "artifacts": JobArtifacts,
+}
+"""What `JobView` passes on as it is stored; it was checked when it was written, and is not parsed at each look."""
 _HEADERS = {
     "Location": "Where the job is.",
     "ETag": "What the answer was made of; for `If-None-Match`.",
@@ -49,6 +58,9 @@ _HEADERS = {
 def document() -> dict[str, Any]:
     """The whole document."""
     schemas, references = _schemas()
+    view = schemas[references[JobView]["$ref"].rpartition("/")[2]]["properties"]
+    for name, model in _STORED.items():
+        view[name] = {"anyOf": [dict(references[model]), {"type": "null"}], "title": view[name].get("title", name)}
     for model in _request_models():
         _drop_defaults(schemas, references[model]["$ref"])
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -81,6 +93,8 @@ def document() -> dict[str, Any]:
 
 def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     yield Problem, "serialization"
+    for stored in _STORED.values():
+        yield stored, "serialization"
     for operations in FUNCTIONS.values():
         for operation in operations:
             if operation.body is not None:

@@ -116,9 +116,7 @@ def show_portal(portal: str, today: dt.date) -> dict[str, Any]:
         return portal_document(load_portal(portal), today)
     except PortalUnknownError as error:
         near = f" Did you mean {' or '.join(error.near)}?" if error.near else ""
-        raise ProblemError(
-            ProblemCode.PORTAL_UNKNOWN, f"The rule book has no such portal; GET /portals lists what it has.{near}"
-        ) from None
+        raise ProblemError(ProblemCode.PORTAL_UNKNOWN, f"The rule book has no such portal.{near}") from None
 
 
 def _slot_document(slot: Slot) -> dict[str, Any]:

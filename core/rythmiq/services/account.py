@@ -13,13 +13,13 @@ class Accounts:
     Args:
         database: of the ledger.
         initial_credits: what a user has at the first call.
-        max_active_jobs: shown to the client as a limit.
+        limits: shown to the client.
     """
 
-    def __init__(self, *, database: Database, initial_credits: int, max_active_jobs: int) -> None:
+    def __init__(self, *, database: Database, initial_credits: int, limits: AccountLimits) -> None:
         self._database = database
         self._initial_credits = initial_credits
-        self._limits = AccountLimits(max_active_jobs=max_active_jobs)
+        self._limits = limits
 
     def view(self, user_id: str) -> AccountAnswer:
         """Show one's own account.

@@ -99,7 +99,7 @@ _TERMINAL = frozenset({"completed", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class LinkPolicy:
-    """Lifetimes of links in seconds: to preview, before and document, and to the ZIP."""
+    """Lifetimes of links in seconds: to preview, before, document and text, and to the ZIP."""
 
     download_url_ttl_s: int
     output_url_ttl_s: int
@@ -144,7 +144,7 @@ def self_link(job_id: str, base_url: str) -> JobLinks:
 
 def _links(row: JobRow, store: SigningStore, policy: LinkPolicy, base_url: str) -> JobLinks:
     paths = row.artifacts or {}
-    small = {name: paths.get(f"{name}_path") for name in ("preview", "before", "document")}
+    small = {name: paths.get(f"{name}_path") for name in ("preview", "before", "document", "text")}
     output = paths.get("output_path")
     return JobLinks(
         self=f"{base_url}/jobs/{row.job_id}",

@@ -328,7 +328,7 @@ _REFUSALS = {
 
 
 _WRONG_FIELDS = {
-    "slot_required": ("/slot", FieldCode.REQUIRED, "This portal has several slots; GET /portals lists them."),
+    "slot_required": ("/slot", FieldCode.REQUIRED, "This portal has several slots: name one."),
     "several_refused": ("/raw_paths", FieldCode.NOT_ALLOWED, "This slot takes no PDF, so one file: send raw_path."),
     "mixed_encryption": ("/raw_paths", FieldCode.CONFLICT, "All files of a job are encrypted, or none is."),
 }

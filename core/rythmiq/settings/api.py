@@ -152,6 +152,8 @@ class AccountSettings(DatabaseSettings, AuthSettings, CorsSettings):
 
     initial_credits: Annotated[int, Field(ge=0)] = 3
     max_active_jobs: Positive = 20
+    max_upload_bytes: Positive = 20 * 1024 * 1024
+    max_pages: Positive = 10
 
 
 class MetricsSettings(DatabaseSettings, GuardedSettings, CorsSettings):

@@ -96,6 +96,7 @@ def build_jobs() -> "Application[jobs.Dependencies]":
 
 def build_account() -> "Application[account.Dependencies]":
     """Build `api/account`."""
+    from rythmiq.contracts.bodies import AccountLimits
     from rythmiq.gateway.routes import account
     from rythmiq.services.account import Accounts
     from rythmiq.settings.api import AccountSettings
@@ -106,7 +107,11 @@ def build_account() -> "Application[account.Dependencies]":
         use_cases = Accounts(
             database=factories.database_of(settings),
             initial_credits=settings.initial_credits,
-            max_active_jobs=settings.max_active_jobs,
+            limits=AccountLimits(
+                max_active_jobs=settings.max_active_jobs,
+                max_upload_bytes=settings.max_upload_bytes,
+                max_pages=settings.max_pages,
+            ),
         )
         return account.Dependencies(factories.verifier_of(settings), use_cases)
 

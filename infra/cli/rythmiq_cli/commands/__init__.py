@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import rythmiq
-from rythmiq_cli.commands import backup, cloud, conform, doctor, env, jobs, keys, migrate, portals, spaces, submit
+from rythmiq_cli.commands import backup, cloud, conform, doctor, env, jobs, keys, migrate, page, portals, spaces, submit
 from rythmiq_cli.exits import EPILOG, ExitCode
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(jobs.credits_app, name="credits")
 app.add_typer(doctor.camber_app, name="camber")
 app.add_typer(jobs.jobs_app, name="jobs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(page.app, name="page")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(env.app, name="env")
 app.add_typer(backup.app, name="backup")

@@ -1,6 +1,7 @@
 """The client looks at jobs, waits for them, fetches what came of them, and lets go of them. Blocking and async."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
         yield stub
 
 
-@pytest.fixture(params=["blocking", "async"])
+@pytest.fixture(params=["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
 def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[Both]:
     with opened_clients(stub.url, "token-1", kind=request.param) as client:
         yield client
@@ -156,7 +157,7 @@ def test_the_zip_comes_whole(client: Both, job_id: str) -> None:
 
 
 def test_a_job_without_text_says_so(stub: Stub, client: Both, job_id: str) -> None:
-    del stub.result["text.txt"]
+    del stub.result["text"]
     with pytest.raises(FileMissingError):
         client.download(job_id, "text")
 
@@ -186,19 +187,20 @@ def test_an_object_that_was_changed_does_not_open(stub: Stub, client: Both, job_
         client.download(job_id)
 
 
-@pytest.mark.parametrize("what", ["document", "output", "text"])
+@pytest.mark.parametrize("what", ["document", "output"])
 def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Both, job_id: str, what: str) -> None:
     steps(stub, {"status": "completed", "receipt": {"document": {"filename": "photo.jpg", "sha256": "0" * 64}}})
     with pytest.raises(UnopenedError, match="receipt"):
         client.download(job_id, what)
 
 
-def test_more_than_any_file_has_is_not_read(
-    stub: Stub, client: Both, job_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("kind", ["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
+def test_more_than_any_file_has_is_not_read(stub: Stub, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
     monkeypatch.setattr("rythmiq.client.jobs.MAX_FILE_BYTES", 10)
-    with pytest.raises(UnreachableError):
-        client.download(job_id)
+    with opened_clients(stub.url, "token-1", kind=kind) as client:
+        job_id = client.submit(b"photo", "neet-2026", "photo").job_id
+        with pytest.raises(UnreachableError):
+            client.download(job_id)
     assert len(stub.lines("GET /store")) == 1
 
 
@@ -310,7 +312,7 @@ def test_a_service_in_lasting_trouble_is_given_up(stub: Stub, client: Both) -> N
     assert len(stub.seen) == 6
 
 
-@pytest.mark.parametrize("kind", ["blocking", "async"])
+@pytest.mark.parametrize("kind", ["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
 def test_nobody_at_the_address_is_unreachable(stub: Stub, kind: str) -> None:
     with (
         running_stub() as gone,
@@ -326,7 +328,7 @@ def test_nobody_at_the_address_is_unreachable(stub: Stub, kind: str) -> None:
     assert stub.url != url
 
 
-@pytest.mark.parametrize("kind", ["blocking", "async"])
+@pytest.mark.parametrize("kind", ["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
 def test_a_token_that_is_over_is_asked_for_once_more(stub: Stub, kind: str) -> None:
     fresh = iter(["old", "new"])
     stub.refuse("GET /api/account", 401, "UNAUTHENTICATED")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rythmiq.client import (
+    Client,
     ConflictError,
     InvalidRequestError,
     JobOptions,
@@ -33,7 +34,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
         yield stub
 
 
-@pytest.fixture(params=["blocking", "async"])
+@pytest.fixture(params=["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
 def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[Both]:
     with opened_clients(stub.url, "token-1", kind=request.param) as client:
         yield client
@@ -246,8 +247,8 @@ def test_a_job_can_be_made_of_what_stands_there_already(stub: Stub, client: Both
     assert len(set(keys)) == 2
 
 
-def test_what_cannot_be_asked_is_refused_before_anything_is_sent(stub: Stub, client: Both) -> None:
-    with pytest.raises(ValueError, match="JobRequest"):
+def test_what_cannot_be_asked_is_refused_before_anything_is_sent(stub: Stub) -> None:
+    with Client(stub.url, "token-1") as client, pytest.raises(ValueError, match="JobRequest"):
         client.create_job("No Such Slug", raw_path="raw/x")
     assert not stub.seen
 
