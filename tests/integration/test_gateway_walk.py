@@ -10,6 +10,7 @@ import pytest
 
 from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.keys import parse_key
+from rythmiq.ports.database import RateLimit
 from tests.support.gateway_doors import (
     AS_LAUNCHER,
     AS_OPERATOR,
@@ -72,6 +73,35 @@ def test_an_upload_is_signed_with_its_key(doors: Doors, user: User) -> None:
     assert len(base64.b64decode(sealing["data_key"], validate=True)) == 32
     assert len(base64.b64decode(sealing["wrapped_key"], validate=True)) == 40
     assert seen.body["upload"]["headers"]["Content-Length"] == "1124"
+
+
+def test_answers_of_post_say_what_is_left_and_the_next_one_too_many_is_told_when(
+    doors: Doors, rig: Rig, user: User
+) -> None:
+    rig.rate = RateLimit(rate_burst=2, rate_per_minute=30)
+    rig.build()
+    seen = [upload(doors, user) for _ in range(3)]
+    assert [one.status for one in seen] == [201, 201, 429]
+    assert {one.headers["ratelimit-policy"] for one in seen} == {'"post";q=2;w=4'}
+    assert [one.headers["ratelimit"].partition(";t=")[0] for one in seen] == ['"post";r=1', '"post";r=0', '"post";r=0']
+    assert (seen[2].body["code"], 1 <= int(seen[2].headers["retry-after"]) <= 2) == ("RATE_LIMITED", True)
+    key = {"key": "once", "raw_path": seen[0].body["raw_path"]}
+    assert create(doors, rig, user, **key).body["code"] == "RATE_LIMITED"
+    rig.advance(2)
+    later = create(doors, rig, user, **key)
+    assert (later.body["code"], later.headers["ratelimit-policy"]) == ("OBJECT_MISSING", '"post";q=2;w=4')
+    rig.advance(2)
+    again = upload(doors, user, job_id=seen[0].body["job_id"])
+    assert (again.status, again.headers["ratelimit"].partition(";t=")[0]) == (201, '"post";r=0')
+
+
+def test_a_day_has_so_many_bytes_and_the_refusal_says_when_it_ends(doors: Doors, rig: Rig, user: User) -> None:
+    rig.max_bytes_a_day = 1_500
+    rig.build()
+    assert upload(doors, user).status == 201
+    refused = upload(doors, user)
+    assert (refused.status, refused.body["code"]) == (429, "DAILY_LIMIT")
+    assert 1 <= int(refused.headers["retry-after"]) <= 86_400
 
 
 def test_an_upload_is_signed_again_with_the_same_key(doors: Doors, user: User) -> None:

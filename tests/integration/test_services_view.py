@@ -13,7 +13,8 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.gateway.http import Request
 from rythmiq.ports.database import Capacity
-from rythmiq.services.jobs import Viewed
+from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.services.jobs import MOST_POLLS, Viewed
 from tests.support.memory import Fault
 from tests.support.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
 
@@ -175,6 +176,41 @@ def test_a_long_poll_without_a_change_ends_in_its_time(rig: Rig, user: User) -> 
     assert look(rig, user, accepted.job_id, wait_s=4, is_known=known(etag)).view is None
     assert rig.clock.monotonic_s() - began_s == pytest.approx(4)
     assert look(rig, user, accepted.job_id, wait_s=4).view is not None
+
+
+def test_of_a_users_polls_two_wait_and_a_third_is_answered_at_once(rig: Rig, user: User) -> None:
+    """Whatever its job and whatever it waits for; it is told when to come again."""
+    accepted = rig.create(user)
+    places = [rig.database.poll_enter(user.user_id, seconds=600, most=MOST_POLLS) for _ in range(2)]
+    assert places[1] is not None
+    began_s = rig.clock.monotonic_s()
+    for until_ended in (False, True):
+        third = look(rig, user, accepted.job_id, wait_s=10, until_ended=until_ended)
+        assert third.view is not None
+        assert third.retry_after_s == 2
+    assert rig.clock.monotonic_s() == began_s
+    rig.database.poll_leave(user.user_id, places[1])
+    look(rig, user, accepted.job_id, wait_s=4, until_ended=True)
+    assert rig.clock.monotonic_s() - began_s == pytest.approx(4)
+
+
+def test_a_poll_gives_its_place_back_however_it_ends(rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = rig.create(user)
+    for _ in range(3):
+        began_s = rig.clock.monotonic_s()
+        look(rig, user, accepted.job_id, wait_s=1, until_ended=True)
+        assert rig.clock.monotonic_s() - began_s == pytest.approx(1)
+
+    def cut(_: float) -> None:
+        raise DatabaseUnavailableError("cut")
+
+    sleep = rig.clock.sleep
+    for _ in range(3):
+        monkeypatch.setattr(rig.clock, "sleep", cut)
+        with pytest.raises(DatabaseUnavailableError):
+            look(rig, user, accepted.job_id, wait_s=1)
+    monkeypatch.setattr(rig.clock, "sleep", sleep)
+    assert rig.sql("select polls from public.user_credits where user_id = %s", user.user_id) == [([],)]
 
 
 def test_a_long_poll_of_a_job_that_has_ended_does_not_wait(rig: Rig, user: User) -> None:

@@ -47,7 +47,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
 
 # Columns that a user may not read although other columns of the table may be read.
 HIDDEN_COLUMNS: dict[str, set[str]] = {
-    "user_credits": {"usage_day", "failures_today"},
+    "user_credits": {"usage_day", "failures_today", "bytes_today", "posts_until", "polls"},
     "uploads": {"kid", "wrapped_key"},
     "jobs": {
         "wrapped_key",
@@ -157,7 +157,11 @@ FUNCTIONS: dict[str, set[str]] = {
     # their parts
     "account_of": SERVICE,
     "bucket_of": SERVICE,
+    "bytes_add": SERVICE,
     "failure_add": SERVICE,
+    "poll_enter": SERVICE,
+    "poll_leave": SERVICE,
+    "post_admit": SERVICE,
     "is_failure_of_input": SERVICE,
     "usage_today": SERVICE,
     "counter_add": SERVICE,

@@ -49,7 +49,7 @@ from rythmiq.contracts.result import (
 )
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
-from rythmiq.ports.database import Caller, Capacity
+from rythmiq.ports.database import Caller, Capacity, RateLimit
 from rythmiq.ports.executor import Order
 from rythmiq.services.account import Accounts
 from rythmiq.services.backends import Backends
@@ -133,6 +133,8 @@ class Rig:
         self.max_upload_bytes = 1_000_000
         self.initial_credits = 3
         self.max_failures_a_day = 20
+        self.max_bytes_a_day = 1_000_000_000
+        self.rate = RateLimit(rate_burst=1000, rate_per_minute=1000)
         self.max_pages = 10
         self.build()
 
@@ -141,7 +143,13 @@ class Rig:
         self.backends = backends or Backends(self.database, self.store, self.ring, self.dispatch_ring, self.clock)
         self.uploads = Uploads(
             self.backends,
-            UploadPolicy(self.max_upload_bytes, self.initial_credits, plaintext_allowed=self.ring is None),
+            UploadPolicy(
+                self.max_upload_bytes,
+                self.initial_credits,
+                plaintext_allowed=self.ring is None,
+                rate=self.rate,
+                max_bytes_a_day=self.max_bytes_a_day,
+            ),
         )
         config = DispatchConfig(STORAGE, f"{BASE_URL}/internal/webhooks/camber", SECRET, self.capacity)
         self.dispatcher = Dispatcher(self.backends, self.executor, config)
@@ -161,6 +169,7 @@ class Rig:
             self.max_active_jobs,
             self.initial_credits,
             max_pages=self.max_pages,
+            rate=self.rate,
         )
         self.jobs = Jobs(self.backends, policy, work=lambda: self.loop)
         self.webhooks = Webhooks(database=self.database, settlement=self.settlement, work=lambda: self.loop)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Capacity,
         Finish,
         NewJob,
+        RateLimit,
         Upload,
         UploadAnswer,
         UploadDeletion,
@@ -76,21 +77,35 @@ class SqlDatabase:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def upload_create(self, upload: Upload, *, initial_credits: int) -> UploadAnswer:
-        """Write an upload; grants `initial_credits` at the user's first call."""
-        return self._row(rows.UploadAnswer, "upload_create", **upload.model_dump(), initial_credits=initial_credits)
+    def upload_create(
+        self,
+        upload: Upload,
+        *,
+        initial_credits: int,
+        rate: RateLimit | None = None,
+        max_bytes_a_day: int | None = None,
+    ) -> UploadAnswer:
+        """Write an upload, within the limits; grants `initial_credits` at the user's first call."""
+        return self._row(
+            rows.UploadAnswer,
+            "upload_create",
+            **upload.model_dump(),
+            initial_credits=initial_credits,
+            max_bytes_a_day=max_bytes_a_day,
+            **_fields(rate),
+        )
 
-    def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
+    def upload_get(self, user_id: str, job_id: str, *, rate: RateLimit | None = None) -> UploadAnswer:
         """Read one's own upload: found, claimed or unknown."""
-        return self._row(rows.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id)
+        return self._row(rows.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id, **_fields(rate))
 
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
         """Forget one's own upload that no job has claimed, and say what to remove."""
         return self._row(rows.UploadDeletion, "upload_delete", user_id=user_id, job_id=job_id)
 
-    def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
+    def job_create(self, job: NewJob, capacity: Capacity, *, rate: RateLimit | None = None) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
-        return self._row(jobs.JobCreated, "job_create", **_fields(job), **_fields(capacity))
+        return self._row(jobs.JobCreated, "job_create", **_fields(job), **_fields(capacity), **_fields(rate))
 
     def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
         """Record the executor's reference of an attempt; False when the attempt is no longer the current one."""
@@ -182,6 +197,15 @@ class SqlDatabase:
         """The wrapped data key of one's own job."""
         return self._row_or_none(jobs.WrappedDataKey, "job_key", user_id=user_id, job_id=job_id)
 
+    def poll_enter(self, user_id: str, *, seconds: float, most: int) -> str | None:
+        """Take one of the `most` places in which a user's polls wait, for `seconds` at most; None when none is free."""
+        until = self._call("poll_enter", user_id=user_id, seconds=seconds, most=most)
+        return None if until is None else str(until)
+
+    def poll_leave(self, user_id: str, until: str) -> None:
+        """Give back the place that `poll_enter` gave."""
+        self._call("poll_leave", user_id=user_id, until=until)
+
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
         """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""
         return self._row(jobs.Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
@@ -252,7 +276,9 @@ class SqlDatabase:
         return answer
 
 
-def _fields(arguments: NewJob | Capacity | Finish) -> dict[str, object]:
+def _fields(arguments: NewJob | Capacity | Finish | RateLimit | None) -> dict[str, object]:
+    if arguments is None:
+        return {}
     return {field.name: getattr(arguments, field.name) for field in fields(arguments)}
 
 

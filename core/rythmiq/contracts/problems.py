@@ -34,6 +34,8 @@ class ProblemCode(StrEnum):
     SETTLEMENT_BUSY = "SETTLEMENT_BUSY"
     TOO_MANY_JOBS = "TOO_MANY_JOBS"
     TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS"
+    RATE_LIMITED = "RATE_LIMITED"
+    DAILY_LIMIT = "DAILY_LIMIT"
     NO_CREDIT = "NO_CREDIT"
     PACKAGING_TROUBLE = "PACKAGING_TROUBLE"
     UNAVAILABLE = "UNAVAILABLE"
@@ -102,6 +104,15 @@ _ENTRIES = (
         429,
         "Too many uploads without a job",
         "Create jobs from the uploads there are, or sign one of them again by its job_id; they lapse after a day.",
+    ),
+    ProblemEntry(
+        ProblemCode.RATE_LIMITED, 429, "Too many calls a minute", "Wait as long as Retry-After says, then go on slower."
+    ),
+    ProblemEntry(
+        ProblemCode.DAILY_LIMIT,
+        429,
+        "Too many bytes for one day",
+        "Upload the rest tomorrow; Retry-After says how long that is. A new day begins at midnight UTC.",
     ),
     ProblemEntry(ProblemCode.NO_CREDIT, 402, "No credit left", "Ask the operator for credits."),
     ProblemEntry(ProblemCode.PACKAGING_TROUBLE, 503, "The ZIP could not be stored", "Send it again after Retry-After."),

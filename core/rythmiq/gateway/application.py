@@ -131,7 +131,7 @@ class Application(Generic[DependenciesT]):
 
     def _completed(self, request: Request, response: Response) -> Response:
         """Add the headers of every response; HEAD has no body."""
-        headers = {**common_headers(request, self._allowed_origins()), **response.headers}
+        headers = {**common_headers(request, self._allowed_origins()), **request.told, **response.headers}
         body = None if request.method == "HEAD" else response.body
         return Response(response.status, body, response.media_type, headers)
 

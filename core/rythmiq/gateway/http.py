@@ -31,14 +31,14 @@ from rythmiq.contracts.problems import PROBLEM_TYPE, ProblemCode, ProblemError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from rythmiq.ports.database import Caller
+    from rythmiq.ports.database import Caller, RateLimit
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024
 JSON_TYPE = "application/json"
 RETRY_AFTER_S = 5
 PREFLIGHT_MAX_AGE_S = 7200
-EXPOSED_HEADERS = "Location, ETag, Retry-After"
+EXPOSED_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy"
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -62,6 +62,7 @@ class Request:
         request_id: the caller's when it is well formed, else the platform's, else a new UUID.
         ends_at_s: when the platform ends the call, on the monotonic clock; None when it does not say.
         is_trigger: a call of the platform's scheduler, without HTTP.
+        told: headers of the response, whether the call succeeds or is refused.
     """
 
     method: str = "GET"
@@ -74,6 +75,14 @@ class Request:
     request_id: str = ""
     ends_at_s: float | None = None
     is_trigger: bool = False
+    told: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def tell_rate(self, limit: "RateLimit", rate: Mapping[str, int] | None) -> None:
+        """Say what is left of a user's POST calls; the fields are draft-ietf-httpapi-ratelimit-headers-11's."""
+        if rate is not None:
+            window_s = -(-limit.rate_burst * 60 // limit.rate_per_minute)
+            self.told["RateLimit-Policy"] = f'"post";q={limit.rate_burst};w={window_s}'
+            self.told["RateLimit"] = f'"post";r={rate["remaining"]};t={rate["reset_s"]}'
 
     def header(self, name: str) -> str | None:
         """Return a header's value; `name` is case-insensitive."""

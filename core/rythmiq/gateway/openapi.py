@@ -52,6 +52,8 @@ _HEADERS = {
     "Location": "Where the job is.",
     "ETag": "What the answer was made of; for `If-None-Match`.",
     "Retry-After": "Seconds after which to ask again; not there when nothing will change.",
+    "RateLimit": "What is left of the user's POST calls (IETF draft 11, experimental).",
+    "RateLimit-Policy": "How many POST calls a user may make in how many seconds (IETF draft 11, experimental).",
 }
 
 

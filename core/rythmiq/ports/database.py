@@ -47,10 +47,14 @@ class Upload(Row):
 
 
 class UploadAnswer(Row):
-    """Result of `upload_create` and `upload_get`; `too_many` when 100 uploads of the last day are unclaimed."""
+    """Result of `upload_create` and `upload_get`; `too_many` when 100 uploads of the last day are unclaimed.
 
-    outcome: Literal["created", "found", "claimed", "unknown", "too_many"]
+    `rate` is what is left of the user's calls, as `post_admit` says it; None where nothing limits them.
+    """
+
+    outcome: Literal["created", "found", "claimed", "unknown", "too_many", "daily_limit", "rate_limited"]
     upload: Upload | None = None
+    rate: dict[str, int] | None = None
 
 
 class UploadDeletion(Row):
@@ -93,6 +97,21 @@ class Capacity:
     max_inflight: int = 4
     lease_s: int = 300
     max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A user's bucket of POST calls: how many it holds, and how many it gets a minute."""
+
+    rate_burst: int = 60
+    rate_per_minute: int = 60
+
+
+class RateSink(Protocol):
+    """Learns what is left of a user's calls."""
+
+    def __call__(self, limit: RateLimit, rate: Mapping[str, int] | None, /) -> None:
+        """Take the limit, and what the database says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +172,23 @@ class Database(Protocol):
     Raises, each method: DatabaseUnavailableError.
     """
 
-    def upload_create(self, upload: Upload, *, initial_credits: int) -> UploadAnswer:
-        """Write an upload; grants `initial_credits` at the user's first call."""
+    def upload_create(
+        self,
+        upload: Upload,
+        *,
+        initial_credits: int,
+        rate: RateLimit | None = None,
+        max_bytes_a_day: int | None = None,
+    ) -> UploadAnswer:
+        """Write an upload, within the limits; grants `initial_credits` at the user's first call."""
 
-    def upload_get(self, user_id: str, job_id: str) -> UploadAnswer:
+    def upload_get(self, user_id: str, job_id: str, *, rate: RateLimit | None = None) -> UploadAnswer:
         """Read one's own upload: found, claimed or unknown."""
 
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
         """Forget one's own upload that no job has claimed, and say what to remove."""
 
-    def job_create(self, job: NewJob, capacity: Capacity) -> JobCreated:
+    def job_create(self, job: NewJob, capacity: Capacity, *, rate: RateLimit | None = None) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""
 
     def job_submitted(self, job_id: str, attempt: int, *, executor: str, executor_ref: str) -> bool:
@@ -218,6 +244,12 @@ class Database(Protocol):
 
     def job_key(self, user_id: str, job_id: str) -> WrappedDataKey | None:
         """The wrapped data key of one's own job."""
+
+    def poll_enter(self, user_id: str, *, seconds: float, most: int) -> str | None:
+        """Take one of the `most` places in which a user's polls wait, for `seconds` at most; None when none is free."""
+
+    def poll_leave(self, user_id: str, until: str) -> None:
+        """Give back the place that `poll_enter` gave."""
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
         """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""

@@ -101,11 +101,13 @@ class JobCreated(Row):
         "mixed_encryption",
         "too_many_jobs",
         "no_credit",
+        "rate_limited",
     ]
     job_id: str | None = None
     status: JobStatus | None = None
     started: StartedJob | None = None
     refused: tuple[RefusedOption, ...] = ()
+    rate: dict[str, int] | None = None
 
 
 class SettlingJob(Row):

@@ -5,7 +5,8 @@ Source: docs/specification/http-api.md, docs/specification/executors.md.
 
 import re
 import uuid
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rythmiq.clock import Deadline
@@ -17,7 +18,7 @@ from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log
-from rythmiq.ports.database import Caller, Capacity, NewJob
+from rythmiq.ports.database import Caller, Capacity, NewJob, RateLimit
 from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
 from rythmiq.services.backends import Backends
@@ -39,6 +40,7 @@ from rythmiq.services.job_messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rythmiq.ports.database import RateSink
     from rythmiq.ports.jobs import RefusedOption
     from rythmiq.services.work import WorkLoop
 
@@ -51,6 +53,9 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.15, 2.0
 _PAUSE_SHARE = 0.2
 """Of the time waited so far: a long poll learns of a change late by a quarter second, or by this share of its wait."""
 _PENDING_RETRY_S, _PROCESSING_RETRY_S = 5, 2
+MOST_POLLS = 2
+"""How many polls of one user wait at a time."""
+_POLL_MARGIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class JobPolicy:
         initial_credits: what a user has at the first call.
         download_url_ttl_s: how long links to preview, before and document hold.
         output_url_ttl_s: how long the link to the ZIP holds.
+        rate: of a user's calls.
     """
 
     origins: OriginRules
@@ -76,6 +82,7 @@ class JobPolicy:
     download_url_ttl_s: int = 3_600
     output_url_ttl_s: int = 86_400
     max_pages: int = 10
+    rate: RateLimit = field(default_factory=RateLimit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +116,29 @@ class Jobs:
     # --- create -------------------------------------------------------------------------------------------------
 
     def create(
-        self, user_id: str, request: JobRequest, *, base_url: str, idempotency_key: str | None = None
+        self,
+        user_id: str,
+        request: JobRequest,
+        *,
+        base_url: str,
+        idempotency_key: str | None = None,
+        on_rate: "RateSink | None" = None,
     ) -> JobAccepted:
         """Create a job, or find the one that the same request made before; 202 also when its dispatch fails.
 
         Raises:
             ProblemError: INVALID_FIELD (also an option that the slot's rules do not allow), IDEMPOTENCY_MISMATCH,
                 NOT_FOUND, PORTAL_UNKNOWN, OBJECT_MISSING,
-                UPLOAD_CLAIMED, UPLOAD_TOO_LARGE, TOO_MANY_JOBS, NO_CREDIT, UNAVAILABLE.
+                UPLOAD_CLAIMED, UPLOAD_TOO_LARGE, RATE_LIMITED, TOO_MANY_JOBS, NO_CREDIT, UNAVAILABLE.
             DatabaseUnavailableError: the database does not answer.
         """
         source = source_of(request, user_id, self._policy.origins)
         if len(source.raw_paths or ()) > self._policy.max_pages:
             raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._policy.max_pages} uploads.")
         new = self._new_job(user_id, request, source, idempotency_key)
-        created = self._database.job_create(new, self._policy.capacity)
+        created = self._database.job_create(new, self._policy.capacity, rate=self._policy.rate)
+        if on_rate is not None:
+            on_rate(self._policy.rate, created.rate)
         if created.job_id is None or created.status is None:
             raise _refusal(created)
         log("job_created", job_id=created.job_id, outcome=created.outcome, portal=request.portal)
@@ -192,7 +207,7 @@ class Jobs:
         """Show one of the caller's jobs, after waiting up to `wait_s` for a change, or for its end with `until_ended`.
 
         A change is a state whose ETag is not `is_known` to the client; by default one that differs from the present
-        state. The gateway bounds `wait_s`.
+        state. The gateway bounds `wait_s`. Of a user's polls `MOST_POLLS` wait at a time; one more is answered at once.
 
         Raises:
             ProblemError: NOT_FOUND, NOT_CONFIGURED.
@@ -203,7 +218,7 @@ class Jobs:
             row = self._healed(caller, job_id)
         if wait_s > 0:
             is_old = is_known or self._etag(row).__eq__
-            row = self._awaited(caller, row, wait_s, None if until_ended else is_old)
+            row = self._awaited_in_place(caller, row, wait_s, None if until_ended else is_old)
         etag = self._etag(row)
         retry_after_s = None
         if not is_terminal(row):
@@ -234,6 +249,21 @@ class Jobs:
         except UnavailableError as error:
             log("tick_trouble", level="warning", job_id=job_id, reason=str(error))
         return self._row(caller, job_id)
+
+    def _awaited_in_place(
+        self, caller: Caller, row: JobRow, wait_s: float, is_old: "Callable[[str], bool] | None"
+    ) -> JobRow:
+        """Wait in one of the user's places for polls; without a free one the answer is the present state, at once."""
+        if is_terminal(row) or (is_old is not None and not is_old(self._etag(row))):
+            return row
+        place = self._database.poll_enter(caller.user_id, seconds=wait_s + _POLL_MARGIN_S, most=MOST_POLLS)
+        if place is None:
+            return row
+        try:
+            return self._awaited(caller, row, wait_s, is_old)
+        finally:
+            with suppress(UnavailableError):  # the place lapses by itself
+                self._database.poll_leave(caller.user_id, place)
 
     def _awaited(self, caller: Caller, row: JobRow, wait_s: float, is_old: "Callable[[str], bool] | None") -> JobRow:
         """Poll the row until the job has ended, or until its ETag is not `is_old`, for at most `wait_s`."""
@@ -342,6 +372,8 @@ def _refusal(created: JobCreated) -> ProblemError:
         return _not_for_this_slot(created.refused)
     if created.outcome == "too_large":
         return _too_large()
+    if created.outcome == "rate_limited":
+        return ProblemError(ProblemCode.RATE_LIMITED, retry_after_s=(created.rate or {}).get("retry_after_s"))
     if created.outcome == "too_many_jobs":
         return ProblemError(ProblemCode.TOO_MANY_JOBS, retry_after_s=TOO_MANY_JOBS_RETRY_S)
     return ProblemError(_REFUSALS.get(created.outcome, ProblemCode.INTERNAL))

@@ -5,8 +5,8 @@ Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import SEALED_TYPE, is_upload_of, raw_key, sanitize_filename
@@ -14,10 +14,17 @@ from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, Probl
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log
-from rythmiq.ports.database import Upload
+from rythmiq.ports.database import RateLimit, Upload
 from rythmiq.services.backends import Backends
 
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from rythmiq.ports.database import RateSink
+    from rythmiq.ports.database import UploadAnswer as Written
+
 TOO_MANY_UPLOADS_RETRY_S = 3_600
+_DAY_S = 86_400
 _REMOVAL_S = 2.0
 
 
@@ -31,6 +38,8 @@ class UploadPolicy:
         plaintext_allowed: whether `encrypted: false` is taken.
         method: how clients upload.
         url_ttl_s: how long a signature holds.
+        rate: of a user's calls.
+        max_bytes_a_day: of the plaintext that a user announces in a day (UTC).
     """
 
     max_upload_bytes: int
@@ -38,6 +47,8 @@ class UploadPolicy:
     plaintext_allowed: bool
     method: Literal["put", "post"] = "put"
     url_ttl_s: int = 900
+    rate: RateLimit = field(default_factory=RateLimit)
+    max_bytes_a_day: int = 1024**3
 
 
 class Uploads:
@@ -54,18 +65,19 @@ class Uploads:
         self._clock = backends.clock
         self._policy = policy
 
-    def create(self, user_id: str, request: UploadRequest) -> UploadAnswer:
+    def create(self, user_id: str, request: UploadRequest, *, on_rate: "RateSink | None" = None) -> UploadAnswer:
         """Sign a new upload, or one's own unclaimed one again (same key, same data key).
 
         Raises:
-            ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, TOO_MANY_UPLOADS, NOT_CONFIGURED.
+            ProblemError: UPLOAD_TOO_LARGE, INVALID_FIELD, NOT_FOUND, UPLOAD_CLAIMED, RATE_LIMITED, TOO_MANY_UPLOADS,
+                DAILY_LIMIT, NOT_CONFIGURED.
             DatabaseUnavailableError: the database does not answer.
         """
         described = {name: getattr(request, name) for name in ("filename", "mime_type", "size_bytes")}
         if request.job_id is not None:
             if given := [name for name, value in described.items() if value is not None]:
                 raise _wrong_fields(given, FieldCode.CONFLICT, "is not to be given beside job_id")
-            return self._again(user_id, request.job_id)
+            return self._again(user_id, request.job_id, on_rate)
         if request.filename is None or request.mime_type is None or request.size_bytes is None:
             missing = [name for name, value in described.items() if value is None]
             raise _wrong_fields(missing, FieldCode.REQUIRED, "is needed, unless job_id is given alone")
@@ -82,7 +94,17 @@ class Uploads:
             wrapped_key=key.wrapped_key_text if key else None,
             created_at=now,
         )
-        written = self._database.upload_create(upload, initial_credits=self._policy.initial_credits)
+        policy = self._policy
+        written = self._database.upload_create(
+            upload,
+            initial_credits=policy.initial_credits,
+            rate=policy.rate,
+            max_bytes_a_day=policy.max_bytes_a_day,
+        )
+        self._within_rate(written, on_rate)
+        if written.outcome == "daily_limit":
+            limit = f"A user may upload {policy.max_bytes_a_day} bytes a day; the day ends at midnight UTC."
+            raise ProblemError(ProblemCode.DAILY_LIMIT, limit, retry_after_s=_left_of_day_s(now))
         if written.outcome == "too_many":
             raise ProblemError(ProblemCode.TOO_MANY_UPLOADS, retry_after_s=TOO_MANY_UPLOADS_RETRY_S)
         return self._signed(upload, key)
@@ -104,8 +126,15 @@ class Uploads:
         for key in deletion.keys:
             self._store.delete_object(key, timeout_s=_REMOVAL_S)
 
-    def _again(self, user_id: str, job_id: str) -> UploadAnswer:
-        found = self._database.upload_get(user_id, job_id)
+    def _within_rate(self, written: "Written", on_rate: "RateSink | None") -> None:
+        if on_rate is not None:
+            on_rate(self._policy.rate, written.rate)
+        if written.outcome == "rate_limited":
+            raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_s=(written.rate or {}).get("retry_after_s"))
+
+    def _again(self, user_id: str, job_id: str, on_rate: "RateSink | None") -> UploadAnswer:
+        found = self._database.upload_get(user_id, job_id, rate=self._policy.rate)
+        self._within_rate(found, on_rate)
         if found.outcome == "claimed":
             raise ProblemError(ProblemCode.UPLOAD_CLAIMED)
         if found.upload is None:
@@ -151,6 +180,10 @@ class Uploads:
 
 def _no_upload() -> ProblemError:
     return ProblemError(ProblemCode.NOT_FOUND, "You have no upload of this job_id.")
+
+
+def _left_of_day_s(now: "dt.datetime") -> int:
+    return _DAY_S - int(now.timestamp()) % _DAY_S
 
 
 def _wrong_fields(names: Iterable[str], code: FieldCode, detail: str) -> ProblemError:

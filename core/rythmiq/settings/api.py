@@ -138,8 +138,17 @@ class SealedStoreSettings(StoreSettings, EncryptionSettings, GuardedSettings):
             yield "ENCRYPTION_KEYS is not set, and plaintext is not allowed here (ALLOW_PLAINTEXT)"
 
 
-class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, CorsSettings):
+class RateSettings(EnvironmentSettings):
+    """How often a user may call with POST."""
+
+    rate_burst: Positive = 60
+    rate_per_minute: Positive = 60
+
+
+class UploadsSettings(SealedStoreSettings, DatabaseSettings, AuthSettings, RateSettings, CorsSettings):
     """Settings of `api/uploads`."""
+
+    max_upload_bytes_per_day: Positive = 1024**3
 
     upload_method: Literal["put", "post"] = "put"
     upload_url_ttl_s: Annotated[int, Field(ge=1, le=3_600)] = 900

@@ -5,7 +5,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, GuardedSettings, SealedStoreSettings
+from rythmiq.settings.api import (
+    AuthSettings,
+    CorsSettings,
+    DatabaseSettings,
+    GuardedSettings,
+    RateSettings,
+    SealedStoreSettings,
+)
 from rythmiq.settings.environment import (
     Authorities,
     CamberField,
@@ -139,7 +146,7 @@ class ExecutionSettings(DispatchSettings, DatabaseSettings, ExecutorSettings):
     max_failures_per_day: Annotated[int, Field(ge=0)] = 20
 
 
-class JobsSettings(ExecutionSettings, AuthSettings, CorsSettings):
+class JobsSettings(ExecutionSettings, AuthSettings, RateSettings, CorsSettings):
     """Settings of `api/jobs`."""
 
     download_url_ttl_s: Annotated[int, Field(ge=1, le=604_800)] = 3_600

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from rythmiq.gateway.page import PageConfig, PageFiles
     from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
     from rythmiq.gateway.tokens import TokenVerifier
-    from rythmiq.ports.database import Capacity, Database
+    from rythmiq.ports.database import Capacity, Database, RateLimit
     from rythmiq.ports.executor import Executor
     from rythmiq.services.backends import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.api import (
         AuthSettings,
         DatabaseSettings,
+        RateSettings,
         StoreSettings,
         UploadsSettings,
     )
@@ -134,6 +135,13 @@ def capacity_of(settings: "ExecutorSettings") -> "Capacity":
     from rythmiq.ports.database import Capacity
 
     return Capacity(max_inflight=settings.max_inflight, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
+
+
+def rate_of(settings: "RateSettings") -> "RateLimit":
+    """Return the limit of a user's calls."""
+    from rythmiq.ports.database import RateLimit
+
+    return RateLimit(rate_burst=settings.rate_burst, rate_per_minute=settings.rate_per_minute)
 
 
 def verifier_of(settings: "AuthSettings") -> "TokenVerifier":

@@ -50,6 +50,8 @@ def build_uploads() -> "Application[uploads.Dependencies]":
                 plaintext_allowed=settings.plaintext_allowed,
                 method=settings.upload_method,
                 url_ttl_s=settings.upload_url_ttl_s,
+                rate=factories.rate_of(settings),
+                max_bytes_a_day=settings.max_upload_bytes_per_day,
             ),
         )
         return uploads.Dependencies(factories.verifier_of(settings), use_cases)
@@ -85,6 +87,7 @@ def build_jobs() -> "Application[jobs.Dependencies]":
                 initial_credits=settings.initial_credits,
                 download_url_ttl_s=settings.download_url_ttl_s,
                 output_url_ttl_s=settings.output_url_ttl_s,
+                rate=factories.rate_of(settings),
             ),
         )
         return jobs.Dependencies(

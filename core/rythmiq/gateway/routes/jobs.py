@@ -44,7 +44,13 @@ CREATE = Operation(
             {"type": "string", "pattern": IDEMPOTENCY_KEY},
         ),
     ),
-    answers={202: Answer("The job, new or found; its status is the present one.", JobAccepted, headers=("Location",))},
+    answers={
+        202: Answer(
+            "The job, new or found; its status is the present one.",
+            JobAccepted,
+            headers=("Location", "RateLimit", "RateLimit-Policy"),
+        )
+    },
     refusals=frozenset(
         {
             ProblemCode.NOT_FOUND,
@@ -54,6 +60,7 @@ CREATE = Operation(
             ProblemCode.UPLOAD_TOO_LARGE,
             ProblemCode.IDEMPOTENCY_MISMATCH,
             ProblemCode.TOO_MANY_JOBS,
+            ProblemCode.RATE_LIMITED,
             ProblemCode.NO_CREDIT,
         }
     ),
@@ -174,7 +181,11 @@ def _create(dependencies: Dependencies, call: Call) -> Response:
     key = parameters.header("Idempotency-Key", IDEMPOTENCY_KEY)
     parameters.done()
     accepted = dependencies.jobs.create(
-        call.user.user_id, call.body, base_url=dependencies.base_url, idempotency_key=key
+        call.user.user_id,
+        call.body,
+        base_url=dependencies.base_url,
+        idempotency_key=key,
+        on_rate=call.request.tell_rate,
     )
     return json_response(accepted, status=202, headers={"Location": accepted.links.self})
 

@@ -24,13 +24,19 @@ CREATE = Operation(
     summary="Ask where to upload a file, and under which key to seal it; or ask again for one's own unclaimed upload.",
     access="user",
     body=UploadRequest,
-    answers={201: Answer("Where to upload, and the key to seal under.", UploadAnswer)},
+    answers={
+        201: Answer(
+            "Where to upload, and the key to seal under.", UploadAnswer, headers=("RateLimit", "RateLimit-Policy")
+        )
+    },
     refusals=frozenset(
         {
             ProblemCode.NOT_FOUND,
             ProblemCode.UPLOAD_TOO_LARGE,
             ProblemCode.UPLOAD_CLAIMED,
             ProblemCode.TOO_MANY_UPLOADS,
+            ProblemCode.RATE_LIMITED,
+            ProblemCode.DAILY_LIMIT,
         }
     ),
 )
@@ -74,7 +80,8 @@ def application(
 
 
 def _create(dependencies: Dependencies, call: Call) -> Response:
-    return json_response(dependencies.uploads.create(call.user.user_id, call.body), status=201)
+    answer = dependencies.uploads.create(call.user.user_id, call.body, on_rate=call.request.tell_rate)
+    return json_response(answer, status=201)
 
 
 def _delete(dependencies: Dependencies, call: Call) -> Response:

@@ -341,7 +341,8 @@ def test_listed_pages_may_read_answers_and_refusals(
 ) -> None:
     seen = ask(function(Parts(), origins=origins), path=path, headers={"Origin": origin} if origin else {})
     assert seen.headers.get("access-control-allow-origin") == allowed
-    assert seen.headers.get("access-control-expose-headers") == (allowed and "Location, ETag, Retry-After")
+    exposed = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy"
+    assert seen.headers.get("access-control-expose-headers") == (allowed and exposed)
     assert seen.headers["vary"] == "Origin"
 
 
