@@ -71,8 +71,8 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 PARALLEL := -n auto --maxprocesses=4 --dist
 .PHONY: test
 test: test-unit  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
-	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser
+	$(BIN)/python -m pytest tests/e2e tests/browser
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests

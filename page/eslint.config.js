@@ -13,7 +13,7 @@ const NO_MARKUP = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.wri
 export default [
   js.configs.recommended,
   {
-    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...globals.browser } },
+    languageOptions: { ecmaVersion: 2025, sourceType: "module", globals: { ...globals.browser } },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
       eqeqeq: "error",

@@ -979,7 +979,10 @@ function observed(method, url, headers, body, onProgress, stall) {
     stall.signal.addEventListener("abort", () => request.abort(), { once: true });
     request.open(method, url);
     request.responseType = "arraybuffer";
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) {
+      // The browser sets it itself, and refuses to be told.
+      if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value);
+    }
     request.upload.onprogress = (event) => {
       stall.arm();
       onProgress(event.loaded, event.total);

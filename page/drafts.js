@@ -1,0 +1,56 @@
+/**
+ * The files that were chosen for a slot, before anything is sent: in memory, and on the device where that is allowed,
+ * so that a reload or the way through Google loses nothing.
+ */
+
+import { readFacts } from "./file-facts.js";
+import { forget, keep, kept } from "./storage.js";
+
+/** @typedef {{ file: File, facts: import("./file-facts.js").FileFacts }} DraftFile */
+/** @typedef {{ id: string, files: DraftFile[], options: Record<string, unknown> }} Draft */
+
+/** @param {import("./view.js").Portal} portal @param {import("./view.js").Slot} slot */
+export function draftId(portal, slot) {
+  return `${portal.portal}/${slot.slot}`;
+}
+
+/**
+ * The draft of a slot.
+ *
+ * @param {import("./view.js").App} app
+ * @param {string} id
+ * @returns {Promise<Draft | null>}
+ */
+export async function draftOf(app, id) {
+  const found = app.drafts.get(id) ?? (await kept("drafts", id));
+  if (found) app.drafts.set(id, found);
+  return found;
+}
+
+/**
+ * Choose files for a slot, in place of those before.
+ *
+ * @param {import("./view.js").App} app
+ * @param {string} id
+ * @param {File[]} files
+ * @param {Record<string, unknown>} [options]
+ * @returns {Promise<Draft>}
+ */
+export async function choose(app, id, files, options = {}) {
+  const read = await Promise.all(files.map(async (file) => ({ file, facts: await readFacts(file) })));
+  const draft = { id, files: read, options };
+  await remember(app, draft);
+  return draft;
+}
+
+/** Keep a changed draft. @param {import("./view.js").App} app @param {Draft} draft */
+export async function remember(app, draft) {
+  app.drafts.set(draft.id, draft);
+  await keep("drafts", { ...draft }).catch(() => undefined); // a full device keeps it in memory
+}
+
+/** Forget a draft. @param {import("./view.js").App} app @param {string} id */
+export async function drop(app, id) {
+  app.drafts.delete(id);
+  await forget("drafts", id);
+}

@@ -1,0 +1,46 @@
+/**
+ * What makes the page an app: its service worker and its manifest, both after the page is there.
+ */
+
+import { scriptUrl } from "./scripts.js";
+
+/**
+ * Register the service worker, once the person does something or the page has been there for a while, so that a first
+ * visit costs five requests.
+ *
+ * @param {import("./config.js").PageConfig} config
+ */
+export function register(config) {
+  if (!config.isWhole || !("serviceWorker" in navigator)) return;
+  navigator.serviceWorker.addEventListener("message", ({ data, source }) => {
+    if (data === "files?") source?.postMessage(filesOf(config));
+  });
+  const go = () => {
+    removeEventListener("pointerdown", go);
+    removeEventListener("keydown", go);
+    const link = document.createElement("link");
+    link.rel = "manifest";
+    link.href = `${config.scope}/a/${treeOf()}/app.webmanifest`;
+    document.head.append(link);
+    void navigator.serviceWorker
+      .register(scriptUrl(new URL(`${config.scope}/sw.js`, location.origin)), { scope: config.scope })
+      .catch(() => undefined);
+  };
+  if (navigator.serviceWorker.controller) go();
+  else {
+    addEventListener("pointerdown", go, { once: true });
+    addEventListener("keydown", go, { once: true });
+  }
+}
+
+/** What this page is made of, for the worker to keep. @param {import("./config.js").PageConfig} config */
+function filesOf(config) {
+  const ours = `${location.origin}${config.scope}/a/`;
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  return [...new Set([...loaded, import.meta.url])].filter((address) => address.startsWith(ours));
+}
+
+/** The hash in this module's own address. */
+function treeOf() {
+  return new URL(import.meta.url).pathname.split("/").at(-2) ?? "";
+}

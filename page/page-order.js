@@ -1,0 +1,88 @@
+/**
+ * Pages in their order: dragged, or moved by buttons and keys.
+ */
+
+import { announce, h } from "./dom.js";
+import { number, t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { thumbnail } from "./picker.js";
+
+/**
+ * The list of pages.
+ *
+ * @param {File[]} files
+ * @param {(order: number[]) => void} onChange the new order, as places in the old one; a page that is left out is removed
+ * @returns {{ node: HTMLElement, leave: () => void }}
+ */
+export function sheets(files, onChange) {
+  /** @type {(() => void)[]} */
+  const leaving = [];
+  let dragged = -1;
+  const whole = files.map((_, index) => index);
+  const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
+    if (to < 0 || to >= files.length || from === to) return;
+    const order = [...whole];
+    order.splice(to, 0, ...order.splice(from, 1));
+    announce(t("pages.moved", { page: number(from + 1), place: number(to + 1) }));
+    onChange(order);
+  };
+  const list = h(
+    "ol",
+    { class: "pages" },
+    files.map((file, index) => {
+      const picture = thumbnail(file, "");
+      leaving.push(picture.leave);
+      const name = t("pages.page", { page: number(index + 1), of: number(files.length) });
+      const button = (
+        /** @type {"back" | "next" | "trash"} */ sign,
+        /** @type {string} */ label,
+        /** @type {() => void} */ act,
+        /** @type {boolean} */ off,
+      ) =>
+        h(
+          "button",
+          {
+            class: "button bare square",
+            type: "button",
+            "aria-label": `${label}: ${name}`,
+            disabled: off,
+            onclick: act,
+          },
+          icon(sign),
+        );
+      const item = h(
+        "li",
+        {
+          class: "sheet",
+          draggable: "true",
+          ondragstart: (/** @type {DragEvent} */ event) => {
+            dragged = index;
+            event.dataTransfer?.setData("text/plain", String(index));
+          },
+          ondragover: (/** @type {DragEvent} */ event) => {
+            if (dragged < 0) return;
+            event.preventDefault();
+            item.classList.add("over");
+          },
+          ondragleave: () => item.classList.remove("over"),
+          ondrop: (/** @type {DragEvent} */ event) => {
+            if (dragged < 0) return;
+            event.preventDefault();
+            moved(dragged, index);
+          },
+        },
+        picture.node,
+        h("span", { class: "small" }, name),
+        h(
+          "div",
+          { class: "row" },
+          button("back", t("pages.earlier"), () => moved(index, index - 1), index === 0),
+          button("next", t("pages.later"), () => moved(index, index + 1), index === files.length - 1),
+          button("trash", t("pages.remove"), () => onChange(whole.filter((place) => place !== index)), false),
+        ),
+      );
+      return item;
+    }),
+  );
+  return { node: list, leave: () => leaving.forEach((leave) => leave()) };
+}

@@ -1,0 +1,84 @@
+/**
+ * Choosing files: the camera, a file, dropping and pasting. Names and types that the browser claims are not believed.
+ */
+
+import { announce, h } from "./dom.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+
+/**
+ * The place where files are chosen.
+ *
+ * @param {{ kind: string, several: boolean, camera: string | null, again: boolean, onFiles: (files: File[]) => void }} what
+ *   `camera`: the address of the guided camera; `again`: files were chosen before
+ * @returns {{ node: HTMLElement, leave: () => void }}
+ */
+export function picker({ kind, several, camera, again, onFiles }) {
+  const take = (/** @type {FileList | File[] | null | undefined} */ list) => {
+    const files = [...(list ?? [])];
+    if (files.length === 0) return;
+    if (files.some((file) => file.size === 0)) return announce(t("pick.empty"), "alert");
+    onFiles(several ? files : files.slice(0, 1));
+  };
+  const shot = h("input", {
+    type: "file",
+    accept: "image/*",
+    capture: kind === "photo" ? "user" : "environment",
+    id: "shot",
+    onchange: () => take(shot.files),
+  });
+  const file = h("input", {
+    type: "file",
+    accept: "image/*,application/pdf",
+    multiple: several,
+    id: "file",
+    onchange: () => take(file.files),
+  });
+  const node = h(
+    "div",
+    {
+      class: "drop",
+      ondragover: (/** @type {DragEvent} */ event) => (event.preventDefault(), node.classList.add("over")),
+      ondragleave: () => node.classList.remove("over"),
+      ondrop: (/** @type {DragEvent} */ event) => {
+        event.preventDefault();
+        node.classList.remove("over");
+        take(event.dataTransfer?.files);
+      },
+    },
+    h(
+      "label",
+      { class: `button full ${again ? "" : "main"}` },
+      file,
+      icon("file"),
+      again ? t(several ? "pick.more" : "pick.other") : t(several ? "pick.files" : "pick.file"),
+    ),
+    h("label", { class: "button full" }, shot, icon("camera"), t(`pick.shot.${kind === "photo" ? "photo" : "paper"}`)),
+    camera && h("a", { class: "button full", href: `#${camera}` }, icon("photo"), t("pick.guided")),
+    h("p", { class: "small quiet" }, t("pick.drop")),
+  );
+  const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData?.files);
+  document.addEventListener("paste", paste);
+  return { node, leave: () => document.removeEventListener("paste", paste) };
+}
+
+/**
+ * A picture of a file on the device, or a sign where the browser cannot show it (HEIC, PDF).
+ *
+ * @param {Blob} file
+ * @param {string} alt
+ * @returns {{ node: HTMLElement, leave: () => void }}
+ */
+export function thumbnail(file, alt) {
+  const address = URL.createObjectURL(file);
+  const node = h("span", null);
+  const image = h("img", {
+    class: "thumb",
+    src: address,
+    alt,
+    decoding: "async",
+    onerror: () => node.replaceChildren(h("span", { class: "badge" }, icon("document"))),
+  });
+  node.append(image);
+  return { node, leave: () => URL.revokeObjectURL(address) };
+}

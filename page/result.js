@@ -1,0 +1,316 @@
+/**
+ * What a completed job shows: before and after, every clause, what to do with the file, changing it, and deleting it.
+ */
+
+import { adjuster } from "./adjust.js";
+import { announce, fill, h } from "./dom.js";
+import { elsewhere } from "./elsewhere.js";
+import { advise, day, number, t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { clauseList, ofReceipt } from "./clauses.js";
+import { comparison } from "./compare.js";
+import { problemOf } from "./orders.js";
+import { printSheet } from "./print-sheet.js";
+import { problemNote } from "./problems.js";
+import { forget } from "./storage.js";
+import { bytesWords } from "./verdicts.js";
+import { more, note } from "./view.js";
+
+/** @typedef {import("./view.js").App} App */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("./rythmiq.js").JobView} JobView */
+
+const TYPES = Object.freeze({ jpeg: "image/jpeg", png: "image/png", pdf: "application/pdf" });
+
+/**
+ * @param {App} app
+ * @param {Order} order
+ * @param {JobView} view
+ * @param {(() => void)[]} leaving
+ * @returns {Node[]}
+ */
+export function resultNodes(app, order, view, leaving) {
+  const receipt = view.receipt;
+  if (receipt === null) return [note("bad", t("result.gone"))];
+  const clauses = ofReceipt(receipt.clauses ?? []);
+  const wrong = clauses.filter(({ verdict }) => verdict === "fail").length;
+  const pictures = h("div", { class: "stack" }, h("p", { class: "quiet", role: "status" }, t("result.opening")));
+  const files = loaded(app, view, leaving);
+  void files.then(
+    ({ before, preview }) => fill(pictures, comparison(before, preview, receipt.document)),
+    (error) => fill(pictures, problemNote(app, problemOf(error))),
+  );
+  return [
+    h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "stack stay" }, pictures, takeAway(app, view, order, files)),
+      h(
+        "div",
+        { class: "stack" },
+        wrong === 0
+          ? note(
+              "good",
+              t("result.conforms"),
+              h("p", null, t("result.conforms.what", { count: number(clauses.length) })),
+            )
+          : note(
+              "warn",
+              t(wrong === 1 ? "result.but.one" : "result.but", { count: number(wrong) }),
+              h("p", null, t("result.but.what")),
+            ),
+        adviceList(view),
+        h(
+          "section",
+          { class: "card stack", "aria-labelledby": "receipt" },
+          h("h2", { id: "receipt" }, t("result.receipt")),
+          facts(receipt),
+          clauseList(clauses),
+          more(t("result.done"), operations(receipt)),
+        ),
+        h(
+          "section",
+          { class: "card stack", "aria-labelledby": "adjust" },
+          h("h2", { id: "adjust" }, t("adjust.title")),
+          adjuster(app, order, view, files),
+        ),
+        elsewhere(app, order, view),
+        keeping(app, order, view),
+      ),
+    ),
+  ];
+}
+
+/**
+ * @typedef {{ document: Blob, before: string | null, preview: string | null }} Files `before` and `preview` are addresses
+ *   of pictures on this device
+ */
+
+/**
+ * Download and open what there is to see.
+ *
+ * @param {App} app
+ * @param {JobView} view
+ * @param {(() => void)[]} leaving
+ * @returns {Promise<Files>}
+ */
+async function loaded(app, view, leaving) {
+  const format = /** @type {keyof typeof TYPES} */ (view.receipt?.document["format"] ?? "jpeg");
+  const picture = async (/** @type {"before" | "preview"} */ what) => {
+    if (!view.links[what]) return null;
+    const address = URL.createObjectURL(new Blob([await app.client.download(view, what)], { type: "image/jpeg" }));
+    leaving.push(() => URL.revokeObjectURL(address));
+    return address;
+  };
+  const [content, before, preview] = await Promise.all([
+    app.client.download(view, "document"),
+    picture("before"),
+    picture("preview"),
+  ]);
+  return { document: new Blob([content], { type: TYPES[format] }), before, preview };
+}
+
+/** @param {JobView} view */
+function adviceList(view) {
+  if (view.advice.length === 0) return null;
+  return h(
+    "section",
+    { class: "stack", "aria-label": t("result.advice") },
+    view.advice.map((advice, index) => note("warn", advise(advice, view.warnings[index]?.replace(/^[A-Z_]+: /, "")))),
+  );
+}
+
+/** @param {import("./rythmiq.js").Receipt} receipt */
+function facts({ document: file, ...receipt }) {
+  return h(
+    "dl",
+    { class: "facts" },
+    h("dt", null, t("clause.filename")),
+    h("dd", null, file.filename),
+    h("dt", null, t("clause.bytes")),
+    h("dd", null, bytesWords(file.bytes)),
+    h("dt", null, t("clause.pixels")),
+    h(
+      "dd",
+      null,
+      t("rule.px.exact", { width: file["width_px"], height: file["height_px"] }),
+      file["pages"] > 1 ? ` · ${t("measured.pages", { count: file["pages"] })}` : "",
+    ),
+    h("dt", null, t("result.rules")),
+    h("dd", null, String(receipt["version"] ?? "")),
+  );
+}
+
+/** What was done to the picture, in order. @param {import("./rythmiq.js").Receipt} receipt */
+function operations(receipt) {
+  const done = /** @type {{ op: string }[]} */ (receipt["operations"] ?? []);
+  return h(
+    "div",
+    { class: "stack tight" },
+    h(
+      "ol",
+      { class: "stack tight" },
+      done.map(({ op }) => h("li", null, t(`operation.${op}`))),
+    ),
+    h("p", { class: "source" }, t("result.sha", { sha: String(receipt.document.sha256) })),
+  );
+}
+
+/**
+ * Download, ZIP, share and print.
+ *
+ * @param {App} app
+ * @param {JobView} view
+ * @param {Order} order
+ * @param {Promise<Files>} files
+ */
+function takeAway(app, view, order, files) {
+  const name = view.receipt?.document.filename ?? "document";
+  const place = h("div", { class: "stack" });
+  const slot = app.portals.find(({ portal }) => portal === order.portal)?.slots.find((one) => one.slot === order.slot);
+  void files
+    .then(({ document: content }) => {
+      const file = new File([content], name, { type: content.type });
+      const sharable = "canShare" in navigator && navigator.canShare({ files: [file] });
+      const print = slot?.kind === "photo" && content.type !== "application/pdf";
+      fill(
+        place,
+        saveLink(content, name, "button main full", t("result.download", { name })),
+        h(
+          "div",
+          { class: "row" },
+          zipButton(app, view),
+          sharable &&
+            h(
+              "button",
+              {
+                class: "button",
+                type: "button",
+                onclick: () => void navigator.share({ files: [file] }).catch(() => undefined),
+              },
+              icon("share"),
+              t("result.share"),
+            ),
+          print && printButton(content, name, slot),
+        ),
+      );
+    })
+    .catch(() => undefined);
+  return place;
+}
+
+/**
+ * A link that saves a file under its name.
+ *
+ * @param {Blob} content
+ * @param {string} name
+ * @param {string} look
+ * @param {string} words
+ */
+export function saveLink(content, name, look, words) {
+  const link = h("a", { class: look, download: name }, icon("download"), words);
+  link.href = URL.createObjectURL(content);
+  link.addEventListener("click", () => announce(t("result.saved", { name })));
+  return link;
+}
+
+/** Save a file at once. @param {Blob} content @param {string} name */
+export function save(content, name) {
+  const link = h("a", { download: name });
+  link.href = URL.createObjectURL(content);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  announce(t("result.saved", { name }));
+}
+
+/** @param {App} app @param {JobView} view */
+function zipButton(app, view) {
+  const button = h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      onclick: async () => {
+        button.setAttribute("aria-disabled", "true");
+        try {
+          const name = (view.receipt?.document.filename ?? view.job_id).replace(/\.[^.]*$/, "");
+          save(
+            new Blob([await app.client.download(view.job_id, "output")], { type: "application/zip" }),
+            `${name}.zip`,
+          );
+        } catch (error) {
+          button.after(problemNote(app, problemOf(error)) ?? "");
+        }
+        button.removeAttribute("aria-disabled");
+      },
+    },
+    icon("file"),
+    t("result.zip"),
+  );
+  return button;
+}
+
+/** @param {Blob} content @param {string} name @param {import("./rule-book.js").Slot} slot */
+function printButton(content, name, slot) {
+  return h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      onclick: async () => save(await printSheet(content, slot), `${name.replace(/\.[^.]*$/, "")}-print-4x6.jpg`),
+    },
+    icon("print"),
+    t("result.print"),
+  );
+}
+
+/** How long it is kept, and deleting it now. @param {App} app @param {Order} order @param {JobView} view */
+function keeping(app, order, view) {
+  const place = h("section", { class: "card stack", "aria-labelledby": "keeping" });
+  const ask = () => {
+    const yes = h(
+      "button",
+      {
+        class: "button danger",
+        type: "button",
+        onclick: async () => {
+          yes.setAttribute("aria-disabled", "true");
+          try {
+            await app.client.delete(view.job_id);
+            await forget("history", view.job_id);
+            await app.orders.forget(order.id);
+            announce(t("delete.done"), "alert");
+            app.go("/device");
+          } catch (error) {
+            fill(place, ...head(), problemNote(app, problemOf(error)));
+          }
+        },
+      },
+      icon("trash"),
+      t("delete.yes"),
+    );
+    fill(
+      place,
+      ...head(),
+      h("p", null, t("delete.sure")),
+      h("div", { class: "row" }, yes, h("button", { class: "button", type: "button", onclick: offer }, t("delete.no"))),
+    );
+    yes.focus();
+  };
+  const head = () => [
+    h("h2", { id: "keeping" }, t("delete.title")),
+    h(
+      "p",
+      { class: "quiet" },
+      view.expires_at ? t("delete.until", { day: day(view.expires_at) }) : t("delete.operator"),
+    ),
+  ];
+  const offer = () =>
+    fill(
+      place,
+      ...head(),
+      h("div", null, h("button", { class: "button", type: "button", onclick: ask }, icon("trash"), t("delete.now"))),
+    );
+  offer();
+  return place;
+}

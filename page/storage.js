@@ -1,0 +1,116 @@
+/**
+ * What this device keeps, in IndexedDB: the file that was chosen, orders under way, the history, shared photos.
+ *
+ * A sealed upload is kept until its job is accepted, and then removed with the plain file. Where IndexedDB is missing
+ * or refused (private windows), a Map keeps the same for as long as the page is open.
+ */
+
+/** @typedef {"drafts" | "orders" | "history" | "shared"} Store */
+
+const NAME = "rythmiq";
+const VERSION = 1;
+/** @type {readonly Store[]} */
+const STORES = ["drafts", "orders", "history", "shared"];
+
+/** @type {Promise<IDBDatabase | null> | null} */
+let opening = null;
+/** @type {Map<string, any>} */
+const fallback = new Map();
+let allowed = false;
+
+/** Allow this origin's IndexedDB: only where the origin is ours alone. @param {boolean} own */
+export function keepOnDevice(own) {
+  allowed = own && "indexedDB" in globalThis;
+}
+
+/** @returns {Promise<IDBDatabase | null>} */
+function database() {
+  if (!allowed) return Promise.resolve(null);
+  opening ??= new Promise((resolve) => {
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = () => {
+      for (const store of STORES) request.result.createObjectStore(store, { keyPath: "id" });
+    };
+    request.onsuccess = () => {
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+    request.onerror = () => resolve(null);
+    request.onblocked = () => resolve(null);
+  });
+  return opening;
+}
+
+/**
+ * @param {Store} store
+ * @param {IDBTransactionMode} mode
+ * @param {(objects: IDBObjectStore) => IDBRequest<any>} act
+ * @param {() => any} otherwise
+ * @returns {Promise<any>}
+ */
+async function within(store, mode, act, otherwise) {
+  const opened = await database();
+  if (opened === null) return otherwise();
+  return new Promise((resolve, reject) => {
+    const transaction = opened.transaction(store, mode);
+    const request = act(transaction.objectStore(store));
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onerror = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error ?? new Error("the device has no room"));
+  });
+}
+
+/** Keep a record under its `id`. @param {Store} store @param {{ id: string, [name: string]: unknown }} record */
+export async function keep(store, record) {
+  await within(
+    store,
+    "readwrite",
+    (objects) => objects.put(record),
+    () => void fallback.set(`${store}/${record.id}`, record),
+  );
+}
+
+/** One record, or null. @param {Store} store @param {string} id @returns {Promise<any>} */
+export async function kept(store, id) {
+  return (
+    (await within(
+      store,
+      "readonly",
+      (objects) => objects.get(id),
+      () => fallback.get(`${store}/${id}`),
+    )) ?? null
+  );
+}
+
+/** Every record of a store. @param {Store} store @returns {Promise<any[]>} */
+export async function all(store) {
+  return within(
+    store,
+    "readonly",
+    (objects) => objects.getAll(),
+    () => [...fallback].filter(([key]) => key.startsWith(`${store}/`)).map(([, record]) => record),
+  );
+}
+
+/** Remove a record. @param {Store} store @param {string} id */
+export async function forget(store, id) {
+  await within(
+    store,
+    "readwrite",
+    (objects) => objects.delete(id),
+    () => void fallback.delete(`${store}/${id}`),
+  );
+}
+
+/** Remove everything that this device keeps. */
+export async function forgetEverything() {
+  for (const store of STORES) {
+    await within(
+      store,
+      "readwrite",
+      (objects) => objects.clear(),
+      () => undefined,
+    );
+  }
+  fallback.clear();
+}

@@ -1,0 +1,296 @@
+/**
+ * One order: sealing and sending with progress, its stages live, and what came of it.
+ */
+
+import { announce, fill, h } from "./dom.js";
+import { moment, number, t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { failureWords, problemNote } from "./problems.js";
+import { kept } from "./storage.js";
+import { canResume, ENDED } from "./order.js";
+import { resultNodes } from "./result.js";
+import { slotName } from "./rule-book.js";
+import { signInFields } from "./sign-in.js";
+import { back, MissingError, note } from "./view.js";
+import { problemOf } from "./orders.js";
+
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("./rythmiq.js").JobView} JobView */
+
+const STAGES = Object.freeze(["fetch", "decode", "quality", "enhance", "ocr", "schema", "upload"]);
+
+/** @param {import("./view.js").App} app @param {string} id of an order of this device, or of a job @returns {Promise<import("./view.js").View>} */
+export async function orderView(app, id) {
+  /** @type {Order | null} */
+  const found = (await kept("orders", id)) ?? (await app.orders.ofJob(id));
+  /** @type {JobView | null} */
+  let ended = null;
+  /** @type {Order} */
+  let order;
+  if (found) order = found;
+  else ({ order, view: ended } = await orderOfJob(app, id));
+  const place = h("div", { class: "stack loose" });
+  const heading = h("h1", { tabindex: "-1" });
+  /** @type {(() => void)[]} */
+  const leaving = [];
+  let shown = "";
+  let said = "";
+
+  const show = async (/** @type {Order} */ current, /** @type {JobView | null} */ view) => {
+    const state = current.state;
+    heading.textContent = titleOf(current, view);
+    if (said !== heading.textContent) announce((said = heading.textContent));
+    if (state === "completed" && shown !== "completed") {
+      shown = "completed";
+      const whole =
+        view?.status === "completed"
+          ? view
+          : await app.client.job(current.job_id ?? id).catch(
+              (/** @type {unknown} */ error) => (
+                fill(
+                  place,
+                  problemNote(
+                    app,
+                    problemOf(error),
+                    againButton(() => app.again()),
+                  ),
+                ),
+                null
+              ),
+            );
+      if (whole) fill(place, ...resultNodes(app, current, whole, leaving));
+    } else if (state === "failed") {
+      if (shown === "failed") return;
+      shown = "failed";
+      const whole = view?.status === "failed" ? view : await app.client.job(current.job_id ?? id).catch(() => null);
+      fill(place, failed(current, whole));
+    } else if (state !== "completed") {
+      const key = `${state}/${view?.stage}/${view?.status}/${current.problem?.kind}/${view?.queue_position}`;
+      if (shown === key && state === "sending") return progress(place, current);
+      if (shown === key) return;
+      shown = key;
+      fill(place, ...underWay(app, current, view));
+      progress(place, current);
+    }
+  };
+  if (found) leaving.push(app.orders.watch(order.id, (sight) => void show(sight.order, sight.view)));
+  await show(order, ended);
+  if (found && !ENDED.includes(order.state) && order.state !== "stopped") void app.orders.run(order.id);
+
+  return {
+    title: `${slotName(order.slot)} · ${order.portal_name}`,
+    wide: true,
+    leave: () => leaving.forEach((leave) => leave()),
+    nodes: [
+      h(
+        "div",
+        { class: "stack loose" },
+        h(
+          "div",
+          { class: "stack tight" },
+          order.application
+            ? back(`/a/${order.portal}`, t("application.back"))
+            : back(`/p/${order.portal}/${order.slot}`, `${slotName(order.slot)} · ${order.portal_name}`),
+          heading,
+        ),
+        place,
+      ),
+    ],
+  };
+}
+
+/**
+ * A job that another device began, as an order that shows it.
+ *
+ * @param {import("./view.js").App} app
+ * @param {string} jobId
+ * @returns {Promise<{ order: Order, view: JobView }>}
+ */
+async function orderOfJob(app, jobId) {
+  if (!app.auth?.session) throw new MissingError("order");
+  const view = await app.client.job(jobId).catch((error) => {
+    if (error instanceof Error && "status" in error && error.status === 404) throw new MissingError("job");
+    throw error;
+  });
+  const state = view.status === "completed" || view.status === "failed" ? view.status : "running";
+  /** @type {Order} */
+  const order = {
+    id: jobId,
+    portal: view.portal,
+    portal_name: app.portals.find(({ portal }) => portal === view.portal)?.name ?? view.portal,
+    slot: view.slot ?? "",
+    version: view.portal_version,
+    parts: [],
+    master: null,
+    options: {},
+    state,
+    job_id: jobId,
+    sent_bytes: 0,
+    total_bytes: 0,
+    problem: null,
+    application: null,
+    user_id: null,
+    created_at: Date.parse(view.created_at),
+  };
+  if (state === "running") await app.orders.begin(order);
+  return { order, view };
+}
+
+/** @param {Order} order @param {JobView | null} view */
+function titleOf(order, view) {
+  if (order.state === "running") return t(view?.status === "processing" ? "order.processing" : "order.pending");
+  if (order.state === "completed")
+    return t(view && view.conforms === false ? "order.completed.but" : "order.completed");
+  return t(`order.${order.state}`);
+}
+
+/** @param {import("./view.js").App} app @param {Order} order @param {JobView | null} view @returns {(Node | null)[]} */
+function underWay(app, order, view) {
+  if (order.state === "stopped") return [stopped(app, order)];
+  if (order.state === "cancelled")
+    return [
+      note(
+        "info",
+        t("order.cancelled.what"),
+        h("p", null, h("a", { href: `#/p/${order.portal}/${order.slot}` }, t("order.begin_again"))),
+      ),
+    ];
+  const meter = h("progress", { class: "meter", max: "1", value: "0", "aria-label": t("order.sent") });
+  const early = order.state !== "running";
+  return [
+    h(
+      "div",
+      { class: "card stack" },
+      early
+        ? h(
+            "div",
+            { class: "stack tight" },
+            h("p", null, t(`order.${order.state}.what`)),
+            meter,
+            h("p", { class: "small quiet", id: "sent" }),
+          )
+        : stageList(view),
+      h("p", { class: "small quiet" }, t(early ? "order.leave.early" : "order.leave")),
+      (early || view?.status !== "processing") && cancelButton(app, order),
+    ),
+  ];
+}
+
+/** @param {JobView | null} view */
+function stageList(view) {
+  const at = view?.status === "processing" ? Math.max(0, STAGES.indexOf(view.stage ?? "fetch")) : -1;
+  return h(
+    "div",
+    { class: "stack tight" },
+    view?.queue_position ? h("p", null, t("order.queue", { place: number(view.queue_position) })) : null,
+    view?.expected_start_at
+      ? h("p", { class: "quiet" }, t("order.expected", { when: moment(view.expected_start_at) }))
+      : null,
+    (view?.attempt ?? 0) > 1
+      ? h("p", { class: "quiet" }, t("order.attempt", { attempt: number(view?.attempt ?? 0) }))
+      : null,
+    h(
+      "ol",
+      { class: "stages" },
+      STAGES.map((stage, index) => {
+        const state = index < at ? "done" : index === at ? "now" : "later";
+        return h(
+          "li",
+          { class: state, "aria-current": state === "now" && "step" },
+          h("span", { class: "dot" }, state === "done" && icon("pass")),
+          h("span", null, t(`stage.${stage}`), h("span", { class: "heard" }, ` ${t(`stage.is.${state}`)}`)),
+        );
+      }),
+    ),
+  );
+}
+
+/** @param {HTMLElement} place @param {Order} order */
+function progress(place, order) {
+  const meter = place.querySelector("progress");
+  const words = place.querySelector("#sent");
+  if (!meter || !words || !order.total_bytes) return;
+  meter.value = order.sent_bytes / order.total_bytes;
+  words.textContent = t("order.sent.of", {
+    sent: number(order.sent_bytes / 1024),
+    total: number(order.total_bytes / 1024),
+  });
+}
+
+/** @param {import("./view.js").App} app @param {Order} order */
+function stopped(app, order) {
+  const kind = order.problem?.kind;
+  const goOn = againButton(() => void app.orders.run(order.id));
+  if (!canResume(order)) return h("div", { class: "stack" }, problemNote(app, { kind: "lost" }, chooseAgain(order)));
+  if (kind === "sign-in")
+    return h(
+      "div",
+      { class: "card stack" },
+      problemNote(app, order.problem),
+      ...signInFields(app, () => void app.orders.run(order.id)),
+    );
+  if ((kind === "guest" || kind === "no-credit") && app.auth?.session?.user.is_anonymous) {
+    return h(
+      "div",
+      { class: "card stack" },
+      problemNote(app, order.problem),
+      ...signInFields(app, () => void app.orders.run(order.id), true),
+    );
+  }
+  const final = kind === "refused" || kind === "lost";
+  return h(
+    "div",
+    { class: "stack" },
+    problemNote(app, order.problem, final ? chooseAgain(order) : goOn),
+    cancelButton(app, order),
+  );
+}
+
+/** @param {Order} order */
+function chooseAgain(order) {
+  return h("p", null, h("a", { class: "button", href: `#/p/${order.portal}/${order.slot}` }, t("order.choose_again")));
+}
+
+/** @param {() => void} act */
+function againButton(act) {
+  return h("p", null, h("button", { class: "button main", type: "button", onclick: act }, t("order.go_on")));
+}
+
+/** @param {import("./view.js").App} app @param {Order} order */
+function cancelButton(app, order) {
+  const button = h(
+    "button",
+    {
+      class: "button bare",
+      type: "button",
+      onclick: async () => {
+        button.setAttribute("aria-disabled", "true");
+        const done = await app.orders.cancel(order.id).catch(() => false);
+        if (!done) announce(t("order.cancel.late"), "alert");
+        button.removeAttribute("aria-disabled");
+      },
+    },
+    t("order.cancel"),
+  );
+  return button;
+}
+
+/** @param {Order} order @param {JobView | null} view */
+function failed(order, view) {
+  const words = failureWords(view?.error ?? null);
+  return h(
+    "div",
+    { class: "stack" },
+    note("bad", words.title, h("p", null, words.todo), h("p", null, t("failed.free"))),
+    h(
+      "div",
+      { class: "row" },
+      h(
+        "a",
+        { class: "button main", href: order.application ? `#/a/${order.portal}` : `#/p/${order.portal}/${order.slot}` },
+        t("order.choose_again"),
+      ),
+    ),
+    h("p", { class: "small quiet" }, t("failed.code", { code: words.code, job: order.job_id ?? "" })),
+  );
+}

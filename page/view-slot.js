@@ -1,0 +1,293 @@
+/**
+ * One file of one portal: its rules, choosing a file, and whether it fits as it is. Nothing is sent.
+ */
+
+import { choose, draftId, draftOf, drop, remember } from "./drafts.js";
+import { announce, fill, h } from "./dom.js";
+import { advise, number, t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { sheets } from "./page-order.js";
+import { picker, thumbnail } from "./picker.js";
+import { formatWords, kbWords, pixelBounds, pixelWords, slotName, sourceOf, takesPages } from "./rule-book.js";
+import { clauseList } from "./clauses.js";
+import { bytesWords, judge } from "./verdicts.js";
+import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine } from "./view.js";
+import { optionFields } from "./job-options.js";
+import { handOff } from "./hand-off.js";
+import { measure } from "./measures.js";
+
+/** @typedef {import("./view.js").App} App */
+/** @typedef {import("./drafts.js").Draft} Draft */
+
+/** @param {App} app @param {string} portalName @param {string} slotName_ @returns {Promise<import("./view.js").View>} */
+export async function slotView(app, portalName, slotName_) {
+  const portal = portalOf(app, portalName);
+  const slot = slotOf(portal, slotName_);
+  const id = draftId(portal, slot);
+  /** @type {(() => void)[]} */
+  const leaving = [];
+  const chosen = h("section", { class: "stack", "aria-live": "off" });
+  const several = takesPages(slot);
+
+  const show = (/** @type {Draft | null} */ draft, focus = false) => {
+    for (const leave of leaving.splice(0)) leave();
+    const place = picker({
+      kind: slot.kind,
+      several,
+      camera: pathOf(portal, slot, "camera"),
+      again: draft !== null,
+      onFiles: async (files) => {
+        const before = draft && several ? draft.files.map(({ file }) => file) : [];
+        show(await choose(app, id, [...before, ...files], draft?.options), true);
+      },
+    });
+    leaving.push(place.leave);
+    fill(chosen, ...(draft ? [result(app, portal, slot, draft, leaving, show), place.node] : [place.node]));
+    if (focus) chosen.querySelector("h2")?.focus();
+  };
+  show(await draftOf(app, id));
+
+  return {
+    title: slotTitle(portal, slot),
+    leave: () => leaving.forEach((leave) => leave()),
+    nodes: [
+      h(
+        "div",
+        { class: "stack loose" },
+        h(
+          "div",
+          { class: "stack tight" },
+          back(`/p/${portal.portal}`, portal.name),
+          h("h1", null, slotTitle(portal, slot)),
+        ),
+        ...oldRules(portal, advise),
+        wanted(slot),
+        chosen,
+        app.config.isWhole && handOff(),
+      ),
+    ],
+  };
+}
+
+/** What the portal wants, and where that is written. @param {import("./rule-book.js").Slot} slot */
+function wanted(slot) {
+  const bounds = pixelBounds(slot);
+  /** @type {[string, string, string[]][]} */
+  const rules = [
+    [t("clause.format"), formatWords(slot), ["formats", "output_format"]],
+    [t("clause.bytes"), kbWords(slot), ["max_kb", "min_kb"]],
+    [t("clause.pixels"), bounds ? pixelWords(bounds) : "", ["target_width", "min_width", "max_width", "min_height"]],
+    [
+      t("clause.paper"),
+      slot.width_mm === undefined
+        ? ""
+        : t("rule.size.cm", { width: number(slot.width_mm / 10, 2), height: number(Number(slot.height_mm) / 10, 2) }),
+      ["width_mm"],
+    ],
+    [t("clause.dpi"), slot.target_dpi === undefined ? "" : t("measured.dpi", { dpi: slot.target_dpi }), ["target_dpi"]],
+    [
+      t("clause.background"),
+      slot.background === "any" ? "" : t(`wanted.background.${slot.background}`),
+      ["background"],
+    ],
+    [
+      t("clause.face_size"),
+      slot.face_ratio
+        ? t("wanted.face_size", {
+            least: Math.round(slot.face_ratio[0] * 100),
+            most: Math.round(slot.face_ratio[1] * 100),
+          })
+        : "",
+      ["face_ratio"],
+    ],
+    [
+      t("clause.glasses"),
+      slot.glasses && slot.glasses !== "any" ? t(`wanted.glasses.${slot.glasses}`) : "",
+      ["glasses"],
+    ],
+    [t("clause.signatures"), slot.signatures ? number(slot.signatures) : "", ["signatures"]],
+  ];
+  const stated = rules.filter(([, words]) => words !== "");
+  return h(
+    "section",
+    { class: "card stack", "aria-labelledby": "wanted" },
+    h("h2", { id: "wanted" }, t("slot.wanted")),
+    h(
+      "dl",
+      { class: "facts" },
+      stated.flatMap(([name, words]) => [h("dt", null, name), h("dd", null, words)]),
+    ),
+    more(
+      t("slot.sources"),
+      h(
+        "div",
+        { class: "stack" },
+        stated.map(([name, , names]) =>
+          h(
+            "div",
+            null,
+            h("h3", null, name),
+            sourceLine(sourceOf(slot, ...names)) ?? h("p", { class: "source" }, t("source.ours")),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+/**
+ * The chosen file, and what to do with it.
+ *
+ * @param {App} app
+ * @param {import("./view.js").Portal} portal
+ * @param {import("./view.js").Slot} slot
+ * @param {Draft} draft
+ * @param {(() => void)[]} leaving
+ * @param {(draft: Draft | null, focus?: boolean) => void} show
+ */
+function result(app, portal, slot, draft, leaving, show) {
+  const [first] = draft.files;
+  if (draft.files.length > 1 || first === undefined) return pages(app, portal, slot, draft, leaving, show);
+  const judgement = judge(first.facts, slot, first.file.name);
+  const wrong = judgement.clauses.filter(({ verdict }) => verdict === "fail").length;
+  const unseen = judgement.clauses.filter(({ verdict }) => verdict === "not_checked");
+  const title = !judgement.usable
+    ? t("check.unusable")
+    : judgement.fits
+      ? t("check.fits")
+      : t(wrong === 1 ? "check.wrong.one" : "check.wrong", { count: number(wrong) });
+  const heading = h("h2", { tabindex: "-1" }, title);
+  const picture = thumbnail(first.file, t("check.picture"));
+  leaving.push(picture.leave);
+  announce(title);
+  const seen = h("div", { class: "stack" });
+  if (slot.kind === "photo")
+    void measure(first.file).then(
+      (found) =>
+        found &&
+        fill(seen, ...found.hints.map((hint) => note("warn", t(`hint.${hint}`), h("p", null, t(`hint.${hint}.todo`))))),
+    );
+  return h(
+    "div",
+    { class: "card stack" },
+    h(
+      "div",
+      { class: "picked" },
+      picture.node,
+      h(
+        "div",
+        { class: "stack tight" },
+        h("strong", null, first.file.name),
+        h("span", { class: "small quiet" }, factsLine(first.facts)),
+      ),
+    ),
+    h(
+      "div",
+      { class: `note ${judgement.fits ? "good" : "bad"}` },
+      icon(judgement.fits ? "pass" : "fail"),
+      h(
+        "div",
+        { class: "stack tight" },
+        heading,
+        h(
+          "p",
+          null,
+          !judgement.usable
+            ? t("check.unusable.todo")
+            : judgement.fits
+              ? unseen.length > 0
+                ? t("check.fits.but")
+                : t("check.fits.all")
+              : t("check.wrong.todo"),
+        ),
+      ),
+    ),
+    judgement.usable && actions(app, portal, slot, draft, judgement.fits),
+    seen,
+    clauseList(judgement.clauses),
+    h("p", { class: "small quiet" }, t("check.device")),
+    h(
+      "button",
+      { class: "button bare", type: "button", onclick: async () => (await drop(app, draft.id), show(null, true)) },
+      t("check.remove"),
+    ),
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {import("./view.js").Portal} portal
+ * @param {import("./view.js").Slot} slot
+ * @param {Draft} draft
+ * @param {boolean} fits
+ */
+function actions(app, portal, slot, draft, fits) {
+  if (!app.config.isWhole)
+    return app.config.wholeAt
+      ? h(
+          "a",
+          { class: "button main full", href: `${app.config.wholeAt}#${pathOf(portal, slot)}` },
+          t("shared_host.whole"),
+        )
+      : null;
+  const options = optionFields(slot, draft.options, (changed) => void remember(app, { ...draft, options: changed }));
+  return h(
+    "div",
+    { class: "stack" },
+    options,
+    h(
+      "a",
+      { class: `button full ${fits ? "" : "main"}`, href: `#${pathOf(portal, slot, "make")}` },
+      fits ? t("check.make.anyway") : t("check.make"),
+    ),
+  );
+}
+
+/**
+ * Several pages for one PDF.
+ *
+ * @param {App} app
+ * @param {import("./view.js").Portal} portal
+ * @param {import("./view.js").Slot} slot
+ * @param {Draft} draft
+ * @param {(() => void)[]} leaving
+ * @param {(draft: Draft | null, focus?: boolean) => void} show
+ */
+function pages(app, portal, slot, draft, leaving, show) {
+  const list = sheets(
+    draft.files.map(({ file }) => file),
+    async (order) => {
+      const files = order.map((index) => /** @type {import("./drafts.js").DraftFile} */ (draft.files[index]));
+      if (files.length === 0) {
+        await drop(app, draft.id);
+        return show(null, true);
+      }
+      const changed = { ...draft, files };
+      await remember(app, changed);
+      show(changed);
+    },
+  );
+  leaving.push(list.leave);
+  const unreadable = draft.files.filter(({ facts }) => facts.format === "unknown");
+  return h(
+    "div",
+    { class: "card stack" },
+    h("h2", { tabindex: "-1" }, t("pages.title", { count: number(draft.files.length), slot: slotName(slot.slot) })),
+    h("p", { class: "quiet" }, t("pages.what")),
+    list.node,
+    unreadable.length > 0 &&
+      note("bad", t("check.unusable"), h("p", null, unreadable.map(({ file }) => file.name).join(", "))),
+    unreadable.length === 0 && actions(app, portal, slot, draft, false),
+  );
+}
+
+/** @param {import("./file-facts.js").FileFacts} facts */
+function factsLine(facts) {
+  const size =
+    facts.width && facts.height
+      ? t("rule.px.exact", { width: facts.width, height: facts.height })
+      : facts.pages
+        ? t("measured.pages", { count: facts.pages })
+        : "";
+  return [t(`format.${facts.format}`), size, bytesWords(facts.bytes)].filter(Boolean).join(" · ");
+}

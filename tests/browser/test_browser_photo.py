@@ -1,0 +1,112 @@
+"""A photo from the phone to the portal's file: the whole way, and what is there to see at its end."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import CREDITS, Visit
+
+
+@pytest.mark.parametrize(
+    ("device", "language", "theme"), [("phone", "en", "light"), ("phone", "hi", "dark"), ("desktop", "en", "dark")]
+)
+def test_a_photo_becomes_the_portals_file(
+    visit: Visit, portrait: bytes, device: str, language: str, theme: str
+) -> None:
+    """From choosing to the download: the right name, the right pixels and bytes, one credit, nothing left behind."""
+    person = visit(device, language, theme)
+    name = f"{device}-{language}-{theme}"
+    person.open().screenshot(f"home-{name}", whole=False)
+    person.choose(("asha.jpg", portrait))
+    person.sees("check.make")
+    person.screenshot(f"check-{name}")
+    person.press("check.make")
+    person.page.wait_for_selector("#email")
+    person.screenshot(f"sign-in-{name}")
+    person.sign_in()
+    person.page.wait_for_selector("#agree")
+    person.screenshot(f"consent-{name}")
+    person.agree()
+    person.page.wait_for_selector(".stages, a[download].main")
+    person.screenshot(f"making-{name}")
+    filename, content = person.download()
+    person.screenshot(f"result-{name}")
+
+    assert filename == "asha_photo.jpg"
+    picture = Image.open(io.BytesIO(content))
+    assert picture.size == (413, 531)
+    assert 10 * 1024 <= len(content) <= 200 * 1000
+    assert person.credits() == (CREDITS - 1, 0)
+    (order,) = person.kept("orders")
+    assert "blob" not in json.dumps(order)
+    assert person.kept("drafts") == []
+    person.is_well()
+
+
+def test_the_zip_holds_document_and_receipt(visit: Visit, portrait: bytes) -> None:
+    """Everything as a ZIP."""
+    person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    with person.page.expect_download() as waiting:
+        person.press("result.zip")
+    assert waiting.value.suggested_filename == "asha_photo.zip"
+    names = zipfile.ZipFile(waiting.value.path()).namelist()
+    assert {"asha_photo.jpg", "receipt.json", "receipt.html"} <= set(names)
+
+
+def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> None:
+    """Eight copies of 35 x 45 mm, with cut marks, at 300 DPI."""
+    person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    with person.page.expect_download() as waiting:
+        person.press("result.print")
+    sheet = Image.open(waiting.value.path())
+    assert sheet.size == (1800, 1200)
+    assert sheet.info["dpi"] == (300, 300)
+    above_the_copies = sheet.convert("L").crop((0, 40, 1800, 54))
+    assert min(above_the_copies.tobytes()) < 200, "no cut marks"
+
+
+def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:
+    """The point goes with the arrow keys, and another job on the master is charged once, as was said."""
+    person = visit().make(("asha.jpg", portrait))
+    handle = person.page.get_by_role("button", name=person.say("adjust.face.handle"))
+    handle.wait_for()
+    handle.press("ArrowRight")
+    first = person.page.url
+    person.press("adjust.again")
+    person.page.wait_for_function("address => location.href !== address", arg=first)
+    person.page.wait_for_selector("a[download].main")
+    options = person.cloud.rows(
+        "select options from public.jobs where user_id = %s and options ? 'face'", person.user_id()
+    )
+    assert len(options) == 1
+    assert person.credits() == (CREDITS - 2, 0)
+
+
+def test_the_same_photo_serves_another_portal(visit: Visit, portrait: bytes) -> None:
+    """Another form's file comes from the master: no second upload."""
+    person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    box = person.page.locator("label", has_text="SBI (State Bank of India recruitment)").locator("input").first
+    box.check()
+    person.press("elsewhere.make", count=1)
+    person.page.locator("section[aria-labelledby=elsewhere] a.line").click()
+    filename, content = person.download()
+    assert Image.open(io.BytesIO(content)).size == (200, 230)
+    assert filename.endswith(".jpg")
+    assert sum(request.method == "PUT" for request in person.requests) == 1
+
+
+def test_delete_now_removes_everything(visit: Visit, portrait: bytes) -> None:
+    """The job, its objects and this device's line are gone."""
+    person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    person.press("delete.now")
+    person.press("delete.yes")
+    person.sees("device.history.none")
+    assert person.cloud.stored_keys(f"output/{person.user_id()}/") == []
+    assert person.kept("orders") == []

@@ -1,0 +1,71 @@
+"""The page's languages: one key set, the API's own advice, and no sentence that the page asks for and does not have."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rythmiq.contracts.advice import WarningCode
+from rythmiq.contracts.errors import CATALOGUE
+from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.portals import all_portals
+
+PAGE = Path(__file__).parents[3] / "page"
+ENGLISH, HINDI = (json.loads((PAGE / f"{name}.json").read_text(encoding="utf-8")) for name in ("en", "hi"))
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ASKED = re.compile(r"""\bt\(\s*"([^"]+)"|\b(?:press|t)\([^"`]*\? "([a-z_.-]+)" : "([a-z_.-]+)\"""")
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    """A key that one file lacks would show English, or the key itself, to somebody."""
+    assert ENGLISH.keys() == HINDI.keys()
+
+
+@pytest.mark.parametrize("key", sorted(ENGLISH))
+def test_a_sentence_says_the_same_in_both(key: str) -> None:
+    """The same parameters in both, and in Hindi either Devanagari or nothing but names, units and numbers."""
+    assert set(_PARAMETER.findall(ENGLISH[key])) == set(_PARAMETER.findall(HINDI[key]))
+    assert re.search("[\u0900-\u097f]", HINDI[key]) or HINDI[key] == ENGLISH[key]
+    assert not re.search("[\u0966-\u096f]", HINDI[key]), "digits are Latin, so that KB read alike"
+
+
+def test_the_advice_is_the_apis_own() -> None:
+    """What the API says in English, the page says word for word, with the same variants."""
+    said = {key.removeprefix("advice."): text for key, text in ENGLISH.items() if key.startswith("advice.")}
+    catalogue = {code.value: code.sentence for code in WarningCode}
+    catalogue |= {f"{code.value}.{reason}": text for code in WarningCode for reason, text in code.variants.items()}
+    assert said == catalogue
+
+
+@pytest.mark.parametrize("code", sorted(code.value for code in CATALOGUE))
+def test_every_failure_has_words_and_advice(code: str) -> None:
+    """A failed job says what happened and what to do."""
+    assert {f"failed.{code}", f"failed.{code}.todo"} <= ENGLISH.keys()
+
+
+def test_every_slot_has_a_name() -> None:
+    """Slots are named in the person's language."""
+    slots = {slot.slot for portal in all_portals() for slot in portal.slots}
+    assert {f"slot.{slot}" for slot in slots} <= ENGLISH.keys()
+
+
+def test_every_sentence_that_is_asked_for_is_there() -> None:
+    """A key in the sources that no file has would be shown as it is."""
+    asked = {
+        key
+        for path in PAGE.glob("*.js")
+        for match in _ASKED.findall(path.read_text(encoding="utf-8"))
+        for key in match
+        if key
+    }
+    assert len(asked) > 200
+    assert asked - ENGLISH.keys() == set()
+
+
+def test_every_colour_and_background_has_words() -> None:
+    """Rules of the rule book are said in words."""
+    fields = SchemaDefinition.model_fields
+    assert {f"colour.{value}" for value in ("rgb", "gray", "bw")} <= ENGLISH.keys()
+    assert {"wanted.background.light", "wanted.background.white"} <= ENGLISH.keys()
+    assert {"background", "color"} <= fields.keys()
