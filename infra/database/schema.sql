@@ -1079,6 +1079,31 @@ grant execute on function
 
 -- POST /jobs in one transaction.
 
+-- What is in the rule book beside a name that is not: asked for only when a job was refused for it, so that the refusal
+-- says which of portal, version and slot is wrong.
+create function public.rule_names(p_portal text, p_version text) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'portals', (
+      select coalesce(jsonb_agg(name order by name), '[]')
+      from (
+        select portal from public.portal_schemas where is_current union select alias from public.portal_aliases
+      ) known (name)
+    ),
+    'versions', (
+      select coalesce(jsonb_agg(distinct s.version), '[]') from public.portal_schemas s where s.portal = asked.portal
+    ),
+    'slots', (
+      select coalesce(jsonb_agg(s.slot order by s.slot), '[]') from public.portal_schemas s
+      where s.portal = asked.portal and case when p_version is null then s.is_current else s.version = p_version end
+    )
+  )
+  from (
+    select coalesce((select portal from public.portal_aliases where alias = p_portal), p_portal)
+  ) asked (portal)
+$$;
+
+
 -- The options that a slot's rules do not allow: [{option, source}], the source being the one that the rule has, or null.
 -- A rule that the stored ones do not know yet allows nothing; `name_date_strip` is what `caption` was called. Background and
 -- caption are a photo's, a text layer is a PDF's.
@@ -1266,12 +1291,14 @@ language sql immutable set search_path = '' as $$
 $$;
 
 revoke all on function
-  public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
+  public.key_id(text), public.rule_names(text, text), public.options_refused(jsonb, jsonb),
+  public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
                     text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer)
   from public, anon, authenticated;
 grant execute on function
-  public.key_id(text), public.options_refused(jsonb, jsonb), public.job_replay(public.jobs, text, text),
+  public.key_id(text), public.rule_names(text, text), public.options_refused(jsonb, jsonb),
+  public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
                     text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer)
   to service_role;

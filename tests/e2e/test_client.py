@@ -1,10 +1,14 @@
-"""The Python client and the client's commands against a real cloud: a job as its owner makes, watches and uses it."""
+"""The clients and the client's commands against a real cloud: a job as its owner makes, watches and uses it.
+
+What has the fixture `client` runs with the Python client and with rythmiq.js in Node.
+"""
 
 import asyncio
 import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +28,20 @@ from rythmiq_cli.exits import ExitCode
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess
 from tests.e2e.conftest import CREDITS, Cloud
 from tests.support import worker_uploads
+from tests.support.node_client import NodeClient
 
 MOST_S = 240
+
+
+@pytest.fixture(params=["python", pytest.param("node", marks=pytest.mark.node)])
+def client(process: CloudProcess, user_id: str, request: pytest.FixtureRequest) -> Iterator[Client | NodeClient]:
+    """A client of somebody new."""
+    if request.param == "python":
+        with process.client(user_id) as made:
+            yield made
+        return
+    with NodeClient(process.file.base_url, lambda: process.token(user_id)) as made_in_node:
+        yield made_in_node
 
 
 def rythmiq(process: CloudProcess, *arguments: object, user: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -33,6 +33,30 @@ def pointers(problem: ProblemError) -> list[str]:
     return [error.pointer for error in problem.errors]
 
 
+@pytest.mark.parametrize(
+    ("asked", "pointer", "words"),
+    [
+        ({"portal": "neet-2062", "slot": "photo"}, "/portal", "no such portal. Did you mean neet-2026"),
+        ({"portal": "qqqqqqqq", "slot": "photo"}, "/portal", "no such portal. Look it up"),
+        ({"portal": "neet-2026", "slot": "foto"}, "/slot", "neet-2026 has no such slot. Did you mean photo"),
+        ({"portal": "neet-2026", "slot": "zzz"}, "/slot", "There is "),
+        ({"portal": "neet", "slot": "foto"}, "/slot", "neet has no such slot. Did you mean photo"),
+        (
+            {"portal": "neet-2026", "slot": "photo", "portal_version": "qqq"},
+            "/portal_version",
+            "neet-2026 has no such version. There is ",
+        ),
+    ],
+)
+def test_a_name_that_the_rule_book_does_not_have_is_told_with_what_is_near(
+    rig: Rig, user: User, asked: dict[str, Any], pointer: str, words: str
+) -> None:
+    problem = refused(rig, user, raw_path=rig.upload(user).raw_path, **asked)
+    assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
+    assert pointers(problem) == [pointer]
+    assert words in problem.detail
+
+
 # --- what a job is made from ------------------------------------------------------------------------------------------
 
 

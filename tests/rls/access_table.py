@@ -192,6 +192,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "queue_lock": SERVICE,
     "queue_state": USERS,
     "report_refused": SERVICE,
+    "rule_names": SERVICE,
     "rules_keep": SERVICE,
     "stage_times": SERVICE,
     "upload_document": SERVICE,

@@ -192,6 +192,7 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
     methods: dict[str, Callable[[], object]] = {
         "upload_create": lambda: database.upload_create(upload, initial_credits=0),
         "upload_get": lambda: database.upload_get(who.user_id, job_id),
+        "rule_names": lambda: database.rule_names("neet-2026", None),
         "job_create": lambda: database.job_create(new_job(upload), NO_ROOM),
         "job_submitted": lambda: database.job_submitted(job_id, 1, executor="local", executor_ref="1"),
         "job_progress": lambda: database.job_progress(job_id, 1, "ocr"),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         JobListRow,
         JobRow,
         OperatorJob,
+        RuleNames,
         SettlementClaim,
         TickWork,
         WrappedDataKey,
@@ -102,6 +103,10 @@ class SqlDatabase:
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
         """Forget one's own upload that no job has claimed, and say what to remove."""
         return self._row(rows.UploadDeletion, "upload_delete", user_id=user_id, job_id=job_id)
+
+    def rule_names(self, portal: str, version: str | None) -> RuleNames:
+        """What the rule book has beside these names."""
+        return self._row(jobs.RuleNames, "rule_names", portal=portal, version=version)
 
     def job_create(self, job: NewJob, capacity: Capacity, *, rate: RateLimit | None = None) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""

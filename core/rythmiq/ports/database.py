@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         JobListRow,
         JobRow,
         OperatorJob,
+        RuleNames,
         SettlementClaim,
         TickWork,
         WrappedDataKey,
@@ -187,6 +188,9 @@ class Database(Protocol):
 
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
         """Forget one's own upload that no job has claimed, and say what to remove."""
+
+    def rule_names(self, portal: str, version: str | None) -> RuleNames:
+        """What the rule book has beside these names."""
 
     def job_create(self, job: NewJob, capacity: Capacity, *, rate: RateLimit | None = None) -> JobCreated:
         """Create a job, reserve its credit, claim its upload, and start whichever job is next if there is room."""

@@ -110,6 +110,17 @@ class JobCreated(Row):
     rate: dict[str, int] | None = None
 
 
+class RuleNames(Row):
+    """`rule_names`: every portal and alias; of the portal asked for its versions, and the slots of the one asked for.
+
+    Both are empty where there is none; without a version the slots are the current ones.
+    """
+
+    portals: tuple[str, ...]
+    versions: tuple[str, ...]
+    slots: tuple[str, ...]
+
+
 class SettlingJob(Row):
     """A job whose settlement this caller has claimed."""
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rythmiq.ports.database import RateSink
-    from rythmiq.ports.jobs import RefusedOption
+    from rythmiq.ports.jobs import RefusedOption, RuleNames
     from rythmiq.services.work import WorkLoop
 
 MAX_PAGE = 100
@@ -139,6 +139,8 @@ class Jobs:
         created = self._database.job_create(new, self._policy.capacity, rate=self._policy.rate)
         if on_rate is not None:
             on_rate(self._policy.rate, created.rate)
+        if created.outcome == "portal_unknown":
+            raise unknown_rules(request, self._database.rule_names(request.portal, request.portal_version))
         if created.job_id is None or created.status is None:
             raise _refusal(created)
         log("job_created", job_id=created.job_id, outcome=created.outcome, portal=request.portal)
@@ -349,12 +351,34 @@ class Jobs:
 
 _REFUSALS = {
     "idempotency_mismatch": ProblemCode.IDEMPOTENCY_MISMATCH,
-    "portal_unknown": ProblemCode.PORTAL_UNKNOWN,
     "upload_unknown": ProblemCode.NOT_FOUND,
     "upload_claimed": ProblemCode.UPLOAD_CLAIMED,
     "object_missing": ProblemCode.OBJECT_MISSING,
     "no_credit": ProblemCode.NO_CREDIT,
 }
+
+
+def unknown_rules(request: JobRequest, names: "RuleNames") -> ProblemError:
+    """Say which of portal, version and slot the rule book does not have, and what is near."""
+    if not names.versions:
+        field, asked, known = "portal", request.portal, names.portals
+        said = "The rule book has no such portal."
+    elif not names.slots:
+        field, asked, known = "portal_version", request.portal_version or "", names.versions
+        said = f"{request.portal} has no such version."
+    else:
+        field, asked, known = "slot", request.slot or "", names.slots
+        said = f"{request.portal} has no such slot."
+    from difflib import get_close_matches  # noqa: PLC0415  few requests are wrong
+
+    near = get_close_matches(asked, known, n=3, cutoff=0.4)
+    hint = "Look it up in the rule book."
+    if near:
+        hint = f"Did you mean {' or '.join(near)}?"
+    elif field != "portal":
+        hint = f"There is {', '.join(known)}."
+    error = FieldError(f"/{field}", FieldCode.NOT_ALLOWED, hint)
+    return ProblemError(ProblemCode.PORTAL_UNKNOWN, f"{said} {hint}", errors=[error])
 
 
 _WRONG_FIELDS = {
