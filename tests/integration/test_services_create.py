@@ -408,7 +408,7 @@ def test_an_outcome_that_this_release_does_not_know_is_no_202(
     rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal without a job is a problem, whatever it is called."""
-    monkeypatch.setattr(rig.database, "job_create", lambda *_: JobCreated(outcome="created"))
+    monkeypatch.setattr(rig.database, "job_create", lambda *_, **__: JobCreated(outcome="created"))
     assert refused(rig, user).code == ProblemCode.INTERNAL
 
 
