@@ -169,8 +169,10 @@ create table public.credit_ledger (
     or (kind = 'reserve' and amount = -1 and job_id is not null)
     or (kind = 'settle' and amount = 0 and job_id is not null)
     or (kind = 'refund' and amount = 1 and job_id is not null)
-  )
+  ),
+  granted_as text check (granted_as is null or kind = 'grant')  -- what each user gets once: initial, guest, linked
 );
+create unique index credit_ledger_once on public.credit_ledger (user_id, granted_as) where granted_as is not null;
 create unique index credit_ledger_one_end on public.credit_ledger (job_id) where kind in ('settle', 'refund');
 create index credit_ledger_of_user on public.credit_ledger (user_id, id desc);
 
@@ -178,7 +180,7 @@ create index credit_ledger_of_user on public.credit_ledger (user_id, id desc);
 -- `opened_at` is the user's first call, at which INITIAL_CREDITS were granted. What is limited by the day (UTC) is counted
 -- beside them, for `usage_day`: `failures_today` are the jobs that failed of what was uploaded, `bytes_today` what was
 -- announced. `posts_until` is when the user's bucket of calls is full again, `polls` until when each place is taken in which
--- a poll waits.
+-- a poll waits. `is_guest`: opened by an anonymous user, who has not signed in by more than that since.
 create table public.user_credits (
   user_id uuid primary key,
   balance integer not null default 0 check (balance >= 0),
@@ -189,7 +191,8 @@ create table public.user_credits (
   failures_today integer not null default 0 check (failures_today >= 0),
   bytes_today bigint not null default 0 check (bytes_today >= 0),
   posts_until timestamptz,
-  polls timestamptz[] not null default '{}'
+  polls timestamptz[] not null default '{}',
+  is_guest boolean not null default false
 ) with (fillfactor = 80);
 
 -- CPU time of each stage of each attempt, for good.
@@ -612,19 +615,33 @@ grant execute on function
 
 -- Credits and uploads.
 
--- Locks a user's credits; at the first call that says how many, grants them.
-create function public.credits_open(p_user_id uuid, p_initial_credits integer) returns void
+-- Locks a user's credits; at the first call that says how many, grants them. Who was a guest then and is none any more is
+-- granted what a guest got less, once.
+create function public.credits_open(p_user_id uuid, p_initial_credits integer, p_is_guest boolean default false)
+returns void
 language plpgsql set search_path = '' as $$
 declare
   v_opened_at timestamptz;
+  v_is_guest boolean;
+  v_amount integer := p_initial_credits;
+  v_label text := case when p_is_guest then 'guest' else 'initial' end;
 begin
   insert into public.user_credits (user_id) values (p_user_id) on conflict (user_id) do nothing;
-  select opened_at into v_opened_at from public.user_credits where user_id = p_user_id for update;
-  if v_opened_at is null and p_initial_credits is not null then
-    update public.user_credits set opened_at = public.instant() where user_id = p_user_id;
-    if p_initial_credits > 0 then
-      perform public.credits_add(p_user_id, p_initial_credits, 'initial');
-    end if;
+  select opened_at, is_guest into v_opened_at, v_is_guest from public.user_credits
+    where user_id = p_user_id for update;
+  if p_initial_credits is null or (v_opened_at is not null and (p_is_guest or not v_is_guest)) then
+    return;
+  end if;
+  if v_opened_at is not null then
+    v_label := 'linked';
+    v_amount := v_amount - coalesce(
+      (select amount from public.credit_ledger where user_id = p_user_id and granted_as = 'guest'), 0
+    );
+  end if;
+  update public.user_credits set opened_at = coalesce(opened_at, public.instant()), is_guest = p_is_guest
+    where user_id = p_user_id;
+  if v_amount > 0 then
+    perform public.credits_add(p_user_id, v_amount, v_label);
   end if;
 end $$;
 
@@ -691,8 +708,8 @@ end $$;
 
 create function public.credits_add(p_user_id uuid, p_amount integer, p_label text) returns void
 language sql set search_path = '' as $$
-  insert into public.credit_ledger (user_id, kind, amount, created_at)
-  values (p_user_id, 'grant', p_amount, public.instant());
+  insert into public.credit_ledger (user_id, kind, amount, created_at, granted_as)
+  values (p_user_id, 'grant', p_amount, public.instant(), nullif(p_label, 'operator'));
   select public.counter_add('credits_granted', p_label, p_amount)
 $$;
 
@@ -736,13 +753,14 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Credits and the latest 50 entries. An operator who looks grants nothing: `p_initial_credits` is null then.
-create function public.account_open(p_user_id uuid, p_initial_credits integer) returns jsonb
+create function public.account_open(p_user_id uuid, p_initial_credits integer, p_is_guest boolean default false)
+returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  if p_initial_credits is not null
-    and not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null)
-  then
-    perform public.credits_open(p_user_id, p_initial_credits);
+  if p_initial_credits is not null and not exists (
+    select from public.user_credits where user_id = p_user_id and opened_at is not null and (p_is_guest or not is_guest)
+  ) then
+    perform public.credits_open(p_user_id, p_initial_credits, p_is_guest);
   end if;
   return public.account_of(p_user_id);
 end $$;
@@ -770,7 +788,7 @@ $$;
 create function public.upload_create(
   p_job_id uuid, p_user_id uuid, p_raw_path text, p_mime_type text, p_size_bytes bigint, p_kid integer,
   p_wrapped_key text, p_created_at timestamptz, p_initial_credits integer, p_rate_burst integer default null,
-  p_rate_per_minute integer default null, p_max_bytes_a_day bigint default null
+  p_rate_per_minute integer default null, p_max_bytes_a_day bigint default null, p_is_guest boolean default false
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -778,10 +796,7 @@ declare
   v_upload public.uploads;
   v_rate jsonb;
 begin
-  if not exists (select from public.user_credits where user_id = p_user_id and opened_at is not null) then
-    perform public.credits_open(p_user_id, p_initial_credits);
-  end if;
-  perform from public.user_credits where user_id = p_user_id for update;  -- those who count, one after the other
+  perform public.credits_open(p_user_id, p_initial_credits, p_is_guest);  -- those who count, one after the other
   v_rate := public.post_admit(p_user_id, p_rate_burst, p_rate_per_minute);
   if v_rate #> '{rate,is_admitted}' = 'false' then
     return v_rate || jsonb_build_object('outcome', 'rate_limited', 'upload', null);
@@ -827,21 +842,23 @@ begin
 end $$;
 
 revoke all on function
-  public.credits_open(uuid, integer), public.usage_today(), public.failure_add(uuid),
+  public.credits_open(uuid, integer, boolean), public.usage_today(), public.failure_add(uuid),
   public.bytes_add(uuid, bigint, bigint), public.post_admit(uuid, integer, integer),
   public.poll_enter(uuid, double precision, integer), public.poll_leave(uuid, timestamptz),
   public.credits_add(uuid, integer, text), public.account_of(uuid),
-  public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
-  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer, integer, integer, bigint),
+  public.account_open(uuid, integer, boolean), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
+  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer, integer, integer, bigint,
+                       boolean),
   public.upload_get(uuid, uuid, integer, integer)
   from public, anon, authenticated;
 grant execute on function
-  public.credits_open(uuid, integer), public.usage_today(), public.failure_add(uuid),
+  public.credits_open(uuid, integer, boolean), public.usage_today(), public.failure_add(uuid),
   public.bytes_add(uuid, bigint, bigint), public.post_admit(uuid, integer, integer),
   public.poll_enter(uuid, double precision, integer), public.poll_leave(uuid, timestamptz),
   public.credits_add(uuid, integer, text), public.account_of(uuid),
-  public.account_open(uuid, integer), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
-  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer, integer, integer, bigint),
+  public.account_open(uuid, integer, boolean), public.credits_grant(uuid, integer), public.upload_document(public.uploads),
+  public.upload_create(uuid, uuid, text, text, bigint, integer, text, timestamptz, integer, integer, integer, bigint,
+                       boolean),
   public.upload_get(uuid, uuid, integer, integer)
   to service_role;
 
@@ -1132,7 +1149,7 @@ create function public.job_create(
   p_kid integer, p_wrapped_key text, p_idempotency_key text, p_request_hash text, p_max_active_jobs integer,
   p_initial_credits integer, p_max_inflight integer, p_lease_s integer, p_max_attempts integer,
   p_raw_paths jsonb default null, p_objects_bytes jsonb default null, p_rate_burst integer default null,
-  p_rate_per_minute integer default null
+  p_rate_per_minute integer default null, p_is_guest boolean default false
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1159,7 +1176,7 @@ declare
   v_started jsonb;
   v_rate jsonb;
 begin
-  perform public.credits_open(p_user_id, p_initial_credits);
+  perform public.credits_open(p_user_id, p_initial_credits, p_is_guest);
   v_rate := public.post_admit(p_user_id, p_rate_burst, p_rate_per_minute);
   if v_rate #> '{rate,is_admitted}' = 'false' then
     return v_rate || jsonb_build_object('outcome', 'rate_limited');
@@ -1294,13 +1311,13 @@ revoke all on function
   public.key_id(text), public.rule_names(text, text), public.options_refused(jsonb, jsonb),
   public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
-                    text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer)
+                    text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer, boolean)
   from public, anon, authenticated;
 grant execute on function
   public.key_id(text), public.rule_names(text, text), public.options_refused(jsonb, jsonb),
   public.job_replay(public.jobs, text, text),
   public.job_create(uuid, uuid, uuid, text, text, bigint, text, text, text, text, text, jsonb, integer, text, text,
-                    text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer)
+                    text, integer, integer, integer, integer, integer, jsonb, jsonb, integer, integer, boolean)
   to service_role;
 
 -- settlement ----------------------------------------------------------------------------------------------------------

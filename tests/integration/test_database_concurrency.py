@@ -63,6 +63,37 @@ def test_twenty_equal_creates_of_a_user_whom_nobody_knew_grant_once(calls: Calls
     assert (entries(calls, "grant"), entries(calls, "reserve")) == (1, 1)
 
 
+def test_twenty_calls_of_a_guest_who_has_linked_grant_the_difference_once(
+    calls: Calls, fresh_database_url: str
+) -> None:
+    user = new_id()
+    calls("account_open", user_id=user, initial_credits=1, is_guest=True)
+    arguments = {"user_id": user, "initial_credits": 3}
+    answers = at_once(fresh_database_url, [lambda c: call(c, "account_open", **arguments)] * 20)
+    assert {answer["balance"] for answer in answers} == {3}
+    assert entries(calls, "grant") == 2
+
+
+def test_forty_posts_at_once_take_what_the_bucket_holds(calls: Calls, fresh_database_url: str) -> None:
+    arguments = {"user_id": calls.user(), "burst": 10, "per_minute": 1}
+    answers = at_once(fresh_database_url, [lambda c: call(c, "post_admit", **arguments)] * 40)
+    assert sum(answer["rate"]["is_admitted"] for answer in answers) == 10
+
+
+def test_ten_polls_at_once_take_two_places(calls: Calls, fresh_database_url: str) -> None:
+    arguments = {"user_id": calls.user(), "seconds": 60, "most": 2}
+    answers = at_once(fresh_database_url, [lambda c: call(c, "poll_enter", **arguments)] * 10)
+    assert sum(answer is not None for answer in answers) == 2
+
+
+def test_twenty_failures_at_once_are_refunded_up_to_the_limit(calls: Calls, fresh_database_url: str) -> None:
+    user = calls.user(20)
+    jobs = [calls.job(user, **MUCH_ROOM) for _ in range(20)]
+    work = [(lambda c, j=job: call(c, "job_fail_attempt", **failure(j, MUCH_ROOM), max_failures=7)) for job in jobs]
+    at_once(fresh_database_url, work)
+    assert (entries(calls, "refund"), entries(calls, "settle")) == (7, 13)
+
+
 def test_twenty_creates_on_four_credits_make_four_jobs(calls: Calls, fresh_database_url: str) -> None:
     user = calls.user(4)
     uploads = [calls.upload(user) for _ in range(20)]

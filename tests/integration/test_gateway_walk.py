@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -93,6 +94,57 @@ def test_answers_of_post_say_what_is_left_and_the_next_one_too_many_is_told_when
     rig.advance(2)
     again = upload(doors, user, job_id=seen[0].body["job_id"])
     assert (again.status, again.headers["ratelimit"].partition(";t=")[0]) == (201, '"post";r=0')
+
+
+def as_guest(someone: User) -> dict[str, str]:
+    """The headers of an anonymous user's call."""
+    return {"Authorization": f"Bearer {token_of(someone, is_anonymous=True)}"}
+
+
+@pytest.mark.parametrize("path", ["/api/uploads", "/api/jobs"])
+def test_a_guest_is_told_to_sign_in_before_anything_else_is_looked_at(doors: Doors, user: User, path: str) -> None:
+    seen = doors("POST", path, headers=as_guest(user), document={"nonsense": True})
+    assert (seen.status, seen.body["code"]) == (403, "SIGN_IN_REQUIRED")
+    wrong = {"Authorization": as_guest(user)["Authorization"] + "x"}
+    assert doors("POST", path, headers=wrong, document={"nonsense": True}).status == 401
+
+
+def test_a_guest_sees_no_job_of_anybodys(doors: Doors, user: User) -> None:
+    job = f"/api/jobs/{uuid.uuid4()}"
+    seen = [doors(method, path, headers=as_guest(user)) for method, path in (("GET", "/api/jobs"), ("GET", job))]
+    assert [one.body["code"] for one in seen] == ["SIGN_IN_REQUIRED"] * 2
+
+
+def test_a_guests_account_is_empty_and_nothing_is_kept_of_it(doors: Doors, rig: Rig, user: User) -> None:
+    seen = doors("GET", "/api/account", headers=as_guest(user))
+    assert seen.status == 200
+    assert (seen.body["credits"], seen.body["entries"]) == ({"available": 0, "reserved": 0}, [])
+    assert rig.sql("select from public.user_credits where user_id = %s", user.user_id) == []
+
+
+@pytest.mark.parametrize("claim", [{}, {"is_anonymous": False}, {"is_anonymous": None}])
+def test_who_is_not_called_anonymous_is_no_guest(doors: Doors, user: User, claim: dict[str, Any]) -> None:
+    headers = {"Authorization": f"Bearer {token_of(user, **claim)}"}
+    assert doors("GET", "/api/account", headers=headers).body["credits"]["available"] == 3
+
+
+def test_where_guests_have_credits_they_may_work_and_who_links_an_address_gets_the_rest(
+    doors: Doors, rig: Rig, user: User
+) -> None:
+    rig.guest_credits = 1
+    rig.build()
+    doors = Doors(rig)
+    body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 5}
+    assert doors("POST", "/api/uploads", headers=as_guest(user), document=body).status == 201
+    assert doors("GET", "/api/account", headers=as_guest(user)).body["credits"]["available"] == 1
+    job = {"portal": "neet-2026", "slot": "photo", "raw_path": rig.upload(user, is_guest=True).raw_path}
+    assert doors("POST", "/api/jobs", headers=as_guest(user), document=job).status == 202
+    assert doors("POST", "/api/jobs", headers=as_guest(user), document=job).status == 202  # the same job
+    job["raw_path"] = rig.upload(user, is_guest=True).raw_path
+    assert doors("POST", "/api/jobs", headers=as_guest(user), document=job).body["code"] == "NO_CREDIT"
+    linked = doors("GET", "/api/account", headers=as_user(user)).body
+    assert linked["credits"] == {"available": 2, "reserved": 1}
+    assert [entry["amount"] for entry in linked["entries"] if entry["kind"] == "grant"] == [2, 1]
 
 
 def test_a_day_has_so_many_bytes_and_the_refusal_says_when_it_ends(doors: Doors, rig: Rig, user: User) -> None:

@@ -47,7 +47,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
 
 # Columns that a user may not read although other columns of the table may be read.
 HIDDEN_COLUMNS: dict[str, set[str]] = {
-    "user_credits": {"usage_day", "failures_today", "bytes_today", "posts_until", "polls"},
+    "user_credits": {"usage_day", "failures_today", "bytes_today", "posts_until", "polls", "is_guest"},
     "uploads": {"kid", "wrapped_key"},
     "jobs": {
         "wrapped_key",
@@ -106,7 +106,7 @@ READABLE_COLUMNS: dict[str, set[str]] = {
     },
     "documents": {"document_id", "user_id", "job_id", "portal", "slot", "created_at"},
     "user_credits": {"user_id", "balance", "reserved", "opened_at", "updated_at"},
-    "credit_ledger": {"id", "user_id", "job_id", "kind", "amount", "created_at"},
+    "credit_ledger": {"id", "user_id", "job_id", "kind", "amount", "created_at", "granted_as"},
     "job_lines": {
         "job_id",
         "user_id",

@@ -68,7 +68,9 @@ class Doors:
 
     def __init__(self, rig: Rig) -> None:
         origins = page_origins
-        verifier = TokenVerifier(issuer=ISSUER, keys=SecretKey(JWT_SECRET))
+        keys = SecretKey(JWT_SECRET)
+        verifier = TokenVerifier(issuer=ISSUER, keys=keys, guests=rig.guest_credits > 0)
+        anybody = TokenVerifier(issuer=ISSUER, keys=keys, guests=True)
         reporter, operator = ReportGuard(SECRET, None, rig.clock), OperatorGuard(METRICS_TOKEN)
         ticker = SecretGuard(RECONCILE_SECRET, None)
         self.functions: Mapping[str, Function] = {
@@ -76,7 +78,7 @@ class Doors:
             "api/jobs": jobs.application(
                 lambda: jobs.Dependencies(verifier, rig.jobs, f"{BASE_URL}/api", wait_max_s=10.0), origins
             ),
-            "api/account": account.application(lambda: account.Dependencies(verifier, rig.accounts), origins),
+            "api/account": account.application(lambda: account.Dependencies(anybody, rig.accounts), origins),
             "api/portals": portals.application(lambda: portals.Dependencies(list_portals, show_portal), origins),
             "api/app": app.application(lambda: app.Dependencies(document, PAGE_FILES, PageConfig()), origins),
             "api/health": health.application(

@@ -132,6 +132,7 @@ class Rig:
         self.max_active_jobs = 20
         self.max_upload_bytes = 1_000_000
         self.initial_credits = 3
+        self.guest_credits = 0
         self.max_failures_a_day = 20
         self.max_bytes_a_day = 1_000_000_000
         self.rate = RateLimit(rate_burst=1000, rate_per_minute=1000)
@@ -149,6 +150,7 @@ class Rig:
                 plaintext_allowed=self.ring is None,
                 rate=self.rate,
                 max_bytes_a_day=self.max_bytes_a_day,
+                guest_credits=self.guest_credits,
             ),
         )
         config = DispatchConfig(STORAGE, f"{BASE_URL}/internal/webhooks/camber", SECRET, self.capacity)
@@ -170,13 +172,19 @@ class Rig:
             self.initial_credits,
             max_pages=self.max_pages,
             rate=self.rate,
+            guest_credits=self.guest_credits,
         )
         self.jobs = Jobs(self.backends, policy, work=lambda: self.loop)
         self.webhooks = Webhooks(database=self.database, settlement=self.settlement, work=lambda: self.loop)
         limits = AccountLimits(
             max_active_jobs=self.max_active_jobs, max_upload_bytes=self.max_upload_bytes, max_pages=self.max_pages
         )
-        self.accounts = Accounts(database=self.database, initial_credits=self.initial_credits, limits=limits)
+        self.accounts = Accounts(
+            database=self.database,
+            initial_credits=self.initial_credits,
+            limits=limits,
+            guest_credits=self.guest_credits,
+        )
 
     # --- time, and what the database holds ----------------------------------------------------------------------------
 
@@ -219,18 +227,23 @@ class Rig:
 
     # --- a client ---------------------------------------------------------------------------------------------------
 
-    def sign(self, user: User, content: bytes = PHOTO, filename: str = "me.jpg") -> UploadAnswer:
+    def sign(
+        self, user: User, content: bytes = PHOTO, filename: str = "me.jpg", *, is_guest: bool = False
+    ) -> UploadAnswer:
         """Ask for a place to upload to."""
         return self.uploads.create(
             user.user_id,
             UploadRequest(
                 filename=filename, mime_type="image/jpeg", size_bytes=len(content), encrypted=self.ring is not None
             ),
+            is_guest=is_guest,
         )
 
-    def upload(self, user: User, content: bytes = PHOTO, filename: str = "me.jpg") -> UploadAnswer:
+    def upload(
+        self, user: User, content: bytes = PHOTO, filename: str = "me.jpg", *, is_guest: bool = False
+    ) -> UploadAnswer:
         """Seal and upload a file."""
-        signed = self.sign(user, content, filename)
+        signed = self.sign(user, content, filename, is_guest=is_guest)
         self.store.objects[signed.raw_path] = self.sealed_by_client(signed, content)
         return signed
 

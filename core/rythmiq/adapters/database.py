@@ -85,6 +85,7 @@ class SqlDatabase:
         initial_credits: int,
         rate: RateLimit | None = None,
         max_bytes_a_day: int | None = None,
+        is_guest: bool = False,
     ) -> UploadAnswer:
         """Write an upload, within the limits; grants `initial_credits` at the user's first call."""
         return self._row(
@@ -93,6 +94,7 @@ class SqlDatabase:
             **upload.model_dump(),
             initial_credits=initial_credits,
             max_bytes_a_day=max_bytes_a_day,
+            is_guest=is_guest,
             **_fields(rate),
         )
 
@@ -219,9 +221,11 @@ class SqlDatabase:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""
         self._call("job_erase", user_id=user_id, job_id=job_id)
 
-    def account(self, user_id: str, *, initial_credits: int | None) -> Account:
+    def account(self, user_id: str, *, initial_credits: int | None, is_guest: bool = False) -> Account:
         """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
-        return self._row(rows.Account, "account_open", user_id=user_id, initial_credits=initial_credits)
+        return self._row(
+            rows.Account, "account_open", user_id=user_id, initial_credits=initial_credits, is_guest=is_guest
+        )
 
     def credits_grant(self, user_id: str, amount: int) -> Account:
         """Grant credits (an operator's call)."""

@@ -121,7 +121,7 @@ class ConflictError(RefusedError):
 
 
 class TooManyJobsError(RefusedError):
-    """Too many jobs are active; `retry_after_s` says how long to wait."""
+    """A limit of the account is reached, which `code` names; `retry_after_s` says how long to wait."""
 
 
 class InvalidRequestError(RefusedError):

@@ -21,6 +21,7 @@ class ProblemCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     MALFORMED_JSON = "MALFORMED_JSON"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    SIGN_IN_REQUIRED = "SIGN_IN_REQUIRED"
     INVALID_FIELD = "INVALID_FIELD"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE"
@@ -64,6 +65,12 @@ _ENTRIES = (
     ProblemEntry(ProblemCode.MALFORMED_JSON, 400, "Malformed JSON", "Send exactly one JSON object in UTF-8."),
     ProblemEntry(
         ProblemCode.UNAUTHENTICATED, 401, "Not authenticated", "Sign in again and send the fresh token or secret."
+    ),
+    ProblemEntry(
+        ProblemCode.SIGN_IN_REQUIRED,
+        403,
+        "Guests cannot do this here",
+        "Link an e-mail address to the guest's account, or sign in; then send the new token.",
     ),
     ProblemEntry(ProblemCode.INVALID_FIELD, 422, "Invalid field", "Correct the fields that `errors` points at."),
     ProblemEntry(

@@ -75,6 +75,7 @@ class Operation:
         body_is_reported: by a program, which is authenticated before its body is validated, and read leniently.
         asks_outside: whether it calls the database, the store or an executor, which may fail to answer.
         description: further documentation, as Markdown without links; may be empty.
+        for_guests: whether guests are answered where nothing else is theirs.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Operation:
     body_is_reported: bool = False
     asks_outside: bool = True
     description: str = ""
+    for_guests: bool = False
 
     @property
     def problems(self) -> frozenset[ProblemCode]:
@@ -98,6 +100,8 @@ class Operation:
             found |= {ProblemCode.UNAVAILABLE}
         if self.access != "public":
             found |= {ProblemCode.UNAUTHENTICATED}
+        if self.access == "user" and not self.for_guests:
+            found |= {ProblemCode.SIGN_IN_REQUIRED}
         return found | _BODY if self.body is not None else found
 
 

@@ -143,16 +143,21 @@ class TokenVerifier:
     Args:
         issuer: what `iss` has to be.
         keys: where verification keys come from.
+        guests: whether anonymous users are let in.
     """
 
-    def __init__(self, *, issuer: str, keys: Keys) -> None:
+    def __init__(self, *, issuer: str, keys: Keys, guests: bool = False) -> None:
         self._issuer = issuer
         self._keys = keys
+        self._guests = guests
 
     def admit(self, request: Request, document: Mapping[str, Any] | None = None) -> Caller:
         """Let a user in; implements `guards.Guard`."""
         del document
-        return self.verify(request.header("authorization"))
+        caller = self.verify(request.header("authorization"))
+        if caller.is_guest and not self._guests:
+            raise ProblemError(ProblemCode.SIGN_IN_REQUIRED)
+        return caller
 
     def verify(self, authorization: str | None) -> Caller:
         """Read `Authorization: Bearer <token>`.

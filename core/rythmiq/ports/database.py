@@ -90,6 +90,11 @@ class Caller:
     token: str = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def is_guest(self) -> bool:
+        """Whether Supabase calls the user anonymous: signed in by nothing that could be lost."""
+        return self.claims.get("is_anonymous") is True
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -149,6 +154,7 @@ class NewJob:
     initial_credits: int
     raw_paths: Sequence[str] | None = None
     objects_bytes: Sequence[int | None] | None = None
+    is_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ class Database(Protocol):
         initial_credits: int,
         rate: RateLimit | None = None,
         max_bytes_a_day: int | None = None,
+        is_guest: bool = False,
     ) -> UploadAnswer:
         """Write an upload, within the limits; grants `initial_credits` at the user's first call."""
 
@@ -261,7 +268,7 @@ class Database(Protocol):
     def job_erase(self, user_id: str, job_id: str) -> None:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""
 
-    def account(self, user_id: str, *, initial_credits: int | None) -> Account:
+    def account(self, user_id: str, *, initial_credits: int | None, is_guest: bool = False) -> Account:
         """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
 
     def credits_grant(self, user_id: str, amount: int) -> Account:

@@ -72,6 +72,7 @@ class JobPolicy:
         download_url_ttl_s: how long links to preview, before and document hold.
         output_url_ttl_s: how long the link to the ZIP holds.
         rate: of a user's calls.
+        guest_credits: what a guest has at the first call.
     """
 
     origins: OriginRules
@@ -83,6 +84,7 @@ class JobPolicy:
     output_url_ttl_s: int = 86_400
     max_pages: int = 10
     rate: RateLimit = field(default_factory=RateLimit)
+    guest_credits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,14 @@ class Jobs:
 
     # --- create -------------------------------------------------------------------------------------------------
 
-    def create(
+    def create(  # noqa: PLR0913  what the gateway knows of a call
         self,
         user_id: str,
         request: JobRequest,
         *,
         base_url: str,
         idempotency_key: str | None = None,
+        is_guest: bool = False,
         on_rate: "RateSink | None" = None,
     ) -> JobAccepted:
         """Create a job, or find the one that the same request made before; 202 also when its dispatch fails.
@@ -135,7 +138,7 @@ class Jobs:
         source = source_of(request, user_id, self._policy.origins)
         if len(source.raw_paths or ()) > self._policy.max_pages:
             raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._policy.max_pages} uploads.")
-        new = self._new_job(user_id, request, source, idempotency_key)
+        new = self._new_job(user_id, request, source, idempotency_key, is_guest=is_guest)
         created = self._database.job_create(new, self._policy.capacity, rate=self._policy.rate)
         if on_rate is not None:
             on_rate(self._policy.rate, created.rate)
@@ -148,7 +151,9 @@ class Jobs:
             self._work().follow(TickWork(dispatch=created.started))
         return JobAccepted(job_id=created.job_id, status=created.status, links=self_link(created.job_id, base_url))
 
-    def _new_job(self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None) -> NewJob:
+    def _new_job(
+        self, user_id: str, request: JobRequest, source: Source, idempotency_key: str | None, *, is_guest: bool
+    ) -> NewJob:
         # An upload has its key already; a master or a URL is processed under a key of the new job's own.
         fresh = self._ring.mint(user_id) if self._ring is not None else None
         return NewJob(
@@ -171,7 +176,8 @@ class Jobs:
             idempotency_key=idempotency_key,
             request_hash=request_hash(request, source),
             max_active_jobs=self._policy.max_active_jobs,
-            initial_credits=self._policy.initial_credits,
+            initial_credits=self._policy.guest_credits if is_guest else self._policy.initial_credits,
+            is_guest=is_guest,
         )
 
     def _objects_bytes(self, paths: "Sequence[str]") -> tuple[int | None, ...]:

@@ -40,6 +40,7 @@ class UploadPolicy:
         url_ttl_s: how long a signature holds.
         rate: of a user's calls.
         max_bytes_a_day: of the plaintext that a user announces in a day (UTC).
+        guest_credits: what a guest has at the first call.
     """
 
     max_upload_bytes: int
@@ -49,6 +50,7 @@ class UploadPolicy:
     url_ttl_s: int = 900
     rate: RateLimit = field(default_factory=RateLimit)
     max_bytes_a_day: int = 1024**3
+    guest_credits: int = 0
 
 
 class Uploads:
@@ -65,7 +67,9 @@ class Uploads:
         self._clock = backends.clock
         self._policy = policy
 
-    def create(self, user_id: str, request: UploadRequest, *, on_rate: "RateSink | None" = None) -> UploadAnswer:
+    def create(
+        self, user_id: str, request: UploadRequest, *, is_guest: bool = False, on_rate: "RateSink | None" = None
+    ) -> UploadAnswer:
         """Sign a new upload, or one's own unclaimed one again (same key, same data key).
 
         Raises:
@@ -97,7 +101,8 @@ class Uploads:
         policy = self._policy
         written = self._database.upload_create(
             upload,
-            initial_credits=policy.initial_credits,
+            initial_credits=policy.guest_credits if is_guest else policy.initial_credits,
+            is_guest=is_guest,
             rate=policy.rate,
             max_bytes_a_day=policy.max_bytes_a_day,
         )

@@ -73,11 +73,12 @@ class DatabaseSettings(EnvironmentSettings):
 
 
 class AuthSettings(GuardedSettings):
-    """Verification of users' JWTs; the configuration decides, never the token."""
+    """Verification of users' JWTs; the configuration decides, never the token. Without credits guests are refused."""
 
     supabase_url: Origin | None = None
     auth_mode: Literal["jwks", "secret"] | None = None
     supabase_jwt_secret: SecretStr | None = None
+    guest_credits: Annotated[int, Field(ge=0)] = 0
 
     @property
     def verifies_by(self) -> Literal["jwks", "secret"]:

@@ -144,14 +144,22 @@ def rate_of(settings: "RateSettings") -> "RateLimit":
     return RateLimit(rate_burst=settings.rate_burst, rate_per_minute=settings.rate_per_minute)
 
 
-def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
-    """Return what verifies users' tokens: by the shared secret, or by the issuer's JWKS."""
+def verifier_of(settings: "AuthSettings", *, guests: bool = False) -> "TokenVerifier":
+    """Return what verifies users' tokens: by the shared secret, or by the issuer's JWKS.
+
+    Args:
+        settings: how to verify; guests are let in where they have credits.
+        guests: let them in all the same.
+    """
     from rythmiq.clock import SystemClock
     from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 
+    guests = guests or settings.guest_credits > 0
     issuer = f"{settings.supabase_url}/auth/v1"
     if settings.verifies_by == "secret" and settings.supabase_jwt_secret is not None:
-        return TokenVerifier(issuer=issuer, keys=SecretKey(settings.supabase_jwt_secret.get_secret_value()))
+        return TokenVerifier(
+            issuer=issuer, keys=SecretKey(settings.supabase_jwt_secret.get_secret_value()), guests=guests
+        )
     from rythmiq.gateway.tokens import MAX_BYTES, TIMEOUT_S, JwksKeys
 
     def fetch() -> bytes:
@@ -159,7 +167,7 @@ def verifier_of(settings: "AuthSettings") -> "TokenVerifier":
 
         return fetch_url(f"{settings.supabase_url}{JWKS_PATH}", max_bytes=MAX_BYTES, timeout_s=TIMEOUT_S)
 
-    return TokenVerifier(issuer=issuer, keys=JwksKeys(fetch, monotonic_s=SystemClock().monotonic_s))
+    return TokenVerifier(issuer=issuer, keys=JwksKeys(fetch, monotonic_s=SystemClock().monotonic_s), guests=guests)
 
 
 def secret_guard_of(settings: "ReconcileSettings") -> "SecretGuard":

@@ -52,6 +52,7 @@ def build_uploads() -> "Application[uploads.Dependencies]":
                 url_ttl_s=settings.upload_url_ttl_s,
                 rate=factories.rate_of(settings),
                 max_bytes_a_day=settings.max_upload_bytes_per_day,
+                guest_credits=settings.guest_credits,
             ),
         )
         return uploads.Dependencies(factories.verifier_of(settings), use_cases)
@@ -88,6 +89,7 @@ def build_jobs() -> "Application[jobs.Dependencies]":
                 download_url_ttl_s=settings.download_url_ttl_s,
                 output_url_ttl_s=settings.output_url_ttl_s,
                 rate=factories.rate_of(settings),
+                guest_credits=settings.guest_credits,
             ),
         )
         return jobs.Dependencies(
@@ -115,8 +117,9 @@ def build_account() -> "Application[account.Dependencies]":
                 max_upload_bytes=settings.max_upload_bytes,
                 max_pages=settings.max_pages,
             ),
+            guest_credits=settings.guest_credits,
         )
-        return account.Dependencies(factories.verifier_of(settings), use_cases)
+        return account.Dependencies(factories.verifier_of(settings, guests=True), use_cases)
 
     return account.application(dependencies, allowed_origins)
 

@@ -22,7 +22,13 @@ SHOW = Operation(
     path="",
     summary="Show one's own credits, the ledger's latest entries, and limits.",
     access="user",
-    answers={200: Answer("The account; the first call grants the initial credits.", AccountAnswer)},
+    answers={
+        200: Answer(
+            "The account; the first call grants the initial credits. A guest's is empty where guests may do nothing.",
+            AccountAnswer,
+        )
+    },
+    for_guests=True,
 )
 OPERATIONS = (SHOW,)
 
@@ -49,4 +55,4 @@ def application(
 
 
 def _show(dependencies: Dependencies, call: Call) -> Response:
-    return json_response(dependencies.accounts.view(call.user.user_id))
+    return json_response(dependencies.accounts.view(call.user.user_id, is_guest=call.user.is_guest))

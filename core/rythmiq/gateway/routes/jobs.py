@@ -185,6 +185,7 @@ def _create(dependencies: Dependencies, call: Call) -> Response:
         call.body,
         base_url=dependencies.base_url,
         idempotency_key=key,
+        is_guest=call.user.is_guest,
         on_rate=call.request.tell_rate,
     )
     return json_response(accepted, status=202, headers={"Location": accepted.links.self})

@@ -80,7 +80,9 @@ def application(
 
 
 def _create(dependencies: Dependencies, call: Call) -> Response:
-    answer = dependencies.uploads.create(call.user.user_id, call.body, on_rate=call.request.tell_rate)
+    answer = dependencies.uploads.create(
+        call.user.user_id, call.body, is_guest=call.user.is_guest, on_rate=call.request.tell_rate
+    )
     return json_response(answer, status=201)
 
 
