@@ -68,20 +68,20 @@ def test_twenty_calls_of_a_guest_who_has_linked_grant_the_difference_once(
 ) -> None:
     user = new_id()
     calls("account_open", user_id=user, initial_credits=1, is_guest=True)
-    arguments = {"user_id": user, "initial_credits": 3}
+    arguments: dict[str, Any] = {"user_id": user, "initial_credits": 3}
     answers = at_once(fresh_database_url, [lambda c: call(c, "account_open", **arguments)] * 20)
     assert {answer["balance"] for answer in answers} == {3}
     assert entries(calls, "grant") == 2
 
 
 def test_forty_posts_at_once_take_what_the_bucket_holds(calls: Calls, fresh_database_url: str) -> None:
-    arguments = {"user_id": calls.user(), "burst": 10, "per_minute": 1}
+    arguments: dict[str, Any] = {"user_id": calls.user(), "burst": 10, "per_minute": 1}
     answers = at_once(fresh_database_url, [lambda c: call(c, "post_admit", **arguments)] * 40)
     assert sum(answer["rate"]["is_admitted"] for answer in answers) == 10
 
 
 def test_ten_polls_at_once_take_two_places(calls: Calls, fresh_database_url: str) -> None:
-    arguments = {"user_id": calls.user(), "seconds": 60, "most": 2}
+    arguments: dict[str, Any] = {"user_id": calls.user(), "seconds": 60, "most": 2}
     answers = at_once(fresh_database_url, [lambda c: call(c, "poll_enter", **arguments)] * 10)
     assert sum(answer is not None for answer in answers) == 2
 
