@@ -95,6 +95,7 @@ export type JobView = {
     receipt: Receipt | null;
     conforms: boolean | null;
     artifacts: Record<string, string> | null;
+    hashes?: Record<string, string> | null;
     links: JobLinks;
     encryption: {
         kid: number;
@@ -157,7 +158,8 @@ export type Abortable = {
  *   portal: string, slot: string | null, portal_version: string, document_id: string | null,
  *   quality_score: number | null, warnings: string[], advice: Advice[],
  *   error: JobError | null, charged?: boolean, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
- *   artifacts: Record<string, string> | null, links: JobLinks, encryption: { kid: number, data_key: string } | null,
+ *   artifacts: Record<string, string> | null, hashes?: Record<string, string> | null, links: JobLinks,
+ *   encryption: { kid: number, data_key: string } | null,
  *   queue_position: number | null, expected_start_at: string | null, created_at: string, expires_at: string | null,
  * }} JobView
  * @typedef {{ job_id: string, status: JobStatus, links: JobLinks }} JobAccepted
@@ -529,7 +531,8 @@ export declare class Client {
      */
     deleteUpload(jobId: string, { signal }?: Abortable): Promise<void>;
     /**
-     * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP.
+     * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP, and
+     * every file with the job's `hashes`, so that the store cannot put an older one in its place.
      *
      * @param {string | JobView} job its id, or a view of it that is no older than its links
      * @param {JobFile} [what] `output` is the ZIP

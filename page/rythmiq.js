@@ -47,7 +47,8 @@ const utf8 = new TextEncoder();
  *   portal: string, slot: string | null, portal_version: string, document_id: string | null,
  *   quality_score: number | null, warnings: string[], advice: Advice[],
  *   error: JobError | null, charged?: boolean, metrics: Record<string, any> | null, receipt: Receipt | null, conforms: boolean | null,
- *   artifacts: Record<string, string> | null, links: JobLinks, encryption: { kid: number, data_key: string } | null,
+ *   artifacts: Record<string, string> | null, hashes?: Record<string, string> | null, links: JobLinks,
+ *   encryption: { kid: number, data_key: string } | null,
  *   queue_position: number | null, expected_start_at: string | null, created_at: string, expires_at: string | null,
  * }} JobView
  * @typedef {{ job_id: string, status: JobStatus, links: JobLinks }} JobAccepted
@@ -688,7 +689,8 @@ export class Client {
   // --- results ---
 
   /**
-   * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP.
+   * Downloads and opens a file of a completed job; the document is compared with the receipt, alone and in the ZIP, and
+   * every file with the job's `hashes`, so that the store cannot put an older one in its place.
    *
    * @param {string | JobView} job its id, or a view of it that is no older than its links
    * @param {JobFile} [what] `output` is the ZIP
@@ -707,6 +709,10 @@ export class Client {
       throw new StoreRefusedError(`the store answered ${answer.status} to the download`, answer.status);
     }
     const data = await opened(view, what, answer.body);
+    const made = view.hashes?.[what];
+    if (made && made !== (await sha256(data))) {
+      throw new UnopenedError(`the ${what} is not the one that was made`, view.job_id);
+    }
     if (what === "document" || what === "output") {
       const { filename = "", sha256: promised } = view.receipt?.document ?? {};
       const found = what === "document" ? data : await zipMember(data, filename);

@@ -111,6 +111,8 @@ create table public.jobs (
   raw_paths jsonb,
   -- the rules of all attempts; null of what had ended before there was this column
   rules_hash bytea references public.rules (hash),
+  -- SHA-256 of preview, document, text, master and ZIP as they were made
+  hashes jsonb,
   foreign key (portal, slot, portal_version) references public.portal_schemas (portal, slot, version),
   check ((kid is null) = (wrapped_key is null)),
   check ((input_kid is null) = (input_wrapped_key is null)),
@@ -266,8 +268,8 @@ declare
   -- what erasure may take away; everything else of a terminal job stays as it is
   c_erasable constant text[] := array[
     'raw_path', 'raw_paths', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key',
-    'input_kid', 'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'metrics',
-    'receipt', 'error_details', 'erased_at', 'row_version', 'updated_at'
+    'input_kid', 'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'hashes',
+    'metrics', 'receipt', 'error_details', 'erased_at', 'row_version', 'updated_at'
   ];
   c_wrapped constant text[] := array['kid', 'wrapped_key', 'input_kid', 'input_wrapped_key'];
 begin
@@ -349,6 +351,23 @@ begin
 end $$;
 create trigger jobs_queue after insert or update of status, awaiting_dispatch, lease_until, not_before on public.jobs
   for each row execute function public.jobs_queue();
+
+-- The results of a job that has ended are removed by the API at once. A launcher that was slow may store one again for as
+-- long as its token holds, a day: so once more then. The row goes by the document's id, beside what a failure leaves.
+create function public.jobs_results() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.removals (job_id, keys, due_at, is_last)
+  select new.document_id, jsonb_agg('output/' || new.user_id || '/' || new.id || '/result-a' || attempt || '.json.enc'),
+    public.instant() + interval '24 hours 10 minutes', true
+  from generate_series(1, new.attempt) attempt
+  on conflict do nothing;
+  return null;
+end $$;
+revoke all on function public.jobs_results() from public, anon, authenticated, service_role;
+create trigger jobs_results after update of status on public.jobs
+  for each row when (old.status = 'processing' and new.status in ('completed', 'failed') and new.attempt > 0)
+  execute function public.jobs_results();
 
 create function public.refuse_change() returns trigger
 language plpgsql set search_path = '' as $$
@@ -447,7 +466,7 @@ grant select (
   id, user_id, status, stage, attempt, portal, slot, portal_version, document_id, raw_path, artifact_url, mime_type,
   original_filename, options, kid, dispatched_at, started_at, lease_until, awaiting_dispatch, not_before, quality_score,
   conforms, warnings, artifacts, metrics, receipt, error_details, ended_at, erased_at, row_version, created_at,
-  updated_at, advice, raw_paths
+  updated_at, advice, raw_paths, hashes
 ) on public.jobs to authenticated;
 
 grant select on public.portal_schemas, public.portal_aliases to service_role;
@@ -1449,7 +1468,7 @@ end $$;
 create function public.job_finish(
   p_job_id uuid, p_attempt integer, p_claim text, p_quality_score double precision, p_warnings jsonb,
   p_artifacts jsonb, p_metrics jsonb, p_receipt jsonb, p_conforms boolean, p_max_inflight integer, p_lease_s integer,
-  p_max_attempts integer, p_advice jsonb default '[]'
+  p_max_attempts integer, p_advice jsonb default '[]', p_hashes jsonb default null
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1469,7 +1488,8 @@ begin
   end if;
   update public.jobs set
     status = 'completed', stage = null, quality_score = p_quality_score, warnings = coalesce(p_warnings, '[]'),
-    advice = coalesce(p_advice, '[]'), artifacts = p_artifacts, metrics = p_metrics, receipt = p_receipt, conforms = p_conforms, error_details = null,
+    advice = coalesce(p_advice, '[]'), artifacts = p_artifacts, hashes = p_hashes, metrics = p_metrics,
+    receipt = p_receipt, conforms = p_conforms, error_details = null,
     ended_at = v_now, lease_until = null, claim = null, claim_until = null
   where id = p_job_id returning * into v_job;
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at)
@@ -1484,7 +1504,7 @@ begin
     'completed', null, p_metrics -> 'stages', v_job.started_at, p_max_inflight, p_lease_s, p_max_attempts
   );
   perform public.counter_add('webhook_results', 'completed', 1);
-  return v_ended;
+  return v_ended || jsonb_build_object('user_id', v_job.user_id, 'attempt', v_job.attempt);
 end $$;
 
 -- Counts an end (or a retry) and takes the next step, under the queue's lock. `p_held_from` is since when the attempt
@@ -1623,7 +1643,7 @@ begin
     perform public.counter_add('failures_charged', '', 1);
   end if;
   perform public.counter_add('webhook_results', v_outcome, 1);
-  return v_ended;
+  return v_ended || jsonb_build_object('user_id', v_job.user_id, 'attempt', v_job.attempt);
 end $$;
 
 revoke all on function
@@ -1632,7 +1652,7 @@ revoke all on function
   public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
-                    integer, jsonb),
+                    integer, jsonb, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
   public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.is_failure_of_input(jsonb),
   public.job_fail(public.jobs, jsonb, integer),
@@ -1644,7 +1664,7 @@ grant execute on function
   public.job_extend(uuid, integer, integer), public.job_claim_settlement(uuid, integer, uuid, uuid, integer),
   public.job_release_settlement(uuid, text), public.job_measured(public.jobs, jsonb, jsonb),
   public.job_finish(uuid, integer, text, double precision, jsonb, jsonb, jsonb, jsonb, boolean, integer, integer,
-                    integer, jsonb),
+                    integer, jsonb, jsonb),
   public.job_ended(text, text, jsonb, timestamptz, integer, integer, integer),
   public.job_retry(public.jobs, jsonb), public.removal_add(uuid, jsonb), public.is_failure_of_input(jsonb),
   public.job_fail(public.jobs, jsonb, integer),
@@ -1708,6 +1728,7 @@ language sql stable set search_path = '' as $$
     'warnings', j.warnings, 'advice', j.advice,
     'error', case j.status when 'failed' then j.error_details - 'attempts' end,
     'metrics', j.metrics, 'receipt', j.receipt, 'conforms', j.conforms, 'artifacts', j.artifacts,
+    'hashes', j.hashes,
     'sealed', j.kid is not null,
     'charged', case j.status
       when 'completed' then true
@@ -1912,7 +1933,7 @@ begin
   update public.jobs set
     raw_path = null, raw_paths = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}',
     kid = null, wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
-    warnings = '[]', advice = '[]', artifacts = null, metrics = null, receipt = null,
+    warnings = '[]', advice = '[]', artifacts = null, hashes = null, metrics = null, receipt = null,
     error_details = case status when 'failed' then jsonb_build_object(
       'code', error_details -> 'code', 'stage', error_details -> 'stage', 'retryable', error_details -> 'retryable'
     ) end,

@@ -16,6 +16,7 @@ from typing import Any
 from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.result import Success
 from rythmiq.ports.jobs import SettlingJob
+from rythmiq.services.output import Packed
 from rythmiq.services.settle import Settlement
 from rythmiq_cli.local.postgres.server import LocalPostgres
 from tests.support.fault_parts import Launch
@@ -30,9 +31,9 @@ LEAST = 0.7
 class WithoutZip(Settlement):
     """Settles without building or storing anything."""
 
-    def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> str:
+    def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> Packed:
         del success, timeout_s
-        return f"output/{job.user_id}/{job.job_id}/20261125T120000Z_output.zip.enc"
+        return Packed(f"output/{job.user_id}/{job.job_id}/20261125T120000Z_output.zip.enc", "0" * 64)
 
 
 def main() -> None:

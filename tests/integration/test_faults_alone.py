@@ -302,7 +302,7 @@ def executor_refuses(world: World) -> None:
 def delete_is_broken_off(world: World) -> None:
     """The store fails in the middle of a DELETE: it is answered 503, and its repeat removes the rest."""
     launch = start(world, "running", "worked", "stored", "ended")
-    world.store.plan(Fault("delete", DOWN, key_part="dispatch"))
+    world.store.plan(Fault("delete", DOWN, key_part="preview"))
     world.delete(world.wishes[0])
     assert not world.wishes[0].deleted
     assert [key for key in world.store.objects if launch.order.job_id in key]
@@ -419,7 +419,7 @@ def test_what_a_second_launcher_writes_after_a_failure_is_removed_too(world: Wor
     world.advance(GONE_S)
     world.tick()
     assert not masters_without_a_document(world)
-    assert world.sql("select job_id from public.removals") == []
+    assert world.sql("select job_id from public.removals join public.jobs on id = job_id") == []
 
 
 def test_a_late_start_of_a_job_that_failed_finds_nothing(world: World) -> None:

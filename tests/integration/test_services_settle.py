@@ -286,12 +286,12 @@ def test_a_plaintext_job_has_plaintext_objects_and_no_key(rig: Rig, user: User) 
 
 
 def test_nothing_of_a_sealed_job_stands_in_the_store_in_the_clear(rig: Rig, user: User) -> None:
-    """Raw, dispatch, result, master, document, preview, before, text and ZIP."""
+    """Raw, master, document, preview, before, text and ZIP; what the service left for itself is gone."""
     accepted = rig.create(user)
     body = rig.work(accepted.job_id)
     rig.store_result(body)
     rig.webhooks.receive(body)
-    assert len(rig.store.objects) == 9
+    assert len(rig.store.objects) == 7
     assert all(data.startswith(b"RQE1") for data in rig.store.objects.values())
     assert not any(DOCUMENT in data or TEXT in data for data in rig.store.objects.values())
 

@@ -394,13 +394,13 @@ def test_a_job_in_processing_is_not_deleted(rig: Rig, user: User) -> None:
 
 
 def test_a_deleted_job_leaves_no_object_and_a_tombstone(rig: Rig, user: User) -> None:
-    """Raw, dispatch, result, document, preview, before, text, master and ZIP; the ledger keeps its entries."""
+    """Raw, document, preview, before, text, master and ZIP; the ledger keeps its entries."""
     signed = rig.upload(user)
     accepted = rig.create(user, raw_path=signed.raw_path)
     body = rig.work(accepted.job_id)
     rig.store_result(body)
     rig.webhooks.receive(body)
-    assert len(rig.store.objects) == 9
+    assert len(rig.store.objects) == 7
     rig.jobs.delete(user.user_id, accepted.job_id)
     assert rig.store.objects == {}
     row = rig.row(accepted.job_id)

@@ -42,6 +42,7 @@ from rythmiq.contracts.result import (
     DocumentFacts,
     ErrorReport,
     Failure,
+    Hashes,
     Metrics,
     Receipt,
     StageTime,
@@ -76,6 +77,11 @@ ADVICE = (
 TEXT = b"a line\n"
 STORAGE = StorageReference(bucket="rythmiq", region="test1", endpoint="https://store.test")
 LEASE_S = 300
+
+
+def sha256(content: bytes) -> str:
+    """In hex."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def receipt(document: bytes = DOCUMENT, filename: str = "me_photo.jpg") -> Receipt:
@@ -318,6 +324,12 @@ class Rig:
                 warnings=WARNINGS,
                 advice=ADVICE,
                 artifacts=artifacts,
+                hashes=Hashes(
+                    preview=sha256(PREVIEW),
+                    document=sha256(document),
+                    text=sha256(TEXT) if text else None,
+                    master=sha256(PHOTO),
+                ),
                 metrics=METRICS,
                 receipt=receipt(document),
             ),

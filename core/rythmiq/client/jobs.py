@@ -205,10 +205,11 @@ def portal(service: Service, portal: str) -> Flow[Portal]:
 def download(service: Service, job_id: str, what: JobFile = "document") -> Flow[bytes]:
     """Download and decrypt a file of a completed job: document, preview, before, output (the ZIP) or text.
 
-    The document's SHA-256 is compared with the receipt's, alone and in the ZIP.
+    The document's SHA-256 is compared with the receipt's, alone and in the ZIP, and every file's with the job's
+    `hashes`, so that the store cannot put an older one in its place.
 
     Raises:
-        FileMissingError: the job has no such file; UnopenedError: it does not decrypt, or is not the receipt's;
+        FileMissingError: the job has no such file; UnopenedError: it does not decrypt, or is not what was made;
         ClientError: another of its kinds.
     """
     view = yield from job(service, job_id)
@@ -233,7 +234,7 @@ def _get(service: Service, view: JobView, what: str) -> Send:
 
 
 def _opened(view: JobView, what: str, data: bytes) -> bytes:
-    """Decrypt a downloaded object and compare the document with the receipt."""
+    """Decrypt a downloaded object, and compare it with the job's hashes, and the document with the receipt."""
     if view.encryption is not None:
         try:
             data = open_sealed(
@@ -245,6 +246,9 @@ def _opened(view: JobView, what: str, data: bytes) -> bytes:
             raise UnexpectedAnswerError(f"the job does not name its {what}'s storage key", job_id=view.job_id) from None
         except DecryptionError as error:
             raise UnopenedError(f"the {what} does not open: {error}", job_id=view.job_id) from None
+    made = (view.hashes or {}).get(what)
+    if made is not None and made != hashlib.sha256(data).hexdigest():
+        raise UnopenedError(f"the {what} is not the one that was made", job_id=view.job_id)
     promised = (view.receipt or {}).get("document", {})
     found = _member(data, promised.get("filename", ""), view.job_id) if what == "output" else data
     if what in {"document", "output"} and promised.get("sha256") != hashlib.sha256(found or b"").hexdigest():

@@ -195,6 +195,10 @@ class JobView(AnswerBody):
     receipt: dict[str, Any] | None
     conforms: bool | None
     artifacts: dict[str, str] | None
+    hashes: dict[str, str] | None = Field(
+        default=None,
+        description="SHA-256 of preview, document, text, master and output as they were made, before they were sealed",
+    )
     links: JobLinks
     encryption: JobKey | None
     queue_position: int | None

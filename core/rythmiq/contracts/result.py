@@ -124,6 +124,7 @@ MAX_STDOUT_BYTES = 64 * 1024
 MAX_TEXT_CHARS = 500
 _UNSTORABLE = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1), INTEGER]
 Count = Annotated[int, Field(ge=0, le=2**53), INTEGER]
 WarningText = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]+: .", max_length=500)]
@@ -189,8 +190,20 @@ class Artifacts(BaseModel):
         return master.user_id, master.document_id
 
 
+class Hashes(_Wire):
+    """SHA-256 of artifacts as they were made, before they were sealed; `text` where there is one."""
+
+    preview: Sha256
+    document: Sha256
+    text: Sha256 | None = Field(default=None, exclude_if=_is_absent)
+    master: Sha256
+
+
 class Success(_Wire):
-    """The job's files are stored and every hard clause holds. `advice` says what `warnings` say, in the same order."""
+    """The job's files are stored and every hard clause holds. `advice` says what `warnings` say, in the same order.
+
+    `hashes` are left out by an older worker; whoever opens an artifact holds it against them.
+    """
 
     status: Literal["success"] = "success"
     job_id: Uuid4
@@ -198,6 +211,7 @@ class Success(_Wire):
     warnings: Annotated[tuple[WarningText, ...], Field(max_length=50)] = ()
     advice: Annotated[tuple[Advice, ...], Field(max_length=50)] = ()
     artifacts: Artifacts
+    hashes: Hashes | None = Field(default=None, exclude_if=_is_absent)
     metrics: Metrics
     receipt: Receipt
 

@@ -171,6 +171,7 @@ class Finish:
     metrics: Mapping[str, Any]
     receipt: Mapping[str, Any]
     conforms: bool
+    hashes: Mapping[str, str] | None = None
 
 
 class Database(Protocol):

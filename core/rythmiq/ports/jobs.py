@@ -147,11 +147,16 @@ class SettlementClaim(Row):
 
 
 class Ended(Row):
-    """`job_finish` and `job_fail_attempt`; `work` is a tick's worth of what to do next."""
+    """`job_finish` and `job_fail_attempt`; `work` is a tick's worth of what to do next.
+
+    `user_id` and `attempt` say whose attempt this has settled; None when it has settled none.
+    """
 
     outcome: Literal[
         "completed", "failed", "retrying", "unknown", "terminal", "pending", "stale", "future", "busy", "lost_claim"
     ]
+    user_id: str | None = None
+    attempt: int | None = None
     work: TickWork = Field(default_factory=TickWork)
 
 
@@ -174,6 +179,7 @@ class JobRow(Row):
     receipt: dict[str, Any] | None
     conforms: bool | None
     artifacts: dict[str, str] | None
+    hashes: dict[str, str] | None = None
     sealed: bool
     charged: bool = False
     queue_position: int | None

@@ -7,6 +7,9 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rythmiq.clock import Deadline
+from rythmiq.contracts.errors import StoreError
+from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import DecryptionError
@@ -15,7 +18,12 @@ from rythmiq.log import log
 if TYPE_CHECKING:
     from rythmiq.clock import Clock
     from rythmiq.ports.database import Database
+    from rythmiq.ports.jobs import Ended
     from rythmiq.ports.store import SigningStore
+
+
+CLEAR_UP_S = 3.0
+"""Time limit of removing what an attempt leaves for the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,18 @@ class Backends:
             words = "does not hold" if error.reason == "unknown_kid" else "opens another's or nothing with"
             log("not_configured", level="error", reason=f"ENCRYPTION_KEYS {words} key {kid}")
             raise ProblemError(ProblemCode.NOT_CONFIGURED) from None
+
+    def clear_up(self, job_id: str, ended: "Ended") -> None:
+        """Remove the dispatch and result object of an attempt that has settled; trouble is left to `removals`."""
+        if ended.user_id is None or ended.attempt is None:
+            return
+        deadline = Deadline.after(CLEAR_UP_S, self.clock.monotonic_s)
+        try:
+            for key in (dispatch_key, result_key):
+                path = key(ended.user_id, job_id, ended.attempt)
+                self.store.delete_object(path, timeout_s=max(0.0, deadline.left_s))
+        except StoreError as error:
+            log("clear_up_trouble", level="warning", job_id=job_id, attempt=ended.attempt, reason=str(error))
 
     def unwrap(self, kid: int, wrapped_key: str, user_id: str) -> DataKey:
         """Unwrap a data key of this user.

@@ -217,6 +217,7 @@ class Dispatcher:
             )
         except RythmiqError:  # the next tick submits again, and is refused again
             return Dispatched("later")
+        self._backends.clear_up(started.job_id, ended)
         return Dispatched("rejected", ended.work)
 
     def _later(self, started: StartedJob, lease_s: int, reason: str) -> Dispatched:

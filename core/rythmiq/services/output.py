@@ -13,11 +13,12 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape as html_escape
 from importlib import resources
 
 from rythmiq.clock import Deadline
-from rythmiq.contracts.errors import ObjectMissingError, RythmiqError, StoreError
+from rythmiq.contracts.errors import ObjectMissingError, ObjectTooLargeError, RythmiqError, StoreError
 from rythmiq.contracts.keys import CONTROLS, SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.portal import Source
 from rythmiq.contracts.result import Artifacts, Clause, Operation, Receipt, Success
@@ -29,6 +30,8 @@ from rythmiq.ports.store import ObjectStore
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """Packing holds it three times in memory at most, in a function that has 256 MB."""
+MAX_MASTER_BYTES = MAX_DOCUMENT_BYTES
+"""A larger master is not held against its hash here."""
 _MAX_PREVIEW_BYTES = 4 * 1024 * 1024
 _MAX_TEXT_BYTES = 4 * 1024 * 1024
 _OWN_NAMES = frozenset({"receipt.json", "receipt.html", "text.txt"})
@@ -38,6 +41,14 @@ _UNIX, _READABLE = 3, 0o100644 << 16
 
 class PackagingError(RythmiqError):
     """The ZIP cannot be built or stored now. The message holds no key, name or URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A ZIP that is stored: its storage key, and the SHA-256 of its content."""
+
+    path: str
+    sha256: str
 
 
 class Packer:
@@ -54,11 +65,12 @@ class Packer:
         self._key = key
         self._deadline = deadline
 
-    def pack(self, job: SettlingJob, success: Success) -> str:
-        """Store the ZIP; its storage key, which is the same for every repeat.
+    def pack(self, job: SettlingJob, success: Success) -> Packed:
+        """Store the ZIP; its storage key, which is the same for every repeat, and its SHA-256.
 
         Raises:
-            PackagingError: an object is missing, does not open or does not match its receipt, or the store fails.
+            PackagingError: an object is missing, does not open, does not match its receipt or is not the one that the
+                worker made, or the store fails.
         """
         key = output_key(job.user_id, job.job_id, zip_name(job.created_at, sealed=self._key is not None))
         try:
@@ -73,7 +85,7 @@ class Packer:
             raise PackagingError(f"the store: {error}") from None
         except DecryptionError as error:
             raise PackagingError(f"an object does not open: {error.reason}") from None
-        return key
+        return Packed(key, hashlib.sha256(content).hexdigest())
 
     def _files(self, success: Success) -> dict[str, bytes]:
         receipt, artifacts = success.receipt, success.artifacts
@@ -83,15 +95,32 @@ class Packer:
         if hashlib.sha256(document).hexdigest() != receipt.document.sha256:
             raise PackagingError("the document is not the one that the receipt speaks of")
         preview = self._opened(artifacts.preview_path, _MAX_PREVIEW_BYTES)
+        text = None if artifacts.text_path is None else self._opened(artifacts.text_path, _MAX_TEXT_BYTES)
+        if success.hashes is not None:
+            made = success.hashes
+            _require_made("document", document, made.document)
+            _require_made("preview", preview, made.preview)
+            if text is not None:
+                _require_made("text", text, made.text)
+            self._require_master(artifacts.master_path, made.master)
         page = receipt_page(receipt, before=self._before(artifacts), after=preview, warnings=success.warnings)
         files = {
             document_filename(receipt.document.filename): document,
             "receipt.json": receipt.model_dump_json(indent=2).encode(),
             "receipt.html": page.encode(),
         }
-        if artifacts.text_path is not None:
-            files["text.txt"] = self._opened(artifacts.text_path, _MAX_TEXT_BYTES)
+        if text is not None:
+            files["text.txt"] = text
         return files
+
+    def _require_master(self, path: str, sha256: str) -> None:
+        """Hold the master against its hash, where memory allows to open it: later jobs are made from it."""
+        try:
+            master = self._opened(path, MAX_MASTER_BYTES)
+        except ObjectTooLargeError:
+            log("master_not_checked", level="warning", reason="too large")
+            return
+        _require_made("master", master, sha256)
 
     def _before(self, artifacts: Artifacts) -> bytes | None:
         """The small picture of the upload; None where an older worker made none, or where it is lost.
@@ -118,6 +147,12 @@ class Packer:
 
     def _left_s(self) -> float:
         return self._deadline.require(PackagingError, "the time is up")
+
+
+def _require_made(what: str, content: bytes, sha256: str | None) -> None:
+    """Refuse an older object in the place of what the worker made; the store could put one there."""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise PackagingError(f"the {what} is not the one that the worker made")
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:

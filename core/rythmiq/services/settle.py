@@ -22,6 +22,7 @@ from rythmiq.services.backends import Backends
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rythmiq.services.output import Packed
     from rythmiq.services.work import WorkLoop
 
 SETTLE_S = 20.0
@@ -79,7 +80,8 @@ class Settlement:
         error = failure.error
         transient = error.detail is not None and error.detail.get("transient") is True
         again = error.code is not ErrorCode.INTERNAL_ERROR or may_repeat(error.code, error.detail)
-        return _settled(
+        return self._ended(
+            body.job_id,
             self._database.job_fail_attempt(
                 body.job_id,
                 body.attempt,
@@ -88,7 +90,7 @@ class Settlement:
                 retry=(error.retryable or transient) and again,
                 capacity=self._capacity,
                 max_failures=self._max_failures_a_day,
-            )
+            ),
         )
 
     def _succeed(self, body: WebhookBody, success: Success, timeout_s: float) -> Settled:
@@ -104,11 +106,13 @@ class Settlement:
         if claimed.job.packaging_failures >= max(DEATHS, self._capacity.max_attempts):
             return self._give_up(claimed.job, claimed.claim, claimed.job.packaging_failures)
         try:
-            output_path = self._packed(claimed.job, success, timeout_s)
+            packed = self._packed(claimed.job, success, timeout_s)
         except Exception as error:  # noqa: BLE001  whatever it is, the job must end: it is packaging trouble
             return self._trouble(claimed.job, claimed.claim, error)
-        artifacts = success.artifacts.model_dump(exclude_none=True) | {"output_path": output_path}
-        return _settled(
+        artifacts = success.artifacts.model_dump(exclude_none=True) | {"output_path": packed.path}
+        hashes = success.hashes.model_dump(exclude_none=True) if success.hashes is not None else {}
+        return self._ended(
+            body.job_id,
             self._database.job_finish(
                 Finish(
                     job_id=claimed.job.job_id,
@@ -121,12 +125,13 @@ class Settlement:
                     metrics=success.metrics.model_dump(mode="json"),
                     receipt=success.receipt.model_dump(mode="json"),
                     conforms=success.receipt.conforms,
+                    hashes=hashes | {"output": packed.sha256},
                 ),
                 self._capacity,
-            )
+            ),
         )
 
-    def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> str:
+    def _packed(self, job: SettlingJob, success: Success, timeout_s: float) -> "Packed":
         from rythmiq.services.output import Packer  # noqa: PLC0415  only a success needs the page and zipfile
 
         backends = self._backends
@@ -151,7 +156,8 @@ class Settlement:
         return self._give_up(job, claim, job.packaging_failures + 1)
 
     def _give_up(self, job: SettlingJob, claim: str, failures: int) -> Settled:
-        return _settled(
+        return self._ended(
+            job.job_id,
             self._database.job_fail_attempt(
                 job.job_id,
                 job.attempt,
@@ -160,14 +166,15 @@ class Settlement:
                 retry=False,
                 capacity=self._capacity,
                 claim=claim,
-            )
+            ),
         )
 
-
-def _settled(ended: Ended) -> Settled:
-    if ended.outcome in {"completed", "failed", "retrying", "terminal", "stale"}:
-        return Settled(ended.outcome, ended.work)
-    raise _refusal(ended.outcome)
+    def _ended(self, job_id: str, ended: Ended) -> Settled:
+        """What became of it; once that stands, the attempt's order and result are nobody's any more."""
+        if ended.outcome in {"completed", "failed", "retrying", "terminal", "stale"}:
+            self._backends.clear_up(job_id, ended)
+            return Settled(ended.outcome, ended.work)
+        raise _refusal(ended.outcome)
 
 
 def _refusal(outcome: str) -> ProblemError:

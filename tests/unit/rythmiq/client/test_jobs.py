@@ -1,5 +1,6 @@
 """The client looks at jobs, waits for them, fetches what came of them, and lets go of them. Blocking and async."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -192,6 +193,20 @@ def test_a_document_that_is_not_the_receipt_s_is_refused(stub: Stub, client: Bot
     steps(stub, {"status": "completed", "receipt": {"document": {"filename": "photo.jpg", "sha256": "0" * 64}}})
     with pytest.raises(UnopenedError, match="receipt"):
         client.download(job_id, what)
+
+
+@pytest.mark.parametrize("what", ["document", "preview", "output", "text"])
+def test_a_file_that_is_not_the_one_that_was_made_is_refused(stub: Stub, client: Both, job_id: str, what: str) -> None:
+    """An older one, which opens: the store put it back."""
+    steps(stub, {"status": "completed", "hashes": {what: "0" * 64}})
+    with pytest.raises(UnopenedError, match="made"):
+        client.download(job_id, what)
+
+
+def test_a_file_that_is_the_one_that_was_made_comes_opened(stub: Stub, client: Both, job_id: str) -> None:
+    steps(stub, {"status": "completed", "hashes": {"preview": hashlib.sha256(b"small").hexdigest()}})
+    assert client.download(job_id, "preview") == b"small"
+    assert client.download(job_id, "document") == b"the document"
 
 
 @pytest.mark.parametrize("kind", ["blocking", "async", pytest.param("node", marks=pytest.mark.node)])

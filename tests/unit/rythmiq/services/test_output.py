@@ -85,7 +85,7 @@ def key() -> DataKey:
 
 
 def pack(store: MemoryStore, data_key: DataKey, what: Success, timeout_s: float = 9) -> str:
-    return Packer(store, data_key, Deadline.after(timeout_s, FixedClock().monotonic_s)).pack(job(data_key), what)
+    return Packer(store, data_key, Deadline.after(timeout_s, FixedClock().monotonic_s)).pack(job(data_key), what).path
 
 
 @given(st.dictionaries(NAMES.map(document_filename), st.binary(max_size=200), min_size=1, max_size=5))
