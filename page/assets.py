@@ -29,6 +29,7 @@ _REST = re.compile(r"^(?:import\b(?!\s*[.(])|export\b).*$", re.MULTILINE)
 _AS = re.compile(r"^([\w$]+)\s+as\s+([\w$]+)$")
 _COMMENT_LINE = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
 _COMMENT_BLOCK = re.compile(r"^[ \t]*/\*\*?(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+_COMMENT_INLINE = re.compile(r"/\*\* .*? \*/")
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STYLESHEET = re.compile(r'[ \t]*<link\s+rel="stylesheet"\s+href="\./([^"]+)"\s*/?>\n?')
 _SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([^"]+)"')
@@ -102,7 +103,9 @@ class Joiner:
         if not path.is_file():
             raise PageError(f"{name} is not there")
         text = path.read_text(encoding="utf-8")
-        return text if name.endswith(".json") else _COMMENT_BLOCK.sub("", _COMMENT_LINE.sub("", text))
+        if name.endswith(".json"):
+            return text
+        return _COMMENT_INLINE.sub("", _COMMENT_BLOCK.sub("", _COMMENT_LINE.sub("", text)))
 
     @staticmethod
     def _beside(name: str, path: str) -> str:

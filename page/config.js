@@ -6,8 +6,8 @@
 /**
  * @typedef {{
  *   apiUrl: string, supabaseUrl: string | null, supabaseAnonKey: string | null, storeOrigin: string | null,
- *   guestCredits: number, isWhole: boolean, wholeAt: string | null, scope: string,
- * }} PageConfig `isWhole`: people can sign in here, and the device may keep things; else the page does preflight only, and
+ *   guestCredits: number, isOwn: boolean, isWhole: boolean, wholeAt: string | null, scope: string,
+ * }} PageConfig `isOwn`: no stranger shares this origin. `isWhole`: people can sign in here, and the device may keep things; else the page does preflight only, and
  *   the whole of it is at `wholeAt`, if anywhere. `scope`: the page's own path, for the service worker.
  */
 
@@ -47,6 +47,7 @@ export function configOf(told, here, home) {
     supabaseAnonKey: told.supabase_anon_key ?? null,
     storeOrigin: told.store_origin ?? null,
     guestCredits: told.guest_credits ?? 0,
+    isOwn: isOurs,
     isWhole: isOurs && Boolean(told.supabase_url && told.supabase_anon_key && told.store_origin),
     wholeAt: first ? `${first}/app` : null,
     scope,

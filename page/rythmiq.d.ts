@@ -588,6 +588,7 @@ export type ExchangeOptions = {
     body?: string | Blob | Uint8Array | FormData | undefined;
     onProgress?: OnProgress | undefined;
     maxBytes?: number;
+    mayBeKept?: boolean;
 };
 /**
  * @typedef {{
@@ -597,7 +598,7 @@ export type ExchangeOptions = {
  * @typedef {{
  *   authorised?: boolean, once?: boolean, headers?: Record<string, string>, signal?: AbortSignal | undefined,
  *   extraMs?: number, body?: string | Blob | Uint8Array | FormData | undefined, onProgress?: OnProgress | undefined,
- *   maxBytes?: number,
+ *   maxBytes?: number, mayBeKept?: boolean,
  * }} ExchangeOptions
  */
 /**

@@ -790,6 +790,7 @@ export class Client {
     const answer = await this.#exchange(method, this.#api + path, {
       ...options,
       authorised: !options.open,
+      mayBeKept: options.open ?? false, // the rule book, as long as the service says
       headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...headers },
       body: body && JSON.stringify(body),
     });
@@ -872,7 +873,7 @@ export class Client {
  * @typedef {{
  *   authorised?: boolean, once?: boolean, headers?: Record<string, string>, signal?: AbortSignal | undefined,
  *   extraMs?: number, body?: string | Blob | Uint8Array | FormData | undefined, onProgress?: OnProgress | undefined,
- *   maxBytes?: number,
+ *   maxBytes?: number, mayBeKept?: boolean,
  * }} ExchangeOptions
  */
 
@@ -929,12 +930,12 @@ class Answer {
  * @param {string} url
  * @param {{
  *   headers: Record<string, string>, body?: string | Blob | Uint8Array | FormData | undefined,
- *   onProgress?: OnProgress | undefined, stall: Stall, extraMs: number, maxBytes?: number,
+ *   onProgress?: OnProgress | undefined, stall: Stall, extraMs: number, maxBytes?: number, mayBeKept?: boolean,
  * }} request
  * @returns {Promise<Answer>}
  */
 async function transfer(method, url, request) {
-  const { headers, body, onProgress, stall, extraMs, maxBytes = MAX_ANSWER_BYTES } = request;
+  const { headers, body, onProgress, stall, extraMs, mayBeKept = false, maxBytes = MAX_ANSWER_BYTES } = request;
   if (onProgress && typeof XMLHttpRequest !== "undefined") {
     return observed(method, url, headers, body, onProgress, stall);
   }
@@ -946,7 +947,7 @@ async function transfer(method, url, request) {
     headers,
     ...(content !== undefined && { body: content }),
     signal: stall.signal,
-    cache: "no-store",
+    cache: mayBeKept ? "default" : "no-store",
     credentials: "omit",
     redirect: "manual",
     referrerPolicy: "no-referrer",
