@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rythmiq_cli.exits import EPILOG, ExitCode, usage
-from rythmiq_cli.operator import read_env
+from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
+from rythmiq_cli.operator import owners_database_url, read_env
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rythmiq_cli.operator.env_check import Verdict
 
@@ -44,6 +44,10 @@ def check(
     project: Annotated[
         Path | None, typer.Option("--project", help="The project.yml that is deployed; default: the one here.")
     ] = None,
+    database: Annotated[
+        bool,
+        typer.Option("--database", help="Also compare each key with the fingerprint that the database keeps of it."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every name as JSON.")] = False,
 ) -> None:
     """List the variables that are missing or cannot be used, and for what; never a value. Exit 1 when there are any.
@@ -51,7 +55,9 @@ def check(
     `-` stands for a variable that is not set. Values that doctl cannot carry are refused: quotes, backslashes, line
     breaks. So is a variable that this shell exports with another value than FILE has, because doctl would take the
     shell's; http addresses in staging and prod; Supabase's keys in each other's place; secrets that are the same; a
-    region that is not the endpoint's, and a bucket inside it. A FILE that others can read is a warning.
+    region that is not the endpoint's, and a bucket inside it. A FILE that others can read is a warning. The
+    fingerprint of each key is shown: compare it with the escrow's, and with --database the database's, which
+    SUPABASE_* or DATABASE_URL names.
     """
     from rythmiq_cli.operator import env_check, env_mistakes  # noqa: PLC0415  heavy for `--help`
 
@@ -79,10 +85,37 @@ def check(
             for name in env_check.exported_otherwise(values, deployed, os.environ)
         ]
     verdicts = env_check.check(values, for_=chosen, deployed=deployed)
-    _report(verdicts, problems, list(env_mistakes.doubts(values, file)), as_json=as_json)
+    shown = env_check.fingerprints(values)
+    if database:
+        problems += _of_database(values, file)
+    warnings = list(env_mistakes.doubts(values, file))
+    _report(verdicts, problems, warnings, shown, as_json=as_json)
 
 
-def _report(verdicts: "Sequence[Verdict]", problems: list[str], warnings: list[str], *, as_json: bool) -> None:
+def _of_database(values: "Mapping[str, str]", file: Path | None) -> list[str]:
+    """What the database says of the rings."""
+    from rythmiq.contracts.errors import SettingsError  # noqa: PLC0415  heavy for `--help`
+    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.key_state import VARIABLES, key_state_of, ring_of, wrong_keys  # noqa: PLC0415  ditto
+
+    try:
+        state = key_state_of(values, owners_database_url(values, file))
+        rings = {name: ring_of(values, name) for name in VARIABLES}
+    except (SettingsError, DatabaseFaultError) as error:
+        return [str(error)]
+    except UnavailableError as error:
+        unreachable(str(error))
+    return [str(key) for name, ring in rings.items() if ring is not None for key in wrong_keys(name, ring, state)]
+
+
+def _report(
+    verdicts: "Sequence[Verdict]",
+    problems: list[str],
+    warnings: list[str],
+    fingerprints: "Mapping[str, Mapping[int, str]]",
+    *,
+    as_json: bool,
+) -> None:
     ok = not problems and all(verdict.is_well or verdict.state == "unknown" for verdict in verdicts)
     if as_json:
         rows = [
@@ -95,8 +128,12 @@ def _report(verdicts: "Sequence[Verdict]", problems: list[str], warnings: list[s
             }
             for verdict in verdicts
         ]
-        print(json.dumps({"ok": ok, "problems": problems, "warnings": warnings, "names": rows}))
+        found = {"ok": ok, "problems": problems, "warnings": warnings, "fingerprints": fingerprints, "names": rows}
+        print(json.dumps(found))
     else:
+        for name, kids in fingerprints.items():
+            for kid, fingerprint in kids.items():
+                print(f"{name}: the fingerprint of key {kid} is {fingerprint}", file=sys.stderr)
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:

@@ -2,7 +2,8 @@
 
 A rotation decrypts nothing: only wrapped keys change, in rows by batches of one transaction each, in objects by their
 first 108 bytes. Keys that are current are skipped, so that an interrupted rotation resumes where it was, and a
-second one has nothing to do. A key that does not unwrap stays as it is and is counted.
+second one has nothing to do. A key that does not unwrap stays as it is and is counted. A ring that holds another key
+than the one of a kid's first use, or whose newest key is not the first, is refused before anything is read.
 
 DISPATCH_KEYS seals what lives as long as an attempt, so nothing is rewrapped: an old key may go once no attempt of the
 last 24 hours names it.
@@ -13,6 +14,7 @@ stays deleted where the store honours `If-Match`.
 
 import base64
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,15 +27,18 @@ from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.keys import InvalidKeyError, StorageKey, is_service_key, parse_key
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, parse_header
+from rythmiq_cli.commands import keys_advice, keys_retire
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     import psycopg
     from mypy_boto3_s3.client import S3Client
 
+    from rythmiq_cli.operator.key_state import KeyState
 
 app = typer.Typer(
     help="Make keys for ENCRYPTION_KEYS and DISPATCH_KEYS, and change them (operator).",
@@ -62,7 +67,12 @@ def new(
     except ValueError as error:
         usage(str(error))
     variable = "DISPATCH_KEYS" if dispatch else "ENCRYPTION_KEYS"
-    print(json.dumps({"kid": kid, "entry": entry, "variable": variable}) if as_json else entry)
+    fingerprint = KeyRing.parse(entry).fingerprints[kid]
+    if as_json:
+        print(json.dumps({"kid": kid, "entry": entry, "variable": variable, "fingerprint": fingerprint}))
+    else:
+        print(entry)
+        print(f"for {variable}; escrow it with its fingerprint, {fingerprint}", file=sys.stderr)
 
 
 @app.command(epilog=EPILOG)
@@ -77,7 +87,8 @@ def rotate(
 
     It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. A DATABASE_URL
     that the file leaves unset is taken from the environment. It may be interrupted and run again, while the service
-    runs. Exit 1 when something is wrapped under a key that is not in the ring.
+    runs. Refused, and nothing is changed: a key that is not the one of its kid's first use, and a ring whose newest
+    key is not the first. Exit 1 when something is wrapped under a key that is not in the ring.
 
     With --dispatch nothing is rewritten: it looks at the dispatch and result objects of the last 24 hours, and says
     which old keys of DISPATCH_KEYS may go. It needs DO_SPACES_* and DISPATCH_KEYS.
@@ -92,8 +103,11 @@ def rotate(
     except SettingsError as error:
         usage(str(error))
     counts = {"rows": dict(rotation.rows), "objects": dict(rotation.objects), "reasons": dict(rotation.reasons)}
+    left = {str(kid): {"rows": rows, "objects": objects} for kid, (rows, objects) in rotation.left.items()}
+    said = [*keys_advice.left_over(rotation), *keys_advice.next_steps(rotation, env_file, cloud)]
     if as_json:
-        print(json.dumps({"ok": rotation.is_complete, "kid": rotation.ring.current_kid, "dry_run": dry_run, **counts}))
+        head = {"ok": rotation.is_complete, "kid": rotation.ring.current_kid, "dry_run": dry_run}
+        print(json.dumps({**head, **counts, "left": left, "said": said}))
     else:
         word = "would be wrapped" if dry_run else "wrapped"
         print(
@@ -102,6 +116,8 @@ def rotate(
         print(rotation.ring.current_kid)
         for reason, count in rotation.reasons.items():
             print(f"{count} not: {reason}")
+        for sentence in said:
+            print(sentence)
     if not rotation.is_complete:
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
 
@@ -112,6 +128,7 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
     from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
     from rythmiq_cli.commands.keys import Rotation  # noqa: PLC0415  ditto
     from rythmiq_cli.operator import (  # noqa: PLC0415  ditto
+        key_state,
         migrations,
         operator_client,
         store_config,
@@ -135,13 +152,29 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
         rotation.seen = show_progress
         try:
             with migrations.open_database(database_url) as connection:
+                _refuse_a_wrong_ring(ring, key_state.read_key_state(connection))
                 rotation.rotate_rows(connection)
             rotation.rotate_objects(operator_client(config), config.bucket)
+            with migrations.open_database(database_url) as connection:
+                rotation.conclude(key_state.read_key_state(connection))
         except (UnavailableError, DatabaseFaultError) as error:
             unreachable(f"{error}; what was done stays done, run it again")
         except (BotoCoreError, ClientError) as error:
             unreachable(f"the store does not answer: {type(error).__name__}; what was done stays done, run it again")
     return rotation
+
+
+def _refuse_a_wrong_ring(ring: KeyRing, state: "KeyState") -> None:
+    """End the command when the ring is not what the database knows, or when its newest key is not the first."""
+    from rythmiq_cli.operator.key_state import newest, wrong_keys  # noqa: PLC0415  heavy for `--help`
+
+    if wrong := list(wrong_keys("encryption", ring, state)):
+        usage("; ".join(map(str, wrong)))
+    if (kid := newest("encryption", ring, state)) != ring.current_kid:
+        usage(
+            f"ENCRYPTION_KEYS: kid {kid} is newer than kid {ring.current_kid}, which stands first:"
+            f" put kid {kid} first, deploy the functions, and run this again"
+        )
 
 
 State = Literal["rewrapped", "current", "plaintext", "failed"]
@@ -155,6 +188,10 @@ _CHANGED = frozenset({"NoSuchKey", "404", "InvalidRange"})
 _FIRST = "00000000-0000-0000-0000-000000000000"
 
 
+app.command("list", epilog=EPILOG)(keys_retire.list_keys)
+app.command("retire", epilog=EPILOG)(keys_retire.retire)
+
+
 @dataclass
 class Rotation:
     """A rotation and its counts; a dry run counts only.
@@ -163,6 +200,8 @@ class Rotation:
         ring: its first key is what everything is wrapped under.
         dry_run: whether nothing is written.
         seen: called after each row and object.
+        left: rows and objects that are under another key in the end, by its kid; every old key of the ring is there.
+        in_use: when functions last wrapped under an old key that no newer one has replaced there.
     """
 
     ring: KeyRing
@@ -171,11 +210,30 @@ class Rotation:
     rows: Counter[State] = field(default_factory=Counter)
     objects: Counter[State] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    left: dict[int, tuple[int, int]] = field(default_factory=dict)
+    in_use: "dict[int, dt.datetime]" = field(default_factory=dict)
+    _objects_left: Counter[int] = field(default_factory=Counter)
+    _failed_under_a_kid: int = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether every data key could be unwrapped."""
         return not self.rows["failed"] and not self.objects["failed"]
+
+    @property
+    def unreadable(self) -> int:
+        """How many objects failed without a kid that could be read."""
+        return self.objects["failed"] - self._failed_under_a_kid
+
+    def conclude(self, state: "KeyState") -> None:
+        """Say what is left under other keys, by the rows as they are now and the objects as they were met."""
+        from rythmiq_cli.operator.key_state import still_current  # noqa: PLC0415  heavy for `--help`
+
+        rows = {entry.kid: entry.count for entry in state.rows}
+        others = {*self.ring.kids, *rows, *self._objects_left} - {self.ring.current_kid}
+        self.left = {kid: (rows.get(kid, 0), self._objects_left[kid]) for kid in sorted(others)}
+        found = {kid: still_current("encryption", kid, state) for kid in others}
+        self.in_use = {kid: at for kid, at in found.items() if at is not None}
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -260,10 +318,17 @@ class Rotation:
         head = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{OVERHEAD_BYTES - 1}")["Body"].read()
         if not is_sealed(head):
             return "plaintext"
-        if parse_header(head).kid == self.ring.current_kid:
+        header = parse_header(head)
+        try:
+            self.ring.unwrap(header.kid, header.wrapped_key, owner)
+        except DecryptionError:
+            self._objects_left[header.kid] += 1
+            self._failed_under_a_kid += 1
+            raise
+        if header.kid == self.ring.current_kid:
             return "current"
-        self.ring.rewrap(head, owner)
         if self.dry_run:
+            self._objects_left[header.kid] += 1
             return "rewrapped"
         whole = s3.get_object(Bucket=bucket, Key=key)
         renewed = self.ring.rewrap(whole["Body"].read(), owner)
@@ -271,6 +336,8 @@ class Rotation:
         for etag in (whole["ETag"], whole["ETag"].strip('"')):
             if _put(s3, bucket, key, renewed, whole["ContentType"], etag):
                 return "rewrapped"
+        self._objects_left[header.kid] += 1
+        self._failed_under_a_kid += 1
         self.reasons["changed meanwhile: run it again"] += 1
         return "failed"
 

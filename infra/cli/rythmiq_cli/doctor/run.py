@@ -16,6 +16,7 @@ from rythmiq_cli.cloud_access import write_private
 from rythmiq_cli.doctor import Area, Finding, Reporter
 from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
 from rythmiq_cli.doctor.functions import FunctionProbes
+from rythmiq_cli.doctor.keys import key_findings, object_findings
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
@@ -89,6 +90,7 @@ def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Fin
             yield finding
         if reached:
             yield from worker_findings(config, environ)
+            yield from object_findings(environ, config)
             yield from bucket_findings(config, client, pages)
 
 
@@ -101,6 +103,7 @@ def _database(
         owner_url = settings.database_url.get_secret_value()
     if owner_url is not None:
         yield from database_findings(owner_url)
+    yield from key_findings(environ, owner_url)
     with _client() as client:
         if settings.database_url is None:
             yield from data_api_findings(settings, client)

@@ -196,14 +196,15 @@ def _open(cloud: Path | None, env_file: Path | None) -> "Database":
     if url is None:
         settings = DatabaseSettings.from_environ(environ)
         if settings.database_url is None:
-            return SqlDatabase(_data_api(settings))
+            return SqlDatabase(data_api(settings))
         url = settings.database_url.get_secret_value()
     from rythmiq.adapters.postgres import PostgresTransport  # noqa: PLC0415  ditto
 
     return SqlDatabase(PostgresTransport(url))
 
 
-def _data_api(settings: "DatabaseSettings") -> "Transport":
+def data_api(settings: "DatabaseSettings") -> "Transport":
+    """Supabase's Data API with the deployment's two keys."""
     from rythmiq.adapters.supabase import SupabaseTransport  # noqa: PLC0415  see above
 
     anon, service, url = settings.supabase_anon_key, settings.supabase_service_role_key, settings.supabase_url

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.settings.api import (
     AccountSettings,
     AppSettings,
@@ -148,6 +149,17 @@ def check(
         if name not in rows and name not in deployed
     ]
     return tuple(verdicts)
+
+
+def fingerprints(environ: Mapping[str, str]) -> dict[str, dict[int, str]]:
+    """The fingerprint of each key by variable and kid; a ring that cannot be read is left out."""
+    found = {}
+    for name in ("ENCRYPTION_KEYS", "DISPATCH_KEYS"):
+        try:
+            found[name] = KeyRing.parse(environ[name]).fingerprints
+        except (KeyError, ValueError):
+            continue
+    return found
 
 
 def exported_otherwise(

@@ -1,0 +1,212 @@
+"""`rythmiq keys list` and `rythmiq keys retire`: what each key is needed for, and the proof that one is needed no more.
+
+A key is retired in the database, where it can never stand first in a ring again; then its entry may leave the ring.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rythmiq.contracts.errors import SettingsError
+from rythmiq_cli.exits import ExitCode, unreachable, usage
+from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from rythmiq.crypto.key_ring import KeyRing
+    from rythmiq_cli.operator.key_state import KeyState, RingName
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End the command with a sentence when the database, the store or a variable fails it."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
+
+    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+
+    try:
+        yield
+    except (SettingsError, DatabaseFaultError) as error:
+        usage(str(error))
+    except UnavailableError as error:
+        unreachable(str(error))
+    except (BotoCoreError, ClientError) as error:
+        unreachable(f"the store does not answer: {type(error).__name__}")
+
+
+def list_keys(
+    env_file: EnvFile = None,
+    cloud: AnyCloud = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every key as JSON.")] = False,
+) -> None:
+    """Compare the keys of both rings with what the database keeps of them: fingerprints, last use, rows under each kid.
+
+    It needs the database: DATABASE_URL, or SUPABASE_* for the Data API. Exit 1 when a key is not the one of its first
+    use, or when rows are under a kid that the ring has not.
+    """
+    from rythmiq_cli.operator.key_state import VARIABLES, key_state_of, ring_of  # noqa: PLC0415  heavy for `--help`
+
+    environ = operator_environ(env_file, cloud)
+    with _told():
+        state = key_state_of(environ, owners_database_url(environ, env_file))
+        rows = [row for name in VARIABLES for row in _rows(name, ring_of(environ, name), state)]
+    ok = all(row["ok"] for row in rows)
+    if as_json:
+        print(json.dumps({"ok": ok, "keys": rows}, default=str))
+    else:
+        for row in rows:
+            print(f"{row['variable']} {row['kid']}: {row['said']}")
+    if not ok:
+        raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
+
+
+def _rows(name: "RingName", ring: "KeyRing | None", state: "KeyState") -> Iterator[dict[str, Any]]:
+    from rythmiq_cli.operator.key_state import VARIABLES, wrong_keys  # noqa: PLC0415  ditto
+
+    known, here = state.known(name), {} if ring is None else ring.fingerprints
+    kids = [*here, *(kid for kid in known if kid not in here)]
+    if name == "encryption":
+        kids += [rows.kid for rows in state.rows if rows.kid not in kids]
+    for kid in kids:
+        key, count = known.get(kid), state.rows_under(kid) if name == "encryption" else 0
+        wrong = [] if ring is None else [key for key in wrong_keys(name, ring, state) if key.kid == kid]
+        is_missed = kid not in here and count > 0
+        parts = [f"fingerprint {here[kid]}" if kid in here else "not in the ring"]
+        if ring is not None and kid == ring.current_kid:
+            parts[0] += ", current"
+        if key is None:
+            parts.append("never used by a function")
+        else:
+            parts.append(f"first used {key.first_used_at:%Y-%m-%d}, last seen {key.seen_at:%Y-%m-%d %H:%M} UTC")
+            if key.retired_at is not None:
+                parts.append(f"retired {key.retired_at:%Y-%m-%d}")
+        if name == "encryption":
+            parts.append(f"{count} rows under it")
+        if wrong:
+            parts.append(f"WRONG: {wrong[0]}")
+        elif is_missed:
+            parts.append("MISSING: put it behind the others, from its escrow")
+        yield {
+            "variable": VARIABLES[name],
+            "kid": kid,
+            "ok": not wrong and not is_missed,
+            "fingerprint": here.get(kid),
+            "known_fingerprint": None if key is None else key.fingerprint,
+            "first_used_at": None if key is None else key.first_used_at,
+            "seen_at": None if key is None else key.seen_at,
+            "retired_at": None if key is None else key.retired_at,
+            "rows": count,
+            "said": "; ".join(parts),
+        }
+
+
+def retire(
+    kid: Annotated[int, typer.Argument(metavar="KID", help="The key to take out.")],
+    env_file: EnvFile = None,
+    cloud: AnyCloud = None,
+    dispatch: Annotated[bool, typer.Option("--dispatch", help="DISPATCH_KEYS instead of ENCRYPTION_KEYS.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Prove that nothing needs a key any more, retire it in the database, and say what to do next.
+
+    It reads every row and the head of every object, and needs DATABASE_URL, DO_SPACES_* and the ring. Exit 1, and
+    nothing is changed, while something is wrapped under it, or while the functions still use it as the first one.
+    """
+    environ = operator_environ(env_file, cloud)
+    name: RingName = "dispatch" if dispatch else "encryption"
+    with _told():
+        needs, said = _retired(name, kid, environ, owners_database_url(environ, env_file))
+    if as_json:
+        print(json.dumps({"ok": not needs, "kid": kid, "needed_by": needs, "said": said}))
+    else:
+        for sentence in (*needs, *said):
+            print(sentence)
+    if needs:
+        raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
+
+
+def _undo_if(left: int, transaction: "psycopg.Transaction") -> None:
+    """Leave the key in use when something came under it while it was being retired."""
+    if left:
+        from psycopg import Rollback  # noqa: PLC0415  heavy for `--help`
+
+        raise Rollback(transaction)
+
+
+def _retired(
+    name: "RingName", kid: int, environ: Mapping[str, str], owner_url: str | None
+) -> tuple[list[str], list[str]]:
+    """What needs the key, and what to do next; it is retired when nothing does."""
+    from rythmiq_cli.operator import key_state, migrations  # noqa: PLC0415  heavy for `--help`
+
+    variable, ring = key_state.VARIABLES[name], key_state.ring_of(environ, name)
+    if owner_url is None:
+        usage("DATABASE_URL is not set")
+    if ring is None:
+        usage(f"{variable} is not set")
+    if kid == ring.current_kid:
+        usage(
+            f"{variable}: kid {kid} is the current one; put a newer entry before it (`rythmiq keys new`), deploy, and"
+            " rotate first"
+        )
+    with migrations.open_database(owner_url) as connection:
+        state = key_state.read_key_state(connection)
+        if wrong := list(key_state.wrong_keys(name, ring, state)):
+            usage("; ".join(map(str, wrong)))
+        needs = _needs(name, kid, environ, state)
+        rotate = "`rythmiq keys rotate --dispatch`" if name == "dispatch" else "`rythmiq keys rotate`"
+        if needs:
+            return needs, [f"next: {rotate}, with kid {kid} still in {variable}; then this again"]
+        with connection.transaction() as transaction:
+            connection.execute("set local role service_role")
+            connection.execute(
+                "update public.key_fingerprints set retired_at = now()"
+                " where ring = %s and kid = %s and retired_at is null",
+                [name, kid],
+            )
+            left = key_state.read_key_state(connection).rows_under(kid) if name == "encryption" else 0
+            _undo_if(left, transaction)
+    if left:
+        return [f"{left} rows came under kid {kid} just now"], [f"next: {rotate}, then this again"]
+    return [], [
+        f"nothing needs kid {kid}: it is retired",
+        f"next: take its entry out of {variable}, and deploy the functions"
+        + ("" if name == "encryption" else ", then the worker"),
+        f"keep its escrow for as long as there are back-ups of the database from before {dt.date.today():%Y-%m-%d}"  # noqa: DTZ011  the operator's own day
+        if name == "encryption"
+        else "its escrow may go too",
+    ]
+
+
+def _needs(name: "RingName", kid: int, environ: Mapping[str, str], state: "KeyState") -> list[str]:
+    """What still needs a key, one sentence each."""
+    from rythmiq_cli.operator import operator_client, store_config  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.dispatch_keys import kids_in_use  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.key_state import still_current  # noqa: PLC0415  ditto
+
+    needs = []
+    if (at := still_current(name, kid, state)) is not None:
+        needs.append(
+            f"the functions came with kid {kid} as the first at {at:%Y-%m-%d %H:%M} UTC, and with no other since"
+        )
+    if name == "encryption" and (rows := state.rows_under(kid)):
+        needs.append(f"{rows} rows are under kid {kid}")
+    config = store_config(environ)
+    s3 = operator_client(config)
+    if name == "dispatch":
+        if used := kids_in_use(s3, config.bucket, dt.datetime.now(tz=dt.UTC))[kid]:
+            needs.append(f"{used} objects of attempts of the last 24 hours are under kid {kid}")
+        return needs
+    from rythmiq_cli.operator.object_heads import kids_of_objects  # noqa: PLC0415  ditto
+
+    kids = kids_of_objects(s3, config.bucket)
+    if kids[kid]:
+        needs.append(f"{kids[kid]} objects are under kid {kid}")
+    if kids[None]:
+        needs.append(f"{kids[None]} objects cannot be read, and may be under it")
+    return needs
