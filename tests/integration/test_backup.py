@@ -3,6 +3,7 @@
 The project is one of the older kind, where everything new is granted to everybody.
 """
 
+import json
 import os
 import re
 import shutil
@@ -119,8 +120,9 @@ def test_no_list_of_processes_shows_the_password_and_nobody_else_reads_the_file(
     file = tmp_path / "rows.sql"
     password = urlsplit(database_url).password
     assert password
-    done = backup("keep", str(file), url=database_url, path=pretending(tmp_path, "pg_dump", "99.1"))
+    done = backup("keep", str(file), "--json", url=database_url, path=pretending(tmp_path, "pg_dump", "99.1"))
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"ok": True, "file": str(file), "size_bytes": 0}
     seen = (tmp_path / "seen").read_text()
     assert "--data-only" in seen
     assert password not in seen

@@ -4,6 +4,7 @@ Those get the connection by libpq's environment variables: a list of processes s
 by its owner alone.
 """
 
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,9 @@ _NO_TRIGGERS = "--command=set session_replication_role = replica"
 _CLIENT = "install the Postgres client of the server's version (Debian: postgresql-client-{major})"
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print the file's name and size as JSON.")]
+
+
 @app.callback()
 def _backup() -> None:
     """Keep the database's rows, and restore them (operator)."""
@@ -36,6 +40,7 @@ def _backup() -> None:
 def keep(
     file: Annotated[Path, typer.Argument(help="The file to write, readable by its owner alone.")],
     env_file: EnvFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the rows of every table but the rule book, which the migrations bring, by pg_dump.
 
@@ -50,6 +55,7 @@ def keep(
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as rows:
             _run([program, *_ROWS], environ, stdout=rows)
         part.replace(file)
+        _done(file, as_json=as_json)
     except OSError as error:
         usage(f"{file}: {error.strerror}")
     finally:
@@ -61,6 +67,7 @@ def keep(
 def restore(
     file: Annotated[Path, typer.Argument(help="What `rythmiq backup keep` wrote.", exists=True, dir_okay=False)],
     env_file: EnvFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Load the rows into a database that `rythmiq migrate` has just made, all of them or none, by psql.
 
@@ -68,6 +75,7 @@ def restore(
     """
     environ, major = _connection(env_file)
     _run([_program("psql", major), *_RESTORE, _NO_TRIGGERS, f"--file={file}"], environ)
+    _done(file, as_json=as_json)
 
 
 def _connection(env_file: Path | None) -> tuple[Mapping[str, str], int]:
@@ -123,8 +131,16 @@ def _program(name: str, server_major: int) -> str:
     return found
 
 
-def _run(command: list[str], environ: Mapping[str, str], *, stdout: IO[bytes] | None = None) -> None:
+def _run(command: list[str], environ: Mapping[str, str], *, stdout: IO[bytes] | int = subprocess.DEVNULL) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != "DATABASE_URL"}
     done = subprocess.run(command, env={**kept, **environ}, stdout=stdout, check=False)  # noqa: S603  ditto
     if done.returncode:
         raise typer.Exit(ExitCode.DOES_NOT_CONFORM)
+
+
+def _done(file: Path, *, as_json: bool) -> None:
+    size_bytes = file.stat().st_size
+    if as_json:
+        print(json.dumps({"ok": True, "file": str(file), "size_bytes": size_bytes}))
+    else:
+        print(f"{file}: {size_bytes} bytes of rows")
