@@ -66,6 +66,7 @@ async function start() {
       orders: new Orders(client),
       portals: /** @type {import("./rule-book.js").Portal[]} */ (portals),
       credits: null,
+      maxBytes: null,
       drafts: new Map(),
       go: (path) => location.assign(`#${path}`),
       again: () => void show(app, false),

@@ -22,6 +22,8 @@ import { all, forget, keep, kept } from "./storage.js";
 /** @typedef {import("./rythmiq.js").JobView} JobView */
 /** @typedef {{ order: Order, view: JobView | null }} Sight */
 
+const OFFLINE = "offline";
+
 export class Orders {
   /** @param {import("./rythmiq.js").Client} client */
   constructor(client) {
@@ -31,6 +33,7 @@ export class Orders {
       if (order) this.#show(order);
     };
     addEventListener("online", () => void this.resumeAll());
+    addEventListener("offline", () => this.#running.forEach((control) => control.abort(OFFLINE)));
   }
 
   #client;
@@ -105,11 +108,14 @@ export class Orders {
         await this.#follow(() => /** @type {Order} */ (order), step, signal);
         return;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted && signal.reason !== OFFLINE) return;
         const remedy = again === 0 && order.job_id === null ? remedyOf(error) : null;
         if (remedy !== null && canResume(after(order, remedy))) await step(remedy);
         else {
-          await step({ type: "stop", problem: remedy === null ? problemOf(error) : { kind: "lost" } });
+          await step({
+            type: "stop",
+            problem: signal.aborted ? { kind: "offline" } : remedy === null ? problemOf(error) : { kind: "lost" },
+          });
           return;
         }
       }

@@ -41,8 +41,24 @@ export async function makeView(app, portalName, slotName) {
   };
   const stepOf = async () => {
     if (!app.auth?.session) return signInFields(app, () => void show(true));
+    const credits = await creditsOf(app, step);
+    const bytes = draft.files.reduce((sum, { file }) => sum + file.size, 0);
+    if (app.maxBytes !== null && bytes > app.maxBytes) {
+      return [
+        note(
+          "bad",
+          t("make.too_large"),
+          h(
+            "p",
+            null,
+            t("make.too_large.todo", { most: number(app.maxBytes / 1_000_000, 1), has: number(bytes / 1_000_000, 1) }),
+          ),
+        ),
+        h("a", { class: "button", href: `#${pathOf(portal, slot)}` }, t("order.choose_again")),
+      ];
+    }
     return consentFields({
-      credits: await creditsOf(app, step),
+      credits,
       isGuest: app.auth.session.user.is_anonymous === true,
       cost: 1,
       words: t("consent.start"),
@@ -63,6 +79,7 @@ export async function makeView(app, portalName, slotName) {
           now: Date.now(),
         });
         await app.orders.begin(order);
+        app.credits = null;
         await drop(app, id);
         location.replace(`#/o/${order.id}`);
       },
@@ -104,7 +121,9 @@ export async function makeView(app, portalName, slotName) {
 export async function creditsOf(app, step) {
   if (app.credits === null) {
     try {
-      app.credits = (await app.client.account()).credits.available;
+      const { credits, limits } = await app.client.account();
+      app.credits = credits.available;
+      app.maxBytes = limits["max_upload_bytes"] ?? null;
     } catch (error) {
       announce(t("problem.title"), "alert");
       step.before(problemNote(app, problemOf(error)) ?? note("bad", t("problem.title")));

@@ -281,7 +281,12 @@ function failed(order, view) {
   return h(
     "div",
     { class: "stack" },
-    note("bad", words.title, h("p", null, words.todo), h("p", null, t("failed.free"))),
+    note(
+      "bad",
+      words.title,
+      h("p", null, words.todo),
+      h("p", null, t(view?.charged ? "failed.charged" : "failed.free")),
+    ),
     h(
       "div",
       { class: "row" },

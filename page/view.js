@@ -20,6 +20,7 @@ import { slotName } from "./rule-book.js";
  * @property {import("./orders.js").Orders} orders
  * @property {Portal[]} portals
  * @property {number | null} credits of the account, once known
+ * @property {number | null} maxBytes of all files of a job, once known
  * @property {Map<string, import("./drafts.js").Draft>} drafts by portal and slot
  * @property {(path: string) => void} go
  * @property {() => void} again draws the view anew

@@ -92,6 +92,9 @@ class Visitor:
         self.page.fill("#code", self.code())
         self.press("signin.enter")
 
+    link = sign_in
+    """Give a guest an e-mail address, where the page asks for it."""
+
     def agree(self, button: str = "consent.start", **parameters: Any) -> None:
         """Agree, and start."""
         self.page.check("#agree")
