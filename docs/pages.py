@@ -13,6 +13,7 @@ from typing import Any, cast
 import typer.main
 from typer.core import TyperGroup
 
+from docs.reference import reference_page
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.portal import Portal, Slot, Source
@@ -297,6 +298,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "portals.md": portals_page,
     "cli.md": cli_page,
+    "../page/docs.html": reference_page,
 }
 
 
@@ -310,6 +312,7 @@ def main(arguments: list[str] | None = None) -> int:
         if check:
             print(f"docs/{name} is out of date; run `make docs`", file=sys.stderr)
         else:
+            (DOCS / name).parent.mkdir(exist_ok=True)
             (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
             print(f"wrote docs/{name}", file=sys.stderr)
     return int(check and bool(old))

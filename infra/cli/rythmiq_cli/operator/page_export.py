@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq.gateway.openapi import document as openapi
 from rythmiq.gateway.page import FOREVER, PageConfig, document_headers, filled, page_files, policy, tree_of
 
 _HEAD = re.compile(r"(<meta charset=\"utf-8\" ?/?>)")
@@ -78,6 +79,9 @@ def export_page(source: Path, target: Path, config: PageConfig) -> Export:
     for place, html in documents.items():
         _write(target / "app" / place, html.encode())
     _write(target / "app" / "config.json", json.dumps(config.document(), indent=1).encode())
+    api = json.dumps({**openapi(), "servers": [{"url": (config.api_url or "").removesuffix("/api")}]})
+    for place in ("openapi.json", "docs/openapi.json"):  # the reference names it beside itself
+        _write(target / "app" / place, api.encode())
     _write(target / "index.html", _LEADS_ON.encode())
     _write(target / "_headers", _headers(documents, config).encode())
     _write(target / _MARK, b"")

@@ -57,6 +57,12 @@ def test_the_page_knows_the_service_and_may_keep_things_anywhere(exported: Path)
     assert json.loads(unescape(held[1])) == config
 
 
+def test_the_reference_finds_the_api_s_document(exported: Path) -> None:
+    assert 'href="openapi.json"' in (exported / "app" / "docs" / "index.html").read_text()
+    described = json.loads((exported / "app" / "docs" / "openapi.json").read_text())
+    assert described["servers"] == [{"url": "https://api.example/api/v1/web/fn-1"}]
+
+
 def test_the_policy_is_in_the_document_and_in_the_headers(exported: Path) -> None:
     html = (exported / "app" / "index.html").read_text()
     held = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
