@@ -133,6 +133,12 @@ export type Account = {
     entries: any[];
     limits: Record<string, any>;
 };
+export type AccountErased = {
+    receipt_id: string;
+    jobs: number;
+    uploads: number;
+    objects: number;
+};
 export type Portal = Record<string, any>;
 export type Token = string | (() => string | Promise<string>);
 export type OnProgress = (sentBytes: number, totalBytes: number) => void;
@@ -169,6 +175,7 @@ export type Abortable = {
  *   created_at: string, links: JobLinks,
  * }} JobItem
  * @typedef {{ credits: { available: number, reserved: number }, entries: any[], limits: Record<string, any> }} Account
+ * @typedef {{ receipt_id: string, jobs: number, uploads: number, objects: number }} AccountErased
  * @typedef {Record<string, any>} Portal
  * @typedef {string | (() => string | Promise<string>)} Token
  * @typedef {(sentBytes: number, totalBytes: number) => void} OnProgress
@@ -555,6 +562,14 @@ export declare class Client {
      * @returns {Promise<Account>}
      */
     account({ signal }?: Abortable): Promise<Account>;
+    /**
+     * Erases the account with everything of it, for good. It is not repeated when the answer is lost: where it was done all
+     * the same, the next call is refused with ACCOUNT_ERASED.
+     *
+     * @param {Abortable} [call]
+     * @returns {Promise<AccountErased>} the receipt
+     */
+    eraseAccount({ signal }?: Abortable): Promise<AccountErased>;
     /**
      * The service's rule book; needs no token.
      *

@@ -58,6 +58,7 @@ const utf8 = new TextEncoder();
  *   created_at: string, links: JobLinks,
  * }} JobItem
  * @typedef {{ credits: { available: number, reserved: number }, entries: any[], limits: Record<string, any> }} Account
+ * @typedef {{ receipt_id: string, jobs: number, uploads: number, objects: number }} AccountErased
  * @typedef {Record<string, any>} Portal
  * @typedef {string | (() => string | Promise<string>)} Token
  * @typedef {(sentBytes: number, totalBytes: number) => void} OnProgress
@@ -746,6 +747,17 @@ export class Client {
    */
   async account({ signal } = {}) {
     return shaped(await this.#call("GET", "/account", { signal }), "AccountAnswer", "credits");
+  }
+
+  /**
+   * Erases the account with everything of it, for good. It is not repeated when the answer is lost: where it was done all
+   * the same, the next call is refused with ACCOUNT_ERASED.
+   *
+   * @param {Abortable} [call]
+   * @returns {Promise<AccountErased>} the receipt
+   */
+  async eraseAccount({ signal } = {}) {
+    return shaped(await this.#call("DELETE", "/account", { signal, once: true }), "AccountErased", "receipt_id");
   }
 
   /**

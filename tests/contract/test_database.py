@@ -2,7 +2,7 @@
 
 import datetime as dt
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -10,6 +10,7 @@ import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.ports.database import Capacity, Database
+from rythmiq.ports.errors import AccountErasedError
 from tests.support.database_clients import (
     NO_ROOM,
     ROOM,
@@ -401,6 +402,49 @@ def test_a_completed_job_is_erased_after_its_objects(database: SqlDatabase, step
     database.job_erase(user_id, job_id)
     assert database.job_get(caller(user_id), job_id) is None
     assert database.job_delete(user_id, job_id, NO_ROOM).outcome == "gone"
+
+
+# --- accounts ------------------------------------------------------------------------------------------------------
+
+
+def test_an_erased_account_is_refused_by_every_call_over_either_way(
+    database: SqlDatabase, steps: Steps, user_id: str
+) -> None:
+    job_id = steps.completed(user_id)
+    exported = database.account_export(user_id, actor="asha@desk")
+    assert [job["id"] for job in exported["jobs"]] == [job_id]
+    erasure = database.account_erase(user_id, actor="asha@desk")
+    assert (erasure.outcome, erasure.jobs, erasure.uploads) == ("erased", 1, 1)
+    assert database.account_erase(user_id).outcome == "gone"
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: database.account(user_id, initial_credits=3),
+        lambda: database.upload_create(new_upload(user_id), initial_credits=3),
+        lambda: database.upload_get(user_id, job_id),
+        lambda: database.upload_delete(user_id, job_id),
+        lambda: database.job_create(new_job(new_upload(user_id)), ROOM),
+        lambda: database.job_delete(user_id, job_id, NO_ROOM),
+        lambda: database.job_get(caller(user_id), job_id),
+        lambda: database.jobs_list(caller(user_id), status=None, limit=9, before=None),
+        lambda: database.credits_grant(user_id, 1, actor="asha@desk"),
+        lambda: database.account_export(user_id, actor="asha@desk"),
+    )
+    for one in calls:
+        with pytest.raises(AccountErasedError):
+            one()
+
+
+def test_an_operator_s_acts_are_read_newest_first(database: SqlDatabase, steps: Steps, user_id: str) -> None:
+    error = {"code": "EXECUTOR_CANCELLED", "stage": "dispatch", "message": "x", "retryable": True, "detail": None}
+    job_id = steps.pending(user_id)
+    database.credits_grant(user_id, 2, actor="asha@desk")
+    assert database.job_end(job_id, error=error, capacity=NO_ROOM, actor="asha@desk").outcome == "failed"
+    ended, granted = database.operator_events(2)
+    assert (ended.act, ended.job_id, ended.user_id, ended.actor) == ("job.end", job_id, user_id, "asha@desk")
+    assert (granted.act, granted.details, granted.database_role) == (
+        "credits.grant",
+        {"amount": 2},
+        ended.database_role,
+    )
 
 
 # --- credits ---------------------------------------------------------------------------------------------------------

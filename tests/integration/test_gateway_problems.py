@@ -54,6 +54,11 @@ def _unauthenticated(doors: Doors, _rig: Rig, _user: User) -> Seen:
     return doors("GET", "/api/account")
 
 
+def _account_erased(doors: Doors, rig: Rig, someone: User) -> Seen:
+    rig.accounts.erase(someone.user_id)
+    return doors("GET", "/api/jobs", headers=as_user(someone))
+
+
 def _invalid_field(doors: Doors, _rig: Rig, someone: User) -> Seen:
     return doors("GET", "/api/jobs", query="limit=0", headers=as_user(someone))
 
@@ -165,6 +170,7 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: _unsupported_media_type,
     ProblemCode.MALFORMED_JSON: _malformed_json,
     ProblemCode.UNAUTHENTICATED: _unauthenticated,
+    ProblemCode.ACCOUNT_ERASED: _account_erased,
     ProblemCode.INVALID_FIELD: _invalid_field,
     ProblemCode.NOT_FOUND: _not_found,
     ProblemCode.IDEMPOTENCY_MISMATCH: _idempotency_mismatch,

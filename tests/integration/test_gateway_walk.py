@@ -355,7 +355,7 @@ def test_the_account_shows_credits_and_entries(doors: Doors, rig: Rig, user: Use
     seen = doors("GET", "/api/account", headers=as_user(user))
     assert seen.body["credits"] == {"available": 2, "reserved": 1}
     assert [entry["kind"] for entry in seen.body["entries"]] == ["reserve", "grant"]
-    assert seen.body["limits"] == {"max_active_jobs": 20}
+    assert seen.body["limits"] == {"max_active_jobs": 20, "max_upload_bytes": 1_000_000, "max_pages": 10}
 
 
 @pytest.mark.parametrize(
@@ -435,6 +435,44 @@ def test_progress_changes_the_stage(doors: Doors, rig: Rig, user: User) -> None:
     assert stale.body == {"recorded": False}
 
 
+def test_an_erased_account_is_gone_and_every_call_of_its_tokens_is_refused(doors: Doors, rig: Rig, user: User) -> None:
+    done, running = (create(doors, rig, user).body["job_id"] for _ in range(2))
+    report(doors, rig.work(done))
+    late = rig.work(running).model_dump(mode="json")
+    unclaimed = rig.upload(user)
+    erased = doors("DELETE", "/api/account", headers=as_user(user))
+    assert erased.status == 202
+    assert {name: erased.body[name] for name in ("jobs", "uploads")} == {"jobs": 2, "uploads": 3}
+    rig.loop.tick()
+    assert rig.store.objects == {}
+    assert report(doors, late).body == {"outcome": "terminal"}
+    stage = {"job_id": running, "attempt": 1, "stage": "ocr"}
+    progress = doors("POST", "/internal/webhooks/progress", headers=AS_LAUNCHER, document=stage)
+    assert (progress.status, progress.body) == (200, {"recorded": False})
+    rig.advance(2 * 3_600)
+    for _ in range(3):
+        rig.loop.tick()
+    assert rig.store.objects == {}
+    upload = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 9}
+    job = {"portal": "neet-2026", "slot": "photo", "raw_path": unclaimed.raw_path}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/api/account", {}),
+        ("DELETE", "/api/account", {}),
+        ("POST", "/api/uploads", {"document": upload}),
+        ("POST", "/api/uploads", {"document": {"job_id": unclaimed.job_id}}),
+        ("DELETE", f"/api/uploads/{unclaimed.job_id}", {}),
+        ("POST", "/api/jobs", {"document": job}),
+        ("GET", "/api/jobs", {}),
+        ("GET", f"/api/jobs/{done}", {}),
+        ("DELETE", f"/api/jobs/{done}", {}),
+    ]
+    for method, path, more in calls:
+        seen = doors(method, path, headers=as_user(user), **more)
+        assert (method, path, seen.status, seen.code) == (method, path, 403, "ACCOUNT_ERASED")
+    assert rig.balances_are_the_ledgers()
+    assert doors("GET", "/api/account", headers=as_user(User())).status == 200
+
+
 # --- operators ------------------------------------------------------------------------------------------------------
 
 
@@ -510,11 +548,10 @@ def test_a_portal_goes_by_a_name_without_its_year(doors: Doors) -> None:
     assert doors("GET", "/api/portals/neet").body == doors("GET", "/api/portals/neet-2026").body
 
 
-def test_the_page_names_the_service_and_leads_to_its_description(doors: Doors) -> None:
+def test_the_page_names_the_service_and_its_description_is_beside_it(doors: Doors) -> None:
     page = doors("GET", "/api/app")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "Rythmiq One" in page.body
-    assert 'href="app/openapi.json"' in page.body
     described = doors("GET", "/api/app/openapi.json")
     assert described.body["openapi"] == "3.1.0"
 

@@ -39,6 +39,9 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
     "cpu_usage": {"service_role": {"select": "all", "insert": "yes"}},
     "metrics": {"service_role": {"select": "all", "insert": "yes", "delete": "yes"}},
     "counters": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
+    "operator_events": {"service_role": {"select": "all", "insert": "yes"}},
+    "erased_accounts": {"service_role": {"select": "all"}},
+    "account_key": {},
     "removals": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
     "rules": {"service_role": {"select": "all", "insert": "yes"}},
     "key_fingerprints": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
@@ -130,6 +133,12 @@ SERVICE = {"service_role"}
 FUNCTIONS: dict[str, set[str]] = {
     # the port
     "account_open": SERVICE,
+    "account_erase": SERVICE,
+    "account_export": SERVICE,
+    "operator_credits_grant": SERVICE,
+    "operator_events_list": SERVICE,
+    "operator_job_end": SERVICE,
+    "operator_job_retry": SERVICE,
     "credits_grant": SERVICE,
     "database_health": SERVICE,
     "job_claim_settlement": SERVICE,
@@ -156,7 +165,14 @@ FUNCTIONS: dict[str, set[str]] = {
     "upload_delete": SERVICE,
     "upload_get": SERVICE,
     # their parts
+    "account_forget": SERVICE,
+    "account_is_erased": SERVICE,
+    "account_mac": set(),  # tells nobody by what an erased account is known
     "account_of": SERVICE,
+    "account_refuse_erased": SERVICE,
+    "caller_refuse_erased": USERS,
+    "hmac_sha256": set(),
+    "operator_event_add": SERVICE,
     "bucket_of": SERVICE,
     "bytes_add": SERVICE,
     "failure_add": SERVICE,
@@ -208,5 +224,6 @@ FUNCTIONS: dict[str, set[str]] = {
     "refuse_change": set(),
 }
 
-# The one function that sees past RLS; it tells the owner of a waiting job a place and a yes or no.
-SECURITY_DEFINERS = {"queue_state"}
+# Functions that see past RLS: one tells the owner of a waiting job a place and a yes or no, the others whether an
+# account was erased (a user of the own one alone); `account_forget` replaces the id of one of which all else is erased.
+SECURITY_DEFINERS = {"queue_state", "account_mac", "account_is_erased", "caller_refuse_erased", "account_forget"}

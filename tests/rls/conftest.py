@@ -51,6 +51,10 @@ def _people(url: str) -> Iterator[People]:
             calls.complete(job)
             calls.fail(calls.job(user))
             done[user] = job["id"]
+        calls("operator_credits_grant", user_id=users[0], amount=1, actor="root@host")
+        calls("operator_credits_grant", user_id=users[1], amount=1, actor="root@host")
+        erased = calls.user(1)
+        calls("account_erase", user_id=erased, actor=None)
         calls.capacity["max_inflight"] = 0
         waiting = {user: calls.job(user)["id"] for user in users}
         yield People(calls, users[0], users[1], done[users[0]], waiting[users[0]])

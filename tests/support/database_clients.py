@@ -191,6 +191,7 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
     upload, job_id = new_upload(who.user_id), new_id()
     methods: dict[str, Callable[[], object]] = {
         "upload_create": lambda: database.upload_create(upload, initial_credits=0),
+        "upload_delete": lambda: database.upload_delete(who.user_id, job_id),
         "upload_get": lambda: database.upload_get(who.user_id, job_id),
         "rule_names": lambda: database.rule_names("neet-2026", None),
         "job_create": lambda: database.job_create(new_job(upload), NO_ROOM),
@@ -212,6 +213,9 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
         "job_delete": lambda: database.job_delete(who.user_id, job_id, NO_ROOM),
         "job_erase": lambda: database.job_erase(who.user_id, job_id),
         "account": lambda: database.account(who.user_id, initial_credits=0),
+        "account_erase": lambda: database.account_erase(who.user_id),
+        "account_export": lambda: database.account_export(who.user_id, actor="root@host"),
+        "operator_events": lambda: database.operator_events(1),
         "credits_grant": lambda: database.credits_grant(who.user_id, 1),
         "jobs_search": lambda: database.jobs_search(status=None, user_id=None, limit=1),
         "job_inspect": lambda: database.job_inspect(job_id),

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from rythmiq import client as python_client
 from rythmiq.client import ClientError, JobFailedError, JobOptions, RefusedError, exchange, jobs
-from rythmiq.contracts.bodies import AccountAnswer
+from rythmiq.contracts.bodies import AccountAnswer, AccountErased
 from rythmiq.contracts.job_bodies import JobAccepted, JobItem, JobView
 from rythmiq.contracts.portal import Portal
 from rythmiq.contracts.problems import FieldError
@@ -140,6 +140,10 @@ class NodeClient:
     def account(self) -> AccountAnswer:
         """The account."""
         return self._one(AccountAnswer, "account")
+
+    def erase_account(self) -> AccountErased:
+        """Erase the account."""
+        return self._one(AccountErased, "eraseAccount")
 
     def portals(self) -> tuple[Portal, ...]:
         """The rule book."""

@@ -20,7 +20,12 @@ from pydantic import BaseModel, ValidationError
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports import database as rows
 from rythmiq.ports import jobs
-from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.errors import (
+    AccountErasedError,
+    DatabaseFaultError,
+    DatabaseNotReadyError,
+    DatabaseUnavailableError,
+)
 
 if TYPE_CHECKING:
     from rythmiq.contracts.choices import JobStatus
@@ -28,8 +33,10 @@ if TYPE_CHECKING:
         Account,
         Caller,
         Capacity,
+        Erasure,
         Finish,
         NewJob,
+        OperatorEvent,
         RateLimit,
         Upload,
         UploadAnswer,
@@ -227,9 +234,22 @@ class SqlDatabase:
             rows.Account, "account_open", user_id=user_id, initial_credits=initial_credits, is_guest=is_guest
         )
 
-    def credits_grant(self, user_id: str, amount: int) -> Account:
+    def account_erase(self, user_id: str, *, actor: str | None = None) -> Erasure:
+        """Erase an account and everything of it; `actor` is the operator who does, None its owner."""
+        return self._row(rows.Erasure, "account_erase", user_id=user_id, actor=actor)
+
+    def account_export(self, user_id: str, *, actor: str) -> dict[str, Any]:
+        """Every row of an account, without data keys (an operator's call)."""
+        return self._document("account_export", user_id=user_id, actor=actor)
+
+    def operator_events(self, limit: int) -> tuple[OperatorEvent, ...]:
+        """What operators did, newest first (an operator's call)."""
+        return self._rows(rows.OperatorEvent, "operator_events_list", limit=limit)
+
+    def credits_grant(self, user_id: str, amount: int, *, actor: str | None = None) -> Account:
         """Grant credits (an operator's call)."""
-        return self._row(rows.Account, "credits_grant", user_id=user_id, amount=amount)
+        name, by = _act("credits_grant", "operator_credits_grant", actor)
+        return self._row(rows.Account, name, user_id=user_id, amount=amount, **by)
 
     def jobs_search(self, *, status: JobStatus | None, user_id: str | None, limit: int) -> tuple[OperatorJob, ...]:
         """Jobs of anybody, newest first (an operator's call)."""
@@ -239,13 +259,17 @@ class SqlDatabase:
         """One job of anybody (an operator's call)."""
         return self._row_or_none(jobs.OperatorJob, "job_inspect", job_id=job_id)
 
-    def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+    def job_retry_now(
+        self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity, actor: str | None = None
+    ) -> Ended:
         """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
-        return self._row(jobs.Ended, "job_retry_now", job_id=job_id, attempt=attempt, error=error, **_fields(capacity))
+        name, by = _act("job_retry_now", "operator_job_retry", actor)
+        return self._row(jobs.Ended, name, job_id=job_id, attempt=attempt, error=error, **_fields(capacity), **by)
 
-    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity, actor: str | None = None) -> Ended:
         """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
-        return self._row(jobs.Ended, "job_end", job_id=job_id, error=error, **_fields(capacity))
+        name, by = _act("job_end", "operator_job_end", actor)
+        return self._row(jobs.Ended, name, job_id=job_id, error=error, **_fields(capacity), **by)
 
     def metrics_snapshot(self) -> dict[str, Any]:
         """Counts and ages for Prometheus."""
@@ -278,8 +302,8 @@ class SqlDatabase:
             raise _strange(function)
         return tuple(_read(model, function, row) for row in answer)
 
-    def _document(self, function: str) -> dict[str, Any]:
-        answer = self._call(function)
+    def _document(self, function: str, /, **arguments: object) -> dict[str, Any]:
+        answer = self._call(function, **arguments)
         if not isinstance(answer, dict):
             raise _strange(function)
         return answer
@@ -289,6 +313,11 @@ def _fields(arguments: NewJob | Capacity | Finish | RateLimit | None) -> dict[st
     if arguments is None:
         return {}
     return {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+
+
+def _act(plain: str, recorded: str, actor: str | None) -> tuple[str, dict[str, object]]:
+    """The function of an operator's act, and who does it: with an actor the one that writes the event too."""
+    return (plain, {}) if actor is None else (recorded, {"actor": actor})
 
 
 def storable(value: object) -> object:
@@ -319,6 +348,7 @@ def _strange(function: str) -> DatabaseFaultError:
 # serialization failure, deadlock, lock not available.
 _UNAVAILABLE = ("08", "53", "57", "58", "25006", "40", "55P03")
 # Authorization, database, schema, undefined or forbidden objects; 22023 reports a missing role.
+_ACCOUNT_ERASED = "RY403"  # of ours: `account_refuse_erased`
 _NOT_READY = ("28", "3D", "3F", "0P", "42", "22023")
 _ADVICE = {
     "28": "the database refuses the user or password",
@@ -338,7 +368,7 @@ _KEY_REFUSED = "RK001"
 
 def database_error(
     sqlstate: str, *, message: str = "", constraint: str = ""
-) -> DatabaseUnavailableError | DatabaseFaultError | SettingsError:
+) -> DatabaseUnavailableError | DatabaseFaultError | AccountErasedError | SettingsError:
     """The error to raise for an SQLSTATE (PostgreSQL, appendix A), the same for both transports.
 
     Only messages that cannot hold a value are repeated: those of syntax and access rules. A constraint's message quotes
@@ -351,6 +381,8 @@ def database_error(
     """
     if sqlstate == _KEY_REFUSED:
         return SettingsError(f"{message}: `rythmiq keys list` compares the ring with what the database keeps")
+    if sqlstate == _ACCOUNT_ERASED:
+        return AccountErasedError("the account has been erased")
     if sqlstate.startswith(_NOT_READY):
         advice = next((text for code, text in _ADVICE.items() if sqlstate.startswith(code)), "the database refuses")
         detail = f": {message}" if message and sqlstate.startswith("42") else ""

@@ -12,7 +12,10 @@ documentation alone: the error bodies and statuses, `null` as the answer of a fu
 function's read-only transaction, the gateway's answer to a wrong `apikey`, that new keys work without `Authorization`,
 and that the schema cache learns of new functions by `notify pgrst`, which `rythmiq migrate` sends.
 
-Source: docs.postgrest.org (functions, errors, transactions); supabase.com/docs/guides/api/api-keys.
+`SupabaseSignIns` deletes a user of Supabase Auth by its admin API, which the stub imitates too, from the documentation.
+
+Source: docs.postgrest.org (functions, errors, transactions); supabase.com/docs/guides/api/api-keys,
+supabase.com/docs/reference/javascript/auth-admin-deleteuser.
 """
 
 import json
@@ -26,10 +29,10 @@ import httpx
 from rythmiq.adapters.database import database_error
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.database import Caller
-from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError, UnavailableError
 
 _NEW_KEY = "sb_"
-_OK, _NO_CONTENT = 200, 204
+_OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _CLASS_OF_TROUBLE = 401, 403, 429, 500
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 _POSTGREST = {
@@ -105,10 +108,39 @@ class SupabaseTransport:
             raise DatabaseUnavailableError("the Data API did not answer twice") from None
 
     def _credentials(self, caller: Caller | None) -> dict[str, str]:
-        key = self._service_key if caller is None else self._anon_key
-        bearer = caller.token if caller is not None else None if key.startswith(_NEW_KEY) else key
-        presented = self._headers if caller is None else {}
-        return {"apikey": key, **({"Authorization": f"Bearer {bearer}"} if bearer is not None else {}), **presented}
+        if caller is None:
+            return {**_service_credentials(self._service_key), **self._headers}
+        return {"apikey": self._anon_key, "Authorization": f"Bearer {caller.token}"}
+
+
+class SupabaseSignIns:
+    """Implements `ports.SignIns` over Supabase Auth's admin API.
+
+    Args:
+        url: `SUPABASE_URL`.
+        service_key: the service_role or secret key.
+        timeout_s: for each read and write of a call; for a connection half of it.
+    """
+
+    def __init__(self, url: str, service_key: str, *, timeout_s: float = 2.0) -> None:
+        self._url = url.rstrip("/")
+        self._service_key = service_key
+        self._timeout = httpx.Timeout(timeout_s, connect=timeout_s / 2)
+
+    def delete(self, user_id: str) -> None:
+        """Delete a user; see `ports.SignIns`."""
+        headers = {"User-Agent": "rythmiq", **_service_credentials(self._service_key)}
+        try:
+            with httpx.Client(timeout=self._timeout, verify=_context(self._url, None), trust_env=False) as client:
+                answer = client.delete(f"{self._url}/auth/v1/admin/users/{user_id}", headers=headers)
+        except httpx.TransportError:
+            raise UnavailableError("Supabase Auth does not answer") from None
+        if answer.status_code not in {_OK, _NO_CONTENT, _NOT_FOUND}:
+            raise UnavailableError(f"Supabase Auth answered {answer.status_code}")
+
+
+def _service_credentials(key: str) -> dict[str, str]:
+    return {"apikey": key} if key.startswith(_NEW_KEY) else {"apikey": key, "Authorization": f"Bearer {key}"}
 
 
 def _context(url: str, authorities: str | None) -> ssl.SSLContext | bool:

@@ -136,6 +136,7 @@ class Client:
     delete = _blocking(job_flows.delete)
     delete_upload = _blocking(job_flows.delete_upload)
     account = _blocking(job_flows.account)
+    erase_account = _blocking(job_flows.erase_account)
     portals = _blocking(job_flows.portals)
     portal = _blocking(job_flows.portal)
 
@@ -208,6 +209,7 @@ class AsyncClient:
     delete = _awaitable(job_flows.delete)
     delete_upload = _awaitable(job_flows.delete_upload)
     account = _awaitable(job_flows.account)
+    erase_account = _awaitable(job_flows.erase_account)
     portals = _awaitable(job_flows.portals)
     portal = _awaitable(job_flows.portal)
 

@@ -34,7 +34,7 @@ from rythmiq.client.exchange import (
     read,
     store_exchange,
 )
-from rythmiq.contracts.bodies import AccountAnswer
+from rythmiq.contracts.bodies import AccountAnswer, AccountErased
 from rythmiq.contracts.choices import JobStatus
 from rythmiq.contracts.job_bodies import JobItem, JobPage, JobView
 from rythmiq.contracts.portal import Portal
@@ -187,6 +187,15 @@ def delete_upload(service: Service, job_id: str) -> Flow[None]:
 def account(service: Service) -> Flow[AccountAnswer]:
     """Return credits, ledger entries and limits. Raises ClientError."""
     return read((yield from call(service, "GET", "/account")), AccountAnswer)
+
+
+def erase_account(service: Service) -> Flow[AccountErased]:
+    """Erase the account with everything of it, for good; returns the receipt. Raises ClientError.
+
+    It is not repeated when the answer is lost: where it was done all the same, the next call is refused with
+    ACCOUNT_ERASED.
+    """
+    return read((yield from call(service, "DELETE", "/account", repeat="unsent")), AccountErased)
 
 
 def portals(service: Service) -> Flow[tuple[Portal, ...]]:

@@ -105,6 +105,15 @@ class AccountAnswer(AnswerBody):
     limits: AccountLimits
 
 
+class AccountErased(AnswerBody):
+    """202 of DELETE /account: the receipt. `objects` are storage keys, whether a file ever came to each or not."""
+
+    receipt_id: Uuid4
+    jobs: int
+    uploads: int
+    objects: int
+
+
 class HealthAnswer(AnswerBody):
     """200 of GET /health; what only a deep look knows is null in a shallow one."""
 

@@ -22,6 +22,7 @@ class ProblemCode(StrEnum):
     MALFORMED_JSON = "MALFORMED_JSON"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     SIGN_IN_REQUIRED = "SIGN_IN_REQUIRED"
+    ACCOUNT_ERASED = "ACCOUNT_ERASED"
     INVALID_FIELD = "INVALID_FIELD"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE"
@@ -71,6 +72,12 @@ _ENTRIES = (
         403,
         "Guests cannot do this here",
         "Link an e-mail address to the guest's account, or sign in; then send the new token.",
+    ),
+    ProblemEntry(
+        ProblemCode.ACCOUNT_ERASED,
+        403,
+        "The account has been erased",
+        "Nothing of it is left, and it cannot come back; sign up again for a new one.",
     ),
     ProblemEntry(ProblemCode.INVALID_FIELD, 422, "Invalid field", "Correct the fields that `errors` points at."),
     ProblemEntry(

@@ -35,7 +35,7 @@ from rythmiq.gateway.operations import DependenciesT, Operation, Route
 from rythmiq.gateway.validation import refusal_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request
-from rythmiq.ports.errors import UnavailableError
+from rythmiq.ports.errors import AccountErasedError, UnavailableError
 
 _FRAMES = 3
 _UUID = UUID4_PATTERN.strip("^$")
@@ -143,6 +143,8 @@ class Application(Generic[DependenciesT]):
             for problem in str(error).split("; "):  # a line each: a line's text is cut
                 log("not_configured", level="error", function=self._name, reason=problem)
             return ProblemError(ProblemCode.NOT_CONFIGURED)  # which variables is nobody's business but the operator's
+        if isinstance(error, AccountErasedError):
+            return ProblemError(ProblemCode.ACCOUNT_ERASED)
         if isinstance(error, UnavailableError | StoreError):
             log("unavailable", level="warning", function=self._name, error=type(error).__name__, reason=str(error))
             return ProblemError(ProblemCode.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)

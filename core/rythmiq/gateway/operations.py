@@ -102,6 +102,8 @@ class Operation:
             found |= {ProblemCode.UNAUTHENTICATED}
         if self.access == "user" and not self.for_guests:
             found |= {ProblemCode.SIGN_IN_REQUIRED}
+        if self.access == "user":
+            found |= {ProblemCode.ACCOUNT_ERASED}
         return found | _BODY if self.body is not None else found
 
 

@@ -82,6 +82,29 @@ class Account(Row):
     entries: tuple[Entry, ...]
 
 
+class Erasure(Row):
+    """Result of `account_erase`: the receipt of `erased`; `gone` was erased before."""
+
+    outcome: Literal["erased", "gone"]
+    receipt_id: str | None = None
+    jobs: int = 0
+    uploads: int = 0
+    objects: int = 0
+
+
+class OperatorEvent(Row):
+    """What an operator did: `act` is its kind (`credits.grant`), `actor` who the command says it was."""
+
+    id: int
+    act: str
+    actor: str | None
+    database_role: str
+    user_id: str | None
+    job_id: str | None
+    details: dict[str, Any]
+    created_at: dt.datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The authenticated user; reads run in their role and under their claims, so that RLS decides."""
@@ -177,7 +200,7 @@ class Finish:
 class Database(Protocol):
     """All state, behind SQL functions; every call is one round trip and one transaction.
 
-    Raises, each method: DatabaseUnavailableError.
+    Raises, each method: DatabaseUnavailableError; with a user, AccountErasedError.
     """
 
     def upload_create(
@@ -272,7 +295,19 @@ class Database(Protocol):
     def account(self, user_id: str, *, initial_credits: int | None, is_guest: bool = False) -> Account:
         """Credits and the latest ledger entries; grants `initial_credits` at the user's first call, None never."""
 
-    def credits_grant(self, user_id: str, amount: int) -> Account:
+    def account_erase(self, user_id: str, *, actor: str | None = None) -> Erasure:
+        """Erase an account and everything of it; `actor` is the operator who does, None its owner.
+
+        The `actor` of this and the calls below is written into `operator_events`, in the same transaction.
+        """
+
+    def account_export(self, user_id: str, *, actor: str) -> dict[str, Any]:
+        """Every row of an account, without data keys (an operator's call)."""
+
+    def operator_events(self, limit: int) -> tuple[OperatorEvent, ...]:
+        """What operators did, newest first (an operator's call)."""
+
+    def credits_grant(self, user_id: str, amount: int, *, actor: str | None = None) -> Account:
         """Grant credits (an operator's call)."""
 
     def jobs_search(self, *, status: JobStatus | None, user_id: str | None, limit: int) -> tuple[OperatorJob, ...]:
@@ -281,10 +316,12 @@ class Database(Protocol):
     def job_inspect(self, job_id: str) -> OperatorJob | None:
         """One job of anybody (an operator's call)."""
 
-    def job_retry_now(self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+    def job_retry_now(
+        self, job_id: str, attempt: int, *, error: Mapping[str, Any], capacity: Capacity, actor: str | None = None
+    ) -> Ended:
         """Give an attempt up, if it runs, and make the next one due at once (an operator's call)."""
 
-    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity) -> Ended:
+    def job_end(self, job_id: str, *, error: Mapping[str, Any], capacity: Capacity, actor: str | None = None) -> Ended:
         """End a job as failed, with a refund, wherever it is on its way (an operator's call)."""
 
     def metrics_snapshot(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@
     │   └── DatabaseNotReadyError  it answers, and an operator has to act: password, migrations, grants
     └── ExecutorUnclearError     whether the submit was accepted is unknown: reconciled later
     DatabaseFaultError           the database refused what it should have taken: a defect of ours
+    AccountErasedError           whoever calls, or is asked about, has erased the account: 403 ACCOUNT_ERASED
     ExecutorRejectedError        the executor refuses the job for good: EXECUTOR_REJECTED
 
 An object store's errors are drawn in `contracts.errors`.
@@ -29,6 +30,10 @@ class DatabaseNotReadyError(DatabaseUnavailableError):
 
 class DatabaseFaultError(RythmiqError):
     """The database refused what it should have taken; the message has the SQLSTATE and no value."""
+
+
+class AccountErasedError(RythmiqError):
+    """The account has been erased: nothing is created for it any more, and nothing of it is found."""
 
 
 class ExecutorUnclearError(UnavailableError):

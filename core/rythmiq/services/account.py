@@ -1,26 +1,43 @@
-"""GET /account: credits, the ledger's latest entries, limits.
+"""GET and DELETE /account: credits, the ledger's latest entries, limits; and the end of it all.
 
 Source: docs/specification/http-api.md, docs/specification/credits.md.
 """
 
-from rythmiq.contracts.bodies import AccountAnswer, AccountLimits, Credits, LedgerEntry
+from typing import TYPE_CHECKING
+
+from rythmiq.contracts.bodies import AccountAnswer, AccountErased, AccountLimits, Credits, LedgerEntry
+from rythmiq.log import log
 from rythmiq.ports.database import Database
+from rythmiq.ports.errors import AccountErasedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rythmiq.ports.sign_ins import SignIns
 
 
 class Accounts:
-    """The use case.
+    """The use cases.
 
     Args:
         database: of the ledger.
         initial_credits: what a user has at the first call.
         limits: shown to the client.
         guest_credits: what a guest has at the first call; with 0 nothing is kept of guests.
+        sign_ins: makes what deletes an account's sign-in, at an erasure only; None where the operator deletes it.
     """
 
     def __init__(
-        self, *, database: Database, initial_credits: int, limits: AccountLimits, guest_credits: int = 0
+        self,
+        *,
+        database: Database,
+        initial_credits: int,
+        limits: AccountLimits,
+        guest_credits: int = 0,
+        sign_ins: "Callable[[], SignIns] | None" = None,
     ) -> None:
         self._database = database
+        self._sign_ins = sign_ins
         self._initial_credits, self._guest_credits = initial_credits, guest_credits
         self._limits = limits
 
@@ -39,3 +56,30 @@ class Accounts:
             entries=tuple(LedgerEntry(**dict(entry)) for entry in account.entries),
             limits=self._limits,
         )
+
+    def erase(self, user_id: str) -> AccountErased:
+        """Erase one's own account with everything of it; objects go by ticks, and the sign-in is deleted.
+
+        A sign-in that is left is the operator's to delete: its tokens are refused all the same.
+
+        Raises:
+            AccountErasedError: it was erased before.
+            DatabaseUnavailableError: the database does not answer.
+        """
+        erasure = self._database.account_erase(user_id)
+        if erasure.receipt_id is None:
+            raise AccountErasedError("the account has been erased")
+        log("account_erased", receipt_id=erasure.receipt_id, sign_in=self._deleted_sign_in(user_id))
+        return AccountErased(
+            receipt_id=erasure.receipt_id, jobs=erasure.jobs, uploads=erasure.uploads, objects=erasure.objects
+        )
+
+    def _deleted_sign_in(self, user_id: str) -> str:
+        if self._sign_ins is None:
+            return "left"
+        try:
+            self._sign_ins().delete(user_id)
+        except UnavailableError as error:
+            log("sign_in_left", level="warning", reason=str(error))
+            return "left"
+        return "deleted"

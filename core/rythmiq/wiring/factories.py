@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports.database import Capacity, Database, RateLimit
     from rythmiq.ports.executor import Executor
+    from rythmiq.ports.sign_ins import SignIns
     from rythmiq.services.backends import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.api import (
@@ -98,6 +99,20 @@ def database_of(settings: "DatabaseSettings", headers: "Mapping[str, str] | None
         raise AssertionError("settings without a database are refused")
     transport = SupabaseTransport(url, anon.get_secret_value(), service.get_secret_value())
     return SqlDatabase(transport.presenting(headers or {}))
+
+
+def sign_ins_of(settings: "DatabaseSettings") -> "Callable[[], SignIns] | None":
+    """Return what makes Supabase Auth's admin API; None where no service key is set."""
+    url, key = settings.supabase_url, settings.supabase_service_role_key
+    if url is None or key is None:
+        return None
+
+    def make() -> "SignIns":
+        from rythmiq.adapters.supabase import SupabaseSignIns
+
+        return SupabaseSignIns(url, key.get_secret_value())
+
+    return make
 
 
 def store_of(settings: "StoreSettings") -> "SpacesStore":

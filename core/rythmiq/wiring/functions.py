@@ -118,6 +118,7 @@ def build_account() -> "Application[account.Dependencies]":
                 max_pages=settings.max_pages,
             ),
             guest_credits=settings.guest_credits,
+            sign_ins=factories.sign_ins_of(settings),
         )
         return account.Dependencies(factories.verifier_of(settings, guests=True), use_cases)
 

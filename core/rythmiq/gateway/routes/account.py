@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.bodies import AccountAnswer
+from rythmiq.contracts.bodies import AccountAnswer, AccountErased
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response, json_response
 from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
@@ -30,7 +30,19 @@ SHOW = Operation(
     },
     for_guests=True,
 )
-OPERATIONS = (SHOW,)
+ERASE = Operation(
+    name="eraseAccount",
+    method="DELETE",
+    path="",
+    summary="Erase one's own account: every file, job and upload of it, and its sign-in. It cannot be taken back.",
+    access="user",
+    answers={202: Answer("The receipt; files are being removed.", AccountErased)},
+    description="""\
+Jobs that wait are cancelled, jobs that run are given up, files are removed by the next ticks. What was charged stays
+in the books, under an id that leads to nobody. From then on every call of the account's tokens is 403
+`ACCOUNT_ERASED`, this one too: keep the receipt.""",
+)
+OPERATIONS = (SHOW, ERASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ def application(
     make_dependencies: Callable[[], Dependencies], allowed_origins: Callable[[], Collection[str]]
 ) -> Application[Dependencies]:
     """Return the function `api/account`."""
-    routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show),)
+    routes: Sequence[Route[Dependencies]] = (Route(SHOW, _show), Route(ERASE, _erase))
     return Application(
         "api/account",
         routes,
@@ -56,3 +68,7 @@ def application(
 
 def _show(dependencies: Dependencies, call: Call) -> Response:
     return json_response(dependencies.accounts.view(call.user.user_id, is_guest=call.user.is_guest))
+
+
+def _erase(dependencies: Dependencies, call: Call) -> Response:
+    return json_response(dependencies.accounts.erase(call.user.user_id), status=202)

@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 import rythmiq
-from rythmiq_cli.commands import backup, cloud, conform, doctor, env, jobs, keys, migrate, page, portals, spaces, submit
+from rythmiq_cli.commands import (
+    account,
+    backup,
+    cloud,
+    conform,
+    doctor,
+    env,
+    jobs,
+    keys,
+    migrate,
+    page,
+    portals,
+    spaces,
+    submit,
+)
 from rythmiq_cli.exits import EPILOG, ExitCode
 
 app = typer.Typer(
@@ -19,10 +33,11 @@ app = typer.Typer(
 for command in (
     *(conform.conform, conform.check, portals.portals, cloud.up, submit.submit, submit.watch, submit.download),
     submit.delete,
-    *(cloud.token, migrate.migrate, doctor.doctor),
+    *(cloud.token, migrate.migrate, doctor.doctor, account.events),
 ):
     app.command(epilog=EPILOG)(command)
 app.add_typer(jobs.credits_app, name="credits")
+app.add_typer(account.app, name="account")
 app.add_typer(doctor.camber_app, name="camber")
 app.add_typer(jobs.jobs_app, name="jobs")
 app.add_typer(keys.app, name="keys")

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rythmiq_cli.exits import EPILOG, ExitCode, plain, usage
-from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_database
+from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_actor, operator_database
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def retry(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, 
         if job.status != "processing":
             usage(f"the job is {job.status}; only a job that is being processed is retried")
         error = _error(ErrorCode.EXECUTOR_LOST, "an operator gave the attempt up")
-        outcome = database.job_retry_now(job.job_id, job.attempt, error=error, capacity=_no_room()).outcome
+        outcome = database.job_retry_now(
+            job.job_id, job.attempt, error=error, capacity=_no_room(), actor=operator_actor()
+        ).outcome
     _done(job, outcome, {"retrying", "failed"}, as_json=as_json)
 
 
@@ -93,7 +95,8 @@ def fail(job_id: JobId, env_file: EnvFile = None, cloud: DatabaseCloud = None, a
         if job.status not in {"pending", "processing"}:
             usage(f"the job is {job.status} already")
         error = _error(ErrorCode.EXECUTOR_CANCELLED, "an operator ended the job")
-        outcome = database.job_end(job.job_id, error=error, capacity=_no_room()).outcome
+        ended = database.job_end(job.job_id, error=error, capacity=_no_room(), actor=operator_actor())
+        outcome = ended.outcome
     _done(job, outcome, {"failed"}, as_json=as_json)
 
 
@@ -161,7 +164,7 @@ def grant(
     """Grant USER some credits; the initial credits of a first use come on top, once."""
     who = checked_id(user, "USER")
     with operator_database(cloud, env_file) as database:
-        account = database.credits_grant(who, amount)
+        account = database.credits_grant(who, amount, actor=operator_actor())
     _print_account(who, account, as_json=as_json)
 
 

@@ -5,8 +5,10 @@ reads: one `NAME=VALUE` a line, `#` begins a comment line. Nothing of it is ever
 """
 
 import contextlib
+import getpass
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,12 +166,25 @@ DatabaseCloud = Annotated[
 ]
 
 
+def operator_actor() -> str:
+    """Who types this command, for `operator_events`: the login and the machine, as far as they are known."""
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        login = str(os.getuid())
+    return f"{login}@{socket.gethostname()}"
+
+
 @contextlib.contextmanager
 def operator_database(cloud: Path | None, env_file: Path | None = None) -> Iterator["Database"]:
     """The database of one command; what is missing, refused or away ends it with a sentence."""
     if cloud is not None and env_file is not None:
         usage("give --env or --cloud, not both")
-    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.ports.errors import (  # noqa: PLC0415  `--help` needs none of it
+        AccountErasedError,
+        DatabaseFaultError,
+        UnavailableError,
+    )
 
     try:
         yield _open(cloud, env_file)
@@ -177,6 +192,8 @@ def operator_database(cloud: Path | None, env_file: Path | None = None) -> Itera
         usage(str(error))
     except UnavailableError as error:
         unreachable(str(error))
+    except AccountErasedError:
+        usage("the account has been erased: nothing of it is left, and it gets no credits")
     except DatabaseFaultError as error:
         usage(f"the database refuses this: {error}")
 

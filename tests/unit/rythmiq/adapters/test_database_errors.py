@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rythmiq.adapters.database import database_error, storable
 from rythmiq.adapters.postgres import PostgresTransport, connection_string
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports.errors import AccountErasedError, DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ def test_what_may_pass_is_unavailable(sqlstate: str) -> None:
 @pytest.mark.parametrize("sqlstate", ["28P01", "3D000", "3F000", "42883", "42P01", "42501", "0P000", "22023"])
 def test_what_an_operator_has_to_mend_is_not_ready(sqlstate: str) -> None:
     assert type(database_error(sqlstate)) is DatabaseNotReadyError
+
+
+def test_an_erased_account_is_neither_trouble_nor_fault() -> None:
+    assert type(database_error("RY403", message="the account has been erased")) is AccountErasedError
 
 
 @pytest.mark.parametrize("sqlstate", ["22P02", "23505", "P0001", "XX000", "25P02"])

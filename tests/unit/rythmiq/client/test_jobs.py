@@ -12,6 +12,7 @@ from rythmiq.client import (
     FileMissingError,
     JobFailedError,
     NotFoundError,
+    RefusedError,
     StoreRefusedError,
     UnauthenticatedError,
     UnexpectedAnswerError,
@@ -295,6 +296,27 @@ def test_an_upload_that_has_a_job_is_refused(stub: Stub, client: Both, job_id: s
 def test_the_account_tells_credits_and_ignores_what_a_later_version_adds(client: Both) -> None:
     account = client.account()
     assert (account.credits.available, account.entries[0].kind, account.limits.max_active_jobs) == (3, "grant", 20)
+
+
+def test_an_account_is_erased_and_the_receipt_comes_back(stub: Stub, client: Both) -> None:
+    receipt = client.erase_account()
+    assert (receipt.jobs, receipt.uploads, receipt.objects) == (2, 3, 18)
+    assert stub.lines() == ["DELETE /api/account"]
+
+
+def test_an_erasure_whose_answer_is_lost_is_not_sent_again(stub: Stub, client: Both) -> None:
+    """The second would be refused, as everything is from then on."""
+    stub.next("DELETE /api/account", after=True)
+    with pytest.raises(UnreachableError):
+        client.erase_account()
+    assert stub.lines() == ["DELETE /api/account"]
+
+
+def test_an_erased_account_is_told_with_what_to_do(stub: Stub, client: Both) -> None:
+    stub.refuse("GET /api/account", 403, "ACCOUNT_ERASED")
+    with pytest.raises(RefusedError, match="ACCOUNT_ERASED") as refused:
+        client.account()
+    assert "sign up again" in refused.value.advice
 
 
 def test_another_s_job_is_not_found(stub: Stub, client: Both) -> None:

@@ -20,6 +20,9 @@ COMMANDS = [
     ("jobs", "show", USER),
     ("jobs", "retry", USER),
     ("jobs", "fail", USER),
+    ("account", "export", USER),
+    ("account", "erase", USER, "--yes"),
+    ("events",),
 ]
 
 
