@@ -41,20 +41,28 @@ def migrate(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
             " create roles; leaves Supabase itself alone.",
         ),
     ] = False,
+    erase_old: Annotated[
+        bool,
+        typer.Option(
+            "--erase-old",
+            help="First end and erase jobs and uploads from before suite 2 of RQE1: nothing opens them any more.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Apply the migrations that are missing, in order, each in a transaction of its own; the rule book is among them.
 
     Running it again, or twice at once, is safe. Applied migrations are immutable. A DATABASE_URL that the file leaves
-    unset is taken from the environment.
+    unset is taken from the environment. Exit 1, with nothing changed, while the database holds jobs or uploads whose
+    data keys this release cannot open (--erase-old).
     """
     from rythmiq_cli.operator import migrations  # noqa: PLC0415  psycopg: a third of a second that no other command pays
 
     url = database_url or owners_database_url(operator_environ(env_file, cloud), env_file)
     if url is None:
         usage("set DATABASE_URL, or give --database-url")
-    if check and bootstrap:
-        usage("--check changes nothing, and --bootstrap does")
+    if check and (bootstrap or erase_old):
+        usage("--check changes nothing, and --bootstrap and --erase-old do")
     try:
         with migrations.open_database(url) as connection:
             if not migrations.looks_like_supabase(connection):  # what is Supabase is never bootstrapped
@@ -69,7 +77,7 @@ def migrate(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
                 left = migrations.pending_migrations(files, migrations.applied_migrations(connection))
                 _report("pending", left, as_json=as_json, ok=not left)
             else:
-                _report("applied", migrations.migrate(connection), as_json=as_json, ok=True)
+                _report("applied", migrations.migrate(connection, erase_old=erase_old), as_json=as_json, ok=True)
     except (migrations.MigrationError, DatabaseFaultError) as error:
         if as_json:
             print(json.dumps({"ok": False, "error": str(error)}))

@@ -21,7 +21,7 @@ from rythmiq.adapters.database import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.ports.errors import DatabaseUnavailableError
-from rythmiq_cli.operator import carried
+from rythmiq_cli.operator import carried, old_wrapping
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same in every process that migrates
@@ -151,15 +151,24 @@ def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -
     return tuple(file for file in files if file.version > len(applied))
 
 
-def migrate(connection: psycopg.Connection[Any], files: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
+def migrate(
+    connection: psycopg.Connection[Any], files: Sequence[Migration] | None = None, *, erase_old: bool = False
+) -> tuple[Migration, ...]:
     """Apply what is left; what was applied by this call.
 
+    Args:
+        connection: the owner's.
+        files: all of them; those of this release by default.
+        erase_old: first erase jobs and uploads whose data keys no release from here on opens.
+
     Raises:
-        MigrationError: see `pending_migrations`; or a file does not apply, and then it has changed nothing.
+        MigrationError: see `pending_migrations`; there are such jobs or uploads; or a file does not apply, and then it
+            has changed nothing.
     """
     if not connection.autocommit:
         raise AssertionError("each file is to be a transaction of its own: see open_database")
     files = read_migrations() if files is None else files
+    _leave_the_old_wrapping(connection, files, erase_old=erase_old)
     done: list[Migration] = []
     while True:
         with connection.transaction():
@@ -171,6 +180,27 @@ def migrate(connection: psycopg.Connection[Any], files: Sequence[Migration] | No
                 return tuple(done)
             _apply(connection, left[0])
         done.append(left[0])
+
+
+def _leave_the_old_wrapping(
+    connection: psycopg.Connection[Any], files: Sequence[Migration], *, erase_old: bool
+) -> None:
+    applied = applied_migrations(connection)
+    left = pending_migrations(files, applied)
+    if not left or left[-1].version <= old_wrapping.LAST_OLD:
+        return
+    old = old_wrapping.old_rows(connection, version=len(applied))
+    if old and not erase_old:
+        raise MigrationError(
+            f"{old.jobs} jobs and {old.uploads} uploads have data keys of a wrapping that this release refuses, and"
+            " nothing opens them any more. `rythmiq migrate --erase-old` ends and erases them, with a refund of what"
+            " has not ended; ticks then remove their objects"
+        )
+    if old:
+        try:
+            old_wrapping.erase(connection)
+        except old_wrapping.StillSettlingError as error:
+            raise MigrationError(str(error)) from None
 
 
 def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
