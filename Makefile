@@ -126,7 +126,7 @@ test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 
 lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that rythmiq.d.ts is rythmiq.js's
 	$(NODE_BIN)/tsc -p page
 	$(NODE_BIN)/eslint --config page/eslint.config.js page
-	$(NODE_BIN)/prettier --config page/.prettierrc.json --check 'page/**/*.{js,css,html,json}'
+	$(NODE_BIN)/prettier --config page/.prettierrc.json --check 'page/**/*.{js,css,html,json}' 'docs/examples/*.mjs'
 	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir build/page-types
 	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
 
