@@ -86,6 +86,10 @@ test-pixels: $(READY)  ## run the properties over many real pictures
 test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults
 	$(BIN)/python -m pytest -m long
 
+.PHONY: fuzz
+fuzz: $(READY)  ## look for input that breaks a parser or decoder, for MINUTES=60; what breaks one is kept in tests/fuzz/corpus
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(TARGETS)
+
 .PHONY: test-paddle
 test-paddle: $(READY) $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle
