@@ -130,7 +130,7 @@ test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 
 lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that rythmiq.d.ts is rythmiq.js's
 	$(NODE_BIN)/tsc -p page
 	$(NODE_BIN)/eslint --config page/eslint.config.js page
-	$(NODE_BIN)/prettier --config page/.prettierrc.json --check 'page/**/*.{js,css,html,json}' 'docs/examples/*.mjs'
+	$(NODE_BIN)/prettier --config page/.prettierrc.json --ignore-path page/.prettierignore --check 'page/**/*.{js,css,html,json}' 'docs/examples/*.mjs'
 	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir build/page-types
 	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
 
@@ -147,7 +147,7 @@ lint: $(READY) lint-page  ## check format, rules, types, the walls between rooms
 format: $(READY)  ## write the sources in the house's format
 	$(BIN)/ruff format $(PACKAGES)
 	$(BIN)/ruff check --fix $(PACKAGES)
-	if [[ -e $(NODE_READY) ]]; then $(NODE_BIN)/prettier --config page/.prettierrc.json --write --log-level warn 'page/**/*.{js,css,html,json}'; fi
+	if [[ -e $(NODE_READY) ]]; then $(NODE_BIN)/prettier --config page/.prettierrc.json --ignore-path page/.prettierignore --write --log-level warn 'page/**/*.{js,css,html,json}'; fi
 
 .PHONY: bench
 bench: $(READY) $(PADDLE_READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md
