@@ -190,9 +190,8 @@ def _checks_of(settings: "CamberSettings") -> "CamberChecks":
     return CamberChecks(HttpTransport(settings.camber_api_url, key, config=config, wire=wire), wire, config)
 
 
-def _print(  # noqa: PLR0913, PLR0917  the parts of two lines
+def _print(  # noqa: PLR0913, PLR0917  the parts of a line
     console: Console, verdict: str, step: str, said: str, label: str, advice: str
 ) -> None:
-    console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(said)}", soft_wrap=True)
-    if advice:
-        console.print(f"  {label}: {escape(advice)}", soft_wrap=True)
+    remedy = f"; {label}: {escape(advice)}" if advice else ""
+    console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(said)}{remedy}", soft_wrap=True)

@@ -28,9 +28,12 @@ _LEAST_VERSION = 15_00_00
 _MIGRATE = "run `rythmiq migrate`"
 _ROLES = ("anon", "authenticated", "service_role")
 _SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("uploads", "wrapped_key"))
-_SERVICE_TABLES = ("metrics", "cpu_usage", "counters", "queue", "removals", "rules", "key_fingerprints")
+_SERVICE_TABLES = (
+    *("metrics", "cpu_usage", "counters", "queue", "removals", "rules", "key_fingerprints", "operator_events"),
+    *("erased_accounts", "account_key"),
+)
 _WRITES = ("insert", "update", "delete", "truncate")
-_OF_USERS = ("job_get", "jobs_list", "queue_state", "instant")
+_OF_USERS = ("job_get", "jobs_list", "queue_state", "instant", "caller_refuse_erased")
 
 Connection = psycopg.Connection[Any]
 
