@@ -86,6 +86,10 @@ test-pixels: $(READY)  ## run the properties over many real pictures
 test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults
 	$(BIN)/python -m pytest -m long
 
+.PHONY: fuzz
+fuzz: $(READY)  ## look for input that breaks a parser or decoder, for MINUTES=60; what breaks one is kept in tests/fuzz/corpus
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(TARGETS)
+
 .PHONY: test-paddle
 test-paddle: $(READY) $(PADDLE_READY)  ## run the tests of the PaddleOCR engine, in an environment of their own
 	PYTHONPATH=core:layers/worker:infra/cli $(PADDLE)/bin/python -m pytest tests/paddle
@@ -126,7 +130,7 @@ test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 
 lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that rythmiq.d.ts is rythmiq.js's
 	$(NODE_BIN)/tsc -p page
 	$(NODE_BIN)/eslint --config page/eslint.config.js page
-	$(NODE_BIN)/prettier --config page/.prettierrc.json --check 'page/**/*.{js,css,html,json}'
+	$(NODE_BIN)/prettier --config page/.prettierrc.json --ignore-path page/.prettierignore --check 'page/**/*.{js,css,html,json}' 'docs/examples/*.mjs'
 	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir build/page-types
 	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
 
@@ -143,7 +147,7 @@ lint: $(READY) lint-page  ## check format, rules, types, the walls between rooms
 format: $(READY)  ## write the sources in the house's format
 	$(BIN)/ruff format $(PACKAGES)
 	$(BIN)/ruff check --fix $(PACKAGES)
-	if [[ -e $(NODE_READY) ]]; then $(NODE_BIN)/prettier --config page/.prettierrc.json --write --log-level warn 'page/**/*.{js,css,html,json}'; fi
+	if [[ -e $(NODE_READY) ]]; then $(NODE_BIN)/prettier --config page/.prettierrc.json --ignore-path page/.prettierignore --write --log-level warn 'page/**/*.{js,css,html,json}'; fi
 
 .PHONY: bench
 bench: $(READY) $(PADDLE_READY)  ## measure speed, memory and picture quality as ratios in one run; writes docs/benchmarks.md

@@ -12,8 +12,8 @@ import jwt
 
 from rythmiq.contracts.attempt import derive_token
 from tests.attacks.arena import Arena, Attack, b64url, rows_of
-from tests.support.gateway_doors import ISSUER, JWT_SECRET, METRICS_TOKEN, RECONCILE_SECRET, token_of
-from tests.support.service_rig import SECRET
+from tests.support.gateway_doors import ISSUER, JWT_SECRET, METRICS_TOKEN, RECONCILE_SECRET, as_user, token_of
+from tests.support.service_rig import SECRET, User
 
 OTHER_SECRET = "another secret of at least thirty-two bytes"
 
@@ -57,6 +57,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "GET /api/jobs/{job_id}": Endpoint("user", owns="job"),
     "DELETE /api/jobs/{job_id}": Endpoint("user", owns="job"),
     "GET /api/account": Endpoint("user"),
+    "DELETE /api/account": Endpoint("user"),
     "GET /api/portals": Endpoint("public"),
     "GET /api/portals/{portal}": Endpoint("public"),
     "GET /api/health": Endpoint("public"),
@@ -280,6 +281,17 @@ def rows() -> Iterator[Attack]:
     yield from rows_of("identity", "POST /api/jobs", CLAIMS)
     yield from rows_of("identity", "POST /api/uploads", SIGNS)
     yield from rows_of("identity", "GET /api/jobs", LISTS)
+    yield Attack("identity", "DELETE /api/account", "another's, by whatever can name it", _erase_another)
+
+
+def _erase_another(arena: Arena) -> None:
+    """Whoever calls erases their own account, whatever else they name; and their token gets nothing more."""
+    someone, who = User(), arena.victim.user_id
+    headers = as_user(someone, **{"X-User-Id": who, "X-Forwarded-User": who})
+    seen = arena.doors("DELETE", "/api/account", headers=headers, query=f"user_id={who}&sub={who}")
+    assert (seen.status, seen.body["jobs"]) == (202, 0)
+    again = arena.doors("DELETE", "/api/account", headers=headers)
+    assert (again.status, again.code) == (403, "ACCOUNT_ERASED")
 
 
 def _claiming(**request: Callable[[Arena], Any]) -> Callable[[Arena], None]:

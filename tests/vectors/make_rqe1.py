@@ -1,5 +1,7 @@
 """Makes `rqe1.json`: objects that every implementation of RQE1 must open, or refuse for the reason given.
 
+`rqe1_client.json` has what a client can test itself with: it has data keys and no ring.
+
 Keys, salts and nonces are counted, not drawn: these vectors protect nothing. Run `python -m tests.vectors.make_rqe1`.
 
 The file holds two key rings (the first key of each is current), the one data key, and objects in two lists. An object
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from rythmiq.crypto.rqe1 import Reason, seal
 
 VECTORS = Path(__file__).with_name("rqe1.json")
+CLIENT_VECTORS = Path(__file__).with_name("rqe1_client.json")
 KID, OLD_KID, LOST_KID = 0x0102, 7, 9
 KEKS = {KID: bytes(range(32)), OLD_KID: bytes(range(64, 96))}
 DISPATCH_KEYS = {3: bytes(range(32, 64)), OLD_KID: bytes(range(128, 160))}
@@ -179,10 +182,29 @@ def vectors() -> dict[str, Any]:
     }
 
 
-def text() -> str:
-    """The file's bytes as text."""
-    return json.dumps(vectors(), indent=1, ensure_ascii=False) + "\n"
+def client_vectors() -> dict[str, Any]:
+    """What a client can test itself with: it has data keys and no ring.
+
+    `seals` has everything that goes into an object, also what a client draws; `opens` and `refused` are opened with
+    `data_key` at `storage_key`.
+    """
+    mine = [vector for vector in _opens() if vector["data_key"] is not None]
+    opens = [{name: value for name, value in vector.items() if name != "service"} for vector in mine]
+    wrapped = aes_key_wrap(users_kek(KEKS[KID]), DATA_KEY)
+    given = {"kid": KID, "wrapped_key": _b64(wrapped), "salt": _b64(SALT), "nonce": _b64(NONCE)}
+    refused = [
+        {name: value for name, value in vector.items() if name != "service"}
+        for vector in _refused()
+        if vector["data_key"] is not None
+    ]
+    return {"seals": [vector | given for vector in opens], "opens": opens, "refused": refused}
+
+
+def text(document: dict[str, Any] | None = None) -> str:
+    """A file's bytes as text."""
+    return json.dumps(vectors() if document is None else document, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     VECTORS.write_text(text(), encoding="utf-8")
+    CLIENT_VECTORS.write_text(text(client_vectors()), encoding="utf-8")
