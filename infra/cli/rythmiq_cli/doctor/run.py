@@ -18,6 +18,7 @@ from rythmiq_cli.doctor.database import data_api_findings, database_findings, jw
 from rythmiq_cli.doctor.functions import FunctionProbes
 from rythmiq_cli.doctor.keys import key_findings, object_findings
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
+from rythmiq_cli.doctor.sign_in import sign_in_findings
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
 
@@ -128,6 +129,14 @@ def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator
     secret = environ["WEBHOOK_SECRET"] if is_set(environ, "WEBHOOK_SECRET") else None
     with _client() as client:
         yield from FunctionProbes(url, client, allowed, token, secret).run()
+        if is_set(environ, "SUPABASE_URL") and is_set(environ, "SUPABASE_ANON_KEY"):
+            guests = environ["GUEST_CREDITS"] if is_set(environ, "GUEST_CREDITS") else "0"
+            yield from sign_in_findings(
+                environ["SUPABASE_URL"],
+                environ["SUPABASE_ANON_KEY"],
+                guest_credits=int(guests) if guests.isdecimal() else 0,
+                client=client,
+            )
 
 
 def _url_by_doctl() -> str | None:
