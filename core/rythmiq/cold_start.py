@@ -8,7 +8,7 @@ submodule reads the parent's `__path__`, and that runs it (figures: docs/decisio
 import importlib
 import sys
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -24,12 +24,15 @@ DEFERRED = frozenset(
         "botocore.httpsession",  # ditto
         "dateutil.parser",  # ditto
         "cryptography.x509",  # jwt.algorithms names it; nobody here has a certificate for a key
+        "idna",  # httpx names it, by which Camber is called, for hosts that are not ASCII
         "anyio",  # httpcore names it, for callers that are asynchronous
-        "idna",  # httpx names it, for hosts that are not ASCII
-        "zipfile",  # importlib.metadata names it, which pydantic imports to find no plugins
+        "importlib.metadata",  # pydantic takes `entry_points` from it, and is told to look for no plugins
+        "zipfile",  # importlib.metadata names it
         "csv",  # ditto
     }
 )
+CALLED_LATER = {"importlib.metadata": frozenset({"entry_points"})}
+"""Functions that somebody imports by name and does not call: their module runs at the first call."""
 
 
 @cache
@@ -68,12 +71,20 @@ class _Waiting:
         def ask(attribute: str) -> Any:
             if attribute.startswith("__"):
                 raise AttributeError(attribute)  # machinery that looks around is no use
+            if attribute in CALLED_LATER.get(module.__name__, ()):
+                return partial(call, attribute)
             inner = f"{module.__name__}.{attribute}"
             if spec.submodule_search_locations and PathFinder.find_spec(inner, spec.submodule_search_locations):
                 return importlib.import_module(inner)
-            vars(module).pop("__getattr__", None)
-            spec.loader = module.__loader__ = loader
-            loader.exec_module(module)
-            return getattr(module, attribute)
+            return getattr(run(), attribute)
+
+        def call(attribute: str, *given: Any, **named: Any) -> Any:
+            return getattr(run(), attribute)(*given, **named)
+
+        def run() -> ModuleType:
+            if vars(module).pop("__getattr__", None) is not None:
+                spec.loader = module.__loader__ = loader
+                loader.exec_module(module)
+            return module
 
         vars(module)["__getattr__"] = ask  # PEP 562: asked for what the module does not have

@@ -3,7 +3,7 @@
 Writes carry the service key, reads the anon key and the user's own JWT, so both end in the role and claims that a
 direct connection sets. New keys (`sb_secret_`, `sb_publishable_`) are no JWTs and go as `apikey` alone; the legacy ones
 are, and go as `Authorization` too. Supabase refuses a secret key from what calls itself a browser, hence our own
-`User-Agent`. One client a process keeps its connections, of which httpx drops those that the server has closed.
+`User-Agent`. One pool a process keeps its connections, of which httpcore drops those that the server has closed.
 
 A request that may have arrived is sent again only when it reads.
 
@@ -24,7 +24,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Self
 
-import httpx
+import httpcore
 
 from rythmiq.adapters.database import database_error
 from rythmiq.contracts.errors import RythmiqError
@@ -32,6 +32,14 @@ from rythmiq.ports.database import Caller
 from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError, UnavailableError
 
 _NEW_KEY = "sb_"
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "Content-Profile": "public",
+    "User-Agent": "rythmiq",
+}
+_TROUBLE = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _CLASS_OF_TROUBLE = 401, 403, 429, 500
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
@@ -63,18 +71,10 @@ class SupabaseTransport:
         self._headers: Mapping[str, str] = {}
         self._anon_key = anon_key
         self._service_key = service_key
-        self._client = httpx.Client(
-            base_url=f"{url.rstrip('/')}/rest/v1/rpc/",
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "Content-Profile": "public",
-                "User-Agent": "rythmiq",
-            },
-            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
-            limits=httpx.Limits(keepalive_expiry=60.0),
-            verify=_context(url, authorities),
-            trust_env=False,
+        self._place = f"{url.rstrip('/')}/rest/v1/rpc/"
+        self._extensions = _extensions(timeout_s)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_context(url, authorities), max_connections=100, keepalive_expiry=60.0
         )
 
     def presenting(self, headers: Mapping[str, str]) -> Self:
@@ -84,27 +84,30 @@ class SupabaseTransport:
 
     def call(self, function: str, arguments: Mapping[str, object], caller: Caller | None = None) -> Any:
         """Call a function; see `database.Transport`."""
-        request = self._client.build_request(
-            "POST", function, content=json.dumps(arguments), headers=self._credentials(caller)
-        )
+        content, headers = json.dumps(arguments).encode(), _HEADERS | self._credentials(caller)
         try:
-            response = self._client.send(request)
-        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout):
+            response = self._send(function, content, headers)
+        except (httpcore.ConnectTimeout, httpcore.ConnectError, httpcore.PoolTimeout):
             raise DatabaseUnavailableError("the Data API takes no connection now") from None
-        except httpx.TransportError as error:
-            if caller is None or isinstance(error, httpx.TimeoutException):
+        except _TROUBLE as error:
+            if caller is None or isinstance(error, httpcore.TimeoutException):
                 raise DatabaseUnavailableError("the Data API did not answer") from None
-            response = self._send_again(request)
+            response = self._send_again(function, content, headers)
         return _answer(response)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._pool.close()
 
-    def _send_again(self, request: httpx.Request) -> httpx.Response:
+    def _send(self, function: str, content: bytes, headers: Mapping[str, str]) -> httpcore.Response:
+        return self._pool.request(
+            "POST", self._place + function, headers=list(headers.items()), content=content, extensions=self._extensions
+        )
+
+    def _send_again(self, function: str, content: bytes, headers: Mapping[str, str]) -> httpcore.Response:
         try:
-            return self._client.send(request)
-        except httpx.TransportError:
+            return self._send(function, content, headers)
+        except _TROUBLE:
             raise DatabaseUnavailableError("the Data API did not answer twice") from None
 
     def _credentials(self, caller: Caller | None) -> dict[str, str]:
@@ -125,44 +128,53 @@ class SupabaseSignIns:
     def __init__(self, url: str, service_key: str, *, timeout_s: float = 2.0) -> None:
         self._url = url.rstrip("/")
         self._service_key = service_key
-        self._timeout = httpx.Timeout(timeout_s, connect=timeout_s / 2)
+        self._extensions = _extensions(timeout_s)
 
     def delete(self, user_id: str) -> None:
         """Delete a user; see `ports.SignIns`."""
         headers = {"User-Agent": "rythmiq", **_service_credentials(self._service_key)}
         try:
-            with httpx.Client(timeout=self._timeout, verify=_context(self._url, None), trust_env=False) as client:
-                answer = client.delete(f"{self._url}/auth/v1/admin/users/{user_id}", headers=headers)
-        except httpx.TransportError:
+            with httpcore.ConnectionPool(ssl_context=_context(self._url, None)) as pool:
+                place = f"{self._url}/auth/v1/admin/users/{user_id}"
+                answer = pool.request("DELETE", place, headers=list(headers.items()), extensions=self._extensions)
+        except _TROUBLE:
             raise UnavailableError("Supabase Auth does not answer") from None
-        if answer.status_code not in {_OK, _NO_CONTENT, _NOT_FOUND}:
-            raise UnavailableError(f"Supabase Auth answered {answer.status_code}")
+        if answer.status not in {_OK, _NO_CONTENT, _NOT_FOUND}:
+            raise UnavailableError(f"Supabase Auth answered {answer.status}")
+
+
+def _extensions(timeout_s: float) -> dict[str, dict[str, float]]:
+    return {"timeout": {**dict.fromkeys(("read", "write", "pool"), timeout_s), "connect": timeout_s / 2}}
 
 
 def _service_credentials(key: str) -> dict[str, str]:
     return {"apikey": key} if key.startswith(_NEW_KEY) else {"apikey": key, "Authorization": f"Bearer {key}"}
 
 
-def _context(url: str, authorities: str | None) -> ssl.SSLContext | bool:
-    # Loading the certificate authorities takes 20 ms of CPU; plain http, of this machine, needs none. Whatever is not
-    # surely http gets them: False would mean TLS without verification.
+def _context(url: str, authorities: str | None) -> ssl.SSLContext | None:
+    # Loading the certificate authorities takes 20 ms of CPU; plain http, of this machine, needs none. Asked for another
+    # address after all, httpcore makes a context of its own, with them.
     if url.startswith("http://"):
-        return False
-    return ssl.create_default_context(cafile=authorities) if authorities else httpx.create_ssl_context()
+        return None
+    if authorities is None:
+        import certifi  # noqa: PLC0415  see above
+
+        authorities = certifi.where()
+    return ssl.create_default_context(cafile=authorities)
 
 
-def _answer(response: httpx.Response) -> Any:
-    if response.status_code == _OK:
+def _answer(response: httpcore.Response) -> Any:
+    if response.status == _OK:
         try:
             return json.loads(response.content) if response.content else None
         except ValueError:
             raise DatabaseUnavailableError("SUPABASE_URL does not answer as a Data API") from None
-    if response.status_code == _NO_CONTENT:
+    if response.status == _NO_CONTENT:
         return None
     raise _error(response)
 
 
-def _error(response: httpx.Response) -> RythmiqError:
+def _error(response: httpcore.Response) -> RythmiqError:
     """Translate an error: PostgREST passes the SQLSTATE on; a gateway before it has codes of its own, or none."""
     try:
         body = json.loads(response.content)
@@ -174,7 +186,7 @@ def _error(response: httpx.Response) -> RythmiqError:
         return DatabaseNotReadyError(f"{_POSTGREST[code]} ({code})")
     if _SQLSTATE.fullmatch(code):
         return database_error(code, message=message)
-    status = response.status_code
+    status = response.status
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
         return DatabaseNotReadyError(f"the Data API refuses the key ({status})")
     if status == _TOO_MANY or status >= _CLASS_OF_TROUBLE:

@@ -63,6 +63,28 @@ def test_a_deferred_package_can_be_used_in_every_way() -> None:
     assert said == "urllib3.poolmanager True True"
 
 
+def test_pydantic_looks_for_no_plugins_and_whoever_asks_for_entry_points_gets_them() -> None:
+    said = program(
+        "import os; os.environ['PYDANTIC_DISABLE_PLUGINS'] = '__all__'\n"
+        "from pydantic import BaseModel\n"
+        "class Model(BaseModel):\n    number: int\n"
+        "Model(number=1)\n"
+        "before = ran('importlib.metadata')\n"
+        "from importlib.metadata import entry_points, version\n"
+        "print(before, len(entry_points(group='pytest11')) > 0, version('pydantic')[0])"
+    )
+    assert said == "False True 2"
+
+
+def test_entry_points_that_were_imported_first_are_found_when_they_are_called() -> None:
+    said = program(
+        "from importlib.metadata import entry_points\n"
+        "before = ran('importlib.metadata')\n"
+        "print(before, len(entry_points(group='pytest11')) > 0, ran('importlib.metadata'))"
+    )
+    assert said == "False True True"
+
+
 def test_a_boto3_client_works_beside_it() -> None:
     said = program(
         "import boto3\n"
