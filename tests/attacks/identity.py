@@ -240,6 +240,22 @@ def _others(endpoint: str, *, done: bool) -> Callable[[Arena], None]:
     return run
 
 
+def _erased(endpoint: str) -> Callable[[Arena], None]:
+    """The token of an account that was erased is good until it expires, and gets nothing."""
+
+    def run(arena: Arena) -> None:
+        user = User()
+        arena.rig.create(user)
+        assert arena.doors("DELETE", "/api/account", headers=as_user(user)).status == 202
+        method, path = filled(endpoint, arena)
+        document = ENDPOINTS[endpoint].document
+        body = {} if document is None else {"document": document(arena)}
+        seen = arena.assert_silent(arena.doors(method, path, headers=as_user(user), **body))
+        assert (seen.status, seen.code) in {(403, "ACCOUNT_ERASED"), (404, "NOT_FOUND")}, (seen.status, seen.body)
+
+    return run
+
+
 def _no_other_method(endpoint: str) -> Callable[[Arena], None]:
     def run(arena: Arena) -> None:
         _, path = filled(endpoint, arena)
@@ -268,6 +284,7 @@ def rows() -> Iterator[Attack]:
         if rule.access == "user":
             for name, present in TOKENS.items():
                 yield Attack("identity", endpoint, name, _unauthenticated(endpoint, _bearer(present)))
+            yield Attack("identity", endpoint, "an erased account's token", _erased(endpoint))
         elif rule.access != "public":
             for name, headers in MACHINES.items():
                 yield Attack("identity", endpoint, name, _unauthenticated(endpoint, headers))
