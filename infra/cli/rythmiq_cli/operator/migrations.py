@@ -168,7 +168,6 @@ def migrate(
     if not connection.autocommit:
         raise AssertionError("each file is to be a transaction of its own: see open_database")
     files = read_migrations() if files is None else files
-    _leave_the_old_wrapping(connection, files, erase_old=erase_old)
     done: list[Migration] = []
     while True:
         with connection.transaction():
@@ -178,29 +177,36 @@ def migrate(
             left = pending_migrations(files, applied_migrations(connection))
             if not left:
                 return tuple(done)
-            _apply(connection, left[0])
-        done.append(left[0])
+            # Within the lock: a look before it would be remembered by this session, and be out of date after it.
+            old = _of_the_old_wrapping(connection, left, erase_old=erase_old)
+            if not old:
+                _apply(connection, left[0])
+        if old:
+            try:
+                old_wrapping.erase(connection)
+            except old_wrapping.StillSettlingError as error:
+                raise MigrationError(str(error)) from None
+        else:
+            done.append(left[0])
 
 
-def _leave_the_old_wrapping(
-    connection: psycopg.Connection[Any], files: Sequence[Migration], *, erase_old: bool
-) -> None:
-    applied = applied_migrations(connection)
-    left = pending_migrations(files, applied)
-    if not left or left[-1].version <= old_wrapping.LAST_OLD:
-        return
-    old = old_wrapping.old_rows(connection, version=len(applied))
+def _of_the_old_wrapping(connection: psycopg.Connection[Any], left: Sequence[Migration], *, erase_old: bool) -> bool:
+    """Whether there is something to erase before the next file.
+
+    Raises:
+        MigrationError: there is, and it is not to be erased.
+    """
+    version = left[0].version - 1
+    if left[-1].version <= old_wrapping.LAST_OLD:
+        return False
+    old = old_wrapping.old_rows(connection, version=version)
     if old and not erase_old:
         raise MigrationError(
             f"{old.jobs} jobs and {old.uploads} uploads have data keys of a wrapping that this release refuses, and"
             " nothing opens them any more. `rythmiq migrate --erase-old` ends and erases them, with a refund of what"
             " has not ended; ticks then remove their objects"
         )
-    if old:
-        try:
-            old_wrapping.erase(connection)
-        except old_wrapping.StillSettlingError as error:
-            raise MigrationError(str(error)) from None
+    return bool(old)
 
 
 def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
