@@ -186,7 +186,7 @@ class TokenVerifier:
         user_id = claims["sub"]
         if claims["role"] != ROLE or not _USER.fullmatch(user_id):
             raise ProblemError(ProblemCode.UNAUTHENTICATED)
-        return Caller(user_id, token, claims)
+        return Caller(user_id, token, claims, is_guest=claims.get("is_anonymous") is True)
 
 
 def _kid(token: str) -> str | None:

@@ -107,16 +107,15 @@ class OperatorEvent(Row):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated user; reads run in their role and under their claims, so that RLS decides."""
+    """The authenticated user; reads run in their role and under their claims, so that RLS decides.
+
+    A guest is who Supabase calls anonymous: signed in by nothing but the device.
+    """
 
     user_id: str
     token: str = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def is_guest(self) -> bool:
-        """Whether Supabase calls the user anonymous: signed in by nothing that could be lost."""
-        return self.claims.get("is_anonymous") is True
+    is_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
