@@ -310,6 +310,7 @@ begin
       raise exception 'a job starts as pending, before its first attempt' using errcode = 'check_violation';
     end if;
     new.rules_hash := public.rules_keep(new.portal, new.slot, new.portal_version);
+    new.request_hash := split_part(new.request_hash, ' ', 1);  -- by the current key
     return new;
   end if;
   if old.status in ('completed', 'failed') then
@@ -1430,7 +1431,7 @@ end $$;
 create function public.job_replay(p_job public.jobs, p_request_hash text, p_otherwise text) returns jsonb
 language sql immutable set search_path = '' as $$
   select case
-    when p_job.request_hash = p_request_hash
+    when p_job.request_hash = any (string_to_array(p_request_hash, ' '))
     then jsonb_build_object('outcome', 'replayed', 'job_id', p_job.id, 'status', p_job.status)
     else jsonb_build_object('outcome', p_otherwise)
   end

@@ -339,3 +339,21 @@ def test_jobs_that_have_ended_do_not_count_as_active(sql: Calls) -> None:
     sql.fail(sql.job(user))
     assert sql.create(user, max_active_jobs=1)["outcome"] == "created"
     assert sql.create(user, max_active_jobs=1)["outcome"] == "too_many_jobs"
+
+
+# --- the hash of a request ------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_found_again_by_any_of_its_hashes_and_kept_by_the_first(sql: Calls) -> None:
+    """After a rotation the current key is another one, and the older one still finds what it hashed."""
+    user = sql.user(10)
+    older, current, other = ("a" * 64, "b" * 64, "c" * 64)
+    first = sql.create(user, idempotency_key="k", request_hash=older)
+    assert sql.row(first["job_id"])["request_hash"] == older
+    again = sql.create(user, idempotency_key="k", request_hash=f"{current} {older}")
+    assert (again["outcome"], again["job_id"]) == ("replayed", first["job_id"])
+    second = sql.create(user, idempotency_key="k2", request_hash=f"{current} {older}")
+    assert sql.row(second["job_id"])["request_hash"] == current
+    mismatch = sql.create(user, idempotency_key="k", request_hash=f"{current} {other}")
+    assert mismatch["outcome"] == "idempotency_mismatch"
+    assert sql.create(user, idempotency_key="k", request_hash="")["outcome"] == "idempotency_mismatch"

@@ -1,6 +1,7 @@
 """POST /jobs against a real database: what is refused and in which order, replays, and what is dispatched."""
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -11,6 +12,7 @@ from rythmiq.contracts.job_bodies import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import JobCreated
@@ -434,3 +436,19 @@ def test_the_dispatch_object_says_what_the_worker_needs(rig: Rig, user: User) ->
     assert dispatch.input.original_filename == "IMG 1.jpg"
     assert dispatch.callback.url == "https://api.test/internal/webhooks/camber"
     assert dispatch.callback.token.startswith("v2.")
+
+
+def test_an_equal_request_is_the_same_job_after_the_ring_has_got_another_key(rig: Rig, user: User) -> None:
+    """As long as the older key is there; the row holds nothing that a guess could be compared with."""
+    rig.ring = KeyRing({1: b"A" * 32})
+    rig.build()
+    signed = rig.upload(user)
+    first = rig.create(user, key="k", raw_path=signed.raw_path)
+    kept = rig.row(first.job_id)["request_hash"]
+    assert re.fullmatch("[0-9a-f]{64}", kept)
+    rig.ring = KeyRing({2: b"B" * 32, 1: b"A" * 32})
+    rig.build()
+    assert rig.create(user, key="k", raw_path=signed.raw_path).job_id == first.job_id
+    with pytest.raises(ProblemError) as caught:
+        rig.create(user, key="k", raw_path=signed.raw_path, options={"rotate": 90})
+    assert caught.value.code == ProblemCode.IDEMPOTENCY_MISMATCH

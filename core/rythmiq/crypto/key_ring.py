@@ -7,6 +7,7 @@ Source: docs/specification/rqe1.md.
 """
 
 import base64
+import hmac
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from rythmiq.crypto.rqe1 import (
 
 _SERVICE_INFO = b"rythmiq dispatch v1"
 _WRAP_INFO = b"rythmiq wrap v2"
+_REQUEST_INFO = b"rythmiq request hash v1"
 _FINGERPRINT_INFO = b"rythmiq key fingerprint v1"
 _FINGERPRINT_BYTES = 8
 _USER_ID_CHARS = 36
@@ -184,6 +186,11 @@ class KeyRing:
         key = self.rewrap_key(header.kid, header.wrapped_key, user_id)
         renewed = Header(header.flags, key.kid, key.wrapped_key, header.salt, header.nonce, header.commitment).pack()
         return renewed + data[len(renewed) :]
+
+    def request_macs(self, message: bytes) -> tuple[str, ...]:
+        """HMAC-SHA256 in hex of a request under a key derived from each KEK, the current one's first."""
+        keys = (hkdf_sha256(key, salt=b"", info=_REQUEST_INFO, length=KEY_BYTES) for key in self._keys.values())
+        return tuple(hmac.digest(key, message, "sha256").hex() for key in keys)
 
     def _wrapped(self, data_key: bytes, user_id: str) -> DataKey:
         kek = self._keys[self.current_kid]

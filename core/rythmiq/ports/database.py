@@ -151,7 +151,7 @@ class NewJob:
         object_bytes: size of the object at `raw_path`; None when there is none, or it was not looked up.
         kid: of a fresh data key, used when the source is not an upload; None for plaintext.
         idempotency_key: of the caller; None when there was none.
-        request_hash: SHA-256 in hex of the request's canonical JSON.
+        request_hash: HMACs in hex of the request, one a key with spaces between; the job keeps the first.
         raw_paths: several uploads, in place of `raw_path`.
         objects_bytes: size of each of their objects.
     """

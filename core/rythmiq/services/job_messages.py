@@ -8,7 +8,7 @@ Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 import base64
 import binascii
 import datetime as dt
-import hashlib
+import hmac
 import json
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from rythmiq.contracts.job_bodies import JobItem, JobKey, JobLinks, JobRequest, 
 from rythmiq.contracts.keys import UUID4_PATTERN, InvalidKeyError, OutputKey, RawKey, is_made_by, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, permitted
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.crypto.key_ring import DataKey
+from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.ports.jobs import JobListRow, JobRow
 from rythmiq.ports.store import SigningStore
 
@@ -55,14 +55,23 @@ def source_of(request: JobRequest, user_id: str, rules: OriginRules) -> Source:
     return Source(None, allowed.url)
 
 
-def request_hash(request: JobRequest, source: Source) -> str:
-    """SHA-256 of what the request asks for, in hex; equal for every way of writing the same request."""
+def request_hash(request: JobRequest, source: Source, user_id: str = "", ring: KeyRing | None = None) -> str:
+    """HMAC of what a user's request asks for, in hex; equal for every way of writing the same request.
+
+    It stays when a job is erased, so it tells nobody who guesses the request that the guess is right: not without the
+    key ring, nor by sending the guess as another user.
+
+    Returns:
+        One for each key of the ring with spaces between them, the current key's first, which the job keeps; each is
+        compared with what an earlier job has kept. Without a ring, where nothing is sealed, one under no key.
+    """
     asked = request.model_dump(mode="json", exclude_none=True) | {
         "raw_path": source.raw_path,
         "artifact_url": source.artifact_url,
     }
     # The keys of several uploads stand in it as they were sent: they have one spelling.
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    message = json.dumps([user_id, asked], sort_keys=True, separators=(",", ":")).encode()
+    return " ".join(ring.request_macs(message)) if ring is not None else hmac.digest(b"", message, "sha256").hex()
 
 
 def _owned(text: str, user_id: str, pointer: str) -> str:

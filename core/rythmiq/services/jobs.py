@@ -174,7 +174,7 @@ class Jobs:
             kid=fresh.kid if fresh else None,
             wrapped_key=fresh.wrapped_key_text if fresh else None,
             idempotency_key=idempotency_key,
-            request_hash=request_hash(request, source),
+            request_hash=request_hash(request, source, user_id, self._ring),
             max_active_jobs=self._policy.max_active_jobs,
             initial_credits=self._policy.guest_credits if is_guest else self._policy.initial_credits,
             is_guest=is_guest,

@@ -1,12 +1,18 @@
 """What a job is made from, and when two requests are the same."""
 
+import hashlib
+import hmac
+import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.services.job_messages import Source, request_hash, source_of
 
 USER, JOB = (f"{n}{n}{n}{n}{n}{n}{n}{n}-0000-4000-8000-000000000000" for n in "12")
@@ -65,6 +71,33 @@ def test_the_hash_does_not_depend_on_how_a_request_is_written() -> None:
 def test_whatever_changes_the_outcome_changes_the_hash(changes: dict[str, Any]) -> None:
     """Each field of the request."""
     assert request_hash(request(**changes), Source(KEY, None)) != request_hash(request(), Source(KEY, None))
+
+
+RING = KeyRing({2: b"B" * 32, 1: b"A" * 32})
+
+
+def test_the_hash_is_an_hmac_that_needs_the_ring_and_the_user() -> None:
+    """Whoever guesses a request cannot tell from the hash that it is right."""
+    asked, source = request(), Source(KEY, None)
+    hashes = {request_hash(asked, source, user, ring) for user in (USER, JOB) for ring in (None, RING)}
+    assert len(hashes) == 4
+    plain = json.dumps(asked.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(plain.encode()).hexdigest() not in " ".join(hashes)
+
+
+def test_a_hash_is_under_each_key_of_the_ring_the_current_one_s_first() -> None:
+    asked, source = request(), Source(KEY, None)
+    current, older = request_hash(asked, source, USER, KeyRing({2: b"B" * 32, 1: b"A" * 32})).split(" ")
+    assert request_hash(asked, source, USER, KeyRing({2: b"B" * 32})) == current
+    assert request_hash(asked, source, USER, KeyRing({1: b"A" * 32})) == older
+    derived = HKDF(SHA256(), 32, b"", b"rythmiq request hash v1").derive(b"B" * 32)
+    message = json.dumps([USER, asked_for(asked)], sort_keys=True, separators=(",", ":")).encode()
+    assert current == hmac.new(derived, message, "sha256").hexdigest()
+
+
+def asked_for(asked: JobRequest) -> dict[str, Any]:
+    """What a request asks for, as the hash reads it."""
+    return asked.model_dump(mode="json", exclude_none=True) | {"raw_path": KEY, "artifact_url": None}
 
 
 def test_what_is_fetched_is_put_together_from_the_parts_that_were_checked() -> None:
