@@ -154,6 +154,24 @@ def test_a_key_is_retired_when_nothing_needs_it_and_can_never_stand_first_again(
     assert world.keys("retire", "1", keys=NEW).exit_code == 0  # again, and with the entry out
 
 
+def test_what_was_done_with_keys_is_in_the_audit_log_and_what_was_not_is_not(world: World) -> None:
+    world.rotate("--dry-run")
+    world.rotate()
+    world.rotate()
+    functions(world, OLD)
+    world.keys("retire", "1", keys=BOTH)  # refused: the functions use it
+    later(world, 5)
+    functions(world, BOTH)
+    world.keys("retire", "1", keys=BOTH)
+    with psycopg.connect(world.url) as connection:
+        connection.execute("set role service_role")
+        rows = connection.execute("select act, details from public.operator_events order by id").fetchall()
+    assert rows == [
+        ("keys.rotate", {"kid": 2, "rows": 5, "objects": 3}),
+        ("keys.retire", {"ring": "encryption", "kid": 1}),
+    ]
+
+
 def test_a_key_that_rows_and_objects_need_is_not_retired(world: World) -> None:
     functions(world, OLD)
     later(world, 5)

@@ -157,6 +157,8 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
             rotation.rotate_objects(operator_client(config), config.bucket)
             with migrations.open_database(database_url) as connection:
                 rotation.conclude(key_state.read_key_state(connection))
+                if changed := rotation.changed:
+                    key_state.write_down(connection, "keys.rotate", {"kid": ring.current_kid, **changed})
         except (UnavailableError, DatabaseFaultError) as error:
             unreachable(f"{error}; what was done stays done, run it again")
         except (BotoCoreError, ClientError) as error:
@@ -219,6 +221,12 @@ class Rotation:
     def is_complete(self) -> bool:
         """Whether every data key could be unwrapped."""
         return not self.rows["failed"] and not self.objects["failed"]
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """How many rows and objects were written anew; empty when none were."""
+        counts = {"rows": self.rows["rewrapped"], "objects": self.objects["rewrapped"]}
+        return counts if any(counts.values()) and not self.dry_run else {}
 
     @property
     def unreadable(self) -> int:

@@ -170,6 +170,7 @@ def _retired(
                 [name, kid],
             )
             left = key_state.read_key_state(connection).rows_under(kid) if name == "encryption" else 0
+            key_state.write_down(connection, "keys.retire", {"ring": name, "kid": kid})
             _undo_if(left, transaction)
     if left:
         return [f"{left} rows came under kid {kid} just now"], [f"next: {rotate}, then this again"]

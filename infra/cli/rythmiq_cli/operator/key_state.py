@@ -5,6 +5,7 @@ Source: docs/specification/database.md, "Fingerprints of keys".
 
 import base64
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import DecryptionError
-from rythmiq_cli.operator import data_api, is_set
+from rythmiq_cli.operator import data_api, is_set, operator_actor
 
 if TYPE_CHECKING:
     import psycopg
@@ -84,6 +85,14 @@ def read_key_state(connection: "psycopg.Connection[Any]") -> KeyState:
         connection.execute("set local timezone to 'UTC'")
         row = connection.execute("select public.key_state()").fetchone()
     return KeyState.of(row[0] if row else {"keys": [], "rows": []})
+
+
+def write_down(connection: "psycopg.Connection[Any]", act: str, details: Mapping[str, object]) -> None:
+    """Append what an operator did with keys to the audit log; inside the caller's transaction, if there is one."""
+    with connection.transaction():
+        connection.execute("set local role service_role")
+        question = "select public.operator_event_add(%s, %s, null, null, %s::jsonb)"
+        connection.execute(question, [act, operator_actor(), json.dumps(details)])
 
 
 def key_state_of(environ: Mapping[str, str], owner_url: str | None) -> KeyState:
