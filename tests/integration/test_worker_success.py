@@ -1,5 +1,6 @@
 """Jobs that succeed: what the worker answers, and what it leaves in the store."""
 
+import hashlib
 import io
 import json
 
@@ -11,7 +12,7 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.payload import PAYLOAD_VERSION
 from rythmiq.crypto.rqe1 import is_sealed, parse_header
 from tests.support.worker_run import FLAT, KID, ORIGINAL, STAGES, WRAPPED_KEY, Job
-from tests.support.worker_uploads import TEXT, encoded
+from tests.support.worker_uploads import TEXT, blank, card, encoded
 
 PHOTO = {"kind": "photo", "ocr": "off", "target_width": 350, "target_height": 450, "max_kb": 50, "target_dpi": 200}
 PAGES = {"kind": "document", "ocr": "off", "output_format": "pdf", "max_kb": 300}
@@ -34,7 +35,7 @@ def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait
     assert plain_job.payload["portal_schema"]["schema_definition"] == FLAT
     done = plain_job.run()
     answer = done.document
-    fields = ["status", "job_id", "quality_score", "warnings", "advice", "artifacts", "metrics", "receipt"]
+    fields = ["status", "job_id", "quality_score", "warnings", "advice", "artifacts", "hashes", "metrics", "receipt"]
     assert list(answer) == fields
     assert answer["status"] == "success"
     assert answer["job_id"] == plain_job.job_id
@@ -78,6 +79,24 @@ def test_a_sealed_photo_is_sealed_wherever_it_goes(sealed_job: Job, portrait: by
         assert opened(sealed_job.fetched(path)).format == "JPEG"
     assert "PLAINTEXT_JOB" not in " ".join(success.warnings)
     assert success.receipt.portal == "NEET"
+
+
+@pytest.mark.parametrize("with_text", [True, False])
+def test_the_result_says_what_hashes_its_artifacts_had_before_they_were_sealed(
+    sealed_job: Job, *, with_text: bool
+) -> None:
+    """So that nobody who can write to the store can put an older one in its place (L4)."""
+    sealed_job.rules["ocr"] = "auto" if with_text else "off"
+    sealed_job.upload(card() if with_text else blank(300))
+    success = sealed_job.run().success
+    assert success.hashes is not None
+    stated = success.hashes.model_dump(exclude_none=True)
+    paths = {name.removesuffix("_path"): path for name, path in success.artifacts.model_dump().items() if path}
+    assert ("text" in stated) is with_text
+    assert stated == {
+        name: hashlib.sha256(sealed_job.fetched(path)).hexdigest() for name, path in paths.items() if name != "before"
+    }
+    assert stated["document"] == success.receipt.document.sha256
 
 
 def test_the_preview_is_small_and_the_master_is_the_untouched_scan(sealed_job: Job, portrait: bytes) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from rythmiq.adapters.spaces import SpacesStore
+    from rythmiq.contracts.result import Artifacts, Hashes
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
     from rythmiq_worker.engines.text import TextLine, TextSight
@@ -50,6 +51,23 @@ class Context:
             notice = warning if isinstance(warning, Notice) else Notice(warning)
             if notice.code not in {known.code for known in self.warnings}:
                 self.warnings.append(notice)
+
+    @cached_property
+    def stored_sha256(self) -> dict[str, str]:
+        """SHA-256 of what was stored, by storage key, as it was before it was sealed."""
+        return {}
+
+    def hashes(self, artifacts: "Artifacts") -> "Hashes":
+        """Return what the result says of its artifacts, so that nobody can put older ones in their place."""
+        from rythmiq.contracts.result import Hashes  # noqa: PLC0415  a job without artifacts has none
+
+        stored = self.stored_sha256
+        return Hashes(
+            preview=stored[artifacts.preview_path],
+            document=stored[artifacts.document_path],
+            text=None if artifacts.text_path is None else stored[artifacts.text_path],
+            master=stored[artifacts.master_path],
+        )
 
 
 class Upload(NamedTuple):

@@ -133,6 +133,7 @@ def _run(job: _Run, document: bytes, environ: Mapping[str, str]) -> Success:
         warnings=tuple(str(notice) for notice in ctx.warnings),
         advice=tuple(Advice(code=notice.code.value, parameters=dict(notice.parameters)) for notice in ctx.warnings),
         artifacts=artifacts,
+        hashes=ctx.hashes(artifacts),
         metrics=job.metrics(made.texts.confidence),
         receipt=made.document.receipt,
     )

@@ -3,6 +3,7 @@
 Source: docs/specification/worker.md, docs/specification/storage-keys.md.
 """
 
+import hashlib
 import io
 from typing import TYPE_CHECKING, Literal
 
@@ -113,6 +114,7 @@ def _jpeg(image: Image.Image, quality: int, subsampling: str) -> bytes:
 
 
 def _put(ctx: Context, key: str, content: bytes, content_type: str) -> None:
+    ctx.stored_sha256[key] = hashlib.sha256(content).hexdigest()
     encryption = ctx.payload.encryption
     if encryption is not None:
         content_type = SEALED_TYPE
