@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq_cli.exits import EPILOG, ExitCode, usage
+from rythmiq_cli.exits import EPILOG, ExitCode, plain, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
 
 if TYPE_CHECKING:
@@ -193,5 +193,5 @@ def _checks_of(settings: "CamberSettings") -> "CamberChecks":
 def _print(  # noqa: PLR0913, PLR0917  the parts of a line
     console: Console, verdict: str, step: str, said: str, label: str, advice: str
 ) -> None:
-    remedy = f"; {label}: {escape(advice)}" if advice else ""
-    console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(said)}{remedy}", soft_wrap=True)
+    remedy = f"; {label}: {escape(plain(advice))}" if advice else ""
+    console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(plain(said))}{remedy}", soft_wrap=True)

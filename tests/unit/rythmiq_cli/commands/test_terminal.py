@@ -1,5 +1,6 @@
 """What a hostile service, store or job says never steers the terminal of whoever reads it."""
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from rythmiq_cli.commands import app
+from rythmiq_cli.commands import app, doctor
 from rythmiq_cli.exits import ExitCode, json_line, plain
 from tests.support.client_stub import Stub, running_stub
 
@@ -98,3 +100,11 @@ def test_only_plain_names_of_a_zip_become_files(stub: Stub, job_id: str, tmp_pat
 def test_json_that_is_printed_says_the_same_without_controls(text: str) -> None:
     assert not STEERING.search(json_line({text: [text]}) + plain(text))
     assert json.loads(json_line({text: [text]})) == {text: [text]}
+
+
+def test_what_a_function_answers_the_doctor_is_shown_without_controls() -> None:
+    """Its `code` is repeated in a finding."""
+    out = io.StringIO()
+    doctor._print(Console(file=out, width=500), "broken", "api/jobs", f"answers 500 {EVIL}", "fix", EVIL)
+    assert "gpj.exe" in out.getvalue()
+    assert not STEERING.search(out.getvalue())
