@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { newOrder } from "./order.js";
 import { slotName, slotSummary } from "./rule-book.js";
+import { more } from "./view.js";
 
 /**
  * @param {import("./view.js").App} app
@@ -90,8 +91,6 @@ export function elsewhere(app, order, view) {
     { class: "card stack", "aria-labelledby": "elsewhere" },
     h("h2", { id: "elsewhere" }, t("elsewhere.title")),
     h("p", { class: "quiet" }, t("elsewhere.what")),
-    list,
-    button,
-    started,
+    more(t("elsewhere.open"), h("div", { class: "stack" }, list, button, started)),
   );
 }

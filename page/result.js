@@ -72,7 +72,7 @@ export function resultNodes(app, order, view, leaving) {
           "section",
           { class: "card stack", "aria-labelledby": "adjust" },
           h("h2", { id: "adjust" }, t("adjust.title")),
-          adjuster(app, order, view, files),
+          more(t("adjust.open"), adjuster(app, order, view, files)),
         ),
         elsewhere(app, order, view),
         keeping(app, order, view),

@@ -73,6 +73,8 @@ def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> N
 def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:
     """The point goes with the arrow keys, and another job on the master is charged once, as was said."""
     person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    person.press("adjust.open")
     handle = person.page.get_by_role("button", name=person.say("adjust.face.handle"))
     handle.wait_for()
     handle.press("ArrowRight")
@@ -91,6 +93,7 @@ def test_the_same_photo_serves_another_portal(visit: Visit, portrait: bytes) -> 
     """Another form's file comes from the master: no second upload."""
     person = visit().make(("asha.jpg", portrait))
     person.page.wait_for_selector("a[download].main")
+    person.press("elsewhere.open")
     box = person.page.locator("label", has_text="SBI (State Bank of India recruitment)").locator("input").first
     box.check()
     person.press("elsewhere.make", count=1)

@@ -205,6 +205,46 @@ def test_no_credit_is_said_before_anything_is_sent(visit: Visit, portrait: bytes
     assert _sent(person) == 0
 
 
+def test_no_credit_in_the_middle(visit: Visit, portrait: bytes) -> None:
+    """A guest's one credit goes to another tab's order: this one stops, and goes on once there is an account."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.press("signin.guest")
+    person.page.wait_for_selector("#agree")
+    other = Visitor(person.page.context.new_page(), person.cloud)
+    other.choose(("other.jpg", portrait), path="/p/sbi/photo")
+    other.press("check.make")
+    other.page.wait_for_selector("#agree")
+    other.agree()
+    other.download()
+    person.agree()
+    person.page.wait_for_selector("#email")
+    person.screenshot("no-credit-in-the-middle")
+    person.link()
+    filename, _ = person.download()
+    assert filename == "asha_photo.jpg"
+    assert person.credits() == (CREDITS - 2, 0)
+    assert _sent(person) == 1
+
+
+def test_a_guest_tries_once_and_then_gives_an_address(visit: Visit, portrait: bytes) -> None:
+    """The trial makes a file; the next one asks for an e-mail address, and the files stay."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.press("signin.guest")
+    person.page.wait_for_selector("#agree")
+    person.agree()
+    person.download()
+    person.choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sees("problem.no-credit.guest")
+    person.screenshot("guest-used-up")
+    person.open("/device")
+    person.link()
+    person.sees("device.as", email=person.email)
+    assert len(person.jobs()) == 1
+
+
 def test_a_guest_who_is_refused(visit: Visit, portrait: bytes) -> None:
     """Where guests may not, an e-mail address is asked for, and the same order goes on."""
     person = visit().choose(("asha.jpg", portrait))

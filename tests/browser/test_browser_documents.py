@@ -1,0 +1,180 @@
+"""Papers: a signature, a certificate of three photos in their order, and a whole application in one ZIP."""
+
+import io
+import zipfile
+
+import pypdfium2
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.browser.conftest import CREDITS, Visit
+from tests.browser.visitor import Visitor
+from tests.samples.pages import letter
+from tests.samples.signature import signature_photo
+from tests.support.worker_uploads import encoded
+
+CERTIFICATE = "/p/college-generic/document-pdf"
+
+
+@pytest.fixture(scope="module")
+def signature() -> bytes:
+    """Ink on paper."""
+    return encoded(signature_photo((1200, 600)), quality=90)
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[tuple[str, bytes]]:
+    """Three pages, told apart by the height of their black bar: each a quarter lower than the one before."""
+    made = []
+    for number in range(3):
+        image = letter(number + 1, 900, rows=8).image.convert("RGB")
+        top = image.height // 8 + number * image.height // 4
+        ImageDraw.Draw(image).rectangle((60, top, image.width - 60, top + image.height // 10), fill=(0, 0, 0))
+        made.append((f"page-{number + 1}.jpg", encoded(image, quality=80)))
+    return made
+
+
+def _bars(pdf: bytes) -> list[int]:
+    """Which quarter of each page is the darkest."""
+    found = []
+    for page in pypdfium2.PdfDocument(pdf):
+        image = page.render(scale=0.5).to_pil().convert("L")
+        rows = [sum(image.crop((0, y, image.width, y + 1)).tobytes()) for y in range(image.height)]
+        band = image.height // 12
+        darkest = min(range(image.height - band), key=lambda y: sum(rows[y : y + band]))
+        found.append(round((darkest / image.height - 1 / 8) * 4))
+    return found
+
+
+@pytest.mark.parametrize(("device", "language"), [("phone", "hi"), ("desktop", "en")])
+def test_a_signature(visit: Visit, signature: bytes, device: str, language: str) -> None:
+    """10 to 20 KB and 140 x 60 px for SBI."""
+    person = visit(device, language).make(("sign.jpg", signature), path="/p/sbi/signature")
+    _, content = person.download()
+    person.screenshot(f"signature-{device}-{language}")
+    assert Image.open(io.BytesIO(content)).size == (140, 60)
+    assert 10 * 1024 <= len(content) <= 20 * 1000
+    person.is_well()
+
+
+def test_three_photos_become_one_pdf_in_their_order(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """The last page is moved to the front by keys, and comes first in the PDF; it is one job and one credit."""
+    person = visit().choose(*pages, path=CERTIFICATE)
+    person.page.wait_for_selector(".sheet >> nth=2")
+    for place in (2, 1):
+        button = person.page.locator(".sheet").nth(place).get_by_role("button").first
+        button.focus()
+        person.page.keyboard.press("Enter")
+        person.page.wait_for_timeout(100)
+    person.screenshot("pages")
+    person.press("check.make")
+    person.sign_in()
+    person.agree()
+    filename, content = person.download()
+    assert filename.endswith(".pdf")
+    assert _bars(content) == [2, 0, 1]
+    assert person.credits() == (CREDITS - 1, 0)
+    person.screenshot("certificate")
+    person.is_well()
+
+
+def test_pages_are_reordered_by_dragging(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """Dropped on the first, the third is the first; a removed one is gone."""
+    person = visit("desktop").choose(*pages, path=CERTIFICATE)
+    sheets = person.page.locator(".sheet")
+    sheets.nth(2).drag_to(sheets.nth(0))
+    person.page.wait_for_function("() => document.querySelector('#status').textContent !== ''")
+    assert _names(person) == ["page-3.jpg", "page-1.jpg", "page-2.jpg"]
+    person.page.get_by_role("button", name=person.say("pages.remove")).nth(1).click()
+    person.page.wait_for_selector(".sheet >> nth=2", state="detached")
+    assert _names(person) == ["page-3.jpg", "page-2.jpg"]
+
+
+def test_a_page_can_be_added_later(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """Files that are chosen afterwards come behind."""
+    person = visit().choose(*pages[:2], path=CERTIFICATE)
+    name, content = pages[2]
+    person.page.set_input_files("#file", {"name": name, "mimeType": "image/jpeg", "buffer": content})
+    person.page.wait_for_selector(".sheet >> nth=2")
+    assert _names(person) == [name for name, _ in pages]
+
+
+def test_corners_are_dragged_and_the_page_made_again(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """The corners go with the job, in shares, clockwise from the upper left."""
+    person = visit("desktop").make(pages[0], path=CERTIFICATE)
+    person.page.wait_for_selector("a[download].main")
+    person.press("adjust.open")
+    corner = person.page.get_by_role("button", name=person.say("adjust.corner.upper_left"))
+    corner.wait_for()
+    corner.scroll_into_view_if_needed()
+    box = corner.bounding_box()
+    assert box
+    person.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    person.page.mouse.down()
+    person.page.mouse.move(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2 + 30, steps=4)
+    person.page.mouse.up()
+    person.screenshot("corners")
+    address = person.page.url
+    person.press("adjust.again")
+    person.page.wait_for_function("address => location.href !== address", arg=address)
+    person.page.wait_for_selector("a[download].main")
+    ((corners,),) = person.cloud.rows(
+        "select options -> 'corners' from public.jobs where user_id = %s and options ? 'corners'", person.user_id()
+    )
+    (left, top), (right, _), *_ = corners
+    assert 0 < left < 0.5 < right <= 1
+    assert 0 < top < 0.5
+
+
+@pytest.mark.parametrize(("device", "language", "theme"), [("phone", "en", "light"), ("desktop", "hi", "dark")])
+def test_a_whole_application(  # noqa: PLR0913  a table
+    visit: Visit, portrait: bytes, signature: bytes, device: str, language: str, theme: str
+) -> None:
+    """Photo and signature for SBI: what is missing is said, both are made together, and one ZIP has both names."""
+    person = visit(device, language, theme).open("/a/sbi")
+    name = f"application-{device}-{language}"
+    person.screenshot(f"{name}-empty")
+    names = ", ".join(person.say(f"slot.{slot}") for slot in ("photo", "signature"))
+    person.sees("application.missing", names=names)
+    _pick(person, "photo", ("asha.jpg", portrait))
+    person.sees("application.missing", names=person.say("slot.signature"))
+    _pick(person, "signature", ("sign.jpg", signature))
+    person.sees("application.nothing_missing")
+    person.sign_in()
+    person.page.wait_for_selector("#agree")
+    person.screenshot(f"{name}-ready")
+    person.agree("application.make", count=2)
+    person.sees("application.done", done=2, of=2)
+    person.screenshot(f"{name}-done")
+    with person.page.expect_download() as waiting:
+        person.press("application.zip", count=2)
+    archive = zipfile.ZipFile(waiting.value.path())
+    assert archive.testzip() is None
+    sizes = {name: Image.open(io.BytesIO(archive.read(name))).size for name in archive.namelist()}
+    assert sorted(sizes.values()) == [(140, 60), (200, 230)]
+    assert person.credits() == (CREDITS - 2, 0)
+    person.page.reload()
+    person.sees("application.done", done=2, of=2)
+    person.is_well()
+
+
+def _pick(person: Visitor, slot: str, file: tuple[str, bytes]) -> None:
+    name, content = file
+    person.page.set_input_files(f"#pick-{slot}", {"name": name, "mimeType": "image/jpeg", "buffer": content})
+    person.page.wait_for_selector(f"#pick-{slot} + label >> text={person.say('application.other')}")
+
+
+def _names(person: Visitor) -> list[str]:
+    (draft,) = person.page.evaluate(
+        """async () => {
+          const database = await new Promise((resolve) => {
+            const request = indexedDB.open("rythmiq", 1);
+            request.onsuccess = () => resolve(request.result);
+          });
+          return new Promise((resolve) => {
+            const request = database.transaction("drafts").objectStore("drafts").getAll();
+            request.onsuccess = () => resolve(request.result.map(({ files }) => files.map(({ file }) => file.name)));
+          });
+        }"""
+    )
+    return list(draft)
