@@ -85,7 +85,6 @@ const SYNONYMS = Object.freeze({
     "certificate",
     "marksheet",
     "mark sheet",
-    "pdf",
     "scan",
     "proof",
     "दस्तावेज़",
@@ -340,7 +339,7 @@ function wordsOf(slot) {
   const kb = [slot.min_kb, slot.max_kb]
     .filter((value) => value !== undefined)
     .flatMap((value) => [`${value}`, `${value}kb`]);
-  return plain([slot.slot, slotName(slot.slot), ...kind, ...kb].join(" "));
+  return plain([slot.slot, slotName(slot.slot), formatWords(slot), ...kind, ...kb].join(" "));
 }
 
 /** @param {string} text */

@@ -11,6 +11,9 @@ import { all, forgetEverything } from "./storage.js";
 import { creditsOf } from "./view-make.js";
 import { back, MissingError } from "./view.js";
 
+const MOST = 50;
+const STATES = Object.freeze({ pending: "running", processing: "running", completed: "completed", failed: "failed" });
+
 /** @param {import("./view.js").App} app @returns {Promise<import("./view.js").View>} */
 export async function deviceView(app) {
   if (!app.auth) throw new MissingError("device");
@@ -41,15 +44,48 @@ export async function deviceView(app) {
         ),
       ),
     );
+    void elsewhere().catch(() => undefined);
     const available = await creditsOf(app, account);
     credits.textContent =
       available === null ? t("device.credits.unknown") : t("device.credits", { count: number(available) });
   };
   const orders = await all("orders");
   const known = new Map((await all("history")).map((line) => [line.order, line]));
-  const lines = [...orders.map((order) => ({ ...order, filename: known.get(order.id)?.filename }))].sort(
-    (one, other) => other.created_at - one.created_at,
-  );
+  const here = orders.map((order) => ({ ...order, filename: known.get(order.id)?.filename }));
+  const history = h("div", { class: "stack" });
+  const list = (/** @type {any[]} */ elsewhere) => {
+    const lines = [...here, ...elsewhere].sort((one, other) => other.created_at - one.created_at);
+    fill(
+      history,
+      lines.length === 0
+        ? h("p", { class: "quiet" }, t("device.history.none"))
+        : h(
+            "ul",
+            { class: "list" },
+            lines.map((line) => h("li", null, lineOf(line))),
+          ),
+    );
+  };
+  list([]);
+  /** What other devices of the account made. */
+  const elsewhere = async () => {
+    const found = [];
+    const ours = new Set(orders.map(({ job_id }) => job_id));
+    for await (const job of app.client.jobs({ pageSize: 50 })) {
+      if (!ours.has(job.job_id)) {
+        const name = app.portals.find(({ portal }) => portal === job.portal)?.name ?? job.portal;
+        found.push({
+          id: job.job_id,
+          portal_name: name,
+          slot: job.slot ?? "",
+          created_at: Date.parse(job.created_at),
+          state: STATES[job.status],
+        });
+      }
+      if (found.length >= MOST) break;
+    }
+    list(found);
+  };
   const forget = h(
     "button",
     {
@@ -83,37 +119,27 @@ export async function deviceView(app) {
           "section",
           { class: "stack", "aria-labelledby": "history" },
           h("h2", { id: "history" }, t("device.history")),
-          lines.length === 0
-            ? h("p", { class: "quiet" }, t("device.history.none"))
-            : h(
-                "ul",
-                { class: "list" },
-                lines.map((line) =>
-                  h(
-                    "li",
-                    null,
-                    h(
-                      "a",
-                      { class: "line", href: `#/o/${line.id}` },
-                      h(
-                        "span",
-                        { class: "grow stack tight" },
-                        h("strong", null, line.filename ?? `${slotName(line.slot)} · ${line.portal_name}`),
-                        h(
-                          "span",
-                          { class: "small quiet" },
-                          `${slotName(line.slot)} · ${line.portal_name} · ${moment(line.created_at)} · ${t(`order.${line.state}`)}`,
-                        ),
-                      ),
-                      icon("next"),
-                    ),
-                  ),
-                ),
-              ),
+          history,
           h("p", { class: "small quiet" }, t("device.history.what")),
           h("div", null, forget),
         ),
       ),
     ],
   };
+}
+
+/** @param {{ id: string, filename?: string, slot: string, portal_name: string, created_at: number, state: string }} line */
+function lineOf(line) {
+  const what = `${slotName(line.slot)} · ${line.portal_name}`;
+  return h(
+    "a",
+    { class: "line", href: `#/o/${line.id}` },
+    h(
+      "span",
+      { class: "grow stack tight" },
+      h("strong", null, line.filename ?? what),
+      h("span", { class: "small quiet" }, `${what} · ${moment(line.created_at)} · ${t(`order.${line.state}`)}`),
+    ),
+    icon("next"),
+  );
 }

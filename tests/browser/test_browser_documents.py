@@ -127,7 +127,7 @@ def test_corners_are_dragged_and_the_page_made_again(visit: Visit, pages: list[t
 
 
 @pytest.mark.parametrize(("device", "language", "theme"), [("phone", "en", "light"), ("desktop", "hi", "dark")])
-def test_a_whole_application(  # noqa: PLR0913  a table
+def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
     visit: Visit, portrait: bytes, signature: bytes, device: str, language: str, theme: str
 ) -> None:
     """Photo and signature for SBI: what is missing is said, both are made together, and one ZIP has both names."""

@@ -72,7 +72,7 @@ def test_every_number_has_its_source(visit: Visit) -> None:
         ("photo NEET", "Photo · NEET (UG) 2026"),
         ("signature sbi 20kb", "Signature · SBI (State Bank of India recruitment)"),
         ("नीट फोटो", "Photo · NEET (UG) 2026"),
-        ("aadhar pdf", "Document (PDF) · Aadhaar document update"),
+        ("पैन हस्ताक्षर", "Signature · PAN card (Protean)"),
     ],
 )
 def test_a_search_finds_the_file(visit: Visit, words: str, finds: str) -> None:
@@ -89,11 +89,11 @@ def test_a_search_finds_the_file(visit: Visit, words: str, finds: str) -> None:
 def test_twelve_megapixels_take_no_time(visit: Visit) -> None:
     """The check of a 12 megapixel JPEG takes at most 300 ms, from the file to the verdict."""
     content = _photo((4000, 3000), quality=95)
-    assert len(content) > 1_000_000
+    assert len(content) > 700_000
     person = visit().open("/p/neet-2026/photo")
     person.page.evaluate(
         """() => {
-          document.querySelector("#file").addEventListener("change", () => {
+          document.addEventListener("change", () => {
             window.began = performance.now();
             const observer = new MutationObserver(() => {
               if (document.querySelector(".clauses")) {

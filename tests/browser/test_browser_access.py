@@ -1,0 +1,236 @@
+"""For everybody: axe finds nothing in any state, theme or language; keys alone go the whole way; zoom and motion."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+BOTH = pytest.mark.parametrize(
+    ("language", "theme"), [("en", "light"), ("en", "dark"), ("hi", "light"), ("hi", "dark")]
+)
+
+
+def _violations(person: Visitor) -> list[tuple[str, str]]:
+    """What axe finds, in an isolated world, so that the policy stays as it is."""
+    person.page.wait_for_timeout(200)
+    session = person.page.context.new_cdp_session(person.page)
+    frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})["executionContextId"]
+
+    def run(expression: str) -> Any:
+        answer = session.send(
+            "Runtime.evaluate",
+            {"expression": expression, "contextId": world, "awaitPromise": True, "returnByValue": True},
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    run(AXE.read_text(encoding="utf-8"))
+    found = run(f"axe.run(document, {{ runOnly: {TAGS!r} }}).then((result) => result.violations)")
+    session.detach()
+    return [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]]
+
+
+def test_axe_would_find_something(visit: Visit) -> None:
+    """A picture without words and a button without a name are found: the check is not asleep."""
+    person = visit().open()
+    person.page.evaluate(
+        "() => document.querySelector('main').append(new Image(9, 9), document.createElement('button'))"
+    )
+    assert {rule for rule, _ in _violations(person)} >= {"image-alt", "button-name"}
+
+
+@BOTH
+def test_states_before_sign_in(visit: Visit, portrait: bytes, language: str, theme: Literal["light", "dark"]) -> None:
+    """Start, search, nothing found, a form, a file, sources, a check, an unusable file, pages, privacy, nowhere."""
+    person = visit(language=language, theme=theme).open()
+    found: dict[str, list[tuple[str, str]]] = {"start": _violations(person)}
+    person.page.fill("#search", "photo")
+    found["search"] = _violations(person)
+    person.page.fill("#search", "zzzz")
+    found["nothing"] = _violations(person)
+    for path in ("/p/neet-2026", "/p/neet-2026/photo", "/p/upsc-2026/photo", "/privacy", "/p/nobody", "/device"):
+        person.open(path)
+        person.page.wait_for_timeout(100)
+        found[path] = _violations(person)
+    person.open("/p/neet-2026/photo")
+    person.press("slot.sources")
+    found["sources"] = _violations(person)
+    person.choose(("a.jpg", portrait))
+    for summary in person.page.locator("summary").all():
+        summary.click()
+    found["check"] = _violations(person)
+    person.choose(("a.jpg", b"no picture"))
+    found["unusable"] = _violations(person)
+    person.choose(("a.jpg", portrait), ("b.jpg", portrait), path="/p/college-generic/document-pdf")
+    found["pages"] = _violations(person)
+    person.open("/p/neet-2026/photo/camera")
+    person.page.wait_for_selector("video")
+    found["camera"] = _violations(person)
+    assert found == {state: [] for state in found}
+
+
+@BOTH
+def test_states_from_sign_in_to_the_result(
+    visit: Visit, portrait: bytes, language: str, theme: Literal["light", "dark"]
+) -> None:
+    """Sign-in, code, consent, under way, result with everything open, deleting, device, application, a failure."""
+    person = visit(language=language, theme=theme).choose(("a.jpg", portrait))
+    person.press("check.make")
+    person.page.wait_for_selector("#email")
+    found = {"sign-in": _violations(person)}
+    person.page.fill("#email", person.email)
+    person.press("signin.send")
+    person.page.wait_for_selector("#code")
+    found["code"] = _violations(person)
+    person.page.fill("#code", person.code())
+    person.press("signin.enter")
+    person.page.wait_for_selector("#agree")
+    found["consent"] = _violations(person)
+    person.press("consent.start")
+    person.sees("consent.needed")
+    found["consent missing"] = _violations(person)
+    person.page.route("**/raw/**", lambda _route: None)
+    with person.page.expect_request("**/raw/**"):
+        person.agree()
+    person.page.wait_for_selector("progress")
+    found["sending"] = _violations(person)
+    person.page.context.set_offline(True)
+    person.sees("problem.offline.title")
+    found["offline"] = _violations(person)
+    person.page.unroute("**/raw/**")
+    person.page.context.set_offline(False)
+    person.page.wait_for_selector("a[download].main", timeout=60_000)
+    for summary in person.page.locator("summary").all():
+        summary.click()
+    found["result"] = _violations(person)
+    person.press("delete.now")
+    found["deleting"] = _violations(person)
+    for path in ("/device", "/a/sbi"):
+        person.open(path)
+        person.page.wait_for_timeout(300)
+        found[path] = _violations(person)
+    assert found == {state: [] for state in found}
+
+
+def test_keys_alone_go_the_whole_way(visit: Visit, portrait: bytes) -> None:
+    """From the search to the download without a pointer; the focus can be seen at each stop."""
+    person = visit("desktop").open()
+    page = person.page
+    _tab_to(person, "#search")
+    page.keyboard.type("photo neet")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    person.sees("slot.wanted")
+    _tab_to(person, "#file")
+    assert (
+        page.evaluate(
+            "() => getComputedStyle(document.activeElement.closest('label') ?? document.activeElement).outlineStyle"
+        )
+        == "solid"
+    )
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
+    page.wait_for_selector(".clauses")
+    _tab_to(person, "a[href$='/make']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#email")
+    _tab_to(person, "#email")
+    page.keyboard.type(person.email)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#code")
+    page.keyboard.type(person.code())
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#agree")
+    _tab_to(person, "#agree")
+    page.keyboard.press("Space")
+    _tab_to(person, "button.main")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("a[download].main")
+    _tab_to(person, "input[type=range]")
+    page.keyboard.press("ArrowRight")
+    _tab_to(person, "a[download].main")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    person.is_well()
+
+
+def test_the_stages_are_heard(visit: Visit, portrait: bytes) -> None:
+    """A live region says what happens, from encrypting to the end."""
+    person = visit().choose(("a.jpg", portrait))
+    person.page.evaluate(
+        """() => {
+          window.heard = [];
+          new MutationObserver(() => {
+            const text = document.querySelector("#status").textContent;
+            if (text) window.heard.push(text);
+          }).observe(document.querySelector("#status"), { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    person.press("check.make")
+    person.sign_in()
+    person.agree()
+    person.page.wait_for_selector("a[download].main")
+    heard = person.page.evaluate("() => window.heard")
+    assert person.say("order.completed") in heard
+    assert {person.say("order.sending"), person.say("order.pending"), person.say("order.processing")} & set(heard)
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+@pytest.mark.parametrize("width", [320, 360])
+def test_nothing_is_cut_off_on_small_phones(visit: Visit, portrait: bytes, width: int, language: str) -> None:
+    """At 360 px, and at 320 px, which is 640 px at 200 % zoom, nothing scrolls sideways."""
+    person = visit("desktop", language)
+    person.page.set_viewport_size({"width": width, "height": 640})
+    person.choose(("a-rather-long-name-of-a-file-from-a-phone-20261129-0001.jpg", portrait))
+    for path in (None, "/", "/p/sbi", "/a/sbi", "/privacy", "/device"):
+        if path:
+            person.open(path)
+            person.page.wait_for_timeout(150)
+        assert person.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+def test_touch_targets_are_large_enough(visit: Visit, portrait: bytes) -> None:
+    """Buttons and fields are 44 px high or more; links within a sentence are excepted."""
+    person = visit().choose(("a.jpg", portrait))
+    small = person.page.evaluate(
+        """() => [...document.querySelectorAll("main .button, main summary, main .input, header a, header button")]
+          .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 44)
+          .map((element) => element.textContent)"""
+    )
+    assert small == []
+
+
+def test_reduced_motion_is_respected(visit: Visit) -> None:
+    """Nothing turns or slides for those who ask for it."""
+    person = visit(reduced_motion="reduce").open()
+    duration = person.page.evaluate(
+        """() => {
+          const dot = document.createElement("span");
+          dot.className = "dot";
+          const item = document.createElement("li");
+          item.className = "now";
+          const list = document.createElement("ol");
+          list.className = "stages";
+          item.append(dot);
+          list.append(item);
+          document.querySelector("main").append(list);
+          return getComputedStyle(dot).animationDuration;
+        }"""
+    )
+    assert float(duration.removesuffix("s")) <= 0.001
+
+
+def _tab_to(person: Visitor, selector: str) -> None:
+    """Press Tab until something has the focus; its focus can be seen and is within the window."""
+    for _ in range(80):
+        person.page.keyboard.press("Tab")
+        if person.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"no {selector} by Tab")

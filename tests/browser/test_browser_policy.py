@@ -1,0 +1,151 @@
+"""What the page must never do, whatever it is shown: run a stranger's words, call others, put tokens into addresses."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.conftest import Visit
+
+HOSTILE = "<img src=x onerror=window.hacked=1>\"'><script>window.hacked=1</script>{brand}.jpg"
+
+
+def test_hostile_file_names_are_words(visit: Visit, portrait: bytes) -> None:
+    """A name with markup, quotes and one of our parameters is shown as it is, everywhere to the end."""
+    person = visit().choose((HOSTILE, portrait))
+    person.page.get_by_text(HOSTILE, exact=True).first.wait_for()
+    person.press("check.make")
+    person.sign_in()
+    person.page.get_by_text(HOSTILE, exact=True).first.wait_for()
+    person.agree()
+    filename, _ = person.download()
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", filename)
+    assert person.page.evaluate("() => window.hacked") is None
+    person.is_well()
+
+
+def test_hostile_portals_and_receipts_are_words(visit: Visit, portrait: bytes) -> None:
+    """A rule book, a receipt and advice that somebody has put markup into stay words, and their links lead nowhere."""
+    person = visit()
+
+    def poisoned(route: Route) -> None:
+        answer = route.fetch()
+        portals = answer.json()
+        for portal in portals["portals"]:
+            portal["name"] = f"{portal['name']} {HOSTILE}"
+            for slot in portal["slots"]:
+                for source in slot["sources"].values():
+                    source["source_url"] = "javascript:window.hacked=1"
+                    source["note"] = HOSTILE
+        route.fulfill(response=answer, json=portals)
+
+    def poisoned_job(route: Route) -> None:
+        answer = route.fetch()
+        if answer.status != 200:
+            route.fulfill(response=answer)
+            return
+        text = answer.text()
+        view = json.loads(text)
+        if view.get("receipt"):
+            for clause in view["receipt"]["clauses"]:
+                clause["measured"] = HOSTILE
+                clause["wanted"] = HOSTILE
+                clause["clause"] = HOSTILE
+            view["warnings"] = [f"NEW: {HOSTILE}"]
+            view["advice"] = [{"code": HOSTILE, "parameters": {"reason": HOSTILE}}]
+        route.fulfill(response=answer, json=view)
+
+    person.page.route("**/portals", poisoned)
+    person.page.route(re.compile(r"/jobs/[0-9a-f-]{36}"), poisoned_job)
+    person.make(("a.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    assert person.page.get_by_text(HOSTILE).count() > 0
+    person.page.go_back()
+    person.press("slot.sources")
+    links = person.page.locator(".source a")
+    assert {links.nth(index).get_attribute("href") for index in range(links.count())} == {"#"}
+    assert person.page.evaluate("() => window.hacked") is None
+    person.is_well()
+
+
+def test_the_policy_refuses_strings_as_code(visit: Visit) -> None:
+    """Trusted Types hold: markup, scripts and workers from strings throw, and a second policy cannot be made."""
+    person = visit().open()
+    refused = person.page.evaluate(
+        """() => {
+          const tries = [
+            () => { document.createElement("div").innerHTML = "<b>x</b>"; },
+            () => { new Worker("/app/config.json"); },
+            () => { document.createElement("script").src = "/app/x.js"; },
+            () => { trustedTypes.createPolicy("other", {}); },
+            () => { trustedTypes.createPolicy("default", {}); },
+          ];
+          return tries.map((attempt) => { try { attempt(); return "done"; } catch (error) { return error.name; } });
+        }"""
+    )
+    assert refused == ["TypeError"] * 5
+
+
+def test_the_policy_has_nothing_unsafe(visit: Visit) -> None:
+    """No `unsafe-*`, no inline code in the document."""
+    person = visit()
+    answer = person.page.goto(f"{person.cloud.file.base_url}/app")
+    assert answer
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "require-trusted-types-for 'script'" in policy
+    html = answer.text()
+    assert not re.search(r"\son\w+=|style=|<script(?![^>]*\bsrc=)", html)
+
+
+def test_no_token_stands_in_an_address_or_the_history(visit: Visit, portrait: bytes) -> None:
+    """Neither in the page's address nor in any request's; the store's signed addresses hold no token of ours."""
+    person = visit().make(("a.jpg", portrait))
+    person.page.wait_for_selector("a[download].main")
+    token = person.page.evaluate("() => JSON.parse(localStorage.getItem('rythmiq.session')).access_token")
+    refresh = person.page.evaluate("() => JSON.parse(localStorage.getItem('rythmiq.session')).refresh_token")
+    for request in person.requests:
+        assert token not in request.url
+        assert refresh not in request.url
+    assert token not in person.page.url
+
+
+def test_a_code_from_google_leaves_the_address_at_once(visit: Visit) -> None:
+    """Before it is used; and without the verifier of this device it is not used at all."""
+    person = visit()
+    person.page.goto(f"{person.cloud.file.base_url}/app?code=stolen-code&back=%2Fp%2Fsbi%2Fphoto")
+    person.sees("slot.wanted")
+    assert person.page.url == f"{person.cloud.file.base_url}/app#/p/sbi/photo"
+    assert not any("token" in request.url for request in person.requests)
+    assert person.page.evaluate("() => localStorage.getItem('rythmiq.session')") is None
+
+
+def test_a_shared_host_gets_preflight_only(visit: Visit, portrait: bytes) -> None:
+    """Where the origin is not the page's own nobody signs in, nothing is kept, and no worker is registered."""
+    person = visit()
+
+    def elsewhere(route: Route) -> None:
+        answer = route.fetch()
+        html = answer.text().replace(
+            f"[&quot;{person.cloud.file.base_url}&quot;]", "[&quot;https://files.example.org&quot;]"
+        )
+        route.fulfill(response=answer, body=html)
+
+    person.page.route(re.compile(r"/app$"), elsewhere)
+    person.choose(("a.jpg", portrait))
+    person.page.get_by_text(person.say("check.device")).click()
+    assert person.page.locator(f"text={person.say('check.make')}").count() == 0
+    assert person.page.evaluate("async () => (await indexedDB.databases()).length") == 0
+    assert person.page.evaluate("async () => (await navigator.serviceWorker.getRegistrations()).length") == 0
+    assert person.page.locator('a[href^="https://files.example.org/app"]').count() == 1
+    person.screenshot("shared-host")
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+def test_a_first_visit_asks_this_origin_alone(visit: Visit, language: str) -> None:
+    """Nothing of another origin, no cookie."""
+    person = visit(language=language).open()
+    person.page.wait_for_timeout(300)
+    person.is_well()
+    assert person.page.context.cookies() == []
