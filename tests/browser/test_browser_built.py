@@ -1,0 +1,192 @@
+"""The page as it is deployed: joined, from the function's bundle, as an exported site, and on a shared origin."""
+
+import contextlib
+import functools
+import gzip
+import http.server
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from typer.testing import CliRunner
+
+from rythmiq_cli.commands import app
+from tests.e2e.cloud_process import CloudProcess
+
+FIRST_CALLS, RETURN_CALLS, FIRST_BYTES = 5, 1, 100_000
+SHARED = "https://faas.example/api/v1/web/fn-1"
+
+pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="bundles are for Python 3.11, the platform's")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    """The functions from their bundles; pages elsewhere may call them."""
+    process = CloudProcess(
+        tmp_path_factory.mktemp("built") / "cloud", "--port", "0", "--bundles", environ={"ALLOWED_ORIGINS": "*"}
+    )
+    process.start()
+    yield process
+    process.stop()
+
+
+@dataclass
+class Seen:
+    """A browser of somebody new, and what it complained of."""
+
+    context: BrowserContext
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> Page:
+        """Load a page until nothing moves any more."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        page.goto(url, wait_until="networkidle")
+        page.wait_for_selector("h1")
+        return page
+
+
+@pytest.fixture
+def seen(browser: Browser) -> Iterator[Seen]:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-IN")
+    context.set_default_timeout(30_000)
+    yield Seen(context)
+    context.close()
+
+
+def calls(process: CloudProcess) -> list[str]:
+    """The paths that were asked for so far, in their order."""
+    lines = (json.loads(line) for line in process.log.read_text(encoding="utf-8").splitlines() if line.startswith("{"))
+    return [line["path"] for line in lines if line.get("event") == "request" and line["method"] == "GET"]
+
+
+def test_a_first_visit_is_few_calls_and_a_return_is_one(built: CloudProcess, seen: Seen) -> None:
+    before = len(calls(built))
+    seen.open(f"{built.file.base_url}/app").close()
+    first = calls(built)[before:]
+    assert len(first) <= FIRST_CALLS, first
+    seen.open(f"{built.file.base_url}/app").close()
+    again = [path for path in calls(built)[before + len(first) :] if not path.endswith("/sw.js")]
+    assert len(again) <= RETURN_CALLS, again
+    assert seen.errors == []
+
+
+def test_the_first_load_is_small(built: CloudProcess) -> None:
+    """As a CDN sends it: each file compressed by itself."""
+    base = built.file.base_url
+    html = httpx.get(f"{base}/app", trust_env=False).text
+    (script,) = {part for part in html.split('"') if part.endswith("/main.js")}
+    parts = [html.encode(), *(httpx.get(f"{base}/{path}", trust_env=False).content for path in (script, "portals"))]
+    assert sum(len(gzip.compress(part)) for part in parts) <= FIRST_BYTES
+
+
+def test_everything_comes_from_the_page_s_own_origin(built: CloudProcess, seen: Seen) -> None:
+    foreign: list[str] = []
+    base = built.file.base_url
+    seen.context.on(
+        "request", lambda request: foreign.append(request.url) if not request.url.startswith(base) else None
+    )
+    seen.open(f"{base}/app")
+    assert foreign == []
+
+
+def test_an_operator_sees_the_queue_by_a_token_that_is_kept_nowhere(built: CloudProcess, seen: Seen) -> None:
+    page = seen.open(f"{built.file.base_url}/app/operator")
+    page.fill("#token", "not the token")
+    page.click("button")
+    assert "METRICS_TOKEN" in page.inner_text("#problem")
+    page.fill("#token", built.file.metrics_token)
+    page.click("button")
+    page.wait_for_selector(".tiles")
+    assert "Last tick" in page.inner_text(".tiles")
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])")
+    assert built.file.metrics_token not in kept
+    assert [error for error in seen.errors if "401" not in error] == []
+
+
+def test_the_reference_shows_every_call_without_a_script(built: CloudProcess, seen: Seen) -> None:
+    page = seen.open(f"{built.file.base_url}/app/docs")
+    described = httpx.get(f"{built.file.base_url}/app/openapi.json", trust_env=False).json()
+    names = {call["operationId"] for methods in described["paths"].values() for call in methods.values()}
+    assert {name for name in names if page.locator(f"#{name}").count() == 1} == names
+    assert page.locator("script").count() == 0
+    broken = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.getElementById(a.hash.slice(1)))"
+    assert page.evaluate(f"{broken}.map(a => a.hash)") == []
+    assert seen.errors == []
+
+
+def test_a_slash_at_the_end_leads_to_the_page_too(built: CloudProcess, seen: Seen) -> None:
+    page = seen.open(f"{built.file.base_url}/app/")
+    assert page.url.startswith(f"{built.file.base_url}/app")
+    assert seen.errors == []
+
+
+# --- an exported site --------------------------------------------------------
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """A static host that knows nothing of the page."""
+    handler = functools.partial(_Quiet, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_exported_page_reads_the_rule_book_of_the_service_elsewhere(
+    built: CloudProcess, seen: Seen, tmp_path: Path
+) -> None:
+    file = built.file
+    options = {
+        "--api": file.base_url,
+        "--supabase-url": file.supabase_url,
+        "--supabase-anon-key": "sb_publishable_local",
+        "--store-origin": file.s3.endpoint,
+    }
+    words = [word for pair in options.items() for word in pair]
+    done = CliRunner().invoke(app, ["page", "export", str(tmp_path / "site"), *words])
+    assert done.exit_code == 0, done.output
+    with served(tmp_path / "site") as url:
+        page = seen.open(f"{url}/")
+        page.wait_for_url(f"{url}/app/**")
+        page.wait_for_selector("a[href='#/p/neet-2026']")
+        assert page.evaluate("(async () => (await indexedDB.databases()).length)()") >= 0
+        assert seen.errors == []
+
+
+# --- an origin that is shared ------------------------------------------------
+
+
+def test_on_a_shared_origin_nobody_signs_in_and_nothing_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, seen: Seen
+) -> None:
+    process = CloudProcess(tmp_path_factory.mktemp("shared") / "cloud", "--port", "0", environ={"PUBLIC_URL": SHARED})
+    process.start()
+    try:
+        page = seen.open(f"{process.file.base_url}/app#/p/neet-2026/photo")
+        page.wait_for_timeout(500)
+        assert page.evaluate("(async () => (await indexedDB.databases()).length)()") == 0
+        assert page.evaluate("(async () => (await navigator.serviceWorker.getRegistrations()).length)()") == 0
+        assert page.evaluate("localStorage.length + document.cookie.length") == 0
+        operator = seen.open(f"{process.file.base_url}/app/operator")
+        assert operator.locator("#token").count() == 0
+        assert not [path for path in calls(process) if path.startswith("/auth/")]
+    finally:
+        process.stop()
