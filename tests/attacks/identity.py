@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -256,6 +257,25 @@ def _erased(endpoint: str) -> Callable[[Arena], None]:
     return run
 
 
+def _guest(endpoint: str) -> Callable[[Arena], None]:
+    """Anonymous sign-ins are endless: where the operator grants guests nothing they get nothing, and no credits."""
+
+    def run(arena: Arena) -> None:
+        method, path = filled(endpoint, arena)
+        document = ENDPOINTS[endpoint].document
+        body = {} if document is None else {"document": document(arena)}
+        headers = {"Authorization": signed(arena, sub=str(uuid.uuid4()), is_anonymous=True)}
+        seen = arena.assert_silent(arena.doors(method, path, headers=headers, **body))
+        if endpoint == "GET /api/account":
+            assert (seen.status, seen.body["credits"]) == (200, {"available": 0, "reserved": 0})
+        elif endpoint == "DELETE /api/account":  # what there is of a guest may be erased by that guest
+            assert seen.status in {202, 403}
+        else:
+            assert (seen.status, seen.code) == (403, "SIGN_IN_REQUIRED")
+
+    return run
+
+
 def _no_other_method(endpoint: str) -> Callable[[Arena], None]:
     def run(arena: Arena) -> None:
         _, path = filled(endpoint, arena)
@@ -285,6 +305,7 @@ def rows() -> Iterator[Attack]:
             for name, present in TOKENS.items():
                 yield Attack("identity", endpoint, name, _unauthenticated(endpoint, _bearer(present)))
             yield Attack("identity", endpoint, "an erased account's token", _erased(endpoint))
+            yield Attack("identity", endpoint, "a guest's token", _guest(endpoint))
         elif rule.access != "public":
             for name, headers in MACHINES.items():
                 yield Attack("identity", endpoint, name, _unauthenticated(endpoint, headers))
