@@ -35,6 +35,7 @@ BENCHES = {
     "database": "pages touched by calls of the database, as the table of jobs grows",
     "settle": "a webhook's settlement, over the SQL functions alone",
     "waiting": "when a client that waits learns of the end",
+    "attack": "five accounts beside one at its worst",
     "scale": "a long time of service: queue, database, limits and cost",
     "million": "the same with a million jobs, when it is named",
     "people": "faces and heads on labelled real pictures",
