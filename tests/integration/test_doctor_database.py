@@ -266,3 +266,24 @@ def test_a_wrong_password_is_told_and_not_shown(database_url: str) -> None:
 
 def test_an_address_that_cannot_be_read_is_told() -> None:
     assert found("postgresql:// not a url")["reach"].state == "broken"
+
+
+def test_sign_ins_of_erased_accounts_that_are_left_are_told_with_what_deletes_them(
+    postgres: PostgresForTests, fresh_database_url: str
+) -> None:
+    """As when Supabase Auth did not answer, or no service key is set."""
+    with psycopg.connect(fresh_database_url, autocommit=True) as connection:
+        calls = Calls(connection)
+        erased, other = calls.user(), calls.user()
+        calls("account_erase", user_id=erased, actor=None)
+    with psycopg.connect(postgres.superuser_url(fresh_database_url.rpartition("/")[2]), autocommit=True) as server:
+        server.execute("insert into auth.users (id) values (%s), (%s)", [erased, other])
+        assert "erased-sign-ins" not in found(fresh_database_url)  # who may not look says nothing
+        server.execute(sql.SQL("grant usage on schema auth to {}").format(sql.Identifier(OWNER)))
+        server.execute(sql.SQL("grant select, delete on auth.users to {}").format(sql.Identifier(OWNER)))
+    finding = found(fresh_database_url)["erased-sign-ins"]
+    assert (finding.state, finding.said.split(" ")[0]) == ("warning", "1")
+    with psycopg.connect(fresh_database_url, autocommit=True) as connection:
+        connection.execute(finding.fix.removeprefix("in the SQL editor: ").encode())
+        assert [str(left) for (left,) in connection.execute("select id from auth.users")] == [other]
+    assert "erased-sign-ins" not in found(fresh_database_url)

@@ -74,8 +74,22 @@ def _findings(connection: Connection, url: str, now: dt.datetime) -> Iterator[Fi
     yield _stranger(connection)
     yield _rule_book(connection)
     if state.state == "ok":
+        yield from _sign_ins(connection)
         health = _value(connection, "select public.database_health()")
         yield tick_finding(_REPORT, (health or {}).get("last_tick_at"), now)
+
+
+def _sign_ins(connection: Connection) -> Iterator[Finding]:
+    """A warning where Supabase Auth still has users whose account was erased; nothing where all is well."""
+    if _value(
+        connection, "select to_regclass('auth.users') is null or not has_table_privilege('auth.users', 'select')"
+    ):
+        return
+    left = _value(connection, "select count(*) from auth.users u where public.account_is_erased(u.id)")
+    if left:
+        said = f"{left} erased accounts can still sign in, to nothing"
+        fix = "in the SQL editor: delete from auth.users u where public.account_is_erased(u.id);"
+        yield _REPORT.warning("erased-sign-ins", said, fix)
 
 
 def _value(connection: Connection, question: str, arguments: Sequence[object] = ()) -> Any:
