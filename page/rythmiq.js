@@ -849,7 +849,7 @@ export class Client {
       try {
         answer = await transfer(method, url, { ...rest, headers: sent, stall, extraMs });
       } catch (error) {
-        signal?.throwIfAborted();
+        stopIfAborted(signal);
         if (error instanceof ClientError) throw error;
         if (once) throw new UnreachableError(String(error));
         reason = String(error instanceof Error ? error.message : error);
@@ -993,7 +993,7 @@ async function transfer(method, url, request) {
  */
 function observed(method, url, headers, body, onProgress, stall) {
   return new Promise((resolve, reject) => {
-    stall.signal.throwIfAborted();
+    stopIfAborted(stall.signal);
     const request = new XMLHttpRequest();
     stall.signal.addEventListener("abort", () => request.abort(), { once: true });
     request.open(method, url);
@@ -1018,9 +1018,24 @@ function observed(method, url, headers, body, onProgress, stall) {
       resolve(new Answer(request.status, found, new Uint8Array(request.response)));
     };
     request.onerror = () => reject(new TypeError("the network failed"));
-    request.onabort = () => reject(stall.signal.reason ?? new DOMException("aborted", "AbortError"));
+    request.onabort = () => reject(stall.signal.reason ?? named("AbortError", "it was given up"));
     request.send(body instanceof Uint8Array ? own(body) : (body ?? null));
   });
+}
+
+/**
+ * An error of this name: not every place that has fetch has DOMException.
+ *
+ * @param {string} name
+ * @param {string} message
+ */
+function named(name, message) {
+  return Object.assign(new Error(message), { name });
+}
+
+/** @param {AbortSignal | undefined} signal */
+function stopIfAborted(signal) {
+  if (signal?.aborted) throw signal.reason ?? named("AbortError", "it was given up");
 }
 
 /** Ends a transfer when nothing has moved for a while, or when the caller gives up. */
@@ -1055,7 +1070,7 @@ class Stall {
    */
   arm(extraMs = 0) {
     clearTimeout(this.#timer);
-    const timeout = new DOMException("nothing moves any more", "TimeoutError");
+    const timeout = named("TimeoutError", "nothing moves any more");
     this.#timer = setTimeout(() => this.#control.abort(timeout), this.#quietMs + extraMs);
   }
 
@@ -1244,7 +1259,7 @@ function now() {
  */
 function sleep(ms, signal) {
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+    stopIfAborted(signal);
     const stop = () => {
       clearTimeout(timer);
       reject(signal?.reason);
