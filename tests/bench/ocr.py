@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rythmiq_worker.engines.child import FIXED_ENVIRONMENT
+from rythmiq_worker.walls.sibling import ENVIRONMENT
 from tests.data.own_files import own_pages
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def compared(sheets: Sequence[Sheet]) -> tuple[list[Read], list[Read]]:
             cwd=ROOT,
             check=True,
             stdout=subprocess.PIPE,
-            env=os.environ | (FIXED_ENVIRONMENT if side == "ours" else {}),
+            env=os.environ | (dict(ENVIRONMENT) if side == "ours" else {}),
         )
         answers = json.loads(done.stdout.splitlines()[-1])
         sides.append(

@@ -1,10 +1,8 @@
 """An encoder that gives up on the document."""
 
-from typing import Never
+from typing import Never, NoReturn
 
-from PIL import Image
-
-from rythmiq_worker.__main__ import main
+from tests.faults.in_image_process import run_after, run_worker_with
 
 
 def failing(*_anything: object, **_options: object) -> Never:
@@ -12,5 +10,16 @@ def failing(*_anything: object, **_options: object) -> Never:
     raise OSError("encoder error -2 when writing image file")
 
 
-Image.Image.save = failing  # type: ignore[method-assign]  # that is the fault
-main()
+def main(arguments: list[str]) -> NoReturn:
+    """Be the image process."""
+
+    def change() -> None:
+        from PIL import Image
+
+        vars(Image)["Image"].save = failing
+
+    run_after(change, arguments)
+
+
+if __name__ == "__main__":
+    run_worker_with(__file__)

@@ -1,17 +1,25 @@
 """A stage that forgets its part: nothing was judged."""
 
-from rythmiq_worker.__main__ import main
-from rythmiq_worker.job import Assessment, Context, Decoded
-from rythmiq_worker.stages import quality as stage
+from typing import Any, NoReturn
 
-quality = stage.quality
+from tests.faults.in_image_process import run_after, run_worker_with
 
 
-def forgetful(decoded: Decoded, ctx: Context) -> Assessment | None:
-    """Do the work and lose the result."""
-    quality(decoded, ctx)
-    return None
+def main(arguments: list[str]) -> NoReturn:
+    """Be the image process."""
+
+    def change() -> None:
+        from rythmiq_worker.stages import quality
+
+        judge = quality.quality
+
+        def forgetful(*given: Any) -> None:
+            judge(*given)
+
+        vars(quality)["quality"] = forgetful
+
+    run_after(change, arguments)
 
 
-vars(stage)["quality"] = forgetful
-main()
+if __name__ == "__main__":
+    run_worker_with(__file__)

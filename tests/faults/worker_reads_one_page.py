@@ -1,7 +1,7 @@
 """A text engine that finishes one page, and takes longer than it may for every other."""
 
 from rythmiq_worker.__main__ import main
-from rythmiq_worker.engines import child
+from rythmiq_worker.engines import child, reader
 from rythmiq_worker.engines.text import PageText
 
 read_page = child.read_page
@@ -15,5 +15,5 @@ def read_first_page(frame: child.FrameFile, **given: object) -> PageText:
     raise child.OcrTimeoutError(60.0)
 
 
-vars(child)["read_page"] = read_first_page
+vars(reader)["read_page"] = read_first_page
 main()

@@ -1,13 +1,25 @@
 """A stage that calls itself without end."""
 
-from rythmiq_worker.__main__ import main
-from rythmiq_worker.stages import enhance as stage
+from typing import NoReturn
+
+from tests.faults.in_image_process import run_after, run_worker_with
 
 
-def endless(*anything: object) -> None:
+def failing(*anything: object) -> None:
     """Never come back by itself."""
-    endless(*anything)
+    failing(*anything)
 
 
-vars(stage)["enhance"] = endless
-main()
+def main(arguments: list[str]) -> NoReturn:
+    """Be the image process."""
+
+    def change() -> None:
+        from rythmiq_worker.stages import enhance
+
+        vars(enhance)["enhance"] = failing
+
+    run_after(change, arguments)
+
+
+if __name__ == "__main__":
+    run_worker_with(__file__)

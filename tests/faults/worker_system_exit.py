@@ -1,15 +1,26 @@
 """A library that ends the process, with an exit code of its own."""
 
 import sys
+from typing import NoReturn
 
-from rythmiq_worker.__main__ import main
-from rythmiq_worker.stages import schema as stage
+from tests.faults.in_image_process import run_after, run_worker_with
 
 
-def leaving(*_anything: object) -> None:
+def failing(*_anything: object) -> None:
     """Leave."""
     sys.exit(3)
 
 
-vars(stage)["schema"] = leaving
-main()
+def main(arguments: list[str]) -> NoReturn:
+    """Be the image process."""
+
+    def change() -> None:
+        from rythmiq_worker.stages import schema
+
+        vars(schema)["schema"] = failing
+
+    run_after(change, arguments)
+
+
+if __name__ == "__main__":
+    run_worker_with(__file__)

@@ -1,25 +1,9 @@
-"""A broken installation: `worker_without.py PACKAGE` cannot import that package."""
+"""A broken installation: `worker_without.py PACKAGE` cannot import that package, in the worker itself."""
 
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 from rythmiq_worker.__main__ import main
+from tests.faults.in_image_process import broken_import
 
-
-class Missing(MetaPathFinder):
-    """Finds nothing where one package should be."""
-
-    def find_spec(
-        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
-    ) -> ModuleSpec | None:
-        """Say that it is not there."""
-        if fullname.partition(".")[0] == sys.argv[1]:
-            raise ModuleNotFoundError(fullname)
-        return None
-
-
-sys.meta_path.insert(0, Missing())
+broken_import(sys.argv[1])
 main()

@@ -16,9 +16,10 @@ from rythmiq.contracts.errors import ErrorCode
 from rythmiq_worker.engines import child
 from rythmiq_worker.engines.child import FrameFile, OcrEngineError, OcrTimeoutError, read_page, write_frame
 from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.walls.sibling import ENVIRONMENT, Program
 
 ROOT = Path(__file__).parents[2]
-ENVIRON = {**os.environ, "PYTHONPATH": os.pathsep.join(["core", "layers/worker", "."])}
+PROGRAM = Program(child.PROGRAM.module, (str(ROOT),))
 AMPLE_S = 60.0
 LIMIT_S = 0.5
 
@@ -36,12 +37,10 @@ def frame() -> "FrameFile":
     return write_frame(Image.new("RGB", (40, 30), (250, 120, 10)))
 
 
-def read_with(
-    fault: str, frame: FrameFile, timeout_s: float = AMPLE_S, environ: dict[str, str] | None = None
-) -> list[TextLine]:
+def read_with(fault: str, frame: FrameFile, timeout_s: float = AMPLE_S) -> list[TextLine]:
     """Read with an engine of tests/faults."""
     engines = {"fault": f"tests.faults.{fault}"}
-    return read_page(frame, timeout_s=timeout_s, engine="fault", environ=environ or ENVIRON, engines=engines).lines
+    return read_page(frame, timeout_s=timeout_s, engine="fault", engines=engines, program=PROGRAM).lines
 
 
 def failure_of(fault: str, frame: FrameFile) -> OcrEngineError:
@@ -96,32 +95,21 @@ def test_the_limit_holds_for_the_start_of_the_child_too(frame: FrameFile) -> Non
     assert time.monotonic() - start < 0.2
 
 
-def test_what_the_engine_started_is_killed_with_it(frame: FrameFile, tmp_path: Path) -> None:
-    fifo = tmp_path / "helper-pid"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        with pytest.raises(OcrTimeoutError):
-            read_with("ocr_hangs_with_helper", frame, 2.0, {**ENVIRON, "TMPDIR": str(tmp_path)})
-        helper = int(os.read(reader, 32))
-    finally:
-        os.close(reader)
-    assert has_ended(helper)
-
-
-def test_the_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
-    fifo = tmp_path / "engine-pid"
-    os.mkfifo(fifo)
+def test_the_child_dies_when_its_parent_is_killed() -> None:
     program = (
-        "from PIL import Image; from rythmiq_worker.engines.child import read_page, write_frame;"
+        "from PIL import Image; from rythmiq_worker.engines.child import *;"
+        "from rythmiq_worker.walls.sibling import Program;"
         "read_page(write_frame(Image.new('RGB', (9, 9))), timeout_s=60, engine='fault',"
-        " engines={'fault': 'tests.faults.ocr_hangs'})"
+        f" engines={{'fault': 'tests.faults.ocr_hangs'}}, program=Program(PROGRAM.module, ({str(ROOT)!r},)))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program], env={**ENVIRON, "TMPDIR": str(tmp_path)})
-    engine = int(fifo.read_text(encoding="ascii"))  # opens when the engine hangs
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    ends_at = time.monotonic() + AMPLE_S
+    while not (started := children.read_text(encoding="ascii").split()) and time.monotonic() < ends_at:
+        select.select([], [], [], 0.01)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    assert has_ended(engine)
+    assert has_ended(int(started[0]))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +173,7 @@ def test_a_module_that_does_not_import_is_an_engine_error(frame: FrameFile) -> N
 def test_an_unknown_engine_is_refused_by_name_before_anything_starts(
     frame: FrameFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "Popen", None)
+    monkeypatch.setattr(os, "posix_spawn", None)
     with pytest.raises(OcrEngineError, match=r"OCR_ENGINE.*paddleocr.*rapidocr") as caught:
         read_page(frame, timeout_s=AMPLE_S, engine="tesseract")
     assert caught.value.detail == {"reason": "unknown_engine"}
@@ -206,10 +194,11 @@ def test_the_child_sees_every_pixel_and_cannot_write() -> None:
     assert seen == f"({rows}, 31, 3) uint8 {digest} read-only"
 
 
-def test_the_child_knows_no_secret(frame: FrameFile) -> None:
-    environ = {**ENVIRON, "SPACES_SECRET": "s", "SPACES_KEY": "k", "ENCRYPTION_KEYS": "1:a", "WEBHOOK_SECRET": "w"}
-    names = {line.text for line in read_with("ocr_echo", frame, environ=environ)[1:]}
-    assert names <= {*child.ENVIRONMENT, *child.FIXED_ENVIRONMENT, "LC_CTYPE"}
+def test_the_child_s_environment_is_constants(frame: FrameFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPACES_SECRET", "SPACES_KEY", "ENCRYPTION_KEYS", "PYTHONPATH", "LD_PRELOAD", "TMPDIR"):
+        monkeypatch.setenv(name, "s")
+    names = {line.text for line in read_with("ocr_echo", frame)[1:]}
+    assert names == {*ENVIRONMENT}
 
 
 def test_the_engine_s_runtime_keeps_no_identity_and_no_events_for_its_maker(tmp_path: Path) -> None:
@@ -218,7 +207,7 @@ def test_the_engine_s_runtime_keeps_no_identity_and_no_events_for_its_maker(tmp_
         "import numpy; from rythmiq_worker.engines import rapidocr;"
         "rapidocr.load().read(numpy.zeros((64, 64, 3), numpy.uint8))"
     )
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **child.FIXED_ENVIRONMENT}
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ENVIRONMENT}
     subprocess.run([sys.executable, "-c", program], check=True, env=environ)
     assert list(tmp_path.rglob("*")) == []
 
@@ -255,4 +244,4 @@ def test_the_parent_needs_nothing_heavy() -> None:
         "print(*{'numpy', 'cv2', 'onnxruntime', 'PIL', 'threading'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert set(done.stdout.split()) <= {"threading"}  # subprocess itself imports threading, and starts none
+    assert set(done.stdout.split()) <= {"threading"}

@@ -1,7 +1,6 @@
 """PaddleOCR reads what the default engine reads, in both formats, in a child that can be killed, without a network."""
 
 import importlib.metadata
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.engines import paddle, rapidocr
-from rythmiq_worker.engines.child import ENGINES, OcrEngineError, OcrTimeoutError, read_page, write_frame
+from rythmiq_worker.engines.child import ENGINES, PROGRAM, OcrEngineError, OcrTimeoutError, read_page, write_frame
 from rythmiq_worker.engines.text import ModelChoice, OcrEngine, TextLine
+from rythmiq_worker.walls.sibling import Program
 from tests.bench.ocr import error_rate
 from tests.data.pages import PagePhoto, ocr_pages
 from tests.integration.test_ocr_reads import CARD, drawn
 from tests.paddle.models import in_devanagari
 
 AMPLE_S = 600.0
+ROOT = Path(__file__).parents[2]
 PAGES = tuple(page for page in ocr_pages(9) if page.name != "dense-12mp")  # that one alone is half a minute
 
 
@@ -100,19 +101,17 @@ def test_hindi_goes_to_the_devanagari_model(onnx_models: Path) -> None:
 # --- the child and what it may not do --------------------------------------------------------------------------------
 
 
-def test_nothing_is_fetched_and_nothing_is_left_behind(onnx_models: Path, tmp_path: Path) -> None:
-    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+def test_nothing_is_fetched(onnx_models: Path) -> None:
     with write_frame(Image.fromarray(drawn(CARD))) as frame:
         lines = read_page(
             frame,
             timeout_s=AMPLE_S,
             engine="offline",
             models=ModelChoice("en", onnx_models),
-            environ=environ,
             engines={"offline": "tests.paddle.no_network"},
+            program=Program(PROGRAM.module, (str(ROOT),)),
         ).lines
     assert texts(lines) == list(CARD)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_killed_at_its_limit(onnx_models: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
-from rythmiq.contracts.errors import CATALOGUE, ErrorCode
+from rythmiq.contracts.errors import CATALOGUE, ErrorCode, may_repeat
 from rythmiq.contracts.keys import parse_timestamp, raw_key
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
 from rythmiq.crypto.rqe1 import open_sealed, seal
@@ -179,7 +179,7 @@ def _hold_to_the_contract(done: Done, environ: Mapping[str, str]) -> None:
         entry = CATALOGUE[error.code]
         assert entry.worker
         assert error.stage == (entry.stage or error.stage)
-        assert error.retryable is entry.retryable
+        assert error.retryable is may_repeat(error.code, error.detail)
         assert error.code is not ErrorCode.INTERNAL_ERROR or error.stage == (starts[-1] if starts else "init")
     shown = done.stdout + done.stderr
     if isinstance(done.result, Success):

@@ -10,9 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from rythmiq.contracts.choices import INTEGER, NUMBER
+from rythmiq.contracts.validation import BaseModel, ConfigDict, Field
 
 MAX_WARNING_CHARS = 500
 

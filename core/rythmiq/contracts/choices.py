@@ -9,10 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError, PydanticKnownError
-
 from rythmiq.contracts.keys import UUID4_PATTERN
+from rythmiq.contracts.validation import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PydanticCustomError,
+    PydanticKnownError,
+    Tag,
+    model_validator,
+)
 
 _Entry = TypeVar("_Entry")
 ONE, BY_PAGE = "one", "by page"

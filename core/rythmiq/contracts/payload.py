@@ -11,8 +11,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
 from rythmiq.contracts.choices import (
     INTEGER,
     MAX_PAGES_CHOSEN,
@@ -29,6 +27,7 @@ from rythmiq.contracts.choices import (
 )
 from rythmiq.contracts.keys import MAX_ATTEMPTS, format_timestamp, parse_key
 from rythmiq.contracts.portal import SchemaDefinition
+from rythmiq.contracts.validation import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "PAYLOAD_VERSION",

@@ -11,10 +11,9 @@ import datetime as dt
 import string
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
 from rythmiq.contracts.advice import Advice, Notice, WarningCode
 from rythmiq.contracts.choices import INTEGER, NUMBER, OcrLanguage
+from rythmiq.contracts.validation import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "EXTENSIONS",

@@ -12,14 +12,21 @@ import math
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
-
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.choices import INTEGER, NUMBER
 from rythmiq.contracts.errors import ErrorCode, Stage
 from rythmiq.contracts.keys import CONTROLS, Artifact, InvalidKeyError, MasterKey, OutputKey, parse_key
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.contracts.portal import Source
+from rythmiq.contracts.validation import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    model_validator,
+)
 
 Verdict = Literal["pass", "fail", "advice", "not_checked"]
 ClauseName = Literal[

@@ -33,6 +33,7 @@ class WorkerSettings(EnvironmentSettings):
     ocr_engine: Literal["rapidocr", "paddleocr"] = "rapidocr"
     ocr_models_dir: Path | None = None
     ocr_languages: Annotated[tuple[TextLanguage, ...], BeforeValidator(comma_separated)] = ("hin",)
+    sandbox: Literal["auto", "required"] = "auto"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20 * 1024 * 1024
     max_pixels: Annotated[int, Field(ge=1)] = 80_000_000
     max_pages: Annotated[int, Field(ge=1, le=100)] = 10

@@ -20,6 +20,8 @@ _MOST_MS: Final = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _PLACE = re.compile(r"[A-Za-z0-9_.-]{1,64}:[0-9]{1,6}")
 
+_WALLS = re.compile(r"[a-z_]{1,20}(,[a-z_]{1,20}){0,9}")
+
 Fact = str | int | None
 _Check = Callable[[object], bool]
 
@@ -45,6 +47,7 @@ _is_stage: Final = _one_of(*_STAGES)
 EVENTS: Final[Mapping[str, Mapping[str, _Check]]] = {
     "stage": {"stage": _is_stage, "state": _one_of("start", "end"), "wall_ms": _is_ms, "cpu_ms": _is_ms},
     "unexpected": {"stage": _is_stage, "type": _text(_NAME), "where": _none_or(_text(_PLACE))},
+    "walls": {"missing": _text(_WALLS)},
     "result": {"status": _one_of("success", "failed"), "code": _none_or(_one_of(*(code.value for code in ErrorCode)))},
 }
 """Every event that the worker logs, and what each of its fields may hold."""

@@ -3,25 +3,40 @@
 import datetime as dt
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.payload import Payload
-from rythmiq.contracts.result import Operation, Receipt
-from rythmiq.settings.worker import WorkerSettings
 
 if TYPE_CHECKING:
     # Naming their rooms costs a job nothing that does not enter them.
+    from contextlib import AbstractContextManager
+
     from PIL.Image import Image
 
     from rythmiq.adapters.spaces import SpacesStore
-    from rythmiq.contracts.result import Artifacts, Hashes
+    from rythmiq.contracts.payload import Payload
+    from rythmiq.contracts.result import Artifacts, Hashes, Operation, Receipt
+    from rythmiq.settings.worker import WorkerSettings
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.engines.text import TextLine, TextSight
+    from rythmiq_worker.engines.text import PageText, TextLine, TextSight
     from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
     from rythmiq_worker.stages.quality import Quality
+
+
+class PageReader(Protocol):
+    """Reads the text of a page somewhere else."""
+
+    def frame(self, image: "Image") -> "AbstractContextManager[object]":
+        """Take the picture, RGB, so that nobody need hold it while it is read."""
+
+    def read(self, frame: object, *, turn: bool, timeout_s: float) -> "PageText":
+        """Read it.
+
+        Raises:
+            JobError: OCR_FAILED or OCR_TIMEOUT.
+        """
 
 
 @dataclass(frozen=True)
@@ -30,15 +45,17 @@ class Context:
 
     Attributes:
         payload: the job's input.
-        settings: the worker's own.
+        settings: the worker's own; in the walled process those alone that its stages read.
         dispatched_at: the instant in the artifacts' names.
         warnings: each code once, in the order of discovery.
+        reader: of text; None for one that this process starts itself.
     """
 
-    payload: Payload
-    settings: WorkerSettings
+    payload: "Payload"
+    settings: "WorkerSettings"
     dispatched_at: dt.datetime
     warnings: list[Notice] = field(default_factory=list)
+    reader: "PageReader | None" = None
 
     @cached_property
     def store(self) -> "SpacesStore":
@@ -117,7 +134,7 @@ class Enhanced(NamedTuple):
     """
 
     pages: "tuple[Picture, ...]"
-    operations: tuple[Operation, ...] = ()
+    operations: "tuple[Operation, ...]" = ()
     ink: "InkSight | None" = None
 
 
@@ -161,7 +178,7 @@ class Document(NamedTuple):
     """
 
     content: bytes
-    receipt: Receipt
+    receipt: "Receipt"
     encodes: int
     after: "Image | None"
 
@@ -175,7 +192,24 @@ class Conformed(NamedTuple):
     document: Document
 
 
-def open_store(settings: WorkerSettings, *, timeout_s: float = 30.0) -> "SpacesStore":
+class Files(NamedTuple):
+    """What is stored of a job, as bytes.
+
+    Attributes:
+        before: the upload as it came, small.
+        text: empty where there is none.
+        master: a JPEG of one page, a PDF of several.
+    """
+
+    document: bytes
+    preview: bytes
+    before: bytes
+    text: bytes
+    master: bytes
+    pages: int
+
+
+def open_store(settings: "WorkerSettings", *, timeout_s: float = 30.0) -> "SpacesStore":
     """Make a client of the worker's object store, which tries each call once, within `timeout_s`."""
     from rythmiq.adapters.spaces import SpacesStore, StoreConfig  # noqa: PLC0415  a job on local bytes needs no store
 

@@ -10,20 +10,23 @@ import json
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from rythmiq.contracts.advice import Advice
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, JobError, SettingsError, Stage
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, ErrorReport, Failure, Metrics, StageTime, Success
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.intake import admitted, job_id_of, parsed, validated
-from rythmiq_worker.job import Conformed, Context, Upload
 from rythmiq_worker.stdio import log_line
 
+if TYPE_CHECKING:
+    from rythmiq_worker.pixels.answers import Made
+    from rythmiq_worker.pixels.process import ImageProcess
+
 Log = Callable[[str], object]
-Running = Callable[[Stage], AbstractContextManager[None]]
 
 _MAX_MESSAGE_CHARS = 500
 
@@ -39,7 +42,8 @@ class _Run:
     began_s: float = field(default_factory=time.monotonic)
     times: list[StageTime] = field(default_factory=list)
     input_bytes: int | None = None
-    made: Conformed | None = None
+    made: "Made | None" = None
+    pixels: "ImageProcess | None" = None
 
     def event(self, event: str, **facts: object) -> None:
         """Log one event; no personal data, no URL, no storage key."""
@@ -51,17 +55,23 @@ class _Run:
         """Log a stage's start and end, and measure its wall and CPU time."""
         self.stage = stage
         self.event("stage", stage=stage, state="start")
-        wall_s, cpu_s = time.monotonic(), _cpu_s()
+        wall_s, cpu_s = time.monotonic(), self._cpu_s()
         try:
             yield
         finally:
             took = StageTime(
                 stage=stage,
                 wall_ms=round((time.monotonic() - wall_s) * 1000),
-                cpu_ms=round((_cpu_s() - cpu_s) * 1000),
+                cpu_ms=round((self._cpu_s() - cpu_s) * 1000),
             )
             self.times.append(took)
             self.event("stage", stage=stage, state="end", wall_ms=took.wall_ms, cpu_ms=took.cpu_ms)
+
+    def _cpu_s(self) -> float:
+        """User and system time of this process, of its ended children, and of the one that reads pictures."""
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        return ended + (self.pixels.cpu_s() if self.pixels is not None else 0.0)
 
     def metrics(self, ocr_confidence: float | None = None) -> Metrics:
         """Return what the job has cost so far."""
@@ -71,8 +81,8 @@ class _Run:
             processing_ms=round((time.monotonic() - self.began_s) * 1000),
             stages=tuple(self.times),
             input_bytes=self.input_bytes,
-            document_bytes=len(made.document.content) if made else None,
-            encodes=made.document.encodes if made else None,
+            document_bytes=made.document_bytes if made else None,
+            encodes=made.encodes if made else None,
         )
 
 
@@ -117,66 +127,32 @@ def _run(job: _Run, document: bytes, environ: Mapping[str, str]) -> Success:
     payload = validated(raw)
     job.attempt = payload.attempt
     ctx = admitted(payload, WorkerSettings.from_environ(environ))
-    with job.running("fetch"):
-        from rythmiq_worker.stages.fetch import fetch  # noqa: PLC0415  see the module docstring
+    from rythmiq_worker.pixels.process import ImageProcess  # noqa: PLC0415  see the module docstring
 
-        fetched = fetch(ctx)
-    job.input_bytes = fetched.size_bytes
-    made = job.made = conformed(fetched, ctx, job.running)
-    with job.running("upload"):
-        from rythmiq_worker.stages.upload import upload  # noqa: PLC0415  ditto
+    with ImageProcess(ctx, job.event) as pixels:  # it imports while we fetch
+        job.pixels = pixels
+        with job.running("fetch"):
+            from rythmiq_worker.stages.fetch import fetch  # noqa: PLC0415  ditto
 
-        artifacts = upload(made, ctx)
+            fetched = fetch(ctx)
+        job.input_bytes = fetched.size_bytes
+        made = job.made = pixels.make(fetched, job.running)
+        ctx.warn(*made.warnings)
+        del fetched
+        with job.running("upload"):
+            from rythmiq_worker.stages.upload import upload  # noqa: PLC0415  ditto
+
+            artifacts = upload(pixels.files(made), ctx)
     return Success(
         job_id=payload.job_id,
-        quality_score=made.assessment.quality.score,
+        quality_score=made.quality,
         warnings=tuple(str(notice) for notice in ctx.warnings),
         advice=tuple(Advice(code=notice.code.value, parameters=dict(notice.parameters)) for notice in ctx.warnings),
         artifacts=artifacts,
         hashes=ctx.hashes(artifacts),
-        metrics=job.metrics(made.texts.confidence),
-        receipt=made.document.receipt,
+        metrics=job.metrics(made.confidence),
+        receipt=made.receipt,
     )
-
-
-def conformed(fetched: Upload, ctx: Context, running: Running) -> Conformed:
-    """Run the stages between FETCH and UPLOAD, which need no store.
-
-    Args:
-        fetched: FETCH's value.
-        ctx: the job.
-        running: entered with each stage's name, and left when the stage ends.
-
-    Raises:
-        JobError: a stage fails with a code of the catalogue.
-    """
-    with running("decode"):
-        from rythmiq_worker.stages.decode import decode  # noqa: PLC0415  see the module docstring
-
-        decoded = decode(fetched, ctx)
-    with running("quality"):
-        from rythmiq_worker.stages.quality import quality  # noqa: PLC0415  ditto
-
-        assessment = quality(decoded, ctx)
-    with running("enhance"):
-        from rythmiq_worker.stages.enhance import enhance  # noqa: PLC0415  ditto
-
-        enhanced = enhance(decoded, assessment.kind, ctx)
-    with running("ocr"):
-        from rythmiq_worker.stages.ocr import ocr  # noqa: PLC0415  ditto
-
-        texts = ocr(enhanced, assessment.kind, ctx)
-    with running("schema"):
-        from rythmiq_worker.stages.schema import schema  # noqa: PLC0415  ditto
-
-        document = schema(texts, assessment, ctx)
-    return Conformed(decoded, assessment, texts, document)
-
-
-def _cpu_s() -> float:
-    """User and system time of this process and of its ended children."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _report(error: JobError, stage_at_hand: Stage) -> ErrorReport:

@@ -1,8 +1,8 @@
 """Pages of a PDF: an embedded scan is unpacked byte for byte, anything else is rendered at 200 to 300 dpi.
 
-PDFium runs in a forked child under rlimits. It has no bound of its own: ten forms that draw each other ten times end a
-worker at 6 GB, a pattern of tiny tiles never ends. A fork costs few milliseconds where an exec would import everything
-again, and is safe here, because nothing has started a thread yet when an upload is decoded.
+PDFium has no bound of its own: ten forms that draw each other ten times end a worker at 6 GB, a pattern of tiny tiles
+never ends. The image process has limits of the kernel, and its death there is the answer. The command line, which
+decodes a file of its own user, has PDFium run in a forked child under such limits: nothing has started a thread yet.
 """
 
 import ctypes
@@ -26,6 +26,7 @@ from rythmiq.contracts.errors import JobError
 from rythmiq_worker.decode.orientation import UPRIGHT, Turn
 from rythmiq_worker.decode.raster import JpegSource, open_jpeg
 from rythmiq_worker.decode.undecodable import Reason, require_pixels, undecodable
+from rythmiq_worker.walls.lockdown import is_walled
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,12 +39,14 @@ _DONE, _REFUSED = b"=", b"!"
 
 
 def run_sandboxed(work: Callable[[], bytes]) -> bytes:
-    """Run `work` in a process of its own and return what it returned.
+    """Run `work` in a process of its own and return what it returned; in a walled process as it is.
 
     Raises:
         JobError: DECODE_FAILED: what `work` raised as such, `damaged` for another exception of it, `too_complex` when
             it was ended or died.
     """
+    if is_walled():
+        return work()
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

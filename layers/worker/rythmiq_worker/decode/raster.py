@@ -324,6 +324,20 @@ def open_jpeg(data: bytes, max_pixels: int, source_format: str = "JPEG") -> tupl
     return source, header.several_pictures
 
 
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """What a WebP file that begins with its picture says of it, width and height; 1 x 1 where it does not.
+
+    Source: RFC 9649, RFC 6386.
+    """
+    chunk, body = data[12:16], data[20:30].ljust(10, b"\0")
+    if chunk == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if chunk == b"VP8 ":
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    return 1, 1
+
+
 def open_pillow(
     data: bytes, source_format: str, *, max_pixels: int, max_pages: int
 ) -> tuple[list[PillowSource], list[WarningCode]]:
@@ -332,6 +346,8 @@ def open_pillow(
     Raises:
         JobError: DECODE_FAILED, over the budget.
     """
+    if source_format == "WEBP":
+        require_pixels(*_webp_size(data), max_pixels)  # its decoder asks for room for two pictures when it opens one
     image = _opened(data, source_format)
     require_pixels(*image.size, max_pixels)
     warnings: list[WarningCode] = []

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final, Literal
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
+from rythmiq_worker.walls.lockdown import cpu_bound, is_walled
 
 Reason = Literal[
     "empty",
@@ -32,10 +33,14 @@ _SENTENCES: dict[Reason, str] = {
     "damaged": "The file is damaged and cannot be read.",
     "too_many_pixels": "The picture has more pixels than we take.",
     "out_of_memory": "The picture needs more memory than there is.",
-    "too_complex": "The PDF asks for more work or memory than we give it.",
+    "too_complex": "The file asks for more work or memory than we give it.",
     "pdf_encrypted": "The PDF is protected by a password.",
     "pdf_no_pages": "The PDF has no pages.",
 }
+
+
+# Of one decode, in a walled process: the largest picture that the pixel budget permits takes 5 s.
+DECODER_CPU_S: Final = 10
 
 
 def undecodable(reason: Reason, **facts: DetailValue) -> JobError:
@@ -68,7 +73,7 @@ def decoder_door() -> Iterator[None]:
     """
     try:
         # Warnings are about metadata that never survives; where they are errors they would change the verdict.
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), cpu_bound(DECODER_CPU_S):
             warnings.simplefilter("ignore")
             yield
     except JobError:
@@ -86,8 +91,11 @@ def decoder_door() -> Iterator[None]:
 def silenced_stderr() -> Iterator[None]:
     """Send what native code prints on file descriptor 2 to nowhere: libtiff writes its complaints there.
 
-    STDERR is the log, one JSON line an event, and the complaints quote the file.
+    STDERR is the log, one JSON line an event, and the complaints quote the file. A walled process has none.
     """
+    if is_walled():
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -1,33 +1,28 @@
-"""The parent's side of text recognition: the engine runs in a process that can be killed.
+"""The parent's side of text recognition: the engine runs in a walled process that can be killed.
 
 No signal interrupts native code (an alarm set at 1 s surfaced after 14.7 s), and a crash in it takes the process along.
-So the engine gets a process of its own, by exec and never by fork, in a session of its own; no Python thread is
-involved. The picture travels as raw pixels in a nameless file that the child maps: the parent holds none of it while
-the child works.
+So the engine gets a process of its own, behind the walls of `walls.lockdown`; no Python thread is involved. The picture
+travels as raw pixels in a nameless file that the child maps: the parent holds none of it while the child works.
 
     JobError
     ├── OcrTimeoutError   OCR_TIMEOUT: killed at its limit
     └── OcrEngineError    OCR_FAILED: whatever else went wrong; `detail.reason` says what
 """
 
-import contextlib
-import json
 import math
 import os
 import re
-import selectors
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
+from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
+from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, write_all
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -36,35 +31,15 @@ ENGINES: Mapping[str, str] = MappingProxyType(
     {"rapidocr": "rythmiq_worker.engines.rapidocr", "paddleocr": "rythmiq_worker.engines.paddle"}
 )
 """Engines by the name that OCR_ENGINE takes, and the module whose `load()` makes each."""
-
-# What an engine may know of the environment: how to start Python and find its libraries, and no secret.
-ENVIRONMENT = (
-    "PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "LANG",
-    "LC_ALL",
-    "TESSDATA_PREFIX",
-    "TMPDIR",
-    "TZ",
-)
-FIXED_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    {
-        "OMP_NUM_THREADS": "1",
-        "OMP_THREAD_LIMIT": "1",  # Tesseract's own threads cost twice the CPU
-        "OPENBLAS_NUM_THREADS": "1",
-        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's official builds send events to their maker otherwise
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1",
-    }
-)
+PROGRAM = Program("rythmiq_worker.engines.child_main")
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-READ_BYTES = 64 * 1024
 STRIP_ROWS = 256
 CORNERS = 4
 NAME = re.compile("[A-Za-z ]{1,60}")
+TYPE = re.compile("[A-Za-z_][A-Za-z0-9_.]{0,63}")
+PLACE = re.compile("[A-Za-z0-9_.<> -]{1,64}:[0-9]{1,6}")
+NO_WALL_MISSING = b"walls:"
+MAX_MESSAGE_CHARS = 500
 
 
 class OcrTimeoutError(JobError):
@@ -82,7 +57,7 @@ class OcrEngineError(JobError):
     """The engine failed, died or answered nonsense.
 
     Args:
-        reason: `unknown_engine`, `signal`, `exit`, `memory`, `engine`, `garbage` or `start`.
+        reason: `unknown_engine`, `signal`, `exit`, `memory`, `engine`, `garbage`, `start` or `walls`.
         message: one sentence without recognised text.
     """
 
@@ -123,20 +98,30 @@ def write_frame(image: "PIL.Image.Image") -> FrameFile:
         ValueError: the picture is not RGB.
         OcrEngineError: there is no room for it (OCR_FAILED).
     """
-    if image.mode != "RGB":
-        raise ValueError(f"a frame is RGB, not {image.mode}")
-    width_px, height_px = image.size
-    fd = _nameless_file()
+    fd = nameless_file("frame")
     try:
-        for top in range(0, height_px, STRIP_ROWS):
-            _write_all(fd, image.crop((0, top, width_px, min(top + STRIP_ROWS, height_px))).tobytes())
-    except OSError as error:
-        os.close(fd)
-        raise OcrEngineError("memory", "There is no room for the picture beside the text engine.") from error
+        write_pixels(fd, image)
     except BaseException:
         os.close(fd)
         raise
-    return FrameFile(fd, width_px, height_px)
+    return FrameFile(fd, *image.size)
+
+
+def write_pixels(fd: int, image: "PIL.Image.Image") -> None:
+    """Write a picture's rows into a nameless file, strip by strip.
+
+    Raises:
+        ValueError: the picture is not RGB.
+        OcrEngineError: there is no room for it (OCR_FAILED).
+    """
+    if image.mode != "RGB":
+        raise ValueError(f"a frame is RGB, not {image.mode}")
+    width_px, height_px = image.size
+    try:
+        for top in range(0, height_px, STRIP_ROWS):
+            write_all(fd, image.crop((0, top, width_px, min(top + STRIP_ROWS, height_px))).tobytes())
+    except OSError as error:
+        raise OcrEngineError("memory", "There is no room for the picture beside the text engine.") from error
 
 
 def read_page(  # noqa: PLR0913  two of them are for tests
@@ -146,10 +131,12 @@ def read_page(  # noqa: PLR0913  two of them are for tests
     turn: bool = False,
     engine: str = "rapidocr",
     models: ModelChoice = BUNDLED,
-    environ: Mapping[str, str] | None = None,
+    tessdata: str | None = None,
+    walls_required: bool = False,
     engines: Mapping[str, str] = ENGINES,
+    program: Program = PROGRAM,
 ) -> PageText:
-    """Read the text of a picture in a child process, killed at the limit.
+    """Read the text of a picture in a walled process, killed at the limit.
 
     Args:
         frame: the picture.
@@ -157,8 +144,10 @@ def read_page(  # noqa: PLR0913  two of them are for tests
         turn: whether it may be turned by a multiple of 90 degrees, so that its text is upright.
         engine: a name of `engines`.
         models: which ones it loads.
-        environ: the environment to choose the child's few variables from; this process's own by default.
+        tessdata: the operator's folder of Tesseract's data; by default the one that TESSDATA_PREFIX names.
+        walls_required: whether a missing wall is a failure.
         engines: module by name; another book than ENGINES is for tests.
+        program: what the process runs; another is for tests.
 
     Returns:
         The lines in reading order, and the turn.
@@ -171,122 +160,94 @@ def read_page(  # noqa: PLR0913  two of them are for tests
     if engine not in engines:
         known = ", ".join(sorted(engines))
         raise OcrEngineError("unknown_engine", f"OCR_ENGINE={engine} is not an engine of this worker; known: {known}.")
-    read_fd, write_fd = os.pipe()
+    folder = os.environ.get("TESSDATA_PREFIX", "") if tessdata is None else tessdata
+    which = (engines[engine], models.language, models.folder or "", ",".join(models.languages), folder, int(turn))
+    limit = (frame.fd, frame.width_px, frame.height_px, math.ceil(timeout_s))
     try:
-        which = (engines[engine], models.language, models.folder or "", ",".join(models.languages), int(turn))
-        child = _start(which, frame, write_fd, os.environ if environ is None else environ)
+        child = Sibling(program, [frame.fd], (*which, *limit), max_line_bytes=MAX_ANSWER_BYTES)
     except OSError as error:
-        os.close(read_fd)
         raise OcrEngineError("start", "The text engine's process could not be started.") from error
-    finally:
-        os.close(write_fd)
-    try:
-        document = _read_until(read_fd, deadline)
-        exit_code = child.wait(max(0.0, deadline - time.monotonic()))
-    except (TimeoutError, subprocess.TimeoutExpired):
-        raise OcrTimeoutError(timeout_s) from None
-    finally:
-        os.close(read_fd)
-        _kill(child)
-    return _page(document, exit_code)
+    with child:
+        try:
+            document = _document(child, deadline, walls_required=walls_required)
+        except TimeoutError:
+            raise OcrTimeoutError(timeout_s) from None
+    return _page(document)
 
 
-def _nameless_file() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("rythmiq-frame", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-
-
-def _start(
-    which: tuple[object, ...], frame: FrameFile, result_fd: int, environ: Mapping[str, str]
-) -> "subprocess.Popen[bytes]":
-    arguments = (*which, frame.fd, frame.width_px, frame.height_px, result_fd, os.getpid())
-    return subprocess.Popen(  # noqa: S603  our own module, by name
-        [sys.executable, "-m", "rythmiq_worker.engines.child_main", *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,  # libraries print there what is no JSON line, and may quote what they read
-        env={**{name: environ[name] for name in ENVIRONMENT if name in environ}, **FIXED_ENVIRONMENT},
-        pass_fds=(frame.fd, result_fd),
-        start_new_session=True,
-    )
-
-
-def _read_until(fd: int, deadline: float) -> bytes:
-    """Everything up to the end of the pipe.
+def _document(child: Sibling, deadline: float, *, walls_required: bool) -> bytes:
+    """The one document that it says, once it has ended well; before it comes which walls are missing.
 
     Raises:
         TimeoutError: the deadline came first.
-        OcrEngineError: there is too much of it.
+        OcrEngineError: it did not.
     """
-    parts: list[bytes] = []
-    total = 0
-    with selectors.DefaultSelector() as selector:
-        selector.register(fd, selectors.EVENT_READ)
+    lines: list[bytes] = []
+    try:
         while True:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0 or not selector.select(left_s):
-                raise TimeoutError
-            part = os.read(fd, READ_BYTES)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-            total += len(part)
-            if total > MAX_ANSWER_BYTES:
-                raise OcrEngineError("garbage", f"The text engine answered more than {MAX_ANSWER_BYTES} bytes.")
-
-
-def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """End the child and whatever it started, and reap it."""
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def _page(document: bytes, exit_code: int) -> PageText:
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
+            lines.append(child.hear(deadline))
+            if walls_required and lines[0] != NO_WALL_MISSING:
+                raise OcrEngineError("walls", "The text engine lacks walls, and SANDBOX=required.")
+    except SiblingError as ended:
+        code = ended.exit_code
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
         hint = ", as when memory runs out" if name == "SIGKILL" else ""
         raise OcrEngineError("signal", f"The text engine was ended by {name}{hint}.", signal=name)
-    if exit_code:
-        raise OcrEngineError("exit", f"The text engine left with exit code {exit_code}.", exit_code=exit_code)
+    if code:
+        raise OcrEngineError("exit", f"The text engine left with exit code {code}.", exit_code=code)
+    if code is None or len(lines) != len(("walls", "document")):
+        raise _garbage()
+    return lines[1]
+
+
+def _garbage() -> OcrEngineError:
+    return OcrEngineError("garbage", "The text engine did not answer with lines of text.")
+
+
+def _page(document: bytes) -> PageText:
     try:
-        content = json.loads(document)
+        content = read_object(document)
         if "error" in content:
             failure = _failure(**content["error"])
         else:
-            turn, sight = content["turn"], content["sight"]
-            return PageText(
-                [_line(*line) for line in content["lines"]],
-                None if turn is None else _turn(*turn),
-                None if sight is None else _sight(*sight),
-            )
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise OcrEngineError("garbage", "The text engine did not answer with lines of text.") from None
+            return page_of(content)
+    except (StrictJsonError, ValueError, TypeError, KeyError, RecursionError):
+        raise _garbage() from None
     raise failure
 
 
+def page_of(content: Mapping[str, Any]) -> PageText:
+    """Read a page as `child_main.document_of` writes it.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is not one.
+    """
+    lines, turn, sight = content["lines"], content["turn"], content["sight"]
+    if not isinstance(lines, list) or not isinstance(turn, list | None) or not isinstance(sight, list | None):
+        raise TypeError("not a page")
+    return PageText(
+        [_line(*line) for line in lines],
+        None if turn is None else _turn(*turn),
+        None if sight is None else _sight(*sight),
+    )
+
+
 def _failure(*, reason: str, type: str, where: str | None, message: str | None) -> OcrEngineError:  # noqa: A002  wire names
+    if not TYPE.fullmatch(type) or (where is not None and not PLACE.fullmatch(where)):
+        raise ValueError("not a failure")
     if reason == "memory":
         return OcrEngineError("memory", "The text engine ran out of memory.")
     if message is not None:
-        return OcrEngineError("engine", message, type=type)
+        return OcrEngineError("engine", printable(message), type=type)
     place = f" at {where}" if where else ""
     return OcrEngineError("engine", f"The text engine failed with {type}{place}.", type=type)
 
 
 def _turn(degrees: object, decided_by: object, lines: object, evidence: object, against: object) -> PageTurn:
-    if not isinstance(degrees, int) or degrees not in {90, 180, 270} or not isinstance(lines, int):
+    if type(degrees) is not int or degrees not in {90, 180, 270} or type(lines) is not int or lines < 0:
         raise ValueError("not a turn")
-    if decided_by not in {"reading", "headline"}:
+    if decided_by not in ("reading", "headline"):
         raise ValueError("not a turn")
     said = tuple(value for value in (evidence, against) if isinstance(value, float) and math.isfinite(value))
     first, second = said
@@ -295,7 +256,7 @@ def _turn(degrees: object, decided_by: object, lines: object, evidence: object, 
 
 def _sight(*values: object) -> TextSight:
     letters, said, missed, unread_lines, cut_lines, scripts = values
-    counts = [value for value in (letters, unread_lines, cut_lines) if isinstance(value, int) and value >= 0]
+    counts = [value for value in (letters, unread_lines, cut_lines) if type(value) is int and value >= 0]
     amounts = [float(value) for value in (said, missed) if isinstance(value, int | float) and 0 <= value < math.inf]
     if not isinstance(scripts, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in scripts):
         raise ValueError("no names of scripts")
@@ -314,3 +275,8 @@ def _line(text: object, confidence: object, corners: object) -> TextLine:
     if not all(math.isfinite(value) for point in quad for value in point):
         raise ValueError("not a place on a page")
     return TextLine(" ".join(text.split()), confidence, quad)
+
+
+def printable(text: str) -> str:
+    """What a walled process says to a person, cut and without characters that do not show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE_CHARS])

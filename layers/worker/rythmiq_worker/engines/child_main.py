@@ -1,29 +1,29 @@
 """The child's side: load one engine, read one picture, answer with one JSON document on a pipe of its own.
 
-Run by `engines.child`, never by hand:
-`python -m rythmiq_worker.engines.child_main MODULE LANGUAGE FOLDER LANGUAGES TURN FRAME_FD WIDTH HEIGHT RESULT_FD PID`,
-the last being its parent's.
+Run by `engines.child` by way of `walls.sibling`, never by hand. Before the engine loads its networks the walls go up;
+the first line that is said names those that are missing.
 
 The document is `{"lines": [[text, confidence, [[x, y], ...]], ...], "turn": [degrees, by, lines, evidence, against],
 "sight": [...]}`, its turn null when the page was read as it lay, or
-`{"error": {"reason", "type", "where", "message"}}`. With TURN 1 the page is turned upright first, by an engine that
-can. An engine's own message is left out, because it may quote what was read.
+`{"error": {"reason", "type", "where", "message"}}`. Where it may be turned the page is turned upright first, by an
+engine that can. An engine's own message is left out, because it may quote what was read.
 """
 
-import ctypes
+import contextlib
 import dataclasses
 import importlib
 import json
 import mmap
 import os
-import signal
-import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_worker.engines.text import ModelChoice, PageText, TurningEngine
+from rythmiq_worker.installation import built_in
+from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down
+from rythmiq_worker.walls.sibling import ENVIRONMENT, write_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,28 +33,18 @@ if TYPE_CHECKING:
     from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.engines.text import OcrEngine
 
-PR_SET_PDEATHSIG = 1
 CHANNELS = 3
+THREADS = 2
+"""More than an engine computes with at once."""
 
 
 class EngineModule(Protocol):
     """What a module of an engine offers."""
 
+    # A `prepare()`, where there is one, runs before the walls are up.
     def load(self, choice: ModelChoice) -> "OcrEngine":
         """Make the engine with these models."""
         ...
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, and die now if that has happened already.
-
-    Linux only; elsewhere the limit on time still ends an orphan's parent's wait, and the orphan ends with its picture.
-    """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def map_frame(frame_fd: int, width_px: int, height_px: int) -> "NDArray[np.uint8]":
@@ -83,13 +73,11 @@ def failure_of(error: BaseException) -> bytes:
     return json.dumps({"error": failure}).encode()
 
 
-def answer(  # noqa: PLR0913  a command line
-    module: str, choice: ModelChoice, frame_fd: int, width_px: int, height_px: int, *, turn: bool
-) -> bytes:
+def answer(module: str, choice: ModelChoice, frame: tuple[int, int, int], *, turn: bool) -> bytes:
     """Read the picture; whatever an engine raises becomes a document."""
     try:
         engine = cast("EngineModule", importlib.import_module(module)).load(choice)
-        pixels = map_frame(frame_fd, width_px, height_px)
+        pixels = map_frame(*frame)
         if turn and isinstance(engine, TurningEngine):
             return document_of(engine.read_turned(pixels))
         return document_of(PageText(engine.read(pixels)))
@@ -97,20 +85,34 @@ def answer(  # noqa: PLR0913  a command line
         return failure_of(error)
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> NoReturn:
     """Answer, then leave without teardown: that would cost a tenth of a second for nothing."""
-    module, language, folder, languages, turn = arguments[:5]
+    saying, parent = (int(text) for text in arguments[1:3])
+    module, language, folder, languages, tessdata, turn = arguments[3:9]
+    frame_fd, width_px, height_px, seconds = (int(text) for text in arguments[9:])
+    die_with_parent(parent)
     others = cast("tuple[TextLanguage, ...]", tuple(name for name in languages.split(",") if name))
     choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None, others)
-    frame_fd, width_px, height_px, result_fd, parent = (int(text) for text in arguments[5:])
-    die_with_parent(parent)
-    for fd in (frame_fd, result_fd):
-        os.set_inheritable(fd, False)  # noqa: FBT003  its only form: nothing that an engine starts keeps the pipe open
-    document = memoryview(answer(module, choice, frame_fd, width_px, height_px, turn=turn == "1"))
-    while document:
-        document = document[os.write(result_fd, document) :]
+    with contextlib.suppress(BaseException):  # what is broken is told by `answer`
+        engine = importlib.import_module(module)
+        getattr(engine, "prepare", bool)()
+    for name in os.environ.keys() - ENVIRONMENT.keys():
+        del os.environ[name]  # OpenCV adds to it
+    if tessdata:
+        os.environ["TESSDATA_PREFIX"] = tessdata
+    missing = lock_down(Room(cpu_s=THREADS * seconds + 1, readable=model_folders(folder, tessdata)))
+    write_all(saying, f"walls:{','.join(missing)}\n".encode())
+    write_all(saying, answer(module, choice, (frame_fd, width_px, height_px), turn=turn == "1") + b"\n")
     os._exit(0)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def model_folders(folder: str, tessdata: str) -> tuple[str, ...]:
+    """Where networks and Tesseract's data may lie, the operator's own first."""
+    own = built_in()
+    return (
+        *filter(None, (folder, tessdata)),
+        str(own),
+        str(own.with_name("tessdata")),
+        "/usr/share/tesseract-ocr",
+        "/usr/share/tessdata",
+    )

@@ -10,12 +10,14 @@ found.
 """
 
 import contextlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +77,13 @@ INSTALL = "install layers/worker/requirements-paddle.txt"
 
 class EngineMissingError(RythmiqError):
     """A package that the engine needs is not installed; the message says what to install."""
+
+
+@lru_cache(maxsize=1)
+def prepare() -> None:
+    """Import PaddleOCR: it makes folders in a home directory, which nobody can behind walls."""
+    with _passing_home(), one_opencv(), contextlib.suppress(ImportError):  # `load` says what is missing
+        importlib.import_module("paddleocr")
 
 
 def load(choice: ModelChoice = BUNDLED) -> OcrEngine:
@@ -232,7 +241,8 @@ def _pipeline(detection: Path, recognition: Path) -> Any:
             "TextRecognition": {"module_name": "text_recognition", "engine": engines[1], "batch_size": LINES_AT_ONCE},
         },
     }
-    with _passing_home(), one_opencv():
+    prepare()
+    with one_opencv():
         from paddleocr import PaddleOCR  # noqa: PLC0415  seconds, and only in the child
 
         return PaddleOCR(

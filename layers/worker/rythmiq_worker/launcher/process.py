@@ -25,8 +25,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.engines.child import ENVIRONMENT
-from rythmiq_worker.engines.child_main import die_with_parent
+from rythmiq_worker.walls.lockdown import die_with_parent
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -96,7 +95,20 @@ class Termination:
 
 
 WORKER = (sys.executable, "-m", "rythmiq_worker")
-WORKER_ENVIRONMENT = (*ENVIRONMENT, *WorkerSettings.variables().values())
+# How to start Python, and to find its libraries and Tesseract's data.
+_PYTHON_ENVIRONMENT = (
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "TESSDATA_PREFIX",
+    "TMPDIR",
+    "TZ",
+)
+WORKER_ENVIRONMENT = (*_PYTHON_ENVIRONMENT, *WorkerSettings.variables().values())
 """Every name that the worker may see. No KEK, no webhook secret, no API key is among them (tested)."""
 
 _FIXED_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}

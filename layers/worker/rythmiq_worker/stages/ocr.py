@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
+    from rythmiq_worker.engines.reader import Reader
     from rythmiq_worker.engines.text import PageTurn, TextLine, TextSight
 
 _UNCLEAR = 0.80
@@ -38,22 +39,20 @@ def ocr(enhanced: Enhanced, kind: "ResolvedKind", ctx: Context) -> Texts:
     wanted = ctx.payload.portal_schema.schema_definition.ocr != "off" or ctx.payload.options.text_layer
     if not wanted or kind != "document":
         return Texts(enhanced)
-    from rythmiq_worker.engines.child import OcrTimeoutError, read_page, write_frame  # noqa: PLC0415  only documents
-    from rythmiq_worker.engines.text import ModelChoice, sight_of_lines  # noqa: PLC0415  ditto
+    from rythmiq_worker.engines.child import OcrTimeoutError  # noqa: PLC0415  only documents
+    from rythmiq_worker.engines.text import sight_of_lines  # noqa: PLC0415  ditto
 
-    settings = ctx.settings
-    models = ModelChoice(language_of(ctx), settings.ocr_models_dir, settings.ocr_languages)
+    settings, reader = ctx.settings, ctx.reader or own_reader(ctx)
     count = len(enhanced.pages)
     pages: list[tuple[TextLine, ...]] = []
     sights: list[TextSight | None] = [None] * count
     ends_at = time.monotonic() + settings.ocr_timeout_s
     for index, page in enumerate(enhanced.pages):
-        with write_frame(_seen(page, ctx.payload.options.crop)) as pixels:
+        with reader.frame(_seen(page, ctx.payload.options.crop)) as pixels:
             page.release()
             left_s = max(0.0, ends_at - time.monotonic())
             try:
-                turn = may_turn(ctx, index)
-                read = read_page(pixels, turn=turn, timeout_s=left_s, engine=settings.ocr_engine, models=models)
+                read = reader.read(pixels, turn=may_turn(ctx, index), timeout_s=left_s)
             except OcrTimeoutError:
                 if index == 0:  # in words of the whole limit, not of what was left of it
                     raise OcrTimeoutError(settings.ocr_timeout_s) from None
@@ -66,6 +65,13 @@ def ocr(enhanced: Enhanced, kind: "ResolvedKind", ctx: Context) -> Texts:
     texts = Texts(enhanced, tuple(pages), tuple(sights))
     _warn(texts, ctx)
     return texts
+
+
+def own_reader(ctx: Context) -> "Reader":
+    """Make the reader of a job, which starts a process for each page."""
+    from rythmiq_worker.engines.reader import Reader  # noqa: PLC0415  only documents
+
+    return Reader(ctx.settings, language_of(ctx))
 
 
 def _warn(texts: Texts, ctx: Context) -> None:

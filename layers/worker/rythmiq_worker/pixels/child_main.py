@@ -1,0 +1,45 @@
+"""The image process: `walls.start` runs it for `process.ImageProcess`, never a person.
+
+Its code is imported first, so that it is ready when the upload is; then the walls go up, and only then is it told of a
+job. It has an environment of constants, no network and no file, and knows neither keys nor where anything is stored.
+"""
+
+import gc
+import os
+from contextlib import suppress
+from importlib import import_module
+from typing import NoReturn
+
+from rythmiq_worker.walls import unvalidated
+from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down
+from rythmiq_worker.walls.sibling import ENVIRONMENT
+
+CPU_S = 200
+"""Of a whole job: more than the largest that MAX_PIXELS and MAX_PAGES permit takes."""
+# Those that every job needs; what is broken shows at its stage.
+_STAGES = ("decode", "quality", "enhance", "ocr", "schema", "pack")
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Import, put up the walls, run the one job, and leave without teardown."""
+    hearing, saying, parent, given, made, frame = (int(text) for text in arguments[:6])
+    models, kind = arguments[6:]
+    die_with_parent(parent)
+    gc.set_threshold(200_000)  # as in the worker itself
+    unvalidated.install()
+    for name in _STAGES:
+        with suppress(Exception):
+            import_module(f"rythmiq_worker.stages.{name}")
+    if kind in {"photo", "auto"}:
+        with suppress(Exception):
+            import_module("rythmiq_worker.conform.person")
+    from rythmiq_worker.installation import built_in  # noqa: PLC0415  after `unvalidated` is in its place
+    from rythmiq_worker.pixels.job_run import JobRun  # noqa: PLC0415  ditto
+
+    for name in os.environ.keys() - ENVIRONMENT.keys():
+        del os.environ[name]  # OpenCV adds to it
+    if models:
+        os.environ["OCR_MODELS_DIR"] = models
+    missing = lock_down(Room(CPU_S, (str(built_in()), *filter(None, [models]))))
+    JobRun(hearing, saying, given, made, frame).through(missing)
+    os._exit(0)

@@ -1,0 +1,65 @@
+"""What is said between the worker and its image process: lines of JSON on two pipes, bytes in nameless files.
+
+The worker says `{"context": N, "uploads": [N, ...]}`: so many bytes of the first file are the job, the rest the
+uploads. It is told `{"walls": [names of those that are missing]}`, `{"event": "stage", "stage", "state"}`, `{"event":
+"unexpected", "stage", "type", "where"}`, `{"text": {"width_px", "height_px", "turn", "timeout_s"}}` (which it answers
+with what the text engine says), `{"made": {...}}` when the document is made, and last `{"files": {"document": N, ...},
+"pages"}`, for files that stand one behind the other in the second file, or `{"failed": {"code", "message", "detail"}}`.
+
+The job goes to the process as a pickle, from the one that knows everything to the one that knows nothing; what comes
+back is JSON, and is believed only as far as `answers` has checked it.
+"""
+
+import datetime as dt
+import json
+import pickle
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from rythmiq.contracts.payload import Payload
+    from rythmiq.settings.worker import WorkerSettings
+    from rythmiq_worker.job import Context
+
+FILES: Final = ("document", "preview", "before", "text", "master")
+"""The files in their order."""
+
+
+class Bounds(NamedTuple):
+    """The worker's settings that the stages of pixels read."""
+
+    max_pixels: int
+    max_pages: int
+    ocr_timeout_s: float
+
+
+class Told(NamedTuple):
+    """What the image process is told of a job."""
+
+    payload: "Payload"
+    bounds: Bounds
+    dispatched_at: dt.datetime
+
+    @property
+    def settings(self) -> "WorkerSettings":
+        """The bounds, as a context holds them."""
+        return cast("WorkerSettings", self.bounds)
+
+
+def context_bytes(ctx: "Context") -> bytes:
+    """What the image process may know of a job: rules and options; no key, no storage key, no account."""
+    payload, settings = ctx.payload, ctx.settings
+    source = payload.input.model_copy(update={"raw_path": None, "raw_paths": None, "artifact_url": None})
+    bare = payload.model_copy(update={"encryption": None, "storage": None, "user_id": "", "input": source})
+    bounds = Bounds(settings.max_pixels, settings.max_pages, settings.ocr_timeout_s)
+    return pickle.dumps(Told(bare, bounds, ctx.dispatched_at), pickle.HIGHEST_PROTOCOL)
+
+
+def told(data: bytes) -> Told:
+    """Read it again, on the side of the image process."""
+    return cast("Told", pickle.loads(data))  # noqa: S301  its maker is the worker, who could do anything anyway
+
+
+def line_of(message: Mapping[str, object]) -> bytes:
+    """Write one message, without the line's end."""
+    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

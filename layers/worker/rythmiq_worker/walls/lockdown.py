@@ -1,0 +1,174 @@
+"""Puts the calling process behind walls, for good: what it may reach is what it was started with.
+
+Every wall stands by itself, so that an old kernel or a narrow container still gives the others; whoever started the
+process is told which are missing. Nothing here needs a right that a user does not have.
+
+Source: docs/specification/worker.md.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rythmiq_worker.walls import landlock, seccomp
+
+WALLS: Final = ("no_new_privs", "capabilities", "landlock", "seccomp", "rlimits", "dumpable")
+MEMORY_BYTES: Final = 1536 * 1024 * 1024
+"""What a walled process may ask for beyond what it has at lock-down."""
+MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+"""What it may write into each file that it was given."""
+_MOST_OPEN_FILES: Final = 64
+_MORE_THREADS: Final = 32
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_SYS_CAPGET, _SYS_CAPSET, _SYS_SECCOMP = 125, 126, 317
+_CAPABILITY_VERSION: Final = 0x20080522
+_SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC = 1, 1
+# Where an interpreter and its libraries look for code; and what networks' runtimes ask about the processor.
+_LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_PROCESSOR: Final = ("/proc/cpuinfo", "/sys/devices/system/cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a walled process is left.
+
+    Attributes:
+        cpu_s: of all its threads; above that it is killed.
+        readable: folders and files beside Python's own code.
+    """
+
+    cpu_s: int
+    readable: tuple[str, ...] = ()
+
+
+_down = False
+
+
+def is_walled() -> bool:
+    """Whether this process is behind walls, so that its death is somebody's answer."""
+    return _down
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, and die now if that has happened already.
+
+    Linux only; elsewhere the limit on time still ends an orphan's parent's wait, and the orphan ends with its picture.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def hide() -> None:
+    """Let nobody of the same user look into this process's memory, environment or descriptors, nor dump its core."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def lock_down(room: Room) -> tuple[str, ...]:
+    """Put up the walls; the names of those that could not be had."""
+    global _down  # noqa: PLW0603  a process is walled once, as a whole
+    _down = True
+    if sys.platform != "linux":
+        return WALLS
+    libc = ctypes.CDLL(None, use_errno=True)
+    readable = (*_code(), *_LIBRARIES, *_PROCESSOR, *room.readable)
+    stands = {
+        "no_new_privs": libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
+        "rlimits": _limit(room),
+        "capabilities": _drop_capabilities(libc),
+        "dumpable": libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
+        "landlock": landlock.restrict(libc, readable),
+        "seccomp": _filter(libc),
+    }
+    return tuple(name for name in WALLS if not stands[name])
+
+
+@contextlib.contextmanager
+def cpu_bound(seconds: int) -> Iterator[None]:
+    """Have the kernel end a walled process with SIGXCPU when what runs inside takes more CPU time."""
+    if not _down:
+        yield
+        return
+    kept = resource.getrlimit(resource.RLIMIT_CPU)
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    most = int(spent.ru_utime + spent.ru_stime) + 1 + seconds
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (min(most, kept[1]) if kept[1] >= 0 else most, kept[1]))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CPU, kept)
+
+
+def _code() -> Iterable[str]:
+    """The folders of Python's own modules and of ours; of a checkout, which is on the path, our packages alone."""
+    ours = Path(__file__).resolve().parents[1]
+    places = [place for place in sys.path if place and not (Path(place) / ours.name).is_dir()]
+    packages = [path for name in ("rythmiq", ours.name) for path in getattr(sys.modules.get(name), "__path__", ())]
+    return (*places, *packages, f"{sys.base_prefix}/lib")
+
+
+def _limit(room: Room) -> bool:
+    """Set the limits of the kernel; those that its operator set lower stay."""
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: room.cpu_s,
+        resource.RLIMIT_FSIZE: MAX_FILE_BYTES,
+        resource.RLIMIT_NOFILE: _MOST_OPEN_FILES,
+        resource.RLIMIT_NPROC: _threads_there() + _MORE_THREADS,
+        resource.RLIMIT_AS: _size_bytes() + MEMORY_BYTES,
+    }
+    try:
+        for limit, most in wanted.items():
+            _, hard = resource.getrlimit(limit)
+            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(limit, (least, least))
+    except (OSError, ValueError):
+        return False
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    return True
+
+
+def _size_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+
+
+def _threads_there() -> int:
+    """How many threads the machine has: the kernel counts those of all processes of a user against one limit."""
+    return int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[2])
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> bool:
+    """Drop every capability; without one the kernel holds root, too, to who owns what."""
+    for number in range(64):
+        if libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+            break  # there are no more, or the process had none to begin with
+    libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    libc.syscall(_SYS_CAPSET, header, bytes(24))
+    held = ctypes.create_string_buffer(24)
+    return libc.syscall(_SYS_CAPGET, header, held) == 0 and not any(held.raw)
+
+
+def _filter(libc: ctypes.CDLL) -> bool:
+    if os.uname().machine != seccomp.MACHINE or sys.maxsize <= 2**32:
+        return False
+    filters = ctypes.create_string_buffer(seccomp.program(os.getpid()))
+    steps = (len(filters) - 1) // 8
+    described = ctypes.create_string_buffer(struct.pack("=H6xQ", steps, ctypes.addressof(filters)))
+    flags = _SECCOMP_FILTER_FLAG_TSYNC
+    return int(libc.syscall(_SYS_SECCOMP, _SECCOMP_SET_MODE_FILTER, flags, described)) == 0

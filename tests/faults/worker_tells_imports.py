@@ -1,0 +1,27 @@
+"""An image process that says in an error's message which packages it has imported when its document is made."""
+
+import sys
+from typing import NoReturn
+
+from tests.faults.in_image_process import run_after, run_worker_with
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Be the image process."""
+
+    def change() -> None:
+        from rythmiq.contracts.errors import ErrorCode, JobError
+        from rythmiq_worker.job import Conformed
+        from rythmiq_worker.stages import pack
+
+        def telling(_made: Conformed) -> None:
+            packages = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+            raise JobError(ErrorCode.INTERNAL_ERROR, " ".join(sorted(packages | ({"ssl"} & sys.modules.keys()))))
+
+        vars(pack)["pack"] = telling
+
+    run_after(change, arguments)
+
+
+if __name__ == "__main__":
+    run_worker_with(__file__)
