@@ -21,7 +21,8 @@ from rythmiq.wiring.factories import keys_header
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.keys import key_findings, object_findings
-from tests.support.database_clients import new_id, new_upload
+from rythmiq_cli.operator.key_state import key_state_of
+from tests.support.database_clients import NEW_KEYS, new_id, new_upload, stub_of
 from tests.support.keys_world import NEW, OLD, World, world
 
 __all__ = ["world"]
@@ -267,6 +268,20 @@ def test_the_list_tells_a_wrong_key_and_a_missing_one(world: World, keys: str, w
     done = world.keys("list", keys=keys)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("ENCRYPTION_KEYS 1:")]
     assert (done.exit_code, word in line) == (1, True)
+
+
+def test_the_data_api_tells_the_same_of_keys_as_the_owners_connection(world: World) -> None:
+    functions(world, OLD)
+    with stub_of(world.url) as stub:
+        anon, service = NEW_KEYS
+        environ = {
+            "SUPABASE_URL": stub.url,
+            "SUPABASE_ANON_KEY": anon.value,
+            "SUPABASE_SERVICE_ROLE_KEY": service.value,
+        }
+        assert key_state_of(environ, None) == key_state_of({}, world.url)
+        listed = world.keys("list", "--json", keys=f"{NEW},{OTHER_OLD}", DATABASE_URL="-", **environ)
+    assert (listed.exit_code, json.loads(listed.stdout)["ok"]) == (1, False)
 
 
 def env_check(world: World, tmp_path: Path, keys: str) -> Result:

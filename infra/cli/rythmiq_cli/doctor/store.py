@@ -419,9 +419,9 @@ def _settings(changes: Mapping[spaces_rules.Part, spaces_rules.Change]) -> Itera
         yield _REPORT.warning("lifecycle", "nothing is deleted when its time is over", _APPLY)
     else:
         yield _REPORT.ok("lifecycle", "raw objects go after 2 days, outputs after 7, masters after 90")
-    if changes["policy"].is_needed and changes["policy"].refused:
+    if changes["policy"].lacks_a_statement and changes["policy"].refused:
         yield _REPORT.ok("policy", changes["policy"].refused)
-    elif changes["policy"].is_needed:
+    elif changes["policy"].lacks_a_statement:
         fix = f"{_APPLY}; where the store takes no such policy: not needed while `copy-source` is ok"
         yield _REPORT.warning("policy", "the policy of infra/spaces is not installed", fix)
     else:

@@ -23,8 +23,8 @@ from rythmiq_cli.exits import unreachable, usage
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-    from rythmiq.adapters.database import Transport
     from rythmiq.adapters.spaces import StoreConfig
+    from rythmiq.adapters.supabase import SupabaseTransport
     from rythmiq.ports.database import Database
     from rythmiq.settings.api import DatabaseSettings
 
@@ -220,7 +220,7 @@ def _open(cloud: Path | None, env_file: Path | None) -> "Database":
     return SqlDatabase(PostgresTransport(url))
 
 
-def data_api(settings: "DatabaseSettings") -> "Transport":
+def data_api(settings: "DatabaseSettings") -> "SupabaseTransport":
     """Supabase's Data API with the deployment's two keys."""
     from rythmiq.adapters.supabase import SupabaseTransport  # noqa: PLC0415  see above
 

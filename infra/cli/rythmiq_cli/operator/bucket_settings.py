@@ -33,7 +33,7 @@ _OURS = ("Rythmiq", "rythmiq-")
 _TLS_ONLY = "RythmiqTlsOnly"
 _NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
 _REFUSALS = frozenset({400, 403, 404, 405, 409, 501})
-_NO_OBJECT = frozenset({"NoSuchKey", "404"})
+_NO_OBJECT = frozenset({403, 404})  # it is shut where a store applies a policy without its conditions
 _REMEMBERED = "operator/policy-refused.json"
 _NEEDED_WHERE = "`rythmiq doctor` says by `copy-source` and `public-objects` whether this store needs one at all"
 
@@ -67,6 +67,12 @@ class Change:
     def is_needed(self) -> bool:
         """Whether something is to be written."""
         return self.wanted is not None and not _same(self.now, self.wanted)
+
+    @property
+    def lacks_a_statement(self) -> bool:
+        """Whether a statement of ours is missing from the policy, whatever else it has."""
+        here = [_plain(statement) for statement in (self.now or {}).get("Statement", [])]
+        return any(_plain(statement) not in here for statement in (self.wanted or {}).get("Statement", []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +239,7 @@ def _remembered(s3: "S3Client", bucket: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _NO_OBJECT:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _NO_OBJECT:
             return {}
         raise
     return found if isinstance(found, dict) else {}

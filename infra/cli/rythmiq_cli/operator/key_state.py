@@ -7,6 +7,7 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,7 +109,8 @@ def key_state_of(environ: Mapping[str, str], owner_url: str | None) -> KeyState:
             return read_key_state(connection)
     from rythmiq.settings.api import DatabaseSettings  # noqa: PLC0415  ditto
 
-    return KeyState.of(data_api(DatabaseSettings.from_environ(environ)).call("key_state", {}))
+    with closing(data_api(DatabaseSettings.from_environ(environ))) as transport:
+        return KeyState.of(transport.call("key_state", {}))
 
 
 def ring_of(environ: Mapping[str, str], name: RingName) -> KeyRing | None:
