@@ -11,11 +11,12 @@
  * @typedef {object} FileFacts
  * @property {Format} format
  * @property {number} bytes
- * @property {number | null} width pixels, upright
- * @property {number | null} height pixels, upright
+ * @property {number | null} width pixels as they are stored, which is what portals count
+ * @property {number | null} height
  * @property {number} orientation EXIF's 1 to 8; 1 is upright
  * @property {number | null} dpi null when the file states none
  * @property {"rgb" | "gray" | "other" | null} colour
+ * @property {boolean} jfif of a JPEG: whether it begins with the header of JFIF
  * @property {boolean} gps whether the file says where it was taken
  * @property {string[]} metadata what is in the file beside the picture
  * @property {number} trailing bytes after the picture's end
@@ -67,6 +68,7 @@ export function factsOf(bytes) {
     orientation: 1,
     dpi: null,
     colour: null,
+    jfif: false,
     gps: false,
     metadata: [],
     trailing: 0,
@@ -80,7 +82,6 @@ export function factsOf(bytes) {
     if (!(error instanceof RangeError)) throw error;
     facts.broken = true; // a header that points outside the file
   }
-  if (facts.orientation >= 5) [facts.width, facts.height] = [facts.height, facts.width];
   facts.metadata = [...new Set(facts.metadata)];
   return facts;
 }
@@ -122,63 +123,80 @@ const READERS = {
 };
 
 /**
+ * Segment by segment to the picture's end, as the worker reads it; progressive pictures have several scans.
+ *
  * @param {Uint8Array} bytes
  * @param {FileFacts} facts
  */
 function jpeg(bytes, facts) {
   const view = viewOf(bytes);
   let at = 2;
-  while (at < bytes.length) {
-    if (bytes[at] !== 0xff) throw new RangeError("no marker");
-    const marker = bytes[at + 1] ?? 0;
-    if (marker === 0xff) {
-      at += 1;
-      continue;
-    }
-    const length = view.getUint16(at + 2);
-    const body = at + 4;
-    const name = ascii(bytes, body, 14);
-    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      facts.height = view.getUint16(body + 1);
-      facts.width = view.getUint16(body + 3);
-      facts.colour =
-        { 1: /** @type {const} */ ("gray"), 3: /** @type {const} */ ("rgb") }[bytes[body + 5] ?? 0] ?? "other";
-    } else if (marker === 0xe0 && name.startsWith("JFIF\0")) {
-      const unit = bytes[body + 7];
-      const density = view.getUint16(body + 8);
-      if (density > 0 && (unit === 1 || unit === 2)) facts.dpi = unit === 1 ? density : density * CM_PER_INCH;
-    } else if (marker === 0xe1 && name.startsWith("Exif\0\0")) {
-      facts.metadata.push("EXIF");
-      ignoringDamage(() => exif(bytes.subarray(body + 6, at + 2 + length), facts));
-    } else if (marker === 0xe1 && name.startsWith("http")) {
-      facts.metadata.push("XMP");
-    } else if (marker === 0xe2 && name.startsWith("ICC_PROFILE")) {
-      facts.metadata.push("ICC");
-    } else if (marker === 0xed) {
-      facts.metadata.push("IPTC");
-    } else if (marker === 0xfe) {
-      facts.metadata.push("COM");
-    }
-    at += 2 + length;
-    if (marker === 0xda) break;
+  for (;;) {
+    const start = at;
+    if (view.getUint8(at) !== 0xff) throw new RangeError("no marker");
+    while (view.getUint8(at) === 0xff) at += 1;
+    const marker = view.getUint8(at);
+    at += 1;
+    if (marker === EOI) break;
+    if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue; // stand alone
+    const length = view.getUint16(at);
+    if (length < 2 || at + length > bytes.length) throw new RangeError("cut short");
+    segment(bytes.subarray(at + 2, at + length), marker, start === 2, facts);
+    at += length;
+    if (marker === SOS) at = afterScan(bytes, at);
   }
-  if (facts.width === null) throw new RangeError("no frame");
-  const end = jpegEnd(bytes, at);
-  if (end < 0) facts.broken = true;
-  else facts.trailing = bytes.length - end;
+  facts.trailing = bytes.length - at;
+  facts.broken = facts.width === null;
 }
 
+const EOI = 0xd9;
+const SOS = 0xda;
+const COMMENT = 0xfe;
+
 /**
- * Where the picture's EOI marker ends, or -1: searched from its entropy-coded data on, where FF D9 cannot be data.
+ * @param {Uint8Array} payload
+ * @param {number} marker
+ * @param {boolean} isFirst right after the beginning, where JFIF has to be
+ * @param {FileFacts} facts
+ */
+function segment(payload, marker, isFirst, facts) {
+  const name = ascii(payload, 0, 28);
+  if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
+    const view = viewOf(payload);
+    facts.height = view.getUint16(1) || null;
+    facts.width = view.getUint16(3) || null;
+    facts.colour = COLOURS[view.getUint8(5)] ?? "other";
+  } else if (marker === 0xe0 && name.startsWith("JFIF\0") && isFirst) {
+    facts.jfif = true;
+    const view = viewOf(payload);
+    const [unit, x, y] = [view.getUint8(7), view.getUint16(8), view.getUint16(10)];
+    if (x === y && x > 0 && (unit === 1 || unit === 2)) facts.dpi = unit === 1 ? x : Math.round(x * 254) / 100;
+  } else if (marker === COMMENT) {
+    if (payload.some((byte) => byte !== 0x20)) facts.metadata.push("comment");
+  } else if (marker >= 0xe0 && marker <= 0xef) {
+    const isExif = name.startsWith("Exif\0\0");
+    if (isExif) ignoringDamage(() => exif(payload.subarray(6), facts));
+    const isIcc = name.startsWith("ICC_PROFILE\0");
+    const isXmp = name === "http://ns.adobe.com/xap/1.0/";
+    facts.metadata.push(isExif ? "EXIF" : isIcc ? "ICC" : isXmp ? "XMP" : `APP${marker - 0xe0}`);
+  }
+}
+
+/** @type {Readonly<Record<number, "gray" | "rgb">>} */
+const COLOURS = Object.freeze({ 1: "gray", 3: "rgb" });
+
+/**
+ * The next marker after entropy-coded data: neither stuffing nor a restart.
  *
  * @param {Uint8Array} bytes
  * @param {number} from
  */
-function jpegEnd(bytes, from) {
-  for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
-    if (bytes[at + 1] === 0xd9) return at + 2;
+function afterScan(bytes, from) {
+  for (let at = bytes.indexOf(0xff, from); at >= 0 && at + 1 < bytes.length; at = bytes.indexOf(0xff, at + 2)) {
+    const next = bytes[at + 1] ?? 0;
+    if (next !== 0 && (next < 0xd0 || next > 0xd7)) return at;
   }
-  return -1;
+  throw new RangeError("no end");
 }
 
 /**
@@ -208,7 +226,8 @@ function exif(tiff, facts) {
     } else if (facts.format === "tiff" && tag === 0x0100) facts.width = longOrShort();
     else if (facts.format === "tiff" && tag === 0x0101) facts.height = longOrShort();
   }
-  if (facts.dpi === null && resolution.x && Number.isFinite(resolution.x) && resolution.unit !== 1) {
+  // Of a JPEG the header of JFIF counts, as portals read it.
+  if (facts.format === "tiff" && resolution.x && Number.isFinite(resolution.x) && resolution.unit !== 1) {
     facts.dpi = resolution.unit === 3 ? resolution.x * CM_PER_INCH : resolution.x;
   }
 }
@@ -253,7 +272,6 @@ function png(bytes, facts) {
  */
 function webp(bytes, facts) {
   const view = viewOf(bytes);
-  facts.colour = "rgb";
   let at = 12;
   while (at + 8 <= bytes.length) {
     const type = ascii(bytes, at, 4);
@@ -288,7 +306,6 @@ function webp(bytes, facts) {
  */
 function boxes(bytes, facts) {
   const view = viewOf(bytes);
-  facts.colour = "rgb";
   const head = ascii(bytes, 0, Math.min(bytes.length, 65_536));
   for (let at = head.indexOf("ispe"); at >= 0; at = head.indexOf("ispe", at + 4)) {
     const [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
@@ -307,7 +324,6 @@ function gif(bytes, facts) {
   const view = viewOf(bytes);
   facts.width = view.getUint16(6, true);
   facts.height = view.getUint16(8, true);
-  facts.colour = "other";
   facts.animated = ascii(bytes, 0, 1024).includes("NETSCAPE2.0");
 }
 
@@ -319,7 +335,6 @@ function bmp(bytes, facts) {
   const view = viewOf(bytes);
   facts.width = Math.abs(view.getInt32(18, true));
   facts.height = Math.abs(view.getInt32(22, true));
-  facts.colour = "rgb";
 }
 
 /**

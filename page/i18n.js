@@ -4,8 +4,6 @@
  * Both files have the same keys; a test compares them, and the advice with the API's catalogue.
  */
 
-import en from "./en.json" with { type: "json" };
-
 /** @typedef {"en" | "hi"} Language */
 /** @typedef {Record<string, string | number>} Parameters */
 
@@ -13,10 +11,10 @@ import en from "./en.json" with { type: "json" };
 export const LANGUAGES = ["en", "hi"];
 const KEPT = "rythmiq.language";
 
-/** English is part of the page; another language is fetched when somebody speaks it. @type {Map<Language, Record<string, string>>} */
-const LOADED = new Map([["en", en]]);
+/** Languages are fetched when somebody speaks them. @type {Map<Language, Record<string, string>>} */
+const LOADED = new Map();
 /** @type {Record<string, string>} */
-let sentences = en;
+let sentences = {};
 /** @type {Language} */
 let current = "en";
 

@@ -49,7 +49,7 @@ await start();
 
 async function start() {
   try {
-    const [config] = await Promise.all([loadConfig(), speak(preferredLanguage()).catch(() => undefined)]);
+    const [config] = await Promise.all([loadConfig(), speak(preferredLanguage())]);
     keepOnDevice(config.isWhole);
     const auth = config.isWhole ? new Auth(config) : null;
     const client = new Client(config.apiUrl, {

@@ -26,6 +26,7 @@ import { byteBounds, formatWords, kbWords, pixelBounds, pixelWords, sourceOf } f
 
 const KB_1024 = 1024;
 const KB_1000 = 1000;
+const NOTHING = Object.freeze({ width: null, height: null, colour: null, dpi: null, trailing: 0, orientation: 1 });
 const DPI_TOLERANCE = 0.5;
 const FILENAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/;
 
@@ -41,12 +42,14 @@ export function bytesWords(bytes) {
 /**
  * Judge a file.
  *
- * @param {FileFacts} facts
+ * @param {FileFacts} whole
  * @param {Slot} slot
  * @param {string} filename
  * @returns {Judgement} `fits`: the portal should take the file as it is; `usable`: a file can be made from it
  */
-export function judge(facts, slot, filename) {
+export function judge(whole, slot, filename) {
+  // What a damaged file's headers promise is not what it holds.
+  const facts = whole.broken ? { ...whole, ...NOTHING } : whole;
   const clauses = [
     format(facts, slot),
     bytes(facts, slot),
@@ -93,12 +96,16 @@ function format(facts, slot) {
   const named = facts.format === "unknown" ? t("measured.format.unknown") : t(`format.${facts.format}`);
   const todo =
     facts.format === "unknown" ? t("todo.format.unknown") : facts.broken ? t("todo.format.broken") : t("todo.format");
+  const source = sourceOf(slot, "formats", "output_format");
+  if (holds && facts.format === "jpeg" && !facts.jfif) {
+    return made("format", "advice", formatWords(slot), t("measured.format.no_jfif"), source, t("todo.format.no_jfif"));
+  }
   return made(
     "format",
     holds ? "pass" : "fail",
     formatWords(slot),
     facts.broken ? t("measured.format.broken", { format: named }) : named,
-    sourceOf(slot, "formats", "output_format"),
+    source,
     todo,
   );
 }
@@ -112,11 +119,11 @@ function bytes(facts, slot) {
     made("bytes", verdict, kbWords(slot), bytesWords(facts.bytes), source, todo);
   if (most !== null && facts.bytes > most) {
     const inOneReading = facts.bytes <= Number(slot.max_kb) * KB_1024;
-    return inOneReading ? at("advice", t("todo.bytes.border")) : at("fail", t("todo.bytes.large"));
+    return inOneReading ? at("fail", t("todo.bytes.border")) : at("fail", t("todo.bytes.large"));
   }
   if (least !== null && facts.bytes < least) {
     const inOneReading = facts.bytes >= Number(slot.min_kb) * KB_1000;
-    return inOneReading ? at("advice", t("todo.bytes.border")) : at("fail", t("todo.bytes.small"));
+    return inOneReading ? at("fail", t("todo.bytes.border")) : at("fail", t("todo.bytes.small"));
   }
   return at("pass", "");
 }

@@ -51,7 +51,7 @@ def test_place_and_orientation_are_told(visit: Visit) -> None:
     person.sees("measured.gps")
     person.sees("todo.gps")
     person.sees("todo.orientation")
-    person.page.get_by_text("900 × 1200 px").first.wait_for()
+    person.page.get_by_text("1200 × 900 px").first.wait_for()
 
 
 def test_every_number_has_its_source(visit: Visit) -> None:
