@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -22,10 +23,11 @@ from rythmiq.client import (
     JobOptions,
     NoCreditError,
     NotFoundError,
+    RefusedError,
 )
 from rythmiq.contracts.result import Receipt
 from rythmiq_cli.exits import ExitCode
-from tests.e2e.cloud_process import RYTHMIQ, CloudProcess
+from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
 from tests.support import worker_uploads
 from tests.support.node_client import NodeClient
@@ -115,6 +117,37 @@ def test_credits_run_out(client: Client, cloud: Cloud) -> None:
 def test_jobs_come_over_page_ends(client: Client) -> None:
     ids = [client.submit(b"no picture", "neet-2026", "photo").job_id for _ in range(3)]
     assert [item.job_id for item in client.jobs(page_size=2)] == ids[::-1]
+
+
+def test_an_erased_account_is_gone_with_all_its_files_and_its_token_gets_nothing(
+    client: Client, cloud: Cloud, user_id: str, portrait: bytes
+) -> None:
+    """A job that has ended, one that runs, and their files; the next ticks remove what is stored."""
+    done = client.submit(portrait, "neet-2026", "photo").job_id
+    client.wait(done, timeout_s=MOST_S)
+    with cloud.executor_faults({"hold": True}):
+        running = client.submit(worker_uploads.blank(), "college-generic", "signature").job_id
+    process = cloud.process
+
+    def theirs() -> list[str]:
+        return [key for key in process.stored_keys() if user_id in key]
+
+    def swept() -> bool:
+        secret = {"X-Reconcile-Secret": process.file.reconcile_secret}
+        httpx.post(f"{process.file.base_url}/internal/reconcile", headers=secret, timeout=30, trust_env=False)
+        return not theirs()
+
+    assert len(theirs()) > 2
+    receipt = client.erase_account()
+    assert (receipt.jobs, receipt.uploads) == (2, 2)
+    within(60, swept, "the removal of every file")
+    assert process.job(running)["error_details"]["code"] == "EXECUTOR_CANCELLED"
+    assert {process.job(job_id)["user_id"] for job_id in (done, running)} != {user_id}
+    calls: list[Callable[[], object]] = [client.account, client.erase_account, lambda: client.job(done)]
+    for call in (*calls, lambda: list(client.jobs())):
+        with pytest.raises(RefusedError) as refused:
+            call()
+        assert (refused.value.status, refused.value.code) == (403, "ACCOUNT_ERASED")
 
 
 def test_a_job_that_is_deleted_is_gone_with_its_files(client: Client, portrait: bytes) -> None:
