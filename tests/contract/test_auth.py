@@ -73,7 +73,7 @@ class Local:
 
     def code(self, email: str) -> str:
         mails = [json.loads(line) for line in (self.data_dir / MAIL_NAME).read_text().splitlines()]
-        return next(str(mail["code"]) for mail in reversed(mails) if mail["to"] == email)
+        return next(str(mail["code"]) for mail in reversed(mails) if mail["to"] == mail["email"] == email)
 
 
 @pytest.fixture

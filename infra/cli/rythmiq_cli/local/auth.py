@@ -298,10 +298,11 @@ class LocalAuth:
         code = f"{secrets.randbelow(10**6):06}"
         ends_at_s = self._clock() + CODE_TTL_S
         self._codes[f"{kind} {email}"] = {"digest": _digest(code), "ends_at_s": ends_at_s, "user_id": user_id}
+        mail = {"email": email, "type": kind, "code": code}
         self._mail.touch(mode=0o600)
         with self._mail.open("a", encoding="utf-8") as mails:
-            mails.write(json.dumps({"at": _iso(self._clock()), "to": email, "type": kind, "code": code}) + "\n")
-        self._log({"event": "sign_in_code", "email": email, "type": kind, "code": code})
+            mails.write(json.dumps({"at": _iso(self._clock()), "to": email, **mail}) + "\n")
+        self._log({"event": "sign_in_code", **mail})
 
     def _recent(self, times_s: dict[str, list[float]], email: str) -> list[float]:
         since_s = self._clock() - _HOUR_S
