@@ -75,7 +75,14 @@ def dispatch() -> Dispatch:
             "document_id": DOCUMENT,
             "attempt": 1,
             "dispatched_at": AT.isoformat(),
-            "portal_schema": {"portal": "p", "slot": "photo", "version": "1", "schema_definition": rules},
+            "portal_schema": {
+                "id": 1,
+                "name": "p",
+                "portal": "p",
+                "slot": "photo",
+                "version": "1",
+                "schema_definition": rules,
+            },
             "input": {"raw_path": STORAGE_KEY, "mime_type": "image/jpeg"},
             "encryption": None,
             "storage": {"bucket": "b", "region": "r", "endpoint": "https://store.test"},
@@ -118,6 +125,36 @@ def texts() -> Iterator[tuple[str, str, bytes]]:
         report = {"job_id": JOB, "attempt": 1, "status": result["status"], "result": result}
         yield "webhook", name, json.dumps(report).encode()
         yield "launcher", name, json.dumps(result).encode()
+    made = {
+        "quality": 0.5,
+        "warnings": [["BLURRED", {"sharpness": 4}]],
+        "confidence": None,
+        "encodes": 2,
+        "document_bytes": 9,
+        "receipt": {**success()["receipt"], "slot": "photo"},  # type: ignore[dict-item]  # a document
+    }
+    sizes = dict.fromkeys(("document", "preview", "before", "text", "master"), 9)
+    failed = {"code": "DECODE_FAILED", "message": "no image", "detail": {"reason": "damaged", "page": 1}}
+    page = {"width_px": 9, "height_px": 9, "turn": True, "timeout_s": 1.5}
+    for name, message in {
+        "made": {"made": made},
+        "files": {"files": sizes, "pages": 1},
+        "text": {"text": page},
+        "failed": {"failed": failed},
+        "walls": {"walls": ["landlock"]},
+    }.items():
+        yield "answers", name, json.dumps(message).encode()
+    yield "answers", "huge", json.dumps({"made": {**made, "quality": 10**400}}).encode()
+    line = ["Asha Rao", 0.9, [[0, 0], [9, 0], [9.5, 9], [0, 9]]]
+    turn = [90, "reading", 3, 1.5, 0.5]
+    sight = [9, 8.5, 0.0, 0, 0, ["Latin"]]
+    for name, page_text in {
+        "lines": {"lines": [line, line], "turn": turn, "sight": sight},
+        "nothing": {"lines": [], "turn": None, "sight": None},
+        "error": {"error": {"reason": "engine", "type": "KeyError", "where": "a.py:1", "message": None}},
+        "huge": {"lines": [[*line[:2], [[10**400, 0]] * 4]], "turn": None, "sight": [9, 10**400, 0, 0, 0, []]},
+    }.items():
+        yield "pages", name, json.dumps(page_text).encode()
     stage = {"event": "stage", "job_id": JOB, "attempt": 1, "stage": "decode", "state": "start"}
     unexpected = {"event": "unexpected", "stage": "ocr", "type": "KeyError", "where": "a.py:1"}
     yield "launcher", "events", "\n".join(map(json.dumps, (stage, unexpected))).encode()

@@ -13,15 +13,18 @@ import jwt
 from rythmiq.contracts.attempt import Dispatch, ProgressBody, WebhookAnswer, WebhookBody
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import InvalidKeyError, parse_key, raw_key, sanitize_filename
+from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.result import RESULT, Success
+from rythmiq.contracts.result import RESULT, Receipt, Success
 from rythmiq.crypto.rqe1 import DecryptionError, open_sealed
 from rythmiq.gateway.http import read_event
 from rythmiq.gateway.routes import internal
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
-from rythmiq_worker.launcher.dispatch import Launch, judged
+from rythmiq_worker.engines.child import OcrEngineError, _page
+from rythmiq_worker.launcher.dispatch import Launch, judged, payload_of
 from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.process import Ended
+from rythmiq_worker.pixels import answers as held
 from tests.fuzz.seeds import AT, DATA_KEY, ISSUER, JOB, PLAINTEXT, SECRET, STORAGE_KEY, TOKEN, USER, dispatch
 from tests.support.memory import FixedClock
 from tests.support.web_calls import Seen
@@ -144,6 +147,47 @@ def launcher(data: bytes) -> str:
     return f"failure {(result.error.detail or {}).get('reason')}"
 
 
+def answers(data: bytes) -> str:
+    """What a hostile image process says is an answer within the contract, or it is strange; nothing else happens."""
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        return "no line"
+    if not isinstance(message, dict):
+        return "no message"
+    payload = Payload.model_validate(payload_of(dispatch()))
+    readers: dict[str, Callable[[Any], object]] = {
+        "made": lambda value: held.made(value, payload),
+        "files": lambda _: held.sizes(message),
+        "text": held.wanted,
+        "failed": lambda value: held.failure(value, "decode"),
+        "walls": held.walls,
+    }
+    said = []
+    for name in readers.keys() & message.keys():
+        try:
+            value = held.reading(readers[name], message[name])
+        except held.StrangeAnswerError:
+            said.append(f"strange {name}")
+            continue
+        if isinstance(value, held.Made):
+            Receipt.model_validate_json(value.receipt.model_dump_json())
+            assert 0 <= value.quality <= 1
+        if isinstance(value, JobError):
+            assert not [char for char in value.message if not char.isprintable()]
+        said.append(name)
+    return ", ".join(sorted(said))
+
+
+def pages(data: bytes) -> str:
+    """What a hostile text engine answers is a page's text within its bounds, or it is garbage."""
+    try:
+        text = _page(data)
+    except OcrEngineError as error:
+        return str((error.detail or {}).get("reason"))
+    return f"{min(len(text.lines), 3)} lines"
+
+
 def decoded(data: bytes) -> str:
     """A file opens as upright RGB within the limits, or is DECODE_FAILED for a reason; both within seconds."""
     from rythmiq_worker.decode.picture import open_pages  # noqa: PLC0415  the other targets need no pictures
@@ -171,6 +215,8 @@ TEXTS: Final[Mapping[str, Target]] = {
     "tokens": tokens,
     "webhook": webhook,
     "launcher": launcher,
+    "answers": answers,
+    "pages": pages,
 }
 DECODERS: Final[tuple[str, ...]] = ("avif", "bmp", "gif", "heif", "jpeg", "pdf", "png", "tiff", "webp")
 TARGETS: Final[Mapping[str, Target]] = {**TEXTS, **dict.fromkeys(DECODERS, decoded)}

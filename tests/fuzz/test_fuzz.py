@@ -22,6 +22,15 @@ INPUTS = {
     "events": {"web": "web", "base64": "web", "trigger": "trigger", "older": "web"},
     "tokens": {"good": "let in", "none": "refused"},
     "webhook": {"success": "200", "failure": "200"},
+    "answers": {
+        "made": "made",
+        "files": "files",
+        "text": "text",
+        "failed": "failed",
+        "walls": "walls",
+        "huge": "strange made",
+    },
+    "pages": {"lines": "2 lines", "nothing": "0 lines", "error": "engine", "huge": "garbage"},
     "launcher": {"success": "success", "failure": "failure damaged", "events": "failure garbage"},
 }
 """What becomes of seeds: without it a target that refuses everything would look well."""

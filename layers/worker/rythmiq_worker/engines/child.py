@@ -212,7 +212,7 @@ def _page(document: bytes) -> PageText:
             failure = _failure(**content["error"])
         else:
             return page_of(content)
-    except (StrictJsonError, ValueError, TypeError, KeyError, RecursionError):
+    except (StrictJsonError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise _garbage() from None
     raise failure
 

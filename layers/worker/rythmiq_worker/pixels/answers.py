@@ -76,7 +76,7 @@ def reading(read: Callable[[Any], _Value], value: object) -> _Value:
     """
     try:
         return read(value)
-    except (ValueError, TypeError, KeyError, IndexError, ValidationError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, ValidationError, RecursionError):
         raise StrangeAnswerError from None
 
 
