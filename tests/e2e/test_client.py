@@ -143,8 +143,13 @@ def test_an_erased_account_is_gone_with_all_its_files_and_its_token_gets_nothing
     within(60, swept, "the removal of every file")
     assert process.job(running)["error_details"]["code"] == "EXECUTOR_CANCELLED"
     assert {process.job(job_id)["user_id"] for job_id in (done, running)} != {user_id}
-    calls: list[Callable[[], object]] = [client.account, client.erase_account, lambda: client.job(done)]
-    for call in (*calls, lambda: list(client.jobs())):
+    calls: list[Callable[[], object]] = [
+        client.account,
+        client.erase_account,
+        lambda: client.job(done),
+        lambda: list(client.jobs()),
+    ]
+    for call in calls:
         with pytest.raises(RefusedError) as refused:
             call()
         assert (refused.value.status, refused.value.code) == (403, "ACCOUNT_ERASED")
