@@ -20,6 +20,7 @@ from rythmiq_cli.doctor.keys import key_findings, object_findings
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.doctor.sign_in import sign_in_findings
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
+from rythmiq_cli.doctor.worker import wall_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)
@@ -82,6 +83,7 @@ def _client(authorities: str | None = None) -> httpx.Client:
 
 def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
     config = store_config(environ)
+    yield from wall_findings(environ)
     pages = page_origins(environ, tuple(origins))
     with _client(config.authorities) as client:
         method: Literal["put", "post"] = "post" if environ.get("UPLOAD_METHOD") == "post" else "put"
