@@ -135,7 +135,7 @@ def test_no_upload_is_signed_for_a_key_that_is_not_the_rows(
     assert found.upload is not None
     path = theirs.format(other=User().user_id, me=user.user_id, job=mine.job_id)
     changed = found.model_copy(update={"upload": found.upload.model_copy(update={"raw_path": path})})
-    monkeypatch.setattr(rig.database, "upload_get", lambda *_: changed)
+    monkeypatch.setattr(rig.database, "upload_get", lambda *_, **__: changed)
     signed.clear()
     with pytest.raises(ProblemError) as refused:
         rig.uploads.create(user.user_id, UploadRequest(job_id=mine.job_id))
