@@ -6,8 +6,10 @@ job. It has an environment of constants, no network and no file, and knows neith
 
 import gc
 import os
+import sys
 from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 from rythmiq_worker.walls import unvalidated
@@ -16,6 +18,7 @@ from rythmiq_worker.walls.sibling import ENVIRONMENT
 
 CPU_S = 200
 """Of a whole job: more than the largest that MAX_PIXELS and MAX_PAGES permit takes."""
+_DOCSTRINGS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
 # Those that every job needs; what is broken shows at its stage.
 _STAGES = ("decode", "quality", "enhance", "ocr", "schema", "pack")
 
@@ -27,6 +30,8 @@ def main(arguments: list[str]) -> NoReturn:
     die_with_parent(parent)
     gc.set_threshold(200_000)  # as in the worker itself
     unvalidated.install()
+    for name in _DOCSTRINGS:  # numpy writes them when it is imported, 2 % of a photo job, and nobody reads them
+        sys.modules[name] = ModuleType(name)
     for name in _STAGES:
         with suppress(Exception):
             import_module(f"rythmiq_worker.stages.{name}")
