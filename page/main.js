@@ -14,7 +14,7 @@ import { register } from "./install.js";
 import { applicationView } from "./view-application.js";
 import { cameraView } from "./view-camera.js";
 import { deviceView } from "./view-device.js";
-import { homeView } from "./view-home.js";
+import { homeHead, homeView } from "./view-home.js";
 import { makeView } from "./view-make.js";
 import { orderView } from "./view-order.js";
 import { portalView } from "./view-portal.js";
@@ -49,7 +49,7 @@ await start();
 
 async function start() {
   try {
-    const [config] = await Promise.all([loadConfig(), speak(preferredLanguage())]);
+    const config = await loadConfig();
     keepOnDevice(config.isWhole);
     const auth = config.isWhole ? new Auth(config) : null;
     const client = new Client(config.apiUrl, {
@@ -57,20 +57,26 @@ async function start() {
       retryForMs: 20_000,
       token: auth && (() => auth.freshToken()),
     });
-    const portals = await client.portals();
     /** @type {App} */
     const app = {
       config,
       auth,
       client,
       orders: new Orders(client),
-      portals: /** @type {import("./rule-book.js").Portal[]} */ (portals),
+      portals: [],
       credits: null,
       maxBytes: null,
       drafts: new Map(),
       go: (path) => location.assign(`#${path}`),
       again: () => void show(app, false),
     };
+    // The rule book is the largest part of a visit: what the page is for is there to read before it.
+    const rules = client.portals();
+    rules.catch(() => undefined); // it is awaited below
+    await speak(preferredLanguage());
+    frame(app);
+    if (location.hash.length <= 2) fill(one("#main"), h("div", { class: "stack tight" }, ...homeHead()));
+    app.portals = /** @type {import("./rule-book.js").Portal[]} */ (await rules);
     auth?.onChange(() => {
       app.credits = null;
       frame(app);

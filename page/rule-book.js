@@ -271,7 +271,7 @@ export function search(portals, query) {
         PORTAL_WORDS[/** @type {keyof typeof PORTAL_WORDS} */ (portal.portal)] ?? "",
       ].join(" "),
     );
-    const scored = portal.slots.map((slot) => ({ slot, score: score(words, ofPortal, wordsOf(slot)) }));
+    const scored = portal.slots.map((slot) => ({ slot, score: score(words, ofPortal, nameOf(slot), wordsOf(slot)) }));
     const best = Math.max(...scored.map(({ score: value }) => value));
     if (best === 0) return [];
     return [{ portal, best, slots: scored.filter(({ score: value }) => value === best).map(({ slot }) => slot) }];
@@ -314,12 +314,13 @@ function inOrder(portals) {
  *
  * @param {string[]} words
  * @param {string} ofPortal
+ * @param {string} ofName of the slot, which counts more than what its kind is called as well
  * @param {string} ofSlot
  */
-function score(words, ofPortal, ofSlot) {
+function score(words, ofPortal, ofName, ofSlot) {
   let sum = 0;
   for (const word of words) {
-    const value = Math.max(matched(ofPortal, word) * 2, matched(ofSlot, word));
+    const value = Math.max(matched(ofPortal, word) * 2, matched(ofName, word) * 1.5, matched(ofSlot, word));
     if (value === 0) return 0;
     sum += value;
   }
@@ -331,6 +332,11 @@ function matched(text, word) {
   const padded = ` ${text} `;
   if (padded.includes(` ${word} `)) return 3;
   return padded.includes(` ${word}`) ? 2 : 0;
+}
+
+/** @param {Slot} slot */
+function nameOf(slot) {
+  return plain(`${slot.slot} ${slotName(slot.slot)}`);
 }
 
 /** @param {Slot} slot */

@@ -69,7 +69,7 @@ export function homeView(app) {
       h(
         "div",
         { class: "stack loose" },
-        h("div", { class: "stack tight" }, h("h1", null, t("home.title")), h("p", { class: "lead" }, t("home.lead"))),
+        h("div", { class: "stack tight" }, ...homeHead()),
         h(
           "form",
           {
@@ -91,6 +91,11 @@ export function homeView(app) {
       ),
     ],
   };
+}
+
+/** What the page is for. */
+export function homeHead() {
+  return [h("h1", null, t("home.title")), h("p", { class: "lead" }, t("home.lead"))];
 }
 
 /** @param {{ portal: Portal, slots: Slot[] }} found */

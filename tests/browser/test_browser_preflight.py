@@ -72,6 +72,7 @@ def test_every_number_has_its_source(visit: Visit) -> None:
         ("photo NEET", "Photo · NEET (UG) 2026"),
         ("signature sbi 20kb", "Signature · SBI (State Bank of India recruitment)"),
         ("नीट फोटो", "Photo · NEET (UG) 2026"),
+        ("marksheet pdf", "Class 10 marksheet · NEET (UG) 2026"),
         ("पैन हस्ताक्षर", "Signature · PAN card (Protean)"),
     ],
 )
