@@ -24,7 +24,7 @@ _JOB: ContextVar[tuple[str | None, int | None]] = ContextVar("job", default=(Non
 _SECRET = re.compile(
     r"(?:raw|master|output)/[0-9a-f-]{36}/\S*"  # a storage key
     r"|(?<=\?)\S+=\S*"  # a query
-    r"|v1\.[0-9]+\.[0-9a-f]{64}"  # a webhook token
+    r"|v[0-9]+\.[0-9]+\.[0-9a-f]{64}"  # a webhook token
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
 )
 

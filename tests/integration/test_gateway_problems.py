@@ -10,7 +10,8 @@ from rythmiq.contracts.errors import SettingsError, StoreUnavailableError
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.gateway.routes import account
-from tests.support.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins
+from rythmiq.ports.database import RateLimit
+from tests.support.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins, token_of
 from tests.support.memory import Fault
 from tests.support.service_rig import Rig, User, rig, service_database, user
 from tests.support.web_calls import JSON, Seen, ask
@@ -57,6 +58,29 @@ def _unauthenticated(doors: Doors, _rig: Rig, _user: User) -> Seen:
 def _account_erased(doors: Doors, rig: Rig, someone: User) -> Seen:
     rig.accounts.erase(someone.user_id)
     return doors("GET", "/api/jobs", headers=as_user(someone))
+
+
+def _sign_in_required(doors: Doors, _rig: Rig, someone: User) -> Seen:
+    token = token_of(someone, is_anonymous=True)
+    return doors("GET", "/api/jobs", headers={"Authorization": f"Bearer {token}"})
+
+
+def _upload(doors: Doors, someone: User) -> Seen:
+    body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 10}
+    return doors("POST", "/api/uploads", headers=as_user(someone), document=body)
+
+
+def _rate_limited(doors: Doors, rig: Rig, someone: User) -> Seen:
+    rig.rate = RateLimit(rate_burst=1, rate_per_minute=1)
+    rig.build()
+    _upload(doors, someone)
+    return _upload(doors, someone)
+
+
+def _daily_limit(doors: Doors, rig: Rig, someone: User) -> Seen:
+    rig.max_bytes_a_day = 1
+    rig.build()
+    return _upload(doors, someone)
 
 
 def _invalid_field(doors: Doors, _rig: Rig, someone: User) -> Seen:
@@ -128,8 +152,7 @@ def _too_many_jobs(doors: Doors, rig: Rig, someone: User) -> Seen:
 def _too_many_uploads(doors: Doors, rig: Rig, someone: User) -> Seen:
     for _ in range(100):
         rig.upload(someone)
-    body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 10}
-    return doors("POST", "/api/uploads", headers=as_user(someone), document=body)
+    return _upload(doors, someone)
 
 
 def _no_credit(doors: Doors, rig: Rig, someone: User) -> Seen:
@@ -170,6 +193,7 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: _unsupported_media_type,
     ProblemCode.MALFORMED_JSON: _malformed_json,
     ProblemCode.UNAUTHENTICATED: _unauthenticated,
+    ProblemCode.SIGN_IN_REQUIRED: _sign_in_required,
     ProblemCode.ACCOUNT_ERASED: _account_erased,
     ProblemCode.INVALID_FIELD: _invalid_field,
     ProblemCode.NOT_FOUND: _not_found,
@@ -182,6 +206,8 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.JOB_PENDING: _job_pending,
     ProblemCode.ATTEMPT_UNKNOWN: _attempt_unknown,
     ProblemCode.SETTLEMENT_BUSY: _settlement_busy,
+    ProblemCode.RATE_LIMITED: _rate_limited,
+    ProblemCode.DAILY_LIMIT: _daily_limit,
     ProblemCode.TOO_MANY_JOBS: _too_many_jobs,
     ProblemCode.TOO_MANY_UPLOADS: _too_many_uploads,
     ProblemCode.NO_CREDIT: _no_credit,
@@ -191,6 +217,8 @@ PROVOKED: Mapping[ProblemCode, Callable[[Doors, Rig, User], Seen]] = {
     ProblemCode.INTERNAL: _internal,
 }
 COMES_BACK = {
+    ProblemCode.RATE_LIMITED,
+    ProblemCode.DAILY_LIMIT,
     ProblemCode.TOO_MANY_UPLOADS,
     ProblemCode.JOB_PROCESSING,
     ProblemCode.JOB_PENDING,
