@@ -359,7 +359,7 @@ LOCKS = {
     ),
     "changed after it was sealed": Lock("tampered", _tampered),
     "cut short": Lock("malformed", lambda job: job.seal(blank(), job.key())[:100]),
-    "of a suite that we do not know": Lock("malformed", lambda job: b"RQE1\x02" + job.seal(blank(), job.key())[5:]),
+    "of a suite that we do not know": Lock("malformed", lambda job: b"RQE1\x01" + job.seal(blank(), job.key())[5:]),
     "a service object": Lock("malformed", lambda job: b"RQE1\x01\x01" + job.seal(blank(), job.key())[6:]),
     "encrypted and the job has no key": Lock(
         "unknown_kid", lambda job: job.seal(blank(), job.key()), {"encryption": None}
