@@ -1,6 +1,7 @@
 """Processes that read what strangers made: what attacker's code gets in one, what it can answer, and how it may die."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,8 @@ def test_an_answer_that_it_may_not_give_ends_the_job_and_says_nothing_of_it(job:
         ("quality busy-decoder", "DECODE_FAILED", "too_complex"),
         ("quality busy", "INTERNAL_ERROR", "hang"),
         ("quality SIGKILL", "INTERNAL_ERROR", "killed"),
-        ("quality SIGSEGV", "INTERNAL_ERROR", "signal"),
+        ("quality SIGSEGV", "INTERNAL_ERROR", "memory"),
+        ("quality SIGTERM", "INTERNAL_ERROR", "signal"),
         ("quality exit", "INTERNAL_ERROR", "exit"),
     ],
 )
@@ -88,6 +90,25 @@ def test_each_death_of_the_image_process_is_a_failure_of_the_catalogue(
     job.payload["input"]["original_filename"] = how
     error = job.run("worker_dies.py").error
     assert (error.code, (error.detail or {})["reason"]) == (code, reason)
+
+
+def test_what_is_installed_beside_the_worker_stays_within_its_reach(tmp_path: Path) -> None:
+    """As in the image and the release, where our packages and those they import lie in one folder."""
+    installed = tmp_path / "lib" / "site-packages"
+    for package in (ROOT / "core/rythmiq", ROOT / "layers/worker/rythmiq_worker"):
+        shutil.copytree(package, installed / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (installed / "neighbour.py").write_text("HERE = True", encoding="ascii")
+    (tmp_path / "elsewhere.py").write_text("HERE = True", encoding="ascii")
+    program = (
+        "import sys; sys.path.append(sys.argv[1]); import rythmiq\n"
+        "from rythmiq_worker.walls.lockdown import Room, lock_down; missing = lock_down(Room(60))\n"
+        "import neighbour\n"
+        "print('landlock' in missing, neighbour.HERE)\n"
+        "open(sys.argv[2] + '/elsewhere.py')"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(installed), str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr.splitlines()[-1][:15]) == (["False", "True"], "PermissionError")
 
 
 def test_missing_walls_are_named_in_the_log(job: Job) -> None:

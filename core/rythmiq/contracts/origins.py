@@ -23,14 +23,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 6890, protocol assignments: a cloud answers questions about itself there, and not every Python says "not global".
 _ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
 # IPv6 addresses that a network turns into IPv4 ones, by the lowest bit of the IPv4 address: NAT64 (RFC 6052), 6to4
-# (RFC 3056), and the old IPv4-compatible form (RFC 4291).
+# (RFC 3056), the old IPv4-compatible form (RFC 4291), and IPv4-translated addresses (RFC 7915).
 _TRANSITIONS = (
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),
     (ipaddress.IPv6Network("2002::/16"), 80),
     (ipaddress.IPv6Network("::/96"), 0),
+    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),
 )
-# NAT64 within one network (RFC 8215), where the IPv4 address stands at a place that only the network knows.
-_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+# NAT64 within one network (RFC 8215), where the IPv4 address stands at a place that only the network knows;
+# documentation (RFC 9637) and segment routing (RFC 9602), which not every Python says are not global.
+_NOT_GLOBAL = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")))
 
 
 class OriginRefusedError(ValueError):
@@ -123,7 +125,7 @@ def is_reachable(address: str, *, listed_host: str = "") -> bool:
     plain = _unwrapped(found) if isinstance(found, ipaddress.IPv6Address) else found
     if listed_host == "localhost":
         return plain.is_loopback
-    if isinstance(plain, ipaddress.IPv6Address) and (plain.is_site_local or plain in _LOCAL_NAT64):
+    if isinstance(plain, ipaddress.IPv6Address) and (plain.is_site_local or any(plain in net for net in _NOT_GLOBAL)):
         return False
     return plain.is_global and not plain.is_multicast and plain not in _ASSIGNMENTS
 

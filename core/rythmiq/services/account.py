@@ -6,6 +6,7 @@ Source: docs/specification/http-api.md, docs/specification/credits.md.
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.bodies import AccountAnswer, AccountErased, AccountLimits, Credits, LedgerEntry
+from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.log import log
 from rythmiq.ports.database import Database
 from rythmiq.ports.errors import AccountErasedError, UnavailableError
@@ -57,15 +58,19 @@ class Accounts:
             limits=self._limits,
         )
 
-    def erase(self, user_id: str) -> AccountErased:
+    def erase(self, user_id: str, *, is_guest: bool = False) -> AccountErased:
         """Erase one's own account with everything of it; objects go by ticks, and the sign-in is deleted.
 
-        A sign-in that is left is the operator's to delete: its tokens are refused all the same.
+        A sign-in that is left is the operator's to delete: its tokens are refused all the same. Where guests may do
+        nothing there is nothing of one, and nothing is written of one either: anonymous sign-ins are endless.
 
         Raises:
+            ProblemError: SIGN_IN_REQUIRED.
             AccountErasedError: it was erased before.
             DatabaseUnavailableError: the database does not answer.
         """
+        if is_guest and self._guest_credits == 0:
+            raise ProblemError(ProblemCode.SIGN_IN_REQUIRED)
         erasure = self._database.account_erase(user_id)
         if erasure.receipt_id is None:
             raise AccountErasedError("the account has been erased")

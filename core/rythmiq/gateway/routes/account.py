@@ -71,4 +71,4 @@ def _show(dependencies: Dependencies, call: Call) -> Response:
 
 
 def _erase(dependencies: Dependencies, call: Call) -> Response:
-    return json_response(dependencies.accounts.erase(call.user.user_id), status=202)
+    return json_response(dependencies.accounts.erase(call.user.user_id, is_guest=call.user.is_guest), status=202)

@@ -76,8 +76,8 @@ def decoder_door() -> Iterator[None]:
         with warnings.catch_warnings(), cpu_bound(DECODER_CPU_S):
             warnings.simplefilter("ignore")
             yield
-    except JobError:
-        raise
+    except (JobError, ImportError, PermissionError):
+        raise  # the last two are our own installation's fault, and nothing that its owner could mend in a file
     except MemoryError:
         raise undecodable("out_of_memory") from None
     except Exception as error:

@@ -209,12 +209,16 @@ class ImageProcess:
                 "the image process was killed, as when the machine runs out of memory", "killed", self._stage
             )
         how = f"was ended by {name}" if name else f"left with exit code {exit_code}"
-        reason = "signal" if name else "exit"
+        # Native code that is refused memory mostly aborts, or reads where nothing is; the same bytes do it again.
+        reason = "memory" if name in _OF_NATIVE_CODE else "signal" if name else "exit"
         return _internal(f"the image process {how}", reason, self._stage)
 
     def _close(self) -> None:
         for fd in self._files:
             os.close(fd)
+
+
+_OF_NATIVE_CODE = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"})
 
 
 def _internal(message: str, reason: str, stage: Stage) -> JobError:

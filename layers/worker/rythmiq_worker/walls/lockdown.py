@@ -25,6 +25,8 @@ MEMORY_BYTES: Final = 1536 * 1024 * 1024
 """What a walled process may ask for beyond what it has at lock-down."""
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 """What it may write into each file that it was given."""
+INSTALLED: Final = ("site-packages", "dist-packages")
+"""What Python calls the folders of installed packages; in the image and the release ours lie there, too."""
 _MOST_OPEN_FILES: Final = 64
 _MORE_THREADS: Final = 32
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
@@ -115,9 +117,10 @@ def cpu_bound(seconds: int) -> Iterator[None]:
 
 
 def _code() -> Iterable[str]:
-    """The folders of Python's own modules and of ours; of a checkout, which is on the path, our packages alone."""
+    """The folders of Python's, installed and our modules; of a checkout, which is on the path, our packages alone."""
     ours = Path(__file__).resolve().parents[1]
-    places = [place for place in sys.path if place and not (Path(place) / ours.name).is_dir()]
+    installed = [place for place in sys.path if Path(place).name in INSTALLED]
+    places = [*installed, *(place for place in sys.path if place and not (Path(place) / ours.name).is_dir())]
     packages = [path for name in ("rythmiq", ours.name) for path in getattr(sys.modules.get(name), "__path__", ())]
     return (*places, *packages, f"{sys.base_prefix}/lib")
 

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 import rythmiq
+from rythmiq_worker.walls.lockdown import INSTALLED
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -36,7 +37,6 @@ MAX_LINE_BYTES: Final = 512 * 1024
 _MAX_LINES: Final = 10_000
 _READ_BYTES: Final = 64 * 1024
 _START: Final = str(Path(__file__).with_name("start.py"))
-_PACKAGES: Final = ("site-packages", "dist-packages")
 _GRACE_S: Final = 5.0
 _CPU_CLOCK: Final = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: all threads of a process
 
@@ -211,7 +211,7 @@ def _spawn(program: Program, files: Iterable[int], arguments: Iterable[object]) 
 def code_paths() -> list[str]:
     """Where our own packages and the installed ones lie; nothing else of our own path, such as where we stand."""
     ours = [str(Path(path).resolve().parent) for path in (*rythmiq.__path__, str(Path(__file__).parents[1]))]
-    return list(dict.fromkeys([*ours, *(place for place in sys.path if Path(place).name in _PACKAGES)]))
+    return list(dict.fromkeys([*ours, *(place for place in sys.path if Path(place).name in INSTALLED)]))
 
 
 def nameless_file(name: str) -> int:
