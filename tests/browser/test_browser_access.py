@@ -135,7 +135,7 @@ def test_keys_alone_go_the_whole_way(visit: Visit, portrait: bytes) -> None:
         == "solid"
     )
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
     page.wait_for_selector(".clauses")
     _tab_to(person, "a[href$='/make']")
