@@ -15,6 +15,7 @@ from typing import Final, get_args
 from rythmiq.contracts.errors import ErrorCode, Stage
 
 MAX_LINE_BYTES: Final = 4 * 1024
+MAX_MESSAGE_CHARS = 500
 _STAGES: Final = frozenset(get_args(Stage))
 _MOST_MS: Final = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
@@ -79,3 +80,8 @@ def known_event(line: bytes, *, job_id: str | None, attempt: int | None) -> dict
     if not all(fields[field](value) for field, value in facts.items()):
         return None
     return {"event": name, "job_id": job_id, "attempt": attempt, **facts}
+
+
+def printable(text: str) -> str:
+    """What a walled process says to a person, cut and without characters that do not show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE_CHARS])

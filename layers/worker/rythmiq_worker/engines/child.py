@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
+from rythmiq_worker.events import printable
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, write_all
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ NAME = re.compile("[A-Za-z ]{1,60}")
 TYPE = re.compile("[A-Za-z_][A-Za-z0-9_.]{0,63}")
 PLACE = re.compile("[A-Za-z0-9_.<> -]{1,64}:[0-9]{1,6}")
 NO_WALL_MISSING = b"walls:"
-MAX_MESSAGE_CHARS = 500
 
 
 class OcrTimeoutError(JobError):
@@ -275,8 +275,3 @@ def _line(text: object, confidence: object, corners: object) -> TextLine:
     if not all(math.isfinite(value) for point in quad for value in point):
         raise ValueError("not a place on a page")
     return TextLine(" ".join(text.split()), confidence, quad)
-
-
-def printable(text: str) -> str:
-    """What a walled process says to a person, cut and without characters that do not show."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE_CHARS])
