@@ -14,8 +14,12 @@ def _abort(*_: object) -> Never:
     os.abort()
 
 
-def load(choice: "ModelChoice") -> "OcrEngine":
+def prepare(choice: "ModelChoice") -> None:
     for name in ("connect", "connect_ex", "sendto"):
         setattr(socket.socket, name, _abort)
     vars(socket)["getaddrinfo"] = _abort
+    paddle.prepare(choice)
+
+
+def load(choice: "ModelChoice") -> "OcrEngine":
     return paddle.load(choice)

@@ -41,7 +41,7 @@ THREADS = 2
 class EngineModule(Protocol):
     """What a module of an engine offers."""
 
-    # A `prepare()`, where there is one, runs before the walls are up.
+    # A `prepare(choice)`, where there is one, runs before the walls are up.
     def load(self, choice: ModelChoice) -> "OcrEngine":
         """Make the engine with these models."""
         ...
@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> NoReturn:
     choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None, others)
     with contextlib.suppress(BaseException):  # what is broken is told by `answer`
         engine = importlib.import_module(module)
-        getattr(engine, "prepare", bool)()
+        getattr(engine, "prepare", bool)(choice)
     for name in os.environ.keys() - ENVIRONMENT.keys():
         del os.environ[name]  # OpenCV adds to it
     if tessdata:
@@ -107,10 +107,12 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def model_folders(folder: str, tessdata: str) -> tuple[str, ...]:
-    """Where networks and Tesseract's data may lie, the operator's own first."""
+    """Where networks and Tesseract's data may lie, the operator's own first, and where links in it lead."""
     own = built_in()
+    given = [Path(path) for path in (folder, tessdata) if path]
+    links = [entry.resolve() for path in given if path.is_dir() for entry in path.iterdir() if entry.is_symlink()]
     return (
-        *filter(None, (folder, tessdata)),
+        *map(str, (*given, *links)),
         str(own),
         str(own.with_name("tessdata")),
         "/usr/share/tesseract-ocr",

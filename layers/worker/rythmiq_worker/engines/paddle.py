@@ -79,11 +79,21 @@ class EngineMissingError(RythmiqError):
     """A package that the engine needs is not installed; the message says what to install."""
 
 
+def prepare(choice: ModelChoice = BUNDLED) -> None:
+    """Import PaddleOCR, and Paddle for models in its format: they make folders and run programs, which walls forbid."""
+    packages = ["paddleocr"]
+    if choice.folder is not None:
+        models = (choice.folder / name for name in (DETECTION, RECOGNITION[choice.language]))
+        packages += ["paddle"] if "paddle_static" in map(inference_engine, models) else []
+    _imported(tuple(packages))
+
+
 @lru_cache(maxsize=1)
-def prepare() -> None:
-    """Import PaddleOCR: it makes folders in a home directory, which nobody can behind walls."""
-    with _passing_home(), one_opencv(), contextlib.suppress(ImportError):  # `load` says what is missing
-        importlib.import_module("paddleocr")
+def _imported(packages: tuple[str, ...]) -> None:
+    with _passing_home(), one_opencv():
+        for package in packages:
+            with contextlib.suppress(ImportError):  # `load` says what is missing
+                importlib.import_module(package)
 
 
 def load(choice: ModelChoice = BUNDLED) -> OcrEngine:
@@ -100,6 +110,7 @@ class PaddleOcr:
     """Reads text with PaddleOCR's pipeline."""
 
     def __init__(self, choice: ModelChoice) -> None:
+        prepare(choice)
         detection = model_folder(DETECTION, choice.folder)
         recognition = model_folder(RECOGNITION[choice.language], choice.folder)
         cv2.setNumThreads(1)  # as in the default engine
@@ -241,7 +252,6 @@ def _pipeline(detection: Path, recognition: Path) -> Any:
             "TextRecognition": {"module_name": "text_recognition", "engine": engines[1], "batch_size": LINES_AT_ONCE},
         },
     }
-    prepare()
     with one_opencv():
         from paddleocr import PaddleOCR  # noqa: PLC0415  seconds, and only in the child
 
