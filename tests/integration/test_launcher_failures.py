@@ -102,11 +102,11 @@ def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(order: Order) -
 
 def test_what_a_worker_prints_beside_its_events_is_shown_in_dev_and_counted_elsewhere(order: Order) -> None:
     """A library may quote what it read."""
-    shown = order.run("worker_stdout_polluter.py")
+    shown = order.run("worker_prints.py")
     assert "from a child" in shown.stderr
     order.receiver.told.clear()
     order.environ["SERVICE_ENV"] = "staging"
-    hidden = order.run("worker_stdout_polluter.py")
+    hidden = order.run("worker_prints.py")
     assert "from a child" not in hidden.stderr
     assert hidden.event("worker_noise")["hidden_bytes"] > 0
     assert order.success().job_id == order.job.job_id

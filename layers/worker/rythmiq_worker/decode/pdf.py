@@ -26,7 +26,7 @@ from rythmiq.contracts.errors import JobError
 from rythmiq_worker.decode.orientation import UPRIGHT, Turn
 from rythmiq_worker.decode.raster import JpegSource, open_jpeg
 from rythmiq_worker.decode.undecodable import Reason, require_pixels, undecodable
-from rythmiq_worker.walls.lockdown import is_walled
+from rythmiq_worker.walls.lockdown import MEMORY_BYTES, is_walled
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,7 +46,8 @@ def run_sandboxed(work: Callable[[], bytes]) -> bytes:
             it was ended or died.
     """
     if is_walled():
-        return work()
+        with _less_memory():
+            return work()
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -99,6 +100,18 @@ def _bound() -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def _less_memory() -> Iterator[None]:
+    """Give PDFium less than its walled process has in all: it takes what there is."""
+    kept = resource.getrlimit(resource.RLIMIT_AS)
+    if kept[1] != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_AS, (kept[1] - MEMORY_BYTES + _MEMORY_BYTES, kept[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, kept)
 
 
 POINTS_PER_INCH: Final = 72
