@@ -19,8 +19,10 @@ def test_the_cloud_of_this_machine_is_well(cloud: Cloud) -> None:
     done = doctor("--cloud", str(cloud.process.data_dir))
     findings = json.loads(done.stdout)["findings"]
     ill = {f"{row['area']}/{row['probe']}": row["state"] for row in findings if row["state"] != "ok"}
-    # moto takes no conditional policy, and the spy before this store is the page's origin for nobody
-    assert set(ill) <= {"store/policy", "store/lifecycle", "store/cors"}, ill
+    # moto takes no conditional policy, the spy before this store is the page's origin for nobody, and other tests leave
+    # uploads that nothing opens
+    assert set(ill) <= {"store/policy", "store/lifecycle", "store/cors", "store/objects"}, ill
+    assert ill.get("store/objects") in {None, "warning"}
     assert {row["area"] for row in findings} == {"store", "database", "functions"}
     assert cloud.process.file.s3.secret_key not in done.stdout
     assert cloud.process.file.metrics_token not in done.stdout
