@@ -67,12 +67,13 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 	@exec $(BIN)/rythmiq up
 
 # Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores and servers. The whole
-# cloud runs by itself afterwards, because it starts twenty processes and kills them.
+# cloud runs afterwards, with the page in a browser beside it: both start twenty processes, and mostly wait for them.
 PARALLEL := -n auto --maxprocesses=4 --dist
 .PHONY: test
 test: test-unit  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
 	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser
-	$(BIN)/python -m pytest tests/e2e tests/browser
+	@log=$$(mktemp); $(BIN)/python -m pytest tests/e2e >$$log 2>&1 & cloud=$$!; page=0; \
+	$(BIN)/python -m pytest tests/browser || page=1; wait $$cloud || page=1; cat $$log; rm $$log; exit $$page
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests
@@ -81,6 +82,10 @@ test-unit: $(READY)  ## run the unit tests
 .PHONY: test-pixels
 test-pixels: $(READY)  ## run the properties over many real pictures
 	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration
+
+.PHONY: test-speed
+test-speed: $(READY)  ## hold the page to its times, in a browser on a quiet machine
+	$(BIN)/python -m pytest -m speed tests/browser
 
 .PHONY: test-long
 test-long: $(READY)  ## run the tests that take many minutes: ten times as many random combinations of faults

@@ -87,6 +87,7 @@ def test_a_search_finds_the_file(visit: Visit, words: str, finds: str) -> None:
     person.sees("slot.wanted")
 
 
+@pytest.mark.speed
 def test_twelve_megapixels_take_no_time(visit: Visit) -> None:
     """The check of a 12 megapixel JPEG takes at most 300 ms, from the file to the verdict."""
     content = _photo((4000, 3000), quality=95)
@@ -116,6 +117,7 @@ def test_twelve_megapixels_take_no_time(visit: Visit) -> None:
     assert min(took) <= 300, took
 
 
+@pytest.mark.speed
 def test_sealing_leaves_the_page_free(visit: Visit) -> None:
     """No task of the main thread is longer than 50 ms while 20 MB are sealed."""
     person = visit().open()
