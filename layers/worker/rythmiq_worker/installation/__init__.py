@@ -6,7 +6,6 @@ image and the release. Nothing is ever fetched here; `layers/worker/weights.py` 
 """
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,13 +55,15 @@ def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return (Path(named), own) if named else (own,)
 
 
-def built_in(beside: Path = _BESIDE, prefix: Path | None = None) -> Path:
+def built_in(beside: Path = _BESIDE) -> Path:
     """The folder that the build filled, whether it is there or not.
+
+    An installation's prefix is told from where its packages lie: a walled process runs without `site`, which sets
+    `sys.prefix`.
 
     Args:
         beside: the folder that this package lies in; a checkout's has models.lock in it.
-        prefix: of the installation; by default the one that runs this.
     """
     if (beside / "models.lock").is_file():
         return beside / FOLDER
-    return (Path(sys.prefix) if prefix is None else prefix) / FOLDER
+    return beside.parents[2] / FOLDER  # of PREFIX/lib/python3.11/site-packages

@@ -1,6 +1,5 @@
 """Where the worker's own networks are looked for."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -65,5 +64,4 @@ def test_a_checkout_has_them_beside_its_sources() -> None:
 
 def test_an_installation_has_them_below_its_prefix(tmp_path: Path) -> None:
     packages = tmp_path / "lib" / "python3.11" / "site-packages"
-    assert model_files.built_in(packages, tmp_path) == tmp_path / "models"
-    assert model_files.built_in(packages) == Path(sys.prefix) / "models"
+    assert model_files.built_in(packages) == tmp_path / "models"
