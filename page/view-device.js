@@ -97,6 +97,7 @@ export async function deviceView(app) {
           forget.replaceChildren(icon("trash"), t("device.forget.sure"));
           return;
         }
+        await app.auth?.signOut(); // or the account's list would stand here again
         await forgetEverything();
         app.drafts.clear();
         announce(t("device.forgotten"));
