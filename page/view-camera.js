@@ -110,7 +110,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     );
     const shoot = h(
       "button",
-      { class: "button main full", type: "button", onclick: () => countdown() },
+      { class: "button main full", type: "button", disabled: true, onclick: () => countdown() },
       icon("camera"),
       t("camera.shoot"),
     );
@@ -171,6 +171,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       let clock = setTimeout(tick, 0);
       leaving.push(() => clearTimeout(clock));
     };
+    shoot.disabled = false; // there is a picture to be taken from here on
   };
 
   const refused = (/** @type {string} */ name) => {
