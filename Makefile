@@ -140,7 +140,7 @@ lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that ryth
 	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
 
 .PHONY: lint
-lint: $(READY) lint-page  ## check format, rules, types, the walls between rooms, and links
+lint: $(READY) lint-page  ## check format, rules, types, import rules between packages, and links
 	$(BIN)/ruff format --check $(PACKAGES)
 	$(BIN)/ruff check $(PACKAGES)
 	$(BIN)/mypy
