@@ -117,6 +117,20 @@ def test_missing_walls_are_named_in_the_log(job: Job) -> None:
     assert [event["missing"] for event in done.events if event["event"] == "walls"] == ["landlock"]
 
 
+def test_walls_that_a_thread_from_before_does_not_have_are_missing(job: Job) -> None:
+    """Landlock and the loss of capabilities hold who asks for them, and the threads that it starts."""
+    done = job.run("worker_has_a_thread.py")
+    assert [event["missing"] for event in done.events if event["event"] == "walls"] == ["capabilities,landlock"]
+    error = job.run("worker_has_a_thread.py", environ={"SANDBOX": "required"}).error
+    assert (error.code, error.detail) == ("INTERNAL_ERROR", {"reason": "walls"})
+
+
+def test_one_that_sleeps_is_ended_and_not_tried_again(job: Job) -> None:
+    error = job.run("worker_sleeps.py").error
+    assert (error.code, error.detail, error.stage) == ("INTERNAL_ERROR", {"reason": "hang"}, "quality")
+    assert not error.retryable
+
+
 def test_no_wall_is_missing_here(job: Job) -> None:
     done = job.run(environ={"SANDBOX": "required"})
     assert done.success.job_id == job.job_id

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rythmiq_worker.pixels.chain import Running
 
 PROGRAM = Program("rythmiq_worker.pixels.child_main")
+WALL_S = CPU_S
+"""How long it may take beside the time in which text is read: one that sleeps uses no CPU."""
 _ORDER: Final[tuple[Stage, ...]] = ("decode", "quality", "enhance", "ocr", "schema")
 _CHANNELS: Final = 3
 Event = Callable[..., object]
@@ -45,6 +47,7 @@ class ImageProcess:
         self._ctx, self._event = ctx, event
         self._stage: Stage = "init"
         self._ocr_ends_at: float | None = None
+        self._ends_at = time.monotonic() + WALL_S
         self._files = self._given, self._made, self._frame = [
             nameless_file(name) for name in ("given", "made", "frame")
         ]
@@ -79,6 +82,7 @@ class ImageProcess:
         seal(self._given)
         if not self._walls_heard:
             self._hear_walls()
+        self._ends_at = time.monotonic() + WALL_S
         self._sibling.tell(line_of({"context": len(context), "uploads": list(map(len, upload.contents))}))
         with ExitStack() as stage:
             while True:
@@ -137,9 +141,14 @@ class ImageProcess:
 
     def _hear(self) -> dict[str, Any]:
         try:
-            return read_object(self._sibling.hear())
-        except (StrictJsonError, TimeoutError):
+            return read_object(self._sibling.hear(self._ends_at))
+        except StrictJsonError:
             raise self._strange() from None
+        except TimeoutError:
+            if time.monotonic() < self._ends_at:  # it hung up, and stays
+                raise self._strange() from None
+            self._sibling.end()
+            raise _internal(f"the image process did not end within {WALL_S} s", "hang", self._stage) from None
         except SiblingError as error:
             raise self._ended(error.exit_code) from None
 
@@ -170,6 +179,8 @@ class ImageProcess:
             return document_of(own_reader(self._ctx).read(frame, turn=wanted.turn, timeout_s=left_s))
         except JobError as error:
             return line_of({"failed": {"code": error.code.value, "message": error.message, "detail": error.detail}})
+        finally:
+            self._ends_at += time.monotonic() - now
 
     def _fails(self, said: dict[str, Any]) -> NoReturn:
         """Take what ends the job: an unexpected error is logged, and then told."""

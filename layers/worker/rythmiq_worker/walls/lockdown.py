@@ -80,19 +80,21 @@ def hide() -> None:
 
 
 def lock_down(room: Room) -> tuple[str, ...]:
-    """Put up the walls; the names of those that could not be had."""
+    """Put up the walls; the names of those that could not be had, also for a thread that was there before."""
     global _down  # noqa: PLW0603  a process is walled once, as a whole
     _down = True
     if sys.platform != "linux":
         return WALLS
     libc = ctypes.CDLL(None, use_errno=True)
     readable = (*_code(), *_LIBRARIES, *_PROCESSOR, *room.readable)
+    # Both hold the thread that asks and those that it starts; seccomp is told to take the others along.
+    is_alone = len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  names are enough
     stands = {
         "no_new_privs": libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
         "rlimits": _limit(room),
-        "capabilities": _drop_capabilities(libc),
+        "capabilities": _drop_capabilities(libc) and is_alone,
         "dumpable": libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
-        "landlock": landlock.restrict(libc, readable),
+        "landlock": landlock.restrict(libc, readable) and is_alone,
         "seccomp": _filter(libc),
     }
     return tuple(name for name in WALLS if not stands[name])

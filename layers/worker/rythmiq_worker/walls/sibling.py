@@ -138,7 +138,7 @@ class Sibling:
                 raise TimeoutError
             part = os.read(self._hearing, _READ_BYTES)
             if not part:
-                self._see_it_exit(_GRACE_S if deadline is None else deadline - time.monotonic())
+                self._see_it_exit(_GRACE_S if left_s is None else min(_GRACE_S, left_s))
                 self.end()
                 raise SiblingError(self.exit_code)
             self._said += part
