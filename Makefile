@@ -132,12 +132,13 @@ test-postgres15: $(READY)  ## run the database's tests on the system's Postgres 
 	RYTHMIQ_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin $(BIN)/python -m pytest tests/rls tests/contract tests/integration -k "database or access"
 
 .PHONY: lint-page
-lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that rythmiq.d.ts is rythmiq.js's
+lint-page: $(NODE_READY)  ## check the page: types, rules, format, and that page/types is what the client has
 	$(NODE_BIN)/tsc -p page
 	$(NODE_BIN)/eslint --config page/eslint.config.js page
 	$(NODE_BIN)/prettier --config page/.prettierrc.json --ignore-path page/.prettierignore --check 'page/**/*.{js,css,html,json}' 'docs/examples/*.mjs'
+	rm -rf build/page-types
 	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir build/page-types
-	cmp build/page-types/rythmiq.d.ts page/rythmiq.d.ts
+	diff -r build/page-types page/types
 
 .PHONY: lint
 lint: $(READY) lint-page  ## check format, rules, types, import rules between packages, and links
@@ -170,7 +171,8 @@ bench-real: $(READY)  ## measure people and pages on the labelled real pictures 
 .PHONY: docs
 docs: $(READY) $(NODE_READY)  ## regenerate the generated pages of docs/, and the client's types
 	$(BIN)/python -m docs.pages
-	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir page
+	rm -rf page/types
+	$(NODE_BIN)/tsc -p page/tsconfig.client.json --outDir page/types
 
 .PHONY: seed
 seed: $(READY)  ## write the rule book as the database's next migration, if it has changed

@@ -21,8 +21,11 @@ _HEAD = """<!doctype html>
     <meta name="color-scheme" content="light dark" />
     <title>API · Rythmiq One</title>
     <link rel="icon" type="image/svg+xml" href="./icon.svg" />
-    <link rel="stylesheet" href="./app.css" />
-    <link rel="stylesheet" href="./docs.css" />
+    <link rel="stylesheet" href="./style/base.css" />
+    <link rel="stylesheet" href="./style/frame.css" />
+    <link rel="stylesheet" href="./style/pieces.css" />
+    <link rel="stylesheet" href="./style/docs.css" />
+    <link rel="stylesheet" href="./style/media.css" />
   </head>
   <body>
     <a class="skip" href="#main">Skip to the content</a>

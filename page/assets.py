@@ -32,6 +32,7 @@ _COMMENT_BLOCK = re.compile(r"^[ \t]*/\*\*?(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILI
 _COMMENT_INLINE = re.compile(r"/\*\* .*? \*/")
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STYLESHEET = re.compile(r'[ \t]*<link\s+rel="stylesheet"\s+href="\./([^"]+)"\s*/?>\n?')
+_STYLESHEETS = re.compile(r'(?:[ \t]*<link\s+rel="stylesheet"[^>]*>\n?)+')
 _SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([^"]+)"')
 _WORKER = re.compile(r'new URL\("(\.[^"]+\.js)",\s*import\.meta\.url\)')
 # Of the sources, what is needed to check and to pack them alone.
@@ -226,7 +227,7 @@ def build(source: Path, target: Path) -> None:
     for path in sorted(source.glob("*.html")):
         html = path.read_text(encoding="utf-8")
         entries |= set(_SCRIPT.findall(html))
-        (target / path.name).write_text(_STYLESHEET.sub(lambda match: _style(source / match[1]), html), "utf-8")
+        (target / path.name).write_text(_with_styles(source, html), "utf-8")
     waiting = sorted(entries)
     made = set()
     while waiting:
@@ -244,10 +245,16 @@ def build(source: Path, target: Path) -> None:
             _write(target / name, path.read_bytes())
 
 
-def _style(path: Path) -> str:
-    css = _CSS_COMMENT.sub("", path.read_text(encoding="utf-8"))
-    lines = (line.strip() for line in css.splitlines())
-    return "<style>" + "\n".join(line for line in lines if line) + "</style>\n"
+def _with_styles(source: Path, html: str) -> str:
+    """A document with its style sheets inside; those in a row are one element, which the policy allows by one hash."""
+
+    def inside(match: re.Match[str]) -> str:
+        sheets = (source / name for name in _STYLESHEET.findall(match[0]))
+        css = _CSS_COMMENT.sub("", "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets))
+        lines = (line.strip() for line in css.splitlines())
+        return "<style>" + "\n".join(line for line in lines if line) + "</style>\n"
+
+    return _STYLESHEETS.sub(inside, html)
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -2,7 +2,7 @@
  * The module worker that seals a file (RQE1), so that the page stays free meanwhile.
  */
 
-import { sealFor } from "./rythmiq.js";
+import { sealFor } from "./client/uploads.js";
 
 self.addEventListener("message", async (/** @type {MessageEvent} */ event) => {
   const { file, upload } = event.data;

@@ -5,7 +5,8 @@
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
-import { search, slotName, slotSummary } from "./rule-book.js";
+import { slotName, slotSummary } from "./rule-book.js";
+import { search } from "./search.js";
 import { note, pathOf } from "./view.js";
 
 /** @typedef {import("./view.js").App} App */

@@ -7,7 +7,8 @@ import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
 import { thumbnail } from "./picker.js";
-import { search, slotName, slotSummary } from "./rule-book.js";
+import { slotName, slotSummary } from "./rule-book.js";
+import { search } from "./search.js";
 import { all, forget } from "./storage.js";
 import { pathOf } from "./view.js";
 

@@ -91,13 +91,15 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path, main: str, other: str,
 
 
 def test_styles_go_into_the_document_and_scripts_are_compressed_beside_themselves(tmp_path: Path) -> None:
-    html = '<link rel="stylesheet" href="./app.css" />\n<script type="module" src="./main.js"></script>\n'
-    target = built(page(tmp_path / "page", index_html=html, app_css="/* why */ a { b: c }", main_js="console.log(1);"))
+    links = "".join(f'<link rel="stylesheet" href="./style/{name}.css" />\n' for name in ("a", "b"))
+    html = f'{links}<script type="module" src="./main.js"></script>\n'
+    styles = {"style__a_css": "/* why */ a { b: c }\n", "style__b_css": "d { e: f }\n"}
+    target = built(page(tmp_path / "page", index_html=html, main_js="console.log(1);", **styles))
     assert (target / "index.html").read_text() == (
-        '<style>a { b: c }</style>\n<script type="module" src="./main.js"></script>\n'
+        '<style>a { b: c }\nd { e: f }</style>\n<script type="module" src="./main.js"></script>\n'
     )
     assert gzip.decompress((target / "main.js.gz").read_bytes()) == (target / "main.js").read_bytes()
-    assert not (target / "app.css").exists()
+    assert not list(target.rglob("*.css"))
 
 
 def test_a_worker_is_a_script_of_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """rythmiq.js can be packed for npm with its types and nothing else, and the page knows where it is."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,21 +38,32 @@ def config(told: dict[str, Any], here: str, home: str) -> dict[str, Any]:
 
 
 def test_the_package_holds_the_client_and_its_types(tmp_path: Path) -> None:
-    for name in ("package.json", "rythmiq.js", "rythmiq.d.ts", "README.md", "main.js"):
+    for name in ("package.json", "rythmiq.js", "README.md", "main.js"):
         shutil.copy(PAGE / name, tmp_path / name)
+    for folder in ("client", "types"):
+        shutil.copytree(PAGE / folder, tmp_path / folder)
     npm = shutil.which("npm") or pytest.fail("npm comes with Node")
     done = subprocess.run(
         [npm, "pack", "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
     )
     (packed,) = json.loads(done.stdout)
-    assert {file["path"] for file in packed["files"]} == {"package.json", "README.md", "rythmiq.js", "rythmiq.d.ts"}
+    modules = {"rythmiq", *(f"client/{path.stem}" for path in (PAGE / "client").iterdir())}
+    assert {file["path"] for file in packed["files"]} == {
+        "package.json",
+        "README.md",
+        *(f"{module}.js" for module in modules),
+        *(f"types/{module}.d.ts" for module in modules),
+    }
     assert (packed["name"], packed["version"]) == ("rythmiq", rythmiq.__version__)
 
 
-def test_the_client_needs_no_other_module() -> None:
-    text = (PAGE / "rythmiq.js").read_text(encoding="utf-8")
-    assert not [line for line in text.splitlines() if line.startswith(("import ", "export * from"))]
-    assert "require(" not in text
+def test_the_client_needs_no_module_but_its_own() -> None:
+    named = re.compile(r"""(?:\bfrom|^import|\bimport\()\s*["']([^"']+)""", re.MULTILINE)
+    own = {PAGE / "rythmiq.js", *(PAGE / "client").glob("*.js")}
+    found = {(path.parent / name).resolve() for path in own for name in named.findall(path.read_text(encoding="utf-8"))}
+    assert PAGE / "client" / "client.js" in found
+    assert found <= own
+    assert not [path.name for path in own if "require(" in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize(
