@@ -35,7 +35,10 @@ export function adjuster(app, order, view, files) {
   void files.then(
     ({ before }) => {
       if (before === null || (view.receipt?.document["pages"] ?? 1) > 1) return;
-      picture.append(
+      const isTurned = operation(view, "turn") !== null; // shares are of the upright picture, which this is not
+      if (!isDocument && !isTurned)
+        picture.append(cropChooser(before, options["crop"], (crop) => (options = { ...options, crop })));
+      picture.prepend(
         slot.kind === "photo"
           ? faceChooser(
               before,
@@ -187,7 +190,41 @@ function cornerChooser(address, found, onChange) {
   );
 }
 
+/**
+ * A picture on which a part is chosen by two of its corners.
+ *
+ * @param {string} address
+ * @param {{ x: number, y: number, width: number, height: number } | undefined} chosen before
+ * @param {(crop: { x: number, y: number, width: number, height: number }) => void} onChange
+ */
+function cropChooser(address, chosen, onChange) {
+  const { x, y, width, height } = chosen ?? { x: 0, y: 0, width: 1, height: 1 };
+  const names = [t("adjust.corner.upper_left"), t("adjust.corner.lower_right")];
+  const chooser = handles(
+    address,
+    [
+      [x, y],
+      [x + width, y + height],
+    ],
+    names,
+    ([one, other]) => {
+      if (!one || !other) return;
+      const [left, top] = [Math.min(one[0], other[0], 1 - LEAST), Math.min(one[1], other[1], 1 - LEAST)];
+      const size = (/** @type {0 | 1} */ axis) => round(Math.max(Math.abs(one[axis] - other[axis]), LEAST));
+      onChange({ x: left, y: top, width: size(0), height: size(1) });
+    },
+  );
+  return h(
+    "div",
+    { class: "stack tight" },
+    h("p", { class: "label" }, t("adjust.crop")),
+    h("p", { class: "small quiet" }, t("adjust.crop.what")),
+    chooser,
+  );
+}
+
 const STEP = 0.01;
+const LEAST = 0.05;
 /** @type {Readonly<Record<string, Point>>} */
 const ARROWS = Object.freeze({
   ArrowLeft: [-STEP, 0],
@@ -241,7 +278,20 @@ function handles(address, start, names, onChange) {
       const button = buttons[index];
       if (button) Object.assign(button.style, { left: `${x * 100}%`, top: `${y * 100}%` });
     });
-    outline.setAttribute("points", points.map(([x, y]) => `${x * 100},${y * 100}`).join(" "));
+    const [[left, top], [right, bottom]] = /** @type {[Point, Point]} */ (
+      points.length > 1 ? points : [points[0], points[0]]
+    );
+    /** @type {Point[]} */
+    const ring =
+      points.length === 2
+        ? [
+            [left, top],
+            [right, top],
+            [right, bottom],
+            [left, bottom],
+          ]
+        : points;
+    outline.setAttribute("points", ring.map(([x, y]) => `${x * 100},${y * 100}`).join(" "));
   };
   const move = (/** @type {number} */ index, /** @type {Point} */ [x, y]) => {
     points[index] = [share(x), share(y)];

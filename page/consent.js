@@ -90,6 +90,15 @@ function consented() {
   }
 }
 
+/** Ask the next person anew. */
+export function forgetConsent() {
+  try {
+    localStorage.removeItem(KEPT);
+  } catch {
+    /* nothing was kept */
+  }
+}
+
 function remember() {
   try {
     localStorage.setItem(KEPT, TERMS);

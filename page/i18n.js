@@ -153,3 +153,14 @@ export function moment(when) {
     timeStyle: "short",
   }).format(new Date(when));
 }
+
+/**
+ * A moment that is near: the time alone, if it is today.
+ *
+ * @param {string | number | Date} when
+ */
+export function hour(when) {
+  const date = new Date(when);
+  if (date.toDateString() !== new Date().toDateString()) return moment(date);
+  return new Intl.DateTimeFormat(current === "hi" ? "hi-IN-u-nu-latn" : "en-IN", { timeStyle: "short" }).format(date);
+}

@@ -2,7 +2,7 @@
  * The page: what is loaded once, the frame around the views, and which view an address shows.
  */
 
-import { Auth } from "./session.js";
+import { Auth, broughtBack } from "./session.js";
 import { loadConfig } from "./config.js";
 import { announce, fill, h, one } from "./dom.js";
 import { language, preferredLanguage, speak, t } from "./i18n.js";
@@ -49,6 +49,7 @@ await start();
 
 async function start() {
   try {
+    const brought = broughtBack();
     const config = await loadConfig();
     keepOnDevice(config.isWhole);
     const auth = config.isWhole ? new Auth(config) : null;
@@ -66,6 +67,7 @@ async function start() {
       portals: [],
       credits: null,
       maxBytes: null,
+      signInFailed: false,
       drafts: new Map(),
       go: (path) => location.assign(`#${path}`),
       again: () => void show(app, false),
@@ -81,7 +83,7 @@ async function start() {
       app.credits = null;
       frame(app);
     });
-    if (auth) await auth.comeBack().catch(() => announce(t("signin.failed"), "alert"));
+    if (auth && brought) await auth.comeBack(brought).catch(() => (app.signInFailed = true));
     if (new URLSearchParams(location.search).has("shared"))
       history.replaceState(null, "", `${location.pathname}#/shared`);
     addEventListener("hashchange", () => void show(app, true));

@@ -23,7 +23,7 @@
  * @property {boolean} sent whether the store has it
  */
 
-/** @typedef {{ kind: "offline" | "sign-in" | "no-credit" | "guest" | "refused" | "busy" | "lost", code?: string, detail?: string, retry_after_s?: number }} Problem */
+/** @typedef {{ kind: "offline" | "sign-in" | "no-credit" | "guest" | "refused" | "busy" | "limit" | "lost", code?: string, detail?: string, again_at?: number }} Problem `again_at`: milliseconds since 1970 */
 
 /**
  * @typedef {object} Order

@@ -237,6 +237,11 @@ export class Orders {
     await forget("orders", id);
   }
 
+  /** Let go of every order that this tab runs: whoever forgets everything must not find it kept again. */
+  endAll() {
+    this.#running.forEach((control) => control.abort());
+  }
+
   /** @param {Order} order */
   async #keep(order) {
     await keep("orders", { ...order });
@@ -260,13 +265,14 @@ export class Orders {
 export function problemOf(error) {
   if (error instanceof RefusedError) {
     const kind =
-      { UNAUTHENTICATED: "sign-in", SIGN_IN_REQUIRED: "guest", NO_CREDIT: "no-credit" }[error.code] ??
-      (error.status === 429 ? "busy" : "refused");
+      { UNAUTHENTICATED: "sign-in", SIGN_IN_REQUIRED: "guest", NO_CREDIT: "no-credit", DAILY_LIMIT: "limit" }[
+        error.code
+      ] ?? (error.status === 429 ? "busy" : "refused");
     return {
       kind: /** @type {Problem["kind"]} */ (kind),
       code: error.code,
       detail: error.message,
-      ...(error.retryAfterS !== null && { retry_after_s: error.retryAfterS }),
+      ...(error.retryAfterS !== null && { again_at: Date.now() + error.retryAfterS * 1_000 }),
     };
   }
   if (error instanceof UnreachableError)

@@ -17,9 +17,12 @@ export function picker({ kind, several, camera, again, onFiles }) {
   const take = (/** @type {FileList | File[] | null | undefined} */ list) => {
     const files = [...(list ?? [])];
     if (files.length === 0) return;
-    if (files.some((file) => file.size === 0)) return announce(t("pick.empty"), "alert");
+    const isEmpty = files.some((file) => file.size === 0);
+    empty.hidden = !isEmpty;
+    if (isEmpty) return announce(t("pick.empty"), "alert");
     onFiles(several ? files : files.slice(0, 1));
   };
+  const empty = h("p", { class: "note bad", hidden: true }, t("pick.empty"));
   const shot = h("input", {
     type: "file",
     accept: "image/*",
@@ -55,6 +58,7 @@ export function picker({ kind, several, camera, again, onFiles }) {
     ),
     h("label", { class: "button full" }, shot, icon("camera"), t(`pick.shot.${kind === "photo" ? "photo" : "paper"}`)),
     camera && h("a", { class: "button full", href: `#${camera}` }, icon("photo"), t("pick.guided")),
+    empty,
     h("p", { class: "small quiet" }, t("pick.drop")),
   );
   const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData?.files);

@@ -3,10 +3,12 @@
  */
 
 import { h } from "./dom.js";
-import { has, number, t } from "./i18n.js";
+import { has, hour, number, t } from "./i18n.js";
 import { note } from "./view.js";
 
 /** @typedef {import("./order.js").Problem} Problem */
+
+const SOON_S = 120;
 
 /**
  * A note on what stopped; null without a problem.
@@ -18,9 +20,12 @@ import { note } from "./view.js";
 export function problemNote(app, problem, ...actions) {
   if (problem === null) return null;
   const isGuest = app.auth?.session?.user.is_anonymous === true;
-  const wait = problem.retry_after_s
-    ? h("p", null, t("problem.wait", { seconds: number(problem.retry_after_s) }))
-    : null;
+  const left_s = Math.ceil(((problem.again_at ?? 0) - Date.now()) / 1_000);
+  const when =
+    left_s < SOON_S
+      ? t("problem.wait", { seconds: number(left_s) })
+      : t("problem.wait.until", { when: hour(problem.again_at ?? 0) });
+  const wait = left_s > 0 ? h("p", null, when) : null;
   const key = problem.kind === "no-credit" && isGuest ? "problem.no-credit.guest" : `problem.${problem.kind}.todo`;
   const code = problem.code && has(`refused.${problem.code}`) ? h("p", null, t(`refused.${problem.code}`)) : null;
   return note(

@@ -37,7 +37,7 @@ export function resultNodes(app, order, view, leaving) {
   const pictures = h("div", { class: "stack" }, h("p", { class: "quiet", role: "status" }, t("result.opening")));
   const files = loaded(app, view, leaving);
   void files.then(
-    ({ before, preview }) => fill(pictures, comparison(before, preview, receipt.document)),
+    ({ before, preview }) => fill(pictures, comparison(before, preview, receipt.document, slotOf(app, order))),
     (error) => fill(pictures, problemNote(app, problemOf(error))),
   );
   return [
@@ -156,6 +156,12 @@ function operations(receipt) {
   );
 }
 
+/** The rules that an order was made by; null once the rule book has none of that name. @param {App} app @param {Order} order */
+function slotOf(app, order) {
+  const portal = app.portals.find((one) => one.portal === order.portal);
+  return portal?.slots.find((one) => one.slot === order.slot) ?? null;
+}
+
 /**
  * Download, ZIP, share and print.
  *
@@ -167,7 +173,7 @@ function operations(receipt) {
 function takeAway(app, view, order, files) {
   const name = view.receipt?.document.filename ?? "document";
   const place = h("div", { class: "stack" });
-  const slot = app.portals.find(({ portal }) => portal === order.portal)?.slots.find((one) => one.slot === order.slot);
+  const slot = slotOf(app, order);
   void files
     .then(({ document: content }) => {
       const file = new File([content], name, { type: content.type });

@@ -34,6 +34,7 @@ import { has, number, t } from "./i18n.js";
  * @property {"required" | "prefer" | "off"} face
  * @property {[number, number]} [face_ratio]
  * @property {[number, number]} [eye_line]
+ * @property {"any" | "centred"} [centring]
  * @property {"forbidden" | "allowed"} [background_edit]
  * @property {"none" | "allowed" | "required"} [caption]
  * @property {"forbidden" | "allowed"} [text_layer]

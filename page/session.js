@@ -14,6 +14,7 @@
  */
 
 /** @typedef {import("./config.js").PageConfig} PageConfig */
+/** @typedef {{ code: string | null, verifier: string }} Return no code: the person did not agree */
 
 const KEPT = "rythmiq.session";
 const VERIFIER = "rythmiq.pkce";
@@ -129,14 +130,11 @@ export class Auth {
   /** Leave for Google; it comes back to the page's own address. */
   async withGoogle() {
     const verifier = base64url(crypto.getRandomValues(new Uint8Array(48)));
-    sessionStorage.setItem(VERIFIER, verifier);
+    sessionStorage.setItem(VERIFIER, JSON.stringify({ verifier, back: location.hash }));
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
     const query = new URLSearchParams({
       provider: "google",
-      redirect_to:
-        location.origin +
-        location.pathname +
-        (location.hash ? `?back=${encodeURIComponent(location.hash.slice(1))}` : ""),
+      redirect_to: location.origin + location.pathname, // the project's list of allowed ones may hold no pattern
       code_challenge: base64url(new Uint8Array(digest)),
       code_challenge_method: "s256",
     });
@@ -144,21 +142,13 @@ export class Auth {
   }
 
   /**
-   * Take the code that Google's redirect brought, removing it from the address at once.
+   * Use what Google's redirect brought.
    *
-   * @returns {Promise<boolean>} whether somebody came back and is signed in
+   * @param {Return} brought
    */
-  async comeBack() {
-    const query = new URLSearchParams(location.search);
-    const code = query.get("code");
-    if (code === null && !query.has("error")) return false;
-    const back = query.get("back") ?? "";
-    history.replaceState(null, "", location.pathname + (back.startsWith("/") ? `#${back}` : ""));
-    const verifier = sessionStorage.getItem(VERIFIER);
-    sessionStorage.removeItem(VERIFIER);
-    if (code === null || verifier === null) return false;
+  async comeBack({ code, verifier }) {
+    if (code === null) throw new AuthError(400, "not_agreed", "Google was left without agreeing");
     this.#take(await this.#post("/token?grant_type=pkce", { auth_code: code, code_verifier: verifier }));
-    return true;
   }
 
   /** Sign out, here and at the service. */
@@ -216,6 +206,21 @@ export class Auth {
     else localStorage.setItem(KEPT, JSON.stringify(session));
     for (const listener of this.#listeners) listener(session);
   }
+}
+
+/**
+ * What Google's redirect brought, removed from the address at once; null where nobody left for Google from this tab.
+ *
+ * @returns {Return | null}
+ */
+export function broughtBack() {
+  const query = new URLSearchParams(location.search);
+  const code = query.get("code");
+  if (code === null && !query.has("error")) return null;
+  const left = parsed(sessionStorage.getItem(VERIFIER) ?? "");
+  sessionStorage.removeItem(VERIFIER);
+  history.replaceState(null, "", location.pathname + (left.back ?? ""));
+  return left.verifier ? { code, verifier: left.verifier } : null;
 }
 
 /** @param {string} text */

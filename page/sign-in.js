@@ -134,6 +134,8 @@ export function signInFields(app, onDone, linking = false) {
     code.focus();
   };
   askEmail();
+  if (app.signInFailed) said(t("signin.failed"));
+  app.signInFailed = false;
   return [place];
 }
 

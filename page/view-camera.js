@@ -10,6 +10,7 @@ import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { measure, measureSource } from "./measures.js";
 import { picker, thumbnail } from "./picker.js";
+import { headOval, wantedShare } from "./portal-frame.js";
 import { frameRatio, slotName } from "./rule-book.js";
 import { back, note, pathOf, portalOf, slotOf } from "./view.js";
 
@@ -104,7 +105,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       "div",
       { class: `camera ${isPerson ? "mirrored" : ""}` },
       video,
-      guide(isPerson, ratio),
+      guide(isPerson, ratio, slot),
       count,
       hint,
     );
@@ -223,12 +224,24 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
   };
 }
 
-/** The frame to fit into: an oval in the portal's shape, or a sheet. @param {boolean} isPerson @param {number} ratio */
-function guide(isPerson, ratio) {
+/**
+ * The frame to fit into: the portal's, with an oval for the head, or a sheet.
+ *
+ * @param {boolean} isPerson
+ * @param {number} ratio
+ * @param {import("./rule-book.js").Slot | null} slot
+ */
+function guide(isPerson, ratio, slot) {
   const [width, height] = ratio * 4 > 3 * 1 ? [66, 66 / ratio] : [84 * ratio, 84];
   const [x, y] = [(75 - width) / 2, (100 - height) / 2];
   const rectangle = { x, y, width, height, rx: 2 };
-  const oval = { cx: 37.5, cy: y + height * 0.47, rx: Math.min(width * 0.36, height * 0.29), ry: height * 0.37 };
+  const head = headOval(slot, wantedShare(slot));
+  const oval = {
+    cx: 37.5,
+    cy: y + height * head.cy,
+    rx: Math.min(width * 0.46, height * head.rx),
+    ry: height * head.ry,
+  };
   return svg(
     "svg",
     { viewBox: "0 0 75 100", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" },

@@ -2,6 +2,8 @@
  * The account and what this device knows: credits, files made here, signing out, forgetting everything.
  */
 
+import { accountData } from "./account-data.js";
+import { forgetConsent } from "./consent.js";
 import { announce, fill, h } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -18,10 +20,15 @@ const STATES = Object.freeze({ pending: "running", processing: "running", comple
 export async function deviceView(app) {
   if (!app.auth) throw new MissingError("device");
   const account = h("section", { class: "card stack", "aria-labelledby": "account" });
+  const data = h("div", { class: "stack" });
   const show = async () => {
     const session = app.auth?.session ?? null;
     if (session === null)
       return fill(account, h("div", { id: "account", class: "stack" }, ...signInFields(app, () => void show())));
+    fill(
+      data,
+      accountData(app, () => (list((here = [])), void show())),
+    );
     const credits = h("p", null, t("device.credits.asking"));
     const guest = session.user.is_anonymous === true;
     fill(
@@ -38,7 +45,11 @@ export async function deviceView(app) {
           {
             class: "button",
             type: "button",
-            onclick: async () => (await app.auth?.signOut(), announce(t("device.signed_out")), void show()),
+            onclick: async () => {
+              await app.auth?.signOut();
+              announce(t("device.signed_out"));
+              app.again();
+            },
           },
           t("device.sign_out"),
         ),
@@ -51,7 +62,7 @@ export async function deviceView(app) {
   };
   const orders = await all("orders");
   const known = new Map((await all("history")).map((line) => [line.order, line]));
-  const here = orders.map((order) => ({ ...order, filename: known.get(order.id)?.filename }));
+  let here = orders.map((order) => ({ ...order, filename: known.get(order.id)?.filename }));
   const history = h("div", { class: "stack" });
   const list = (/** @type {any[]} */ elsewhere) => {
     const lines = [...here, ...elsewhere].sort((one, other) => other.created_at - one.created_at);
@@ -97,8 +108,10 @@ export async function deviceView(app) {
           forget.replaceChildren(icon("trash"), t("device.forget.sure"));
           return;
         }
+        app.orders.endAll();
         await app.auth?.signOut(); // or the account's list would stand here again
         await forgetEverything();
+        forgetConsent();
         app.drafts.clear();
         announce(t("device.forgotten"));
         app.again();
@@ -124,6 +137,7 @@ export async function deviceView(app) {
           h("p", { class: "small quiet" }, t("device.history.what")),
           h("div", null, forget),
         ),
+        data,
       ),
     ],
   };

@@ -3,7 +3,7 @@
  */
 
 import { announce, fill, h } from "./dom.js";
-import { moment, number, t } from "./i18n.js";
+import { hour, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failureWords, problemNote } from "./problems.js";
 import { kept } from "./storage.js";
@@ -24,11 +24,11 @@ export async function orderView(app, id) {
   /** @type {Order | null} */
   const found = (await kept("orders", id)) ?? (await app.orders.ofJob(id));
   /** @type {JobView | null} */
-  let ended = null;
+  let seen = null;
   /** @type {Order} */
   let order;
   if (found) order = found;
-  else ({ order, view: ended } = await orderOfJob(app, id));
+  else ({ order, view: seen } = await orderOfJob(app, id));
   const place = h("div", { class: "stack loose" });
   const heading = h("h1", { tabindex: "-1" });
   /** @type {(() => void)[]} */
@@ -36,35 +36,30 @@ export async function orderView(app, id) {
   let shown = "";
   let said = "";
 
+  const ended = async (
+    /** @type {"completed" | "failed"} */ state,
+    /** @type {Order} */ current,
+    /** @type {JobView | null} */ view,
+  ) => {
+    try {
+      const whole = view?.status === state ? view : await app.client.job(current.job_id ?? id);
+      fill(place, ...(state === "completed" ? resultNodes(app, current, whole, leaving) : [failed(current, whole)]));
+    } catch (error) {
+      const problem = problemOf(error);
+      const again = () => app.again();
+      fill(
+        place,
+        problem.kind === "sign-in" ? signInCard(app, problem, again) : problemNote(app, problem, againButton(again)),
+      );
+    }
+  };
   const show = async (/** @type {Order} */ current, /** @type {JobView | null} */ view) => {
     const state = current.state;
     heading.textContent = titleOf(current, view);
     if (said !== heading.textContent) announce((said = heading.textContent));
-    if (state === "completed" && shown !== "completed") {
-      shown = "completed";
-      const whole =
-        view?.status === "completed"
-          ? view
-          : await app.client.job(current.job_id ?? id).catch(
-              (/** @type {unknown} */ error) => (
-                fill(
-                  place,
-                  problemNote(
-                    app,
-                    problemOf(error),
-                    againButton(() => app.again()),
-                  ),
-                ),
-                null
-              ),
-            );
-      if (whole) fill(place, ...resultNodes(app, current, whole, leaving));
-    } else if (state === "failed") {
-      if (shown === "failed") return;
-      shown = "failed";
-      const whole = view?.status === "failed" ? view : await app.client.job(current.job_id ?? id).catch(() => null);
-      fill(place, failed(current, whole));
-    } else if (state !== "completed") {
+    if (state === "completed" || state === "failed") {
+      if (shown !== state) await ended((shown = state), current, view);
+    } else {
       const key = `${state}/${view?.stage}/${view?.status}/${current.problem?.kind}/${view?.queue_position}`;
       if (shown === key && state === "sending") return progress(place, current);
       if (shown === key) return;
@@ -74,7 +69,7 @@ export async function orderView(app, id) {
     }
   };
   if (found) leaving.push(app.orders.watch(order.id, (sight) => void show(sight.order, sight.view)));
-  await show(order, ended);
+  await show(order, seen);
   if (found && !ENDED.includes(order.state) && order.state !== "stopped") void app.orders.run(order.id);
 
   return {
@@ -152,7 +147,7 @@ function underWay(app, order, view) {
       note(
         "info",
         t("order.cancelled.what"),
-        h("p", null, h("a", { href: `#/p/${order.portal}/${order.slot}` }, t("order.begin_again"))),
+        h("p", null, h("a", { class: "button", href: `#/p/${order.portal}/${order.slot}` }, t("order.begin_again"))),
       ),
     ];
   const meter = h("progress", { class: "meter", max: "1", value: "0", "aria-label": t("order.sent") });
@@ -184,7 +179,7 @@ function stageList(view) {
     { class: "stack tight" },
     view?.queue_position ? h("p", null, t("order.queue", { place: number(view.queue_position) })) : null,
     view?.expected_start_at
-      ? h("p", { class: "quiet" }, t("order.expected", { when: moment(view.expected_start_at) }))
+      ? h("p", { class: "quiet" }, t("order.expected", { when: hour(view.expected_start_at) }))
       : null,
     (view?.attempt ?? 0) > 1
       ? h("p", { class: "quiet" }, t("order.attempt", { attempt: number(view?.attempt ?? 0) }))
@@ -220,30 +215,30 @@ function progress(place, order) {
 /** @param {import("./view.js").App} app @param {Order} order */
 function stopped(app, order) {
   const kind = order.problem?.kind;
-  const goOn = againButton(() => void app.orders.run(order.id));
   if (!canResume(order)) return h("div", { class: "stack" }, problemNote(app, { kind: "lost" }, chooseAgain(order)));
-  if (kind === "sign-in")
-    return h(
-      "div",
-      { class: "card stack" },
-      problemNote(app, order.problem),
-      ...signInFields(app, () => void app.orders.run(order.id)),
-    );
-  if ((kind === "guest" || kind === "no-credit") && app.auth?.session?.user.is_anonymous) {
-    return h(
-      "div",
-      { class: "card stack" },
-      problemNote(app, order.problem),
-      ...signInFields(app, () => void app.orders.run(order.id), true),
-    );
-  }
+  const run = () => void app.orders.run(order.id);
+  if (kind === "sign-in") return signInCard(app, order.problem, run);
+  if ((kind === "guest" || kind === "no-credit") && app.auth?.session?.user.is_anonymous)
+    return signInCard(app, order.problem, run, true);
   const final = kind === "refused" || kind === "lost";
   return h(
     "div",
     { class: "stack" },
-    problemNote(app, order.problem, final ? chooseAgain(order) : goOn),
+    problemNote(app, order.problem, final ? chooseAgain(order) : againButton(run)),
     cancelButton(app, order),
   );
+}
+
+/**
+ * What is in the way, and signing in, which takes it out.
+ *
+ * @param {import("./view.js").App} app
+ * @param {import("./order.js").Problem | null} problem
+ * @param {() => void} onDone
+ * @param {boolean} [linking]
+ */
+function signInCard(app, problem, onDone, linking = false) {
+  return h("div", { class: "card stack" }, problemNote(app, problem), ...signInFields(app, onDone, linking));
 }
 
 /** @param {Order} order */
@@ -258,6 +253,7 @@ function againButton(act) {
 
 /** @param {import("./view.js").App} app @param {Order} order */
 function cancelButton(app, order) {
+  const said = h("p", { role: "alert", class: "small" });
   const button = h(
     "button",
     {
@@ -265,14 +261,18 @@ function cancelButton(app, order) {
       type: "button",
       onclick: async () => {
         button.setAttribute("aria-disabled", "true");
-        const done = await app.orders.cancel(order.id).catch(() => false);
-        if (!done) announce(t("order.cancel.late"), "alert");
+        said.textContent = "";
+        try {
+          if (!(await app.orders.cancel(order.id))) said.textContent = t("order.cancel.late");
+        } catch (error) {
+          said.textContent = t(`problem.${problemOf(error).kind}.title`);
+        }
         button.removeAttribute("aria-disabled");
       },
     },
     t("order.cancel"),
   );
-  return button;
+  return h("div", null, button, said);
 }
 
 /** @param {Order} order @param {JobView | null} view */

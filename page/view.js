@@ -21,6 +21,7 @@ import { slotName } from "./rule-book.js";
  * @property {Portal[]} portals
  * @property {number | null} credits of the account, once known
  * @property {number | null} maxBytes of all files of a job, once known
+ * @property {boolean} signInFailed somebody came back from Google without being signed in; said where they sign in
  * @property {Map<string, import("./drafts.js").Draft>} drafts by portal and slot
  * @property {(path: string) => void} go
  * @property {() => void} again draws the view anew

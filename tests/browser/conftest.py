@@ -1,7 +1,11 @@
 """A real Chromium on a real `rythmiq up`: what a student sees, on a phone and on a desktop, in both languages."""
 
+import contextlib
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.visitor import Visitor
-from tests.e2e.cloud_process import CloudProcess
+from tests.e2e.cloud_process import CloudProcess, within
 from tests.support import worker_uploads
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -23,7 +27,7 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-CREDITS, GUEST_CREDITS, MAX_UPLOAD_BYTES = 20, 1, 4_000_000
+CREDITS, GUEST_CREDITS, MAX_UPLOAD_BYTES, FREE_FAILURES = 20, 1, 4_000_000, 1
 
 
 @pytest.fixture(scope="session")
@@ -46,20 +50,68 @@ def browser(playwright_: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
-    """The whole service, with a trial of one job for guests."""
+def faults_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the executor is told to do wrong."""
+    return tmp_path_factory.mktemp("faults") / "faults.json"
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, faults_file: Path) -> Iterator[CloudProcess]:
+    """The whole service: one job at a time, a trial of one for guests, and a second failure of a day is charged."""
     process = CloudProcess(
         tmp_path_factory.mktemp("browser") / "cloud",
-        *("--port", "0", "--reconcile-every-s", "1"),
+        *("--port", "0", "--reconcile-every-s", "1", "--executor-faults", str(faults_file)),
         environ={
             "INITIAL_CREDITS": str(CREDITS),
             "GUEST_CREDITS": str(GUEST_CREDITS),
             "MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES),
+            "MAX_INFLIGHT": "1",
+            "MAX_FAILURES_PER_DAY": str(FREE_FAILURES),
         },
     )
     process.start()
     yield process
     process.stop()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    """The service from its bundles, which hold the page as `make bundle` builds it; pages elsewhere may call it."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("bundles are built for Python 3.11, the platform's")
+    process = CloudProcess(
+        tmp_path_factory.mktemp("built") / "cloud", "--port", "0", "--bundles", environ={"ALLOWED_ORIGINS": "*"}
+    )
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def seasoned(cloud: CloudProcess) -> CloudProcess:
+    """The service after a first job, from which it foretells when the next ones start."""
+    client = cloud.client()
+    client.wait(client.submit(worker_uploads.blank(), "sbi", "signature", filename="s.jpg").job_id)
+    return cloud
+
+
+@pytest.fixture
+def busy(seasoned: CloudProcess, faults_file: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Have somebody else's job hold the only place, so that whoever comes waits, as long as the context lasts."""
+
+    @contextlib.contextmanager
+    def held() -> Iterator[None]:
+        is_free = "select not exists (select from public.jobs where status in ('pending', 'processing'))"
+        within(60, lambda: seasoned.rows(is_free) == [(True,)], "the end of earlier jobs")
+        faults_file.write_text(json.dumps([{"hold": True}]), encoding="utf-8")
+        try:
+            other = seasoned.client().submit(worker_uploads.blank(), "sbi", "signature", filename="s.jpg").job_id
+            seasoned.wait_for(other, "processing")
+            yield
+        finally:
+            faults_file.write_text("[]", encoding="utf-8")
+
+    return held
 
 
 Visit = Callable[..., Visitor]

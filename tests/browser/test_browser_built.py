@@ -5,7 +5,6 @@ import functools
 import gzip
 import http.server
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,23 +16,12 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from typer.testing import CliRunner
 
 from rythmiq_cli.commands import app
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import CloudProcess
 
 FIRST_CALLS, RETURN_CALLS, FIRST_BYTES = 5, 1, 100_000
 SHARED = "https://faas.example/api/v1/web/fn-1"
-
-pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="bundles are for Python 3.11, the platform's")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
-    """The functions from their bundles; pages elsewhere may call them."""
-    process = CloudProcess(
-        tmp_path_factory.mktemp("built") / "cloud", "--port", "0", "--bundles", environ={"ALLOWED_ORIGINS": "*"}
-    )
-    process.start()
-    yield process
-    process.stop()
 
 
 @dataclass
@@ -126,6 +114,16 @@ def test_a_slash_at_the_end_leads_to_the_page_too(built: CloudProcess, seen: See
     page = seen.open(f"{built.file.base_url}/app/")
     assert page.url.startswith(f"{built.file.base_url}/app")
     assert seen.errors == []
+
+
+def test_a_whole_job_on_the_joined_page(built: CloudProcess, visit: Visit, portrait: bytes) -> None:
+    """From choosing to the download, with the worker that seals, and nothing is complained of."""
+    person = Visitor(visit().page, built)
+    filename, content = person.make(("asha.jpg", portrait)).download()
+    assert filename == "asha_photo.jpg"
+    assert content[:3] == b"\xff\xd8\xff"
+    assert [status for _, status in person.jobs()] == ["completed"]
+    person.is_well()
 
 
 # --- an exported site --------------------------------------------------------

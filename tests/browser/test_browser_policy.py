@@ -111,14 +111,24 @@ def test_no_token_stands_in_an_address_or_the_history(visit: Visit, portrait: by
     assert token not in person.page.url
 
 
-def test_a_code_from_google_leaves_the_address_at_once(visit: Visit) -> None:
-    """Before it is used; and without the verifier of this device it is not used at all."""
+def test_a_code_that_this_tab_did_not_ask_for_is_not_used(visit: Visit) -> None:
+    """It leaves the address, and signs nobody in."""
     person = visit()
-    person.page.goto(f"{person.cloud.file.base_url}/app?code=stolen-code&back=%2Fp%2Fsbi%2Fphoto")
-    person.sees("slot.wanted")
-    assert person.page.url == f"{person.cloud.file.base_url}/app#/p/sbi/photo"
+    person.page.goto(f"{person.cloud.file.base_url}/app?code=stolen-code")
+    person.page.wait_for_selector("#search")
+    assert person.page.url == f"{person.cloud.file.base_url}/app"
     assert not any("token" in request.url for request in person.requests)
     assert person.page.evaluate("() => localStorage.getItem('rythmiq.session')") is None
+
+
+def test_a_code_leaves_the_address_before_anything_arrives(visit: Visit) -> None:
+    """At once: while the rule book and the words are still on their way."""
+    person = visit()
+    person.page.route("**/portals", lambda _route: None)
+    person.page.route("**/en.json", lambda _route: None)
+    person.page.goto(f"{person.cloud.file.base_url}/app?code=fresh-code#/p/sbi/photo")
+    person.page.wait_for_url(re.compile(r"/app$"))
+    assert "fresh-code" not in person.page.evaluate("() => JSON.stringify(navigation.entries().map(({ url }) => url))")
 
 
 def test_a_shared_host_gets_preflight_only(visit: Visit, portrait: bytes) -> None:

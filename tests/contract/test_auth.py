@@ -4,8 +4,11 @@ The real one runs when RYTHMIQ_TEST_GOTRUE names its address, RYTHMIQ_TEST_GOTRU
 RYTHMIQ_TEST_GOTRUE_CODE a command that prints the newest code that was sent to the address it is given.
 """
 
+import base64
+import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import uuid
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import jwt
@@ -20,6 +24,7 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from rythmiq_cli.local.auth import MAIL_NAME, MAILS_AN_HOUR, PREFIX, WRONG_CODES, LocalAuth
+from rythmiq_cli.local.auth_google import FLOW_TTL_S
 from rythmiq_cli.local.http_server import serving
 
 SECRET = "a-secret-that-only-this-test-knows-of"
@@ -275,3 +280,113 @@ def test_mails_and_guesses_are_bounded(local: Local, served: Auth) -> None:
 def test_what_is_no_json_object_is_refused(served: Auth, body: bytes) -> None:
     answer = httpx.post(f"{served.url}/otp", content=body, headers={"apikey": served.key}, trust_env=False)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "bad_json")
+
+
+# --- Google, which the stand-in has a page for --------------------------------
+
+VERIFIER = "v" * 64
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+PAGE = "http://127.0.0.1:8640/app"
+
+
+def at_google(served: Auth, **changes: str) -> httpx.Response:
+    query = {"provider": "google", "redirect_to": PAGE, "code_challenge": CHALLENGE, "code_challenge_method": "s256"}
+    return httpx.get(f"{served.url}/authorize", params=query | changes, trust_env=False)
+
+
+def told(served: Auth, page: httpx.Response, **fields: str) -> httpx.Response:
+    (flow,) = re.findall(r'name="flow" value="([^"]+)"', page.text)
+    return httpx.post(f"{served.url}/callback", data={"flow": flow, **fields}, trust_env=False)
+
+
+def came_back(local: Local, served: Auth, email: str, **changes: str) -> dict[str, str]:
+    """What the address that Google leads back to holds."""
+    page = told(served, at_google(served, **changes), email=email)
+    answer = told(served, page, code=local.code(email))
+    assert answer.status_code == 303
+    return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+def exchanged(served: Auth, code: str, verifier: str = VERIFIER) -> httpx.Response:
+    return served("POST", "token?grant_type=pkce", {"auth_code": code, "code_verifier": verifier})
+
+
+def test_a_made_up_code_of_google_is_refused(auth: Auth) -> None:
+    refused = exchanged(auth, "made-up")
+    assert (refused.status_code, refused.json()["error_code"]) == (404, "flow_state_not_found")
+
+
+@pytest.mark.parametrize(("code", "verifier"), [("", VERIFIER), ("code", "")])
+def test_code_and_verifier_are_both_due(auth: Auth, code: str, verifier: str) -> None:
+    refused = exchanged(auth, code, verifier)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "validation_failed")
+
+
+def test_google_signs_in_who_has_the_verifier_and_once(local: Local, served: Auth) -> None:
+    code = came_back(local, served, "g@example.com")["code"]
+    session = exchanged(served, code)
+    assert (session.status_code, session.json()["user"]["email"]) == (200, "g@example.com")
+    assert exchanged(served, code).json()["error_code"] == "flow_state_not_found"
+
+
+def test_google_and_a_code_by_mail_are_one_user(local: Local, served: Auth) -> None:
+    by_mail = served.sign_in("g@example.com")
+    by_google = exchanged(served, came_back(local, served, "g@example.com")["code"]).json()
+    assert by_google["user"]["id"] == by_mail["user"]["id"]
+
+
+def test_a_stolen_code_is_nothing_without_the_verifier(local: Local, served: Auth) -> None:
+    code = came_back(local, served, "g@example.com")["code"]
+    refused = exchanged(served, code, "w" * 64)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "bad_code_verifier")
+
+
+def test_a_code_of_google_is_over_after_five_minutes(local: Local, served: Auth) -> None:
+    code = came_back(local, served, "g@example.com")["code"]
+    local.now_s += FLOW_TTL_S + 1
+    assert exchanged(served, code).json()["error_code"] == "flow_state_not_found"
+
+
+def test_nobody_is_somebody_s_google_account_without_the_code(local: Local, served: Auth) -> None:
+    page = told(served, at_google(served), email="g@example.com")
+    right = local.code("g@example.com")
+    wrong = told(served, page, code=f"{(int(right) + 1) % 10**6:06}")
+    assert wrong.status_code == 403
+    assert told(served, wrong, code=right).status_code == 303
+
+
+def test_whoever_cancels_at_google_is_led_back_without_a_code(served: Auth) -> None:
+    answer = told(served, at_google(served, redirect_to=f"{PAGE}?x=1"), cancel="1")
+    query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert (query["x"], query["error"], "code" in query) == ("1", "access_denied", False)
+
+
+@pytest.mark.parametrize(
+    "redirect_to",
+    ["https://evil.example/app", "http://127.0.0.1@evil.example/", "javascript:alert(1)", "//evil.example", ""],
+)
+def test_google_leads_to_no_other_machine(local: Local, served: Auth, redirect_to: str) -> None:
+    page = told(served, at_google(served, redirect_to=redirect_to), email="g@example.com")
+    answer = told(served, page, code=local.code("g@example.com"))
+    assert answer.headers["location"].startswith("http://127.0.0.1:1/app?code=")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provider": "github"},
+        {"code_challenge": ""},
+        {"code_challenge": "<script>"},
+        {"code_challenge_method": "plain"},
+    ],
+)
+def test_google_is_reached_by_pkce_alone(served: Auth, changes: dict[str, str]) -> None:
+    refused = at_google(served, **changes)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "validation_failed")
+
+
+def test_what_is_typed_at_google_s_place_stays_words(served: Auth) -> None:
+    page = told(served, at_google(served), email='"><script>alert(1)</script>')
+    assert page.status_code == 400
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]

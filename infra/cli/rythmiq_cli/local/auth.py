@@ -2,8 +2,8 @@
 
 People sign in by a code of six digits, which is written where e-mail would be sent: as the event `sign_in_code` in the
 cloud's log, and to `mail.jsonl` in its directory. Guests sign up anonymously, and link an e-mail address by `PUT /user`
-and a code of type `email_change`: the same `sub`, no guest any more. Refresh tokens work once. Users and sessions
-outlive a restart in `auth.json`; only digests of refresh tokens are kept.
+and a code of type `email_change`: the same `sub`, no guest any more. `auth_google.py` has a page in Google's place.
+Refresh tokens work once. Users and sessions outlive a restart in `auth.json`; only digests of refresh tokens are kept.
 
 Names, statuses and error codes are GoTrue's, and one suite of tests is written so that the real one passes it too
 (`tests/contract/test_auth.py`). Where GoTrue waits a minute between two e-mails, this one counts them by the hour.
@@ -12,7 +12,6 @@ Source: docs/specification/commands.md; supabase.com/docs/reference/api, supabas
 """
 
 import datetime as dt
-import hashlib
 import hmac
 import json
 import re
@@ -29,6 +28,8 @@ import jwt
 from werkzeug.wrappers import Request, Response
 
 from rythmiq_cli.cloud_access import write_private
+from rythmiq_cli.local.auth_answers import CORS, AuthError, digest, json_answer
+from rythmiq_cli.local.auth_google import GoogleFlows
 
 PREFIX = "/auth/v1/"
 MAIL_NAME = "mail.jsonl"
@@ -40,22 +41,8 @@ WRONG_CODES = 30
 _HOUR_S = 3_600
 _REUSE_S = 10
 _EMAIL = re.compile(r"[^\s@<>\"',;\x00-\x1f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "authorization, apikey, content-type, x-client-info, x-supabase-api-version",
-    "Access-Control-Max-Age": "7200",
-}
 
 Log = Callable[[Mapping[str, Any]], None]
-
-
-class AuthError(Exception):
-    """A refusal in GoTrue's form."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class LocalAuth:
@@ -100,6 +87,12 @@ class LocalAuth:
             ("POST", "logout"): self._logout,
             ("GET", "settings"): self._settings,
         }
+        # A browser comes to these by itself, without the key.
+        self._google = GoogleFlows(f"{issuer.removesuffix(PREFIX.rstrip('/'))}/app", self, clock)
+        self._open_calls: Mapping[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "authorize"): self._google.authorize,
+            ("POST", "callback"): lambda request: self._google.callback(request, _email),
+        }
 
     def answer(self, request: Request, name: str) -> Response:
         """Answer one call.
@@ -109,26 +102,30 @@ class LocalAuth:
             name: what follows `/auth/v1/`.
         """
         if request.method == "OPTIONS":
-            return Response(status=HTTPStatus.NO_CONTENT, headers=_CORS)
-        call = self._calls.get((request.method, name))
+            return Response(status=HTTPStatus.NO_CONTENT, headers=CORS)
+        asked = (request.method, name)
+        call = self._open_calls.get(asked) or self._calls.get(asked)
         if call is None:
-            return _json({"message": "There is no such call"}, HTTPStatus.NOT_FOUND)
-        if not hmac.compare_digest(request.headers.get("apikey", "").encode(), self._api_key.encode()):
-            return _json({"message": "No API key found in request"}, HTTPStatus.UNAUTHORIZED)
+            return json_answer({"message": "There is no such call"}, HTTPStatus.NOT_FOUND)
+        is_open = asked in self._open_calls
+        if not is_open and not hmac.compare_digest(request.headers.get("apikey", "").encode(), self._api_key.encode()):
+            return json_answer({"message": "No API key found in request"}, HTTPStatus.UNAUTHORIZED)
         try:
             with self._lock:
                 said = call(request)
                 self._keep()
         except AuthError as error:
             said = {"code": error.status, "error_code": error.code, "msg": error.message}
-            return _json(said, error.status)
-        return Response(status=HTTPStatus.NO_CONTENT, headers=_CORS) if said is None else _json(said)
+            return json_answer(said, error.status)
+        if isinstance(said, Response):
+            return said
+        return Response(status=HTTPStatus.NO_CONTENT, headers=CORS) if said is None else json_answer(said)
 
     # --- calls ---
 
     def _settings(self, _request: Request) -> dict[str, Any]:
         return {
-            "external": {"anonymous_users": True, "email": True, "phone": False, "google": False},
+            "external": {"anonymous_users": True, "email": True, "phone": False, "google": True},
             "disable_signup": False,
             "mailer_autoconfirm": False,
         }
@@ -138,7 +135,7 @@ class LocalAuth:
         email = _email(body)
         if self._by_email(email) is None and body.get("create_user", True) is False:
             raise AuthError(422, "otp_disabled", "Signups not allowed for otp")
-        self._send_code("email", email, None)
+        self.send_code("email", email, None)
         return {}
 
     def _verify(self, request: Request) -> dict[str, Any]:
@@ -149,7 +146,7 @@ class LocalAuth:
         if len(self._recent(self._wrong_s, email)) >= WRONG_CODES:
             raise AuthError(429, "over_request_rate_limit", "Request rate limit reached")
         sent = self._codes.get(f"{kind} {email}")
-        is_right = sent is not None and hmac.compare_digest(sent["digest"], _digest(code))
+        is_right = sent is not None and hmac.compare_digest(sent["digest"], digest(code))
         if sent is None or not is_right or sent["ends_at_s"] < self._clock():
             self._wrong_s[email].append(self._clock())
             raise AuthError(403, "otp_expired", "Token has expired or is invalid")
@@ -163,9 +160,13 @@ class LocalAuth:
         return self._session(self._new_user(None), "anonymous")
 
     def _token(self, request: Request) -> dict[str, Any]:
-        if request.args.get("grant_type") != "refresh_token":
+        grant, body = request.args.get("grant_type"), _body(request)
+        if grant == "pkce":
+            email = self._google.email_of(str(body.get("auth_code", "")), str(body.get("code_verifier", "")))
+            return self._session(self._by_email(email) or self._new_user(email), "oauth")
+        if grant != "refresh_token":
             raise AuthError(400, "validation_failed", "unsupported_grant_type")
-        shown = _digest(str(_body(request).get("refresh_token", "")))
+        shown = digest(str(body.get("refresh_token", "")))
         now_s = self._clock()
         for session_id, session in self._sessions.items():
             if shown == session["refresh"]:
@@ -189,7 +190,7 @@ class LocalAuth:
             owner = self._by_email(email)
             if owner is not None and owner["id"] != user["id"]:
                 raise AuthError(422, "email_exists", "A user with this email address has already been registered")
-            self._send_code("email_change", email, user["id"])
+            self.send_code("email_change", email, user["id"])
             user["new_email"] = email
         return _shown(user)
 
@@ -243,7 +244,7 @@ class LocalAuth:
         if session["refresh"]:
             session["used"][session["refresh"]] = now_s
         refresh = secrets.token_urlsafe(16)
-        session["refresh"] = _digest(refresh)
+        session["refresh"] = digest(refresh)
         claims = {
             "iss": self._issuer,
             "sub": user["id"],
@@ -290,14 +291,25 @@ class LocalAuth:
             raise AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
         return claims["session_id"], self._users[session["user_id"]]
 
-    def _send_code(self, kind: str, email: str, user_id: str | None) -> None:
+    def take_code(self, kind: str, email: str, code: str) -> dict[str, Any]:
+        """Use a code up: what was kept with it. Guesses are bounded."""
+        if len(self._recent(self._wrong_s, email)) >= WRONG_CODES:
+            raise AuthError(429, "over_request_rate_limit", "Request rate limit reached")
+        sent = self._codes.get(f"{kind} {email}")
+        is_right = sent is not None and hmac.compare_digest(sent["digest"], digest(code))
+        if sent is None or not is_right or sent["ends_at_s"] < self._clock():
+            self._wrong_s[email].append(self._clock())
+            raise AuthError(403, "otp_expired", "Token has expired or is invalid")
+        return self._codes.pop(f"{kind} {email}")
+
+    def send_code(self, kind: str, email: str, user_id: str | None) -> None:
         """Write a new code where e-mail would be sent; an earlier one is over."""
         if len(self._recent(self._mails_s, email)) >= MAILS_AN_HOUR:
             raise AuthError(429, "over_email_send_rate_limit", "email rate limit exceeded")
         self._mails_s[email].append(self._clock())
         code = f"{secrets.randbelow(10**6):06}"
         ends_at_s = self._clock() + CODE_TTL_S
-        self._codes[f"{kind} {email}"] = {"digest": _digest(code), "ends_at_s": ends_at_s, "user_id": user_id}
+        self._codes[f"{kind} {email}"] = {"digest": digest(code), "ends_at_s": ends_at_s, "user_id": user_id}
         mail = {"email": email, "type": kind, "code": code}
         self._mail.touch(mode=0o600)
         with self._mail.open("a", encoding="utf-8") as mails:
@@ -350,14 +362,5 @@ def _email(body: Mapping[str, Any]) -> str:
     return email
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _iso(at_s: float) -> str:
     return dt.datetime.fromtimestamp(at_s, tz=dt.UTC).isoformat()
-
-
-def _json(body: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
-    headers = {**_CORS, "Cache-Control": "no-store"}
-    return Response(json.dumps(body), status, headers, content_type="application/json")

@@ -1,0 +1,99 @@
+"""Waiting one's turn: the place and the expected start, leaving and coming back, and thinking better of it."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import CREDITS, Visit
+from tests.browser.visitor import Visitor
+from tests.e2e.cloud_process import within
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
+Busy = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+def test_the_place_in_the_queue_is_shown_until_it_is_ones_turn(
+    visit: Visit, busy: Busy, portrait: bytes, language: str
+) -> None:
+    """With the expected start; then the file is made without another tap."""
+    person = visit(language=language)
+    with busy():
+        person.make(("asha.jpg", portrait))
+        person.sees("order.pending")
+        person.sees("order.queue", place=1)
+        expected = person.say("order.expected", when="").strip()
+        person.page.get_by_text(expected).wait_for()
+        person.screenshot(f"queue-{language}")
+    filename, _ = person.download()
+    assert filename == "asha_photo.jpg"
+    assert person.credits() == (CREDITS - 1, 0)
+    person.is_well()
+
+
+def test_a_reload_in_the_queue(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """The place is still there, and it is one job."""
+    with busy():
+        person = _waiting(visit, portrait)
+        person.page.reload()
+        person.sees("order.queue", place=1)
+    person.download()
+    assert [status for _, status in person.jobs()] == ["completed"]
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_a_job_in_the_queue_is_cancelled(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """The credit comes back, the upload goes, and the way to begin again is there."""
+    with busy():
+        person = _waiting(visit, portrait)
+        person.press("order.cancel")
+        person.sees("order.cancelled.what")
+        person.screenshot("cancelled")
+    assert person.credits() == (CREDITS, 0)
+    assert "blob" not in str(person.kept("orders"))
+    within(20, lambda: person.cloud.stored_keys(f"raw/{person.user_id()}/") == [], "the upload's removal")
+    person.page.reload()
+    person.sees("order.cancelled.what")
+    person.press("order.begin_again")
+    person.sees("slot.wanted")
+
+
+def test_another_tab_learns_that_it_is_cancelled(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """Cancelled in one, it is not waited for in the other."""
+    with busy():
+        person = _waiting(visit, portrait)
+        other = Visitor(person.page.context.new_page(), person.cloud)
+        other.page.goto(person.page.url)
+        other.sees("order.pending")
+        other.press("order.cancel")
+        other.sees("order.cancelled.what")
+        person.sees("order.cancelled.what")
+    assert person.credits() == (CREDITS, 0)
+
+
+def test_a_cancel_that_comes_too_late(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """Where the job has begun meanwhile it says so beside the button, and the file is made and charged once."""
+    polls: list[Route] = []
+    with busy():
+        person = _waiting(visit, portrait)
+        person.page.route(re.compile(r"/jobs/[0-9a-f-]{36}\?wait"), lambda route: polls.append(route))  # noqa: PLW0108  Playwright marks it
+        within(20, lambda: polls, "another poll")
+        ((job_id, _),) = person.jobs()
+    person.cloud.wait_for(job_id, "completed")
+    person.press("order.cancel")
+    person.sees("order.cancel.late")
+    person.page.unroute(re.compile(r"/jobs/[0-9a-f-]{36}\?wait"))
+    polls[-1].continue_()
+    person.download()
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def _waiting(visit: Visit, portrait: bytes) -> Visitor:
+    person = visit().make(("asha.jpg", portrait))
+    person.sees("order.queue", place=1)
+    return person
