@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rythmiq_cli.cloud_access import CloudError
-from rythmiq_cli.local.functions.deployment import first_answers
+from rythmiq_cli.local.functions.pool import first_answers
 from rythmiq_cli.operator.env_check import FUNCTIONS
 
 VALUES = {"METRICS_TOKEN": "token"}

@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 import rythmiq
 from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli.commands import app
+from rythmiq_cli.commands.doctor import Given
 from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.database import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.functions import EXPECTED, FunctionProbes
-from rythmiq_cli.doctor.typed import Given
 from rythmiq_cli.operator.migrations import read_migrations
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from rythmiq_cli.doctor import Finding
-from rythmiq_cli.doctor.sign_in import sign_in_findings
+from rythmiq_cli.doctor.functions import sign_in_findings
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
 from rythmiq_cli.local.http_server import serving
 

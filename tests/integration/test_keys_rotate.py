@@ -14,7 +14,7 @@ from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.crypto.rqe1 import open_sealed, parse_header
 from rythmiq_cli.commands import app
 from rythmiq_cli.operator import operator_client
-from rythmiq_cli.operator.dispatch_keys import kids_in_use
+from rythmiq_cli.operator.key_rotation import kids_in_use
 from tests.support.keys_world import AFTER, BEFORE, NEW, OLD, ORDER, TEXT, World, world
 
 __all__ = ["world"]
@@ -52,7 +52,11 @@ def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
 
 def test_one_that_was_stopped_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store goes away after the rows; then it is back."""
-    monkeypatch.setattr("rythmiq_cli.commands.keys._listed", lambda *_: (_ for _ in ()).throw(ConnectionError))
+
+    def gone(*_: object) -> object:
+        raise ConnectionError
+
+    monkeypatch.setattr("rythmiq_cli.operator.key_rotation.users_objects", gone)
     assert isinstance(world.rotate().exception, ConnectionError)
     monkeypatch.undo()
     done = json.loads(world.rotate("--json").stdout)

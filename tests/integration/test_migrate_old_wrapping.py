@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.operator import migrations, old_wrapping
+from rythmiq_cli.operator import migrations
 from tests.support.database_calls import Calls
 from tests.support.postgres_fixture import PostgresForTests
 
@@ -31,7 +31,7 @@ def old(postgres: PostgresForTests) -> Iterator[str]:
             migrations.bootstrap(superuser)
             superuser.execute("grant usage on schema auth to rythmiq")
         with migrations.open_database(url) as connection:
-            migrations.migrate(connection, migrations.read_migrations()[: old_wrapping.LAST_OLD])
+            migrations.migrate(connection, migrations.read_migrations()[: migrations.LAST_OLD])
         yield url
 
 
@@ -74,7 +74,7 @@ def test_while_there_is_something_of_it_nothing_is_applied_and_the_way_out_is_na
     assert (told.exit_code, "--erase-old" in told.stderr) == (1, True)
     assert "3 jobs and 4 uploads" in told.stderr
     assert json.loads(run(url, "--json").stdout)["ok"] is False
-    assert version(url) == old_wrapping.LAST_OLD
+    assert version(url) == migrations.LAST_OLD
 
 
 def test_when_told_it_erases_them_refunds_what_had_not_ended_and_migrates(
@@ -118,7 +118,7 @@ def test_a_job_that_is_being_settled_is_waited_for(used: tuple[str, dict[str, di
         )
     told = run(url, "--erase-old")
     assert (told.exit_code, "settled" in told.stderr) == (1, True)
-    assert version(url) == old_wrapping.LAST_OLD
+    assert version(url) == migrations.LAST_OLD
 
 
 def test_without_rows_it_migrates_and_beyond_the_break_it_never_refuses(postgres: PostgresForTests, old: str) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import re
+import shlex
 import shutil
-from dataclasses import asdict, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -36,6 +39,8 @@ _COLOURS = {
     "open": "yellow",
     "differs": "red",
 }
+_OURS = re.compile(r"`rythmiq (env check|spaces apply|doctor|migrate|keys (?:list|rotate|retire))((?: [^`]*)?)`")
+_MIGRATE_BY_HAND = '`read -rs OWNER_URL; DATABASE_URL="$OWNER_URL" rythmiq migrate{rest}`'
 _STATES = ("ok", "warning", "broken", "unreachable")
 
 
@@ -71,7 +76,6 @@ def doctor(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     """
     environ = dict(operator_environ(env_file, cloud))
     from rythmiq_cli.doctor.run import AREAS, record_events, run_probes  # noqa: PLC0415  heavy for `--help`
-    from rythmiq_cli.doctor.typed import Given  # noqa: PLC0415  ditto
 
     areas = tuple(only or AREAS)
     if unknown := [area for area in areas if area not in AREAS]:
@@ -195,3 +199,44 @@ def _print(  # noqa: PLR0913, PLR0917  the parts of a line
 ) -> None:
     remedy = f"; {label}: {escape(plain(advice))}" if advice else ""
     console.print(f"[{_COLOURS[verdict]}]{verdict}[/] {step}: {escape(plain(said))}{remedy}", soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the doctor was given, which remedies repeat so that an operator can type them.
+
+    Attributes:
+        env_file: `--env`; None without one.
+        cloud: `--cloud`; None without one.
+        origins: `--origin`.
+        knows_owner: whether the database's owner is known, from the file or the environment.
+    """
+
+    env_file: Path | None = None
+    cloud: Path | None = None
+    origins: Collection[str] = ()
+    knows_owner: bool = True
+
+    def typed(self, fix: str) -> str:
+        """The remedy with these in its commands."""
+        if self.env_file is not None:
+            fix = fix.replace("--env FILE", f"--env {shlex.quote(str(self.env_file))}")
+        return _OURS.sub(self._command, fix)
+
+    def _command(self, match: re.Match[str]) -> str:
+        command, rest = match[1], match[2]
+        if command == "migrate" and not self.knows_owner:
+            return _MIGRATE_BY_HAND.format(rest=rest)
+        if command == "env check":
+            file = "" if self.env_file is None else f" {shlex.quote(str(self.env_file))}"
+            return f"`rythmiq env check{file}{rest}`"
+        more = (
+            "".join(f" --origin {shlex.quote(origin)}" for origin in self.origins) if command == "spaces apply" else ""
+        )
+        return f"`rythmiq {command}{rest}{self._place}{more}`"
+
+    @property
+    def _place(self) -> str:
+        if self.cloud is not None:
+            return f" --cloud {shlex.quote(str(self.cloud))}"
+        return "" if self.env_file is None else f" --env {shlex.quote(str(self.env_file))}"

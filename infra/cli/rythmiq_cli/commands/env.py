@@ -59,7 +59,7 @@ def check(
     fingerprint of each key is shown: compare it with the escrow's, and with --database the database's, which
     SUPABASE_* or DATABASE_URL names.
     """
-    from rythmiq_cli.operator import env_check, env_mistakes  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.operator import env_check  # noqa: PLC0415  heavy for `--help`
 
     chosen = tuple(components or env_check.COMPONENTS)
     if unknown := [name for name in chosen if name not in env_check.COMPONENTS]:
@@ -88,7 +88,7 @@ def check(
     shown = env_check.fingerprints(values)
     if database:
         problems += _of_database(values, file)
-    warnings = list(env_mistakes.doubts(values, file))
+    warnings = list(env_check.doubts(values, file))
     _report(verdicts, problems, warnings, shown, as_json=as_json)
 
 

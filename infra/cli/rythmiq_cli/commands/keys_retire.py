@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def faults_explained() -> Iterator[None]:
     """End the command with a sentence when the database, the store or a variable fails it."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
@@ -52,7 +52,7 @@ def list_keys(
     from rythmiq_cli.operator.key_state import VARIABLES, key_state_of, ring_of  # noqa: PLC0415  heavy for `--help`
 
     environ = operator_environ(env_file, cloud)
-    with _told():
+    with faults_explained():
         state = key_state_of(environ, owners_database_url(environ, env_file))
         rows = [row for name in VARIABLES for row in _rows(name, ring_of(environ, name), state)]
     ok = all(row["ok"] for row in rows)
@@ -119,7 +119,7 @@ def retire(
     """
     environ = operator_environ(env_file, cloud)
     name: RingName = "dispatch" if dispatch else "encryption"
-    with _told():
+    with faults_explained():
         needs, said = _retired(name, kid, environ, owners_database_url(environ, env_file))
     if as_json:
         print(json.dumps({"ok": not needs, "kid": kid, "needed_by": needs, "said": said}))
@@ -187,7 +187,7 @@ def _retired(
 def _needs(name: "RingName", kid: int, environ: Mapping[str, str], state: "KeyState") -> list[str]:
     """What still needs a key, one sentence each."""
     from rythmiq_cli.operator import operator_client, store_config  # noqa: PLC0415  ditto
-    from rythmiq_cli.operator.dispatch_keys import kids_in_use  # noqa: PLC0415  ditto
+    from rythmiq_cli.operator.key_rotation import kids_in_use, kids_of_objects  # noqa: PLC0415  ditto
     from rythmiq_cli.operator.key_state import still_current  # noqa: PLC0415  ditto
 
     needs = []
@@ -203,8 +203,6 @@ def _needs(name: "RingName", kid: int, environ: Mapping[str, str], state: "KeySt
         if used := kids_in_use(s3, config.bucket, dt.datetime.now(tz=dt.UTC))[kid]:
             needs.append(f"{used} objects of attempts of the last 24 hours are under kid {kid}")
         return needs
-    from rythmiq_cli.operator.object_heads import kids_of_objects  # noqa: PLC0415  ditto
-
     kids = kids_of_objects(s3, config.bucket)
     if kids[kid]:
         needs.append(f"{kids[kid]} objects are under kid {kid}")

@@ -1,7 +1,6 @@
 """Findings of `rythmiq doctor`: what a probe found, and how to fix it."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,12 +46,6 @@ class Reporter:
     def unreachable(self, probe: str, said: str, fix: str) -> Finding:
         """It does not answer."""
         return Finding(self.area, probe, "unreachable", said, fix)
-
-
-def probes_of(*probes: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Run one probe after the other."""
-    for probe in probes:
-        yield from probe()
 
 
 MAX_AGE_S = 15 * 60

@@ -15,8 +15,8 @@ from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import operator_client
+from rythmiq_cli.operator.key_rotation import PREFIXES, head_of, users_objects
 from rythmiq_cli.operator.key_state import VARIABLES, KeyState, RingName, key_state_of, opens, ring_of, wrong_keys
-from rythmiq_cli.operator.object_heads import PREFIXES, head_of, users_objects
 
 _DATABASE, _STORE = Reporter("database"), Reporter("store")
 _BEHIND = dt.timedelta(minutes=10)

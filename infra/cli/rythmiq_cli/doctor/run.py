@@ -15,12 +15,11 @@ from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, M
 from rythmiq_cli.cloud_access import write_private
 from rythmiq_cli.doctor import Area, Finding, Reporter
 from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
-from rythmiq_cli.doctor.functions import FunctionProbes
+from rythmiq_cli.doctor.functions import FunctionProbes, sign_in_findings
 from rythmiq_cli.doctor.keys import key_findings, object_findings
 from rythmiq_cli.doctor.recording import REQUESTS, Recording
-from rythmiq_cli.doctor.sign_in import sign_in_findings
-from rythmiq_cli.doctor.store import StoreProbes, bucket_findings, worker_findings
-from rythmiq_cli.doctor.worker import wall_findings
+from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
+from rythmiq_cli.doctor.worker import wall_findings, worker_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
 
 AREAS: tuple[Area, ...] = get_args(Area)

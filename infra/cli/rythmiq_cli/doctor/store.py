@@ -4,13 +4,12 @@ Everything is written under `raw/` of two random users and jobs that do not exis
 of the bucket's settings write nothing: a preflight is answered before any object is looked up.
 """
 
-import contextlib
 import datetime as dt
 import email.utils
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Literal
@@ -22,7 +21,6 @@ from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError, Stor
 from rythmiq.contracts.keys import raw_key
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import bucket_settings as spaces_rules
-from rythmiq_cli.operator import is_set
 
 _REPORT = Reporter("store")
 _DATA = b"rythmiq doctor: seventy-two bytes that are nobody's, deleted at the end.."
@@ -316,45 +314,6 @@ def _told(answer: httpx.Response) -> str:
         else ""
     )
     return f"{answer.status_code} {code}".strip()
-
-
-def worker_findings(config: StoreConfig, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Write, read and delete an object with the worker's own key; nothing where the environment has none.
-
-    Args:
-        config: the store as the API sees it.
-        environ: the deployment's variables.
-    """
-    if not is_set(environ, "SPACES_KEY") or not is_set(environ, "SPACES_SECRET"):
-        return
-    fix = "correct SPACES_KEY and SPACES_SECRET: a key of the worker's own, which may read and write this bucket"
-    key = raw_key(str(uuid.uuid4()), str(uuid.uuid4()), dt.datetime.now(tz=dt.UTC), "doctor-worker.bin")
-    own = replace(
-        config,
-        endpoint=environ.get("SPACES_ENDPOINT", config.endpoint),
-        region=environ.get("SPACES_REGION", config.region),
-        bucket=environ.get("SPACES_BUCKET", config.bucket),
-        access_key=environ["SPACES_KEY"],
-        secret_key=environ["SPACES_SECRET"],
-    )
-    store = SpacesStore(own, attempts=2)
-    try:
-        store.upload_object(key, _DATA)
-        read = store.fetch_object(key, max_bytes=1_000)
-    except (AccessDeniedError, ObjectMissingError):
-        where = f"bucket {own.bucket} at {own.endpoint}"
-        yield _REPORT.broken("worker-access", f"{where} refuses the worker's key: every job would fail", fix)
-        return
-    except StoreError as error:
-        yield _REPORT.unreachable("worker-access", f"bucket {own.bucket}: {error}", "correct SPACES_ENDPOINT")
-        return
-    finally:
-        with contextlib.suppress(StoreError):
-            SpacesStore(config, attempts=2).delete_object(key)
-    if read != _DATA:
-        yield _REPORT.broken("worker-access", "the worker reads other bytes than were written", _NOT_S3)
-    else:
-        yield _REPORT.ok("worker-access", "the worker's own key writes and reads this bucket")
 
 
 _STRANGER = "https://stranger.invalid"

@@ -27,9 +27,8 @@ from rythmiq_cli.local import environment
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
 from rythmiq_cli.local.executor import launchers
 from rythmiq_cli.local.executor.orders import Journal
-from rythmiq_cli.local.functions.deployment import SOURCES, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.gateway import GatewayServer
-from rythmiq_cli.local.functions.pool import FunctionPool
+from rythmiq_cli.local.functions.pool import SOURCES, FunctionPool, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.process import FunctionError
 from rythmiq_cli.local.log import CloudLog
 from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, apply_migrations

@@ -5,10 +5,17 @@ schema that the Data API does not show). Applied files are immutable: if one has
 applied. Several may run at once: every transaction takes the same lock and reads the record again, so this works
 through a transaction pooler too, where a session's lock would not. Supabase's conventions are expected, and no
 superuser: the API's roles and `auth.uid()` are there, the role that migrates may create schemas.
+
+Up to migration 17 data keys were wrapped for nobody in particular (RQE1 suite 1), and no release of this tree opens
+them. Rows with such a key in an older database are of no use, nor are their objects: they are counted, and erased when
+the operator says so.
+
+Source: docs/specification/rqe1.md, docs/specification/database.md.
 """
 
 import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +26,9 @@ import psycopg
 
 from rythmiq.adapters.database import database_error
 from rythmiq.adapters.postgres import connect, connection_string
-from rythmiq.contracts.errors import RythmiqError
+from rythmiq.contracts.errors import ErrorCode, RythmiqError, failure
 from rythmiq.ports.errors import DatabaseUnavailableError
-from rythmiq_cli.operator import carried, old_wrapping
+from rythmiq_cli.operator import carried
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 7_298_301_104  # any number, the same in every process that migrates
@@ -33,6 +40,10 @@ create table if not exists rythmiq_ops.rythmiq_migrations (
   sha256 text not null,
   applied_at timestamptz not null default now()
 )"""
+
+LAST_OLD = 17
+"""The last migration of the tree that wrapped data keys by RQE1 suite 1."""
+_ERASED_AT_ONCE = 200
 
 
 class MigrationError(RythmiqError):
@@ -183,8 +194,8 @@ def migrate(
                 _apply(connection, left[0])
         if old:
             try:
-                old_wrapping.erase(connection)
-            except old_wrapping.StillSettlingError as error:
+                erase_old_rows(connection)
+            except StillSettlingError as error:
                 raise MigrationError(str(error)) from None
         else:
             done.append(left[0])
@@ -197,9 +208,9 @@ def _of_the_old_wrapping(connection: psycopg.Connection[Any], left: Sequence[Mig
         MigrationError: there is, and it is not to be erased.
     """
     version = left[0].version - 1
-    if left[-1].version <= old_wrapping.LAST_OLD:
+    if left[-1].version <= LAST_OLD:
         return False
-    old = old_wrapping.old_rows(connection, version=version)
+    old = old_rows(connection, version=version)
     if old and not erase_old:
         raise MigrationError(
             f"{old.jobs} jobs and {old.uploads} uploads have data keys of a wrapping that this release refuses, and"
@@ -225,3 +236,101 @@ def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
 
 def _said(error: psycopg.Error) -> str:
     return error.diag.message_primary or type(error).__name__
+
+
+class StillSettlingError(RythmiqError):
+    """A job is being settled just now; the functions of the older release are still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldRows:
+    """Rows with a data key of the old wrapping."""
+
+    jobs: int
+    uploads: int
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.jobs or self.uploads)
+
+
+def old_rows(connection: psycopg.Connection[Any], *, version: int) -> OldRows:
+    """Count them.
+
+    Args:
+        connection: the owner's, in a transaction.
+        version: of the last migration that was applied.
+    """
+    if not 1 <= version <= LAST_OLD:
+        return OldRows(0, 0)
+    # not while somebody else makes the database, nor of a test's own migrations
+    readable = "coalesce(has_table_privilege('service_role', to_regclass('public.' || name), 'select'), false)"
+    if connection.execute(
+        f"select bool_and({readable}) from unnest(array['jobs', 'uploads']) name"  # noqa: S608  our own words
+    ).fetchone() != (True,):
+        return OldRows(0, 0)
+    connection.execute("set local role service_role")  # row level security binds the owner too
+    counted = [
+        connection.execute(f"select count(*) from public.{table} where wrapped_key is not null").fetchone()  # noqa: S608  ditto
+        for table in ("jobs", "uploads")
+    ]
+    connection.execute("reset role")
+    jobs, uploads = (row[0] if row is not None else 0 for row in counted)
+    return OldRows(jobs, uploads)
+
+
+def erase_old_rows(connection: psycopg.Connection[Any]) -> None:
+    """End and erase every such job, with its refund where it had not ended, and every such upload.
+
+    Their storage keys join `removals`, due at once: the ticks of the reconciler remove the objects. May be interrupted
+    and run again.
+
+    Raises:
+        StillSettlingError: one is being settled.
+    """
+    for step in (_erase_jobs, _erase_uploads):
+        more = True
+        while more:
+            with connection.transaction():
+                connection.execute("set local role service_role")
+                more = step(connection)
+
+
+def _erase_jobs(connection: psycopg.Connection[Any]) -> bool:
+    rows = connection.execute(
+        "select id, user_id, status, public.job_storage_keys(j) from public.jobs j where wrapped_key is not null"
+        " order by id limit %s",
+        [_ERASED_AT_ONCE],
+    ).fetchall()
+    report = failure(ErrorCode.EXECUTOR_CANCELLED, "the service was upgraded, and what it held was erased")
+    for job_id, user_id, status, keys in rows:
+        if status in {"pending", "processing"}:
+            # no place for anybody: what waits is erased next, and must not be started
+            ended = connection.execute(
+                "select public.job_end(%s, %s, 0, 1, 1)", [job_id, json.dumps(report)]
+            ).fetchone()
+            if ended is not None and ended[0]["outcome"] == "busy":
+                raise StillSettlingError("a job is being settled: stop the functions, and run it again in a minute")
+        connection.execute("select public.job_erase(%s, %s)", [user_id, job_id])
+        _remove_objects(connection, job_id, keys)
+    return bool(rows)
+
+
+def _erase_uploads(connection: psycopg.Connection[Any]) -> bool:
+    rows = connection.execute(
+        "delete from public.uploads where job_id in ("
+        "  select job_id from public.uploads where wrapped_key is not null order by job_id limit %s"
+        ") returning job_id, jsonb_build_array(raw_path)",
+        [_ERASED_AT_ONCE],
+    ).fetchall()
+    for job_id, keys in rows:
+        _remove_objects(connection, job_id, keys)
+    return bool(rows)
+
+
+def _remove_objects(connection: psycopg.Connection[Any], job_id: object, keys: list[str]) -> None:
+    connection.execute(
+        "insert into public.removals (job_id, keys, due_at) values (%s, %s, public.instant())"
+        " on conflict (job_id) do update set keys = removals.keys || excluded.keys, due_at = excluded.due_at",
+        [job_id, json.dumps(keys)],
+    )

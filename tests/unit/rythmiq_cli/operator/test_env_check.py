@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.commands import app
-from rythmiq_cli.operator import env_check, env_mistakes, parse_env
+from rythmiq_cli.operator import env_check, parse_env
 
 ROOT = Path(__file__).parents[4]
 FILLED = {
@@ -250,7 +250,7 @@ def test_what_is_meant_so_is_not_refused(tmp_path: Path, changed: dict[str, str]
 def test_one_key_in_two_rings_is_refused_under_whatever_kid(tmp_path: Path) -> None:
     key = FILLED["ENCRYPTION_KEYS"].partition(":")[2]
     environ = {"ENCRYPTION_KEYS": f"2:{key}", "DISPATCH_KEYS": f"1:{key}"}
-    assert [name for name, _ in env_mistakes.mistakes(environ)] == ["DISPATCH_KEYS"]
+    assert [name for name, _ in env_check.mistakes(environ)] == ["DISPATCH_KEYS"]
     assert checked(tmp_path).exit_code == 0
 
 
