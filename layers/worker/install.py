@@ -32,7 +32,6 @@ OURS = {
         "log.py",
         "py.typed",
         "settings/__init__.py",
-        "settings/environment.py",
         "settings/worker.py",
         "contracts/**/*",
         "crypto/**/*",

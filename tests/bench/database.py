@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rythmiq_cli.local.postgres.server import LocalPostgres
+from rythmiq_cli.local.postgres import LocalPostgres
 from tests.support.database_growth import CALLS, Touched, load, touched_by_calls
 from tests.support.postgres_fixture import PostgresForTests
 

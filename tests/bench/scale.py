@@ -15,7 +15,7 @@ import psycopg
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.portals import load_portal
-from rythmiq_cli.local.postgres.server import LocalPostgres
+from rythmiq_cli.local.postgres import LocalPostgres
 from rythmiq_cli.local.store.s3_server import local_store
 from tests.support import worker_uploads
 from tests.support.fault_parts import CLOCK

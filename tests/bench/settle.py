@@ -18,7 +18,7 @@ from rythmiq.contracts.result import Success
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.output import Packed
 from rythmiq.services.settle import Settlement
-from rythmiq_cli.local.postgres.server import LocalPostgres
+from rythmiq_cli.local.postgres import LocalPostgres
 from tests.support.fault_parts import Launch
 from tests.support.fault_world import World, set_clock
 from tests.support.postgres_fixture import PostgresForTests

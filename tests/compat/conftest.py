@@ -24,7 +24,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
 from rythmiq_cli.bundles import build_bundles, unpack
 from rythmiq_cli.local.functions.process import FunctionProcess
-from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.local.store.s3_server import LocalStore, local_store
 from rythmiq_cli.operator.migrations import bootstrap, migrate, open_database, read_migrations
 from tests.bundles.conftest import LINKS

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.camber.wire import NAMES, HttpTransport, JobConfig, Wire
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.camber import CamberChecks, Finding
 from tests.support.executor_rigs import NOBODY, TERMS, camber_in_process

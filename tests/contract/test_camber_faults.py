@@ -31,8 +31,7 @@ from rythmiq.adapters.camber.wire import (
     Wire,
 )
 from rythmiq.contracts.keys import LAUNCH_GRAMMAR
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import Order
+from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
 from rythmiq.settings.execution import CamberSettings
 from tests.support.executor_rigs import TERMS, WIRE, camber_in_process
 from tests.support.executor_run import new_order

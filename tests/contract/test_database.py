@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
+from rythmiq.ports import AccountErasedError
 from rythmiq.ports.database import Capacity, Database
-from rythmiq.ports.errors import AccountErasedError
 from tests.support.database_clients import (
     NO_ROOM,
     ROOM,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rythmiq.adapters.database import SqlDatabase, Transport
-from rythmiq.ports.errors import DatabaseNotReadyError
+from rythmiq.ports import DatabaseNotReadyError
 from tests.support.database_clients import (
     LEGACY_KEYS,
     NEW_KEYS,

@@ -15,8 +15,8 @@ from psycopg import sql
 from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
-from rythmiq.ports.errors import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
-from rythmiq_cli.local.postgres.server import LocalPostgres
+from rythmiq.ports import DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq_cli.local.postgres import LocalPostgres
 from tests.support.database_clients import (
     NEW_KEYS,
     NO_ROOM,

@@ -8,7 +8,7 @@ import pytest
 
 from rythmiq.adapters.database import SqlDatabase
 from rythmiq.adapters.postgres import PostgresTransport
-from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports import DatabaseUnavailableError
 from tests.support.database_clients import Steps, caller, every_call, new_id, stub_of, supabase_transport
 from tests.support.supabase_stub import SupabaseStub
 from tests.support.wire_spy import WireSpy, wire_spy

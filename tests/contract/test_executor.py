@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorState, Order
+from rythmiq.ports import ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 from tests.support.executor_rigs import (
     NOBODY,
     ExecutorRig,

@@ -14,8 +14,8 @@ import pytest
 
 from rythmiq.adapters.camber.executor import CamberExecutor
 from rythmiq.contracts.payload import StorageReference
+from rythmiq.ports import Executor
 from rythmiq.ports.database import Capacity, Database
-from rythmiq.ports.executor import Executor
 from rythmiq.ports.jobs import OverdueJob, TickWork
 from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher

@@ -34,8 +34,7 @@ from rythmiq.adapters.kubernetes import (
     state_of,
 )
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import Order
+from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError, Order
 from rythmiq.services.reconcile import ReconcilePolicy
 from rythmiq.settings.execution import ExecutorSettings, KubernetesSettings
 from tests.support.executor_rigs import IMAGE, kubernetes_at, kubernetes_config

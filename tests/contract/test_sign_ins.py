@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rythmiq.adapters.supabase import SupabaseSignIns
-from rythmiq.ports.errors import UnavailableError
+from rythmiq.ports import UnavailableError
 
 USER = "0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 

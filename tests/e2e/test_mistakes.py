@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator import migrations, operator_environ
 from tests.e2e.cloud_process import RYTHMIQ

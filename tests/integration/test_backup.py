@@ -20,8 +20,8 @@ import pytest
 from psycopg import sql
 
 from rythmiq_cli.doctor.database import database_findings
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.local.postgres.binaries import find_binaries
-from rythmiq_cli.local.postgres.server import OWNER
 from rythmiq_cli.operator import migrations
 from tests.support.database_calls import Calls
 from tests.support.postgres_fixture import PostgresForTests

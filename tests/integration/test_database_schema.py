@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.operator.migrations import bootstrap, database_dir, read_migrations
 from tests.support.database_calls import Calls
 from tests.support.database_catalog import catalog

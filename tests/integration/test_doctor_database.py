@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor import Finding, database
 from rythmiq_cli.doctor.database import database_findings
-from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.operator import migrations
 from tests.rls.access_table import FUNCTIONS, RELATIONS
 from tests.support.database_calls import Calls

@@ -19,8 +19,8 @@ from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import seal
+from rythmiq.settings import EnvironmentSettings
 from rythmiq.settings.api import HealthSettings, UploadsSettings
-from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings
 from rythmiq.wiring import APPLICATIONS, application, functions
 from rythmiq.wiring.factories import executor_of

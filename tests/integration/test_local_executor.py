@@ -15,8 +15,8 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import result_key
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import Order as Ordered
+from rythmiq.ports import ExecutorRejectedError, ExecutorUnclearError
+from rythmiq.ports import Order as Ordered
 from rythmiq_cli.local.environment import executor_environ
 from tests.support.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
 from tests.support.launch_run import KEYS, WEBHOOK_SECRET, Order, is_alive, until

@@ -17,15 +17,15 @@ import psycopg
 import pytest
 
 from rythmiq_cli.cloud_access import free_port
-from rythmiq_cli.local.postgres import binaries as postgres_binaries
-from rythmiq_cli.local.postgres import server as postgres
-from rythmiq_cli.local.postgres.binaries import find_binaries
-from rythmiq_cli.local.postgres.server import (
+from rythmiq_cli.local import postgres
+from rythmiq_cli.local.postgres import (
     LocalPostgres,
     PostgresError,
     apply_migrations,
     local_postgres,
 )
+from rythmiq_cli.local.postgres import binaries as postgres_binaries
+from rythmiq_cli.local.postgres.binaries import find_binaries
 from tests.support.postgres_fixture import PostgresForTests
 
 SYSTEM = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -35,7 +35,7 @@ AVAILABLE = [None, *(place for place in SYSTEM if int(place.parent.name) >= 15)]
 PROGRAM = """
 import signal, sys
 from pathlib import Path
-from rythmiq_cli.local.postgres.server import local_postgres
+from rythmiq_cli.local.postgres import local_postgres
 with local_postgres(Path(sys.argv[1]) if sys.argv[1] else None) as server:
     print(server.url, server.pid, flush=True)
     signal.pause()

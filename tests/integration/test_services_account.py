@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rythmiq.contracts.bodies import AccountLimits
-from rythmiq.ports.errors import AccountErasedError, DatabaseUnavailableError, UnavailableError
+from rythmiq.ports import AccountErasedError, DatabaseUnavailableError, UnavailableError
 from rythmiq.services.account import Accounts
 from tests.support.service_rig import Rig, User, lines, rig, service_database, user
 

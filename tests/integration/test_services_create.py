@@ -13,8 +13,8 @@ from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import JobCreated
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.support.memory import Fault

@@ -8,9 +8,8 @@ from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
 from rythmiq.crypto.rqe1 import DecryptionError
+from rythmiq.ports import DatabaseUnavailableError, Order
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import DatabaseUnavailableError
-from rythmiq.ports.executor import Order
 from rythmiq.ports.jobs import StartedJob
 from rythmiq.services.work import TickReport
 from tests.support.memory import Fault

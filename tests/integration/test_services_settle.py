@@ -13,8 +13,8 @@ from rythmiq.contracts.errors import StoreError, StoreUnavailableError
 from rythmiq.contracts.keys import master_key, output_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.result import Success
+from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.ports.jobs import StartedJob
 from tests.support.memory import Fault
 from tests.support.service_rig import (

@@ -12,8 +12,8 @@ from rythmiq.contracts.job_bodies import JobView
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.gateway.http import Request
+from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import DatabaseUnavailableError
 from rythmiq.services.jobs import MOST_POLLS, Viewed
 from tests.support.memory import Fault
 from tests.support.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user

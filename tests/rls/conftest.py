@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rythmiq_cli.local.postgres.server import OWNER
+from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.operator import migrations
 from tests.support.database_calls import Calls
 from tests.support.postgres_fixture import PostgresForTests, database_url, postgres

@@ -16,8 +16,8 @@ from rythmiq.adapters.database import SqlDatabase, Transport
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.contracts.keys import raw_key
+from rythmiq.ports import DatabaseFaultError
 from rythmiq.ports.database import Caller, Capacity, Finish, NewJob, Upload
-from rythmiq.ports.errors import DatabaseFaultError
 from rythmiq.ports.jobs import SettlementClaim
 from tests.support.supabase_stub import Key, SupabaseStub, supabase_stub
 

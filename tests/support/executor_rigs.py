@@ -7,7 +7,7 @@ from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.wire import HttpTransport, JobConfig, Wire
 from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import LocalExecutor
-from rythmiq.ports.executor import Executor, Order
+from rythmiq.ports import Executor, Order
 from tests.support.executor_run import RunningExecutor
 from tests.support.fake_camber import KEY, PATH, FakeCamber
 from tests.support.fake_runs import FakeRuns

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rythmiq.adapters.local_executor import LocalExecutor
-from rythmiq.ports.executor import ExecutorState, Order
+from rythmiq.ports import ExecutorState, Order
 from tests.support.launch_run import until
 from tests.support.worker_run import FAULTS, ROOT
 

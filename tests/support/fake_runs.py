@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 
 
 @dataclass

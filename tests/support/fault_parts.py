@@ -15,9 +15,8 @@ from typing import Any, Literal
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.keys import OutputKey, RawKey, parse_key
+from rythmiq.ports import DatabaseUnavailableError, ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 from rythmiq.ports.database import Caller
-from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorState, Order
 from tests.support.memory import Execution, FixedClock, MemoryExecutor, MemoryStore
 
 CLOCK = """

@@ -17,9 +17,8 @@ from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, StoreUnavailableError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.ports import Order, UnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import UnavailableError
-from rythmiq.ports.executor import Order
 from tests.support.fault_parts import (
     CLOCK,
     FaultyExecutor,

@@ -13,8 +13,8 @@ import jwt
 from rythmiq import __version__
 from rythmiq.gateway.openapi import FUNCTIONS, document
 from rythmiq.gateway.operations import OperatorGuard
-from rythmiq.gateway.page import PageConfig, PageFiles
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
+from rythmiq.gateway.routes.app import PageConfig, PageFiles
 from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 from rythmiq.portals import list_portals, show_portal

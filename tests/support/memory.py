@@ -23,8 +23,7 @@ from rythmiq.contracts.errors import (
     StoreTimeoutError,
 )
 from rythmiq.contracts.keys import SEALED_TYPE, parse_key
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports import ExecutorCapabilities, ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 
 UPLOAD_EXPIRES_S = 15 * 60
 MAX_UPLOAD_EXPIRES_S = 60 * 60

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from rythmiq_cli.local.postgres import DATABASE, OWNER, LocalPostgres
 from rythmiq_cli.local.postgres.binaries import find_binaries
-from rythmiq_cli.local.postgres.server import DATABASE, OWNER, LocalPostgres
 
 _number = itertools.count(1)
 

@@ -50,8 +50,8 @@ from rythmiq.contracts.result import (
 )
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
+from rythmiq.ports import Order
 from rythmiq.ports.database import Caller, Capacity, RateLimit
-from rythmiq.ports.executor import Order
 from rythmiq.services.account import Accounts
 from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher

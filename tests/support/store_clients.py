@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig, content_disposition
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
-from rythmiq.ports.store import SigningStore
+from rythmiq.ports import SigningStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports import database as rows
-from rythmiq.ports import jobs
-from rythmiq.ports.errors import (
+from rythmiq.ports import (
     AccountErasedError,
     DatabaseFaultError,
     DatabaseNotReadyError,
     DatabaseUnavailableError,
+    jobs,
 )
+from rythmiq.ports import database as rows
 
 if TYPE_CHECKING:
     from rythmiq.contracts.choices import JobStatus

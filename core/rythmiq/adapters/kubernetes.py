@@ -17,8 +17,7 @@ from urllib.parse import urlencode
 from rythmiq.adapters.bounded_http import Answer, exchange
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports import ExecutorCapabilities, ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 
 PROGRAM = "rythmiq-launch"
 START_S = 900

@@ -14,8 +14,7 @@ from urllib.parse import urlencode
 
 from rythmiq.adapters.bounded_http import Answer, exchange
 from rythmiq.contracts.errors import StoreError
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports import ExecutorCapabilities, ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 _NOT_FOUND, _CLASS_OF_REFUSALS, _CLASS_OF_TROUBLE = 404, 400, 500

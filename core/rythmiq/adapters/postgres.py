@@ -31,8 +31,8 @@ from rythmiq.adapters.database import database_error, storable
 from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.contracts.origins import LOOPBACK_HOSTS
+from rythmiq.ports import DatabaseNotReadyError, DatabaseUnavailableError
 from rythmiq.ports.database import Caller
-from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # What a server, in English, and libpq say where no repeat will help. A connection that failed has no SQLSTATE.

@@ -28,8 +28,8 @@ import httpcore
 
 from rythmiq.adapters.database import database_error
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq.ports import DatabaseNotReadyError, DatabaseUnavailableError, UnavailableError
 from rythmiq.ports.database import Caller
-from rythmiq.ports.errors import DatabaseNotReadyError, DatabaseUnavailableError, UnavailableError
 
 _NEW_KEY = "sb_"
 _HEADERS = {

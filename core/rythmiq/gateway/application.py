@@ -35,7 +35,7 @@ from rythmiq.gateway.operations import DependenciesT, Operation, Route
 from rythmiq.gateway.validation import refusal_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request
-from rythmiq.ports.errors import AccountErasedError, UnavailableError
+from rythmiq.ports import AccountErasedError, UnavailableError
 
 _FRAMES = 3
 _UUID = UUID4_PATTERN.strip("^$")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rythmiq.contracts.bodies import AccountAnswer, AccountErased, AccountLimits, Credits, LedgerEntry
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.log import log
+from rythmiq.ports import AccountErasedError, UnavailableError
 from rythmiq.ports.database import Database
-from rythmiq.ports.errors import AccountErasedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rythmiq.ports.sign_ins import SignIns
+    from rythmiq.ports import SignIns
 
 
 class Accounts:

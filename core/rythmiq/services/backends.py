@@ -17,9 +17,9 @@ from rythmiq.log import log
 
 if TYPE_CHECKING:
     from rythmiq.clock import Clock
+    from rythmiq.ports import SigningStore
     from rythmiq.ports.database import Database
     from rythmiq.ports.jobs import Ended
-    from rythmiq.ports.store import SigningStore
 
 
 CLEAR_UP_S = 3.0

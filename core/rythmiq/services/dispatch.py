@@ -13,9 +13,8 @@ from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version, require_own_source
 from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.log import log
+from rythmiq.ports import Executor, ExecutorRejectedError, Order, UnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import ExecutorRejectedError, UnavailableError
-from rythmiq.ports.executor import Executor, Order
 from rythmiq.ports.jobs import StartedJob, TickWork
 from rythmiq.services.backends import Backends
 

@@ -1,4 +1,4 @@
-"""Translates jobs between the API and the database: the source of a request, and the view, ETag and cursor of a row.
+"""Translates jobs between the API and the database: a request's source, a row's view, ETag and cursor, and refusals.
 
 A job's source is a key of the caller's own in our bucket, or a URL that may be fetched.
 
@@ -11,15 +11,17 @@ import datetime as dt
 import hmac
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rythmiq.contracts.choices import why_refused
 from rythmiq.contracts.job_bodies import JobItem, JobKey, JobLinks, JobRequest, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN, InvalidKeyError, OutputKey, RawKey, is_made_by, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, permitted
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import DataKey, KeyRing
-from rythmiq.ports.jobs import JobListRow, JobRow
-from rythmiq.ports.store import SigningStore
+from rythmiq.ports import SigningStore
+from rythmiq.ports.jobs import JobCreated, JobListRow, JobRow, RefusedOption, RuleNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def source_of(request: JobRequest, user_id: str, rules: OriginRules) -> Source:
         allowed = permitted(url, rules)
         key = own_key(url, rules)
     except OriginRefusedError as error:
-        raise _wrong("/artifact_url", FieldCode.NOT_ALLOWED, f"This URL is not fetched: {error}.") from None
+        raise wrong_field("/artifact_url", FieldCode.NOT_ALLOWED, f"This URL is not fetched: {error}.") from None
     if key is not None:
         return Source(_owned(key, user_id, "/artifact_url"), None)
     return Source(None, allowed.url)
@@ -78,11 +80,11 @@ def _owned(text: str, user_id: str, pointer: str) -> str:
     try:
         key = parse_key(text)
     except InvalidKeyError:
-        raise _wrong(pointer, FieldCode.WRONG_FORMAT, "This is not a storage key.") from None
+        raise wrong_field(pointer, FieldCode.WRONG_FORMAT, "This is not a storage key.") from None
     if key.user_id != user_id:
         raise ProblemError(ProblemCode.NOT_FOUND, "You have no such upload or document.")
     if key.kind == "output" or (isinstance(key, RawKey) and key.is_dispatch):
-        raise _wrong(pointer, FieldCode.NOT_ALLOWED, "Jobs are made from an upload or from a master.")
+        raise wrong_field(pointer, FieldCode.NOT_ALLOWED, "Jobs are made from an upload or from a master.")
     return text
 
 
@@ -91,16 +93,18 @@ def _uploads(paths: tuple[str, ...], user_id: str) -> tuple[str, ...]:
         pointer = f"/raw_paths/{index}"
         _owned(path, user_id, pointer)
         if parse_key(path).kind != "raw":
-            raise _wrong(pointer, FieldCode.NOT_ALLOWED, "Several files are uploads, none of them a master.")
+            raise wrong_field(pointer, FieldCode.NOT_ALLOWED, "Several files are uploads, none of them a master.")
         if path in paths[:index]:
-            raise _wrong(pointer, FieldCode.CONFLICT, "This upload is in the list already.")
+            raise wrong_field(pointer, FieldCode.CONFLICT, "This upload is in the list already.")
     return paths
 
 
-def _wrong(pointer: str, code: FieldCode, detail: str) -> ProblemError:
+def wrong_field(pointer: str, code: FieldCode, detail: str) -> ProblemError:
+    """The problem of one field that cannot be used."""
     return ProblemError(ProblemCode.INVALID_FIELD, errors=[FieldError(pointer, code, detail)])
 
 
+TOO_MANY_JOBS_RETRY_S = 30
 LINK_BUCKET_S = 600
 """A view is new after this time, though nothing happened, so that its links never go stale."""
 _TERMINAL = frozenset({"completed", "failed"})
@@ -202,3 +206,76 @@ def read_cursor(cursor: str) -> tuple[dt.datetime, str]:
     if created_at.utcoffset() is None or not re.fullmatch(UUID4_PATTERN, job_id):
         raise ValueError("not a cursor")
     return created_at, job_id
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+_REFUSALS = {
+    "idempotency_mismatch": ProblemCode.IDEMPOTENCY_MISMATCH,
+    "upload_unknown": ProblemCode.NOT_FOUND,
+    "upload_claimed": ProblemCode.UPLOAD_CLAIMED,
+    "object_missing": ProblemCode.OBJECT_MISSING,
+    "no_credit": ProblemCode.NO_CREDIT,
+}
+
+
+def unknown_rules(request: JobRequest, names: RuleNames) -> ProblemError:
+    """Say which of portal, version and slot the rule book does not have, and what is near."""
+    if not names.versions:
+        field, asked, known = "portal", request.portal, names.portals
+        said = "The rule book has no such portal."
+    elif not names.slots:
+        field, asked, known = "portal_version", request.portal_version or "", names.versions
+        said = f"{request.portal} has no such version."
+    else:
+        field, asked, known = "slot", request.slot or "", names.slots
+        said = f"{request.portal} has no such slot."
+    from difflib import get_close_matches  # noqa: PLC0415  few requests are wrong
+
+    near = get_close_matches(asked, known, n=3, cutoff=0.4)
+    hint = "Look it up in the rule book."
+    if near:
+        hint = f"Did you mean {' or '.join(near)}?"
+    elif field != "portal":
+        hint = f"There is {', '.join(known)}."
+    error = FieldError(f"/{field}", FieldCode.NOT_ALLOWED, hint)
+    return ProblemError(ProblemCode.PORTAL_UNKNOWN, f"{said} {hint}", errors=[error])
+
+
+_WRONG_FIELDS = {
+    "slot_required": ("/slot", FieldCode.REQUIRED, "This portal has several slots: name one."),
+    "several_refused": ("/raw_paths", FieldCode.NOT_ALLOWED, "This slot takes no PDF, so one file: send raw_path."),
+    "mixed_encryption": ("/raw_paths", FieldCode.CONFLICT, "All files of a job are encrypted, or none is."),
+}
+
+
+def refusal_of(created: JobCreated) -> ProblemError:
+    """The problem of each outcome that made no job."""
+    if created.outcome in _WRONG_FIELDS:
+        return wrong_field(*_WRONG_FIELDS[created.outcome])
+    if created.outcome == "option_refused":
+        return _not_for_this_slot(created.refused)
+    if created.outcome == "too_large":
+        return too_large()
+    if created.outcome == "rate_limited":
+        return ProblemError(ProblemCode.RATE_LIMITED, retry_after_s=(created.rate or {}).get("retry_after_s"))
+    if created.outcome == "too_many_jobs":
+        return ProblemError(ProblemCode.TOO_MANY_JOBS, retry_after_s=TOO_MANY_JOBS_RETRY_S)
+    return ProblemError(_REFUSALS.get(created.outcome, ProblemCode.INTERNAL))
+
+
+def _not_for_this_slot(refused: Sequence[RefusedOption]) -> ProblemError:
+    errors = [
+        FieldError(
+            f"/options/{entry.option}",
+            FieldCode.NOT_ALLOWED,
+            f"Leave it out: {why_refused(entry.option, entry.source)}.",
+        )
+        for entry in refused
+    ]
+    return ProblemError(ProblemCode.INVALID_FIELD, errors=errors)
+
+
+def too_large() -> ProblemError:
+    """The problem of an object that is larger than it may be."""
+    return ProblemError(ProblemCode.UPLOAD_TOO_LARGE, "The object is larger than what was announced or is allowed.")

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rythmiq.clock import Deadline
-from rythmiq.contracts.choices import JobStatus, why_refused
+from rythmiq.contracts.choices import JobStatus
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
-from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
+from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log
+from rythmiq.ports import UnavailableError
 from rythmiq.ports.database import Caller, Capacity, NewJob, RateLimit
-from rythmiq.ports.errors import UnavailableError
-from rythmiq.ports.jobs import JobCreated, JobRow, TickWork
+from rythmiq.ports.jobs import JobRow, TickWork
 from rythmiq.services.backends import Backends
 from rythmiq.services.job_messages import (
     LinkPolicy,
@@ -31,21 +31,23 @@ from rythmiq.services.job_messages import (
     is_terminal,
     item_of,
     read_cursor,
+    refusal_of,
     request_hash,
     self_link,
     source_of,
+    too_large,
+    unknown_rules,
     view_of,
+    wrong_field,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rythmiq.ports.database import RateSink
-    from rythmiq.ports.jobs import RefusedOption, RuleNames
     from rythmiq.services.work import WorkLoop
 
 MAX_PAGE = 100
-TOO_MANY_JOBS_RETRY_S = 30
 STORE_RETRY_S = 5
 _HEAD_S = 5.0
 _REMOVAL_S = 10.0
@@ -137,7 +139,9 @@ class Jobs:
         """
         source = source_of(request, user_id, self._policy.origins)
         if len(source.raw_paths or ()) > self._policy.max_pages:
-            raise _wrong("/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._policy.max_pages} uploads.")
+            raise wrong_field(
+                "/raw_paths", FieldCode.WRONG_LENGTH, f"A job has at most {self._policy.max_pages} uploads."
+            )
         new = self._new_job(user_id, request, source, idempotency_key, is_guest=is_guest)
         created = self._database.job_create(new, self._policy.capacity, rate=self._policy.rate)
         if on_rate is not None:
@@ -145,7 +149,7 @@ class Jobs:
         if created.outcome == "portal_unknown":
             raise unknown_rules(request, self._database.rule_names(request.portal, request.portal_version))
         if created.job_id is None or created.status is None:
-            raise _refusal(created)
+            raise refusal_of(created)
         log("job_created", job_id=created.job_id, outcome=created.outcome, portal=request.portal)
         if created.started is not None:
             self._work().follow(TickWork(dispatch=created.started))
@@ -188,7 +192,7 @@ class Jobs:
             sizes = tuple(pool.map(self._object_bytes, paths))
         most_bytes = self._policy.max_upload_bytes + len(paths) * OVERHEAD_BYTES
         if sum(size for size in sizes if size is not None) > most_bytes:
-            raise _too_large()
+            raise too_large()
         return sizes
 
     def _object_bytes(self, path: str) -> int | None:
@@ -197,7 +201,7 @@ class Jobs:
         except StoreError as error:
             raise _store_trouble("head", error) from None
         if size_bytes is not None and size_bytes > self._policy.max_upload_bytes + OVERHEAD_BYTES:
-            raise _too_large()
+            raise too_large()
         return size_bytes
 
     # --- view and list --------------------------------------------------------------------------------------------
@@ -298,13 +302,15 @@ class Jobs:
             DatabaseUnavailableError: the database does not answer.
         """
         if not 1 <= limit <= MAX_PAGE:
-            raise _wrong("/limit", FieldCode.OUT_OF_RANGE, f"A page has 1 to {MAX_PAGE} jobs.")
+            raise wrong_field("/limit", FieldCode.OUT_OF_RANGE, f"A page has 1 to {MAX_PAGE} jobs.")
         before = None
         if cursor is not None:
             try:
                 before = read_cursor(cursor)
             except ValueError:
-                raise _wrong("/cursor", FieldCode.WRONG_FORMAT, "Send the next_cursor of the page before.") from None
+                raise wrong_field(
+                    "/cursor", FieldCode.WRONG_FORMAT, "Send the next_cursor of the page before."
+                ) from None
         rows = self._database.jobs_list(caller, status=status, limit=limit + 1, before=before)
         return JobPage(
             jobs=tuple(item_of(row, base_url) for row in rows[:limit]),
@@ -355,82 +361,8 @@ class Jobs:
             raise _store_trouble("delete", error) from None
 
 
-_REFUSALS = {
-    "idempotency_mismatch": ProblemCode.IDEMPOTENCY_MISMATCH,
-    "upload_unknown": ProblemCode.NOT_FOUND,
-    "upload_claimed": ProblemCode.UPLOAD_CLAIMED,
-    "object_missing": ProblemCode.OBJECT_MISSING,
-    "no_credit": ProblemCode.NO_CREDIT,
-}
-
-
-def unknown_rules(request: JobRequest, names: "RuleNames") -> ProblemError:
-    """Say which of portal, version and slot the rule book does not have, and what is near."""
-    if not names.versions:
-        field, asked, known = "portal", request.portal, names.portals
-        said = "The rule book has no such portal."
-    elif not names.slots:
-        field, asked, known = "portal_version", request.portal_version or "", names.versions
-        said = f"{request.portal} has no such version."
-    else:
-        field, asked, known = "slot", request.slot or "", names.slots
-        said = f"{request.portal} has no such slot."
-    from difflib import get_close_matches  # noqa: PLC0415  few requests are wrong
-
-    near = get_close_matches(asked, known, n=3, cutoff=0.4)
-    hint = "Look it up in the rule book."
-    if near:
-        hint = f"Did you mean {' or '.join(near)}?"
-    elif field != "portal":
-        hint = f"There is {', '.join(known)}."
-    error = FieldError(f"/{field}", FieldCode.NOT_ALLOWED, hint)
-    return ProblemError(ProblemCode.PORTAL_UNKNOWN, f"{said} {hint}", errors=[error])
-
-
-_WRONG_FIELDS = {
-    "slot_required": ("/slot", FieldCode.REQUIRED, "This portal has several slots: name one."),
-    "several_refused": ("/raw_paths", FieldCode.NOT_ALLOWED, "This slot takes no PDF, so one file: send raw_path."),
-    "mixed_encryption": ("/raw_paths", FieldCode.CONFLICT, "All files of a job are encrypted, or none is."),
-}
-
-
-def _refusal(created: JobCreated) -> ProblemError:
-    """The problem of each outcome that made no job."""
-    if created.outcome in _WRONG_FIELDS:
-        return _wrong(*_WRONG_FIELDS[created.outcome])
-    if created.outcome == "option_refused":
-        return _not_for_this_slot(created.refused)
-    if created.outcome == "too_large":
-        return _too_large()
-    if created.outcome == "rate_limited":
-        return ProblemError(ProblemCode.RATE_LIMITED, retry_after_s=(created.rate or {}).get("retry_after_s"))
-    if created.outcome == "too_many_jobs":
-        return ProblemError(ProblemCode.TOO_MANY_JOBS, retry_after_s=TOO_MANY_JOBS_RETRY_S)
-    return ProblemError(_REFUSALS.get(created.outcome, ProblemCode.INTERNAL))
-
-
-def _not_for_this_slot(refused: "Sequence[RefusedOption]") -> ProblemError:
-    errors = [
-        FieldError(
-            f"/options/{entry.option}",
-            FieldCode.NOT_ALLOWED,
-            f"Leave it out: {why_refused(entry.option, entry.source)}.",
-        )
-        for entry in refused
-    ]
-    return ProblemError(ProblemCode.INVALID_FIELD, errors=errors)
-
-
 def _no_job() -> ProblemError:
     return ProblemError(ProblemCode.NOT_FOUND, "You have no such job.")
-
-
-def _too_large() -> ProblemError:
-    return ProblemError(ProblemCode.UPLOAD_TOO_LARGE, "The object is larger than what was announced or is allowed.")
-
-
-def _wrong(pointer: str, code: FieldCode, detail: str) -> ProblemError:
-    return ProblemError(ProblemCode.INVALID_FIELD, errors=[FieldError(pointer, code, detail)])
 
 
 def _store_trouble(call: str, error: StoreError) -> ProblemError:

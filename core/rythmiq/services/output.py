@@ -25,8 +25,8 @@ from rythmiq.contracts.result import Artifacts, Clause, Operation, Receipt, Succ
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
+from rythmiq.ports import ObjectStore
 from rythmiq.ports.jobs import SettlingJob
-from rythmiq.ports.store import ObjectStore
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """Packing holds it three times in memory at most, in a function that has 256 MB."""

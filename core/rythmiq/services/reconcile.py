@@ -12,9 +12,8 @@ from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
 from rythmiq.log import log
+from rythmiq.ports import Executor, ExecutorState, ExecutorUnclearError, UnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import ExecutorUnclearError, UnavailableError
-from rythmiq.ports.executor import Executor, ExecutorState
 from rythmiq.ports.jobs import OverdueJob, TickWork
 from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import Dispatcher

@@ -13,8 +13,8 @@ from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.log import log
+from rythmiq.ports import UnavailableError
 from rythmiq.ports.database import Capacity
-from rythmiq.ports.errors import UnavailableError
 from rythmiq.ports.jobs import Removal, StartedJob, TickWork
 from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import SUBMIT_S, Dispatcher

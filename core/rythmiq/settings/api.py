@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from rythmiq.settings.environment import (
+from rythmiq.settings import (
     Bucket,
     EnvironmentSettings,
     KeyRingText,

@@ -5,15 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from rythmiq.settings.api import (
-    AuthSettings,
-    CorsSettings,
-    DatabaseSettings,
-    GuardedSettings,
-    RateSettings,
-    SealedStoreSettings,
-)
-from rythmiq.settings.environment import (
+from rythmiq.settings import (
     Authorities,
     CamberField,
     CamberWord,
@@ -26,6 +18,14 @@ from rythmiq.settings.environment import (
     WebUrl,
     comma_separated,
     is_on_loopback,
+)
+from rythmiq.settings.api import (
+    AuthSettings,
+    CorsSettings,
+    DatabaseSettings,
+    GuardedSettings,
+    RateSettings,
+    SealedStoreSettings,
 )
 
 

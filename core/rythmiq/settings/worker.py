@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from rythmiq.contracts.choices import TextLanguage
-from rythmiq.settings.environment import (
+from rythmiq.settings import (
     Bucket,
     EnvironmentSettings,
     KeyRingText,

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from rythmiq.adapters.spaces import SpacesStore
     from rythmiq.crypto.key_ring import KeyRing
-    from rythmiq.gateway.page import PageConfig, PageFiles
+    from rythmiq.gateway.routes.app import PageConfig, PageFiles
     from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
     from rythmiq.gateway.tokens import TokenVerifier
+    from rythmiq.ports import Executor, SignIns
     from rythmiq.ports.database import Capacity, Database, RateLimit
-    from rythmiq.ports.executor import Executor
-    from rythmiq.ports.sign_ins import SignIns
     from rythmiq.services.backends import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.api import (
@@ -41,7 +40,7 @@ def page_files() -> "PageFiles":
     from pathlib import Path
 
     import rythmiq
-    from rythmiq.gateway.page import PageFiles
+    from rythmiq.gateway.routes.app import PageFiles
 
     package = Path(rythmiq.__file__).parent
     built = package / "page"
@@ -52,7 +51,7 @@ def page_config(environ: "Mapping[str, str]") -> "PageConfig":
     """Return what the page is told; what cannot be used is logged and left out."""
     from urllib.parse import urlsplit
 
-    from rythmiq.gateway.page import PageConfig
+    from rythmiq.gateway.routes.app import PageConfig
     from rythmiq.log import log
     from rythmiq.settings.api import AppSettings
 

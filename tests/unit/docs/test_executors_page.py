@@ -9,7 +9,7 @@ from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
 from rythmiq.adapters.camber.wire import NAMES, Name
 from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import HoldExecutor, LocalExecutor
-from rythmiq.ports.executor import Executor
+from rythmiq.ports import Executor
 from rythmiq.settings.execution import CamberSettings, KubernetesSettings
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -4,8 +4,8 @@ import pytest
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings import EnvironmentSettings
 from rythmiq.settings.api import AccountSettings, HealthSettings, MetricsSettings, PublicSettings, UploadsSettings
-from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 

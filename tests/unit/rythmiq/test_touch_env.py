@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings import EnvironmentSettings
 from rythmiq.settings.api import (
     AccountSettings,
     AppSettings,
@@ -17,7 +18,6 @@ from rythmiq.settings.api import (
     PublicSettings,
     UploadsSettings,
 )
-from rythmiq.settings.environment import EnvironmentSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 

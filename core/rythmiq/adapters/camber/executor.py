@@ -28,8 +28,7 @@ from rythmiq.adapters.camber.wire import (
     Wire,
 )
 from rythmiq.contracts.keys import LAUNCH_GRAMMAR, UUID4_PATTERN
-from rythmiq.ports.errors import ExecutorRejectedError, ExecutorUnclearError
-from rythmiq.ports.executor import ExecutorCapabilities, ExecutorState, Order
+from rythmiq.ports import ExecutorCapabilities, ExecutorRejectedError, ExecutorState, ExecutorUnclearError, Order
 
 _T = TypeVar("_T")
 

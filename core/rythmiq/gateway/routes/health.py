@@ -16,7 +16,7 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import RETRY_AFTER_S, Call, Response, json_response
 from rythmiq.gateway.operations import Answer, HasGuard, Operation, OperatorGuard, Parameter, Route
-from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from rythmiq.ports.database import Database

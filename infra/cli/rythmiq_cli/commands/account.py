@@ -88,7 +88,7 @@ def erase(
 
 
 def _delete_sign_in(user_id: str, environ: "Mapping[str, str]") -> bool:
-    from rythmiq.ports.errors import UnavailableError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.ports import UnavailableError  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.operator import is_set  # noqa: PLC0415  ditto
 
     if not (is_set(environ, "SUPABASE_URL") and is_set(environ, "SUPABASE_SERVICE_ROLE_KEY")):

@@ -17,7 +17,7 @@ from typing import IO, Annotated
 import typer
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
+from rythmiq.ports import DatabaseFaultError, UnavailableError
 from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import EnvFile, operator_environ, owners_database_url
 

@@ -110,7 +110,7 @@ def rotate(
 def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run: bool) -> "Rotation":
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
-    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+    from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
     from rythmiq_cli.operator import (  # noqa: PLC0415  ditto
         key_rotation,
         key_state,

@@ -27,7 +27,7 @@ def faults_explained() -> Iterator[None]:
     """End the command with a sentence when the database, the store or a variable fails it."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
-    from rythmiq.ports.errors import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
+    from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
 
     try:
         yield

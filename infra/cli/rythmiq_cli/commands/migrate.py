@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports.errors import DatabaseFaultError, DatabaseUnavailableError
+from rythmiq.ports import DatabaseFaultError, DatabaseUnavailableError
 from rythmiq_cli.exits import ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
 

@@ -32,7 +32,7 @@ def export(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     The domain must be this page's alone, ALLOWED_ORIGINS must name it, and so must the bucket's CORS rule (`rythmiq
     spaces apply`).
     """
-    from rythmiq.gateway.page import PageConfig  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.gateway.routes.app import PageConfig  # noqa: PLC0415  `--help` needs none of it
     from rythmiq.settings.api import AppSettings  # noqa: PLC0415  ditto
     from rythmiq_cli.operator.page_export import export_page  # noqa: PLC0415  ditto
 

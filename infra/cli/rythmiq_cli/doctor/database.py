@@ -18,7 +18,7 @@ import psycopg
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.portals import all_portals
-from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
+from rythmiq.ports import DatabaseFaultError, UnavailableError
 from rythmiq.settings.api import AuthSettings, DatabaseSettings
 from rythmiq_cli.doctor import Finding, Reporter, tick_finding
 from rythmiq_cli.operator import migrations

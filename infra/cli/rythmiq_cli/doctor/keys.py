@@ -12,7 +12,7 @@ from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.crypto.rqe1 import DecryptionError
-from rythmiq.ports.errors import DatabaseFaultError, UnavailableError
+from rythmiq.ports import DatabaseFaultError, UnavailableError
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import operator_client
 from rythmiq_cli.operator.key_rotation import PREFIXES, head_of, users_objects

@@ -31,7 +31,7 @@ from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import SOURCES, FunctionPool, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.process import FunctionError
 from rythmiq_cli.local.log import CloudLog
-from rythmiq_cli.local.postgres.server import LocalPostgres, PostgresError, apply_migrations
+from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, apply_migrations
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor, program
 from rythmiq_cli.local.tether import Tether

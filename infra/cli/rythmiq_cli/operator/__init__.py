@@ -180,7 +180,7 @@ def operator_database(cloud: Path | None, env_file: Path | None = None) -> Itera
     """The database of one command; what is missing, refused or away ends it with a sentence."""
     if cloud is not None and env_file is not None:
         usage("give --env or --cloud, not both")
-    from rythmiq.ports.errors import (  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.ports import (  # noqa: PLC0415  `--help` needs none of it
         AccountErasedError,
         DatabaseFaultError,
         UnavailableError,

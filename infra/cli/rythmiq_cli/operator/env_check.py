@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
+from rythmiq.settings import EnvironmentSettings, is_on_loopback
 from rythmiq.settings.api import (
     AccountSettings,
     AppSettings,
@@ -30,7 +31,6 @@ from rythmiq.settings.api import (
     PublicSettings,
     UploadsSettings,
 )
-from rythmiq.settings.environment import EnvironmentSettings, is_on_loopback
 from rythmiq.settings.execution import JobsSettings, ReconcileSettings, WebhooksSettings
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_cli.operator import carried, is_set

@@ -27,7 +27,7 @@ import psycopg
 from rythmiq.adapters.database import database_error
 from rythmiq.adapters.postgres import connect, connection_string
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, failure
-from rythmiq.ports.errors import DatabaseUnavailableError
+from rythmiq.ports import DatabaseUnavailableError
 from rythmiq_cli.operator import carried
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")

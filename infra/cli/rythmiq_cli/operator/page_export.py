@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.gateway.openapi import document as openapi
-from rythmiq.gateway.page import FOREVER, PageConfig, document_headers, filled, page_files, policy, tree_of
+from rythmiq.gateway.routes.app import FOREVER, PageConfig, document_headers, filled, page_files, policy, tree_of
 
 _HEAD = re.compile(r"(<meta charset=\"utf-8\" ?/?>)")
 _MARK = ".rythmiq-page"

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rythmiq.adapters.database import database_error, storable
 from rythmiq.adapters.postgres import PostgresTransport, connection_string
 from rythmiq.contracts.errors import SettingsError
-from rythmiq.ports.errors import AccountErasedError, DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
+from rythmiq.ports import AccountErasedError, DatabaseFaultError, DatabaseNotReadyError, DatabaseUnavailableError
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The executor that takes every job and starts nothing."""
 
 from rythmiq.adapters.local_executor import HoldExecutor
-from rythmiq.ports.executor import Executor, Order
+from rythmiq.ports import Executor, Order
 
 JOB = "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 

@@ -16,8 +16,8 @@ from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response
 from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
+from rythmiq.ports import DatabaseUnavailableError, ExecutorUnclearError
 from rythmiq.ports.database import Caller
-from rythmiq.ports.errors import DatabaseUnavailableError, ExecutorUnclearError
 from tests.support.web_calls import JSON, Seen, ask, web_event
 
 JOB = "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"

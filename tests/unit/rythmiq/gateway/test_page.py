@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rythmiq.gateway.page import PageConfig, PageFiles, policy, tree_of
 from rythmiq.gateway.routes import app
+from rythmiq.gateway.routes.app import PageConfig, PageFiles, policy, tree_of
 from rythmiq.wiring.factories import page_config
 from tests.support.web_calls import Seen, ask
 

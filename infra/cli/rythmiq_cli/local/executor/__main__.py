@@ -31,7 +31,7 @@ from werkzeug.wrappers import Request, Response
 
 from rythmiq.contracts.attempt import Attempt
 from rythmiq.contracts.payload import Uuid4
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
 from rythmiq_cli.local.executor.launchers import PROGRAM
 from rythmiq_cli.local.executor.orders import FaultPlan

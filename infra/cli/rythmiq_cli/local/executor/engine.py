@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 from rythmiq_cli.local.executor import launchers as processes
 from rythmiq_cli.local.executor.orders import FIRST_ID, KEPT_TERMINAL, Entry, Fault, FaultPlan, Journal, Process, State
 

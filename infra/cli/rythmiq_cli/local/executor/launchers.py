@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 from rythmiq.settings.worker import LauncherSettings
 from rythmiq_cli.local.executor.orders import Process
 from rythmiq_worker.launcher.process import WORKER_ENVIRONMENT

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rythmiq.ports.executor import Order
+from rythmiq.ports import Order
 
 State = Literal["PENDING", "PROVISIONING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
