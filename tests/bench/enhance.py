@@ -15,8 +15,7 @@ import numpy as np
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.text import TextLine, TurningEngine
+from rythmiq_worker.engines import TextLine, TurningEngine, rapidocr
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.ocr import error_rate, normal
 from tests.data.own_files import own_portraits

@@ -18,8 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rythmiq_worker.engines import paddle, rapidocr
-from rythmiq_worker.engines.text import ModelChoice, OcrEngine
+from rythmiq_worker.engines import ModelChoice, OcrEngine, paddle, rapidocr
 from tests.bench.measuring import Spent, run_process
 from tests.bench.ocr import LIMIT_S, LONG_LINES, Sheet, error_rate, large_of, row, write_sheets
 from tests.paddle import models

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rythmiq_worker.engines import rapidocr
+from rythmiq_worker.engines import PageText, TurningEngine, rapidocr
 from rythmiq_worker.engines.tesseract import folder_of
-from rythmiq_worker.engines.text import PageText, TurningEngine
 from rythmiq_worker.stages.enhance import enhance
 from tests.bench.real_pictures import RealPicture
 from tests.support.uploads import context, decoded

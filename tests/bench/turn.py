@@ -10,8 +10,7 @@ import sys
 import cv2
 import numpy as np
 
-from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.text import TurningEngine
+from rythmiq_worker.engines import TurningEngine, rapidocr
 from tests.bench.enhance import row
 from tests.data.turned_pages import textless, upright_pages
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from rythmiq.adapters.camber.wire import NAMES, HttpTransport, JobConfig, Wire
+from rythmiq.adapters.camber import NAMES, HttpTransport, JobConfig, Wire
 from rythmiq.ports import Order
 from rythmiq_cli.commands import app
 from rythmiq_cli.doctor.camber import CamberChecks, Finding

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from rythmiq.contracts.attempt import Callback
-from rythmiq_worker.launcher import attempt as launcher
-from rythmiq_worker.launcher.delivery import Delivered, ResultSender
-from rythmiq_worker.launcher.log import WorkerStderr
+from rythmiq_worker import launcher
+from rythmiq_worker.launcher.delivery import Delivered, ResultSender, WorkerStderr
 
 point = sys.argv[1]
 T = TypeVar("T")

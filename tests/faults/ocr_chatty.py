@@ -2,7 +2,7 @@
 
 import os
 
-from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.engines import TextLine
 
 CORNERS = ((0.0, 0.0), (9.0, 0.0), (9.0, 5.0), (0.0, 5.0))
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.engines import TextLine
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,7 @@
 
 from itertools import repeat
 
-from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.engines import TextLine
 
 CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 

@@ -1,6 +1,6 @@
 """A text engine that answers with lines that cannot be: a confidence that is no number."""
 
-from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.engines import TextLine
 
 CORNERS = ((0.0, 0.0), (9.0, 0.0), (9.0, 5.0), (0.0, 5.0))
 

@@ -1,6 +1,6 @@
 """A text engine that runs an attacker's code: it tries everything, and reads what got through as text."""
 
-from rythmiq_worker.engines.text import TextLine
+from rythmiq_worker.engines import TextLine
 from tests.faults.attacks import got_through, names
 
 CORNERS = ((0.0, 0.0), (9.0, 0.0), (9.0, 5.0), (0.0, 5.0))

@@ -21,8 +21,8 @@ from rythmiq.gateway.http import read_event
 from rythmiq.gateway.routes import internal
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier
 from rythmiq_worker.engines.child import OcrEngineError, _page
+from rythmiq_worker.launcher.delivery import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.dispatch import Launch, judged, payload_of
-from rythmiq_worker.launcher.log import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.process import Ended
 from rythmiq_worker.pixels import answers as held
 from tests.fuzz.seeds import AT, DATA_KEY, ISSUER, JOB, PLAINTEXT, SECRET, STORAGE_KEY, TOKEN, USER, dispatch

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 
 from rythmiq.contracts.errors import ErrorCode
-from rythmiq_worker.engines import child
+from rythmiq_worker.engines import TextLine, child
 from rythmiq_worker.engines.child import FrameFile, OcrEngineError, OcrTimeoutError, read_page, write_frame
-from rythmiq_worker.engines.text import TextLine
 from rythmiq_worker.walls.sibling import ENVIRONMENT, Program
 
 ROOT = Path(__file__).parents[2]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.text import TurningEngine
+from rythmiq_worker.engines import TurningEngine, rapidocr
 from tests.bench.enhance import MOST_HARM, RAISED_TO, read_both
 from tests.data.page_defects import DEFECTS, Defect, pages
 

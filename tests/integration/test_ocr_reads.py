@@ -9,11 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from rythmiq_worker.engines import rapidocr
+from rythmiq_worker.engines import OcrEngine, rapidocr
 from rythmiq_worker.engines.child import read_page, write_frame
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.models import Network
-from rythmiq_worker.engines.text import OcrEngine
 
 CARD = (
     "GOVERNMENT OF KARNATAKA",

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from rythmiq_worker.engines import rapidocr
-from rythmiq_worker.engines.text import TurningEngine
+from rythmiq_worker.engines import TurningEngine, rapidocr
 from tests.data.turned_pages import KINDS, textless
 
 

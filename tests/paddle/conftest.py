@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_worker.engines import paddle
-from rythmiq_worker.engines.text import ModelChoice, OcrEngine
+from rythmiq_worker.engines import ModelChoice, OcrEngine, paddle
 from tests.paddle import models
 
 if importlib.util.find_spec("paddleocr") is None:

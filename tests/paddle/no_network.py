@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Never
 from rythmiq_worker.engines import paddle
 
 if TYPE_CHECKING:
-    from rythmiq_worker.engines.text import ModelChoice, OcrEngine
+    from rythmiq_worker.engines import ModelChoice, OcrEngine
 
 
 def _abort(*_: object) -> Never:

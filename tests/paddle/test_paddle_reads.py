@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.engines import paddle, rapidocr
+from rythmiq_worker.engines import ModelChoice, OcrEngine, TextLine, paddle, rapidocr
 from rythmiq_worker.engines.child import ENGINES, PROGRAM, OcrEngineError, OcrTimeoutError, read_page, write_frame
-from rythmiq_worker.engines.text import ModelChoice, OcrEngine, TextLine
 from rythmiq_worker.walls.sibling import Program
 from tests.bench.ocr import error_rate
 from tests.data.pages import PagePhoto, ocr_pages

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Protocol
 
+from rythmiq.adapters.camber import HttpTransport, JobConfig, Wire
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-from rythmiq.adapters.camber.wire import HttpTransport, JobConfig, Wire
 from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import LocalExecutor
 from rythmiq.ports import Executor, Order

@@ -262,8 +262,8 @@ def executor_of(settings: "ExecutorSettings") -> "Executor":
 
 
 def _camber_of(settings: "ExecutorSettings") -> "Executor":
+    from rythmiq.adapters.camber import JobConfig, Wire
     from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-    from rythmiq.adapters.camber.wire import JobConfig, Wire
 
     if settings.camber_api_key is None:
         raise AssertionError("settings without a key are refused")

@@ -19,7 +19,7 @@ from rythmiq_worker.job import Conformed, Context, Enhanced, Upload
 
 if TYPE_CHECKING:
     from rythmiq.contracts.advice import Notice
-    from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.engines import TextSight
 
 STAGES = ("decode", "quality", "enhance", "ocr", "schema")
 _WHOLE = {"x": 0, "y": 0, "width": 1, "height": 1}  # a portal turns no page, and with a crop neither do we

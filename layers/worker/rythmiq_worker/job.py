@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rythmiq.settings.worker import WorkerSettings
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.engines.text import PageText, TextLine, TextSight
+    from rythmiq_worker.engines import PageText, TextLine, TextSight
     from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
     from rythmiq_worker.stages.quality import Quality

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rythmiq.adapters.camber import NAMES, Name
 from rythmiq.adapters.camber.executor import CamberExecutor, CamberService
-from rythmiq.adapters.camber.wire import NAMES, Name
 from rythmiq.adapters.kubernetes import KubernetesConfig, KubernetesExecutor
 from rythmiq.adapters.local_executor import HoldExecutor, LocalExecutor
 from rythmiq.ports import Executor

@@ -6,7 +6,7 @@ from typing import get_args
 
 from docs.pages import DOCS
 from rythmiq.settings.worker import LauncherSettings
-from rythmiq_worker.launcher import attempt as launcher
+from rythmiq_worker import launcher
 from rythmiq_worker.launcher.delivery import Limits
 from rythmiq_worker.launcher.dispatch import Reason
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from rythmiq.adapters.camber.wire import (
+from rythmiq.adapters.camber import (
     STATES,
     TERMINAL,
     CamberAmbiguousError,

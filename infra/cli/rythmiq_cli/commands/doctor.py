@@ -167,7 +167,7 @@ async def _checked(checks: "CamberChecks", *, run_job: bool, shown: bool) -> "Se
 
 
 def _checks_of(settings: "CamberSettings") -> "CamberChecks":
-    from rythmiq.adapters.camber.wire import (  # noqa: PLC0415  ditto
+    from rythmiq.adapters.camber import (  # noqa: PLC0415  ditto
         HttpTransport,
         JobConfig,
         Wire,

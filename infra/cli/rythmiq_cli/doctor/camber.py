@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rythmiq.adapters.camber.executor import JOB_NUMBER, CamberService, first_of
-from rythmiq.adapters.camber.wire import (
+from rythmiq.adapters.camber import (
     NAMES,
     STATES,
     VALIDATION_CODE,
@@ -26,6 +25,7 @@ from rythmiq.adapters.camber.wire import (
     JobConfig,
     Wire,
 )
+from rythmiq.adapters.camber.executor import JOB_NUMBER, CamberService, first_of
 
 Verdict = Literal["verified", "differs", "open", "unreachable"]
 RUN_S = 20 * 60.0

@@ -25,8 +25,7 @@ from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.cloud_access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
 from rythmiq_cli.local import environment
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
-from rythmiq_cli.local.executor import launchers
-from rythmiq_cli.local.executor.orders import Journal
+from rythmiq_cli.local.executor import Journal, launchers
 from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import SOURCES, FunctionPool, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.process import FunctionError

@@ -24,7 +24,7 @@ from rythmiq_worker.decode.undecodable import decoder_door, require_pixels
 if TYPE_CHECKING:
     from PIL import Image
 
-    from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.engines import TextSight
     from rythmiq_worker.people.portrait import Portrait
 
 MOST_PIXELS = 80_000_000

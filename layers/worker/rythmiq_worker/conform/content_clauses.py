@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rythmiq.contracts.portal import SchemaDefinition
-    from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.engines import TextSight
     from rythmiq_worker.ink.judge import Finding as InkFinding
     from rythmiq_worker.ink.judge import InkKind, InkSight
 

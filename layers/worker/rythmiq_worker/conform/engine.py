@@ -35,7 +35,7 @@ from rythmiq_worker.decode.picture import Picture
 
 if TYPE_CHECKING:
     from rythmiq_worker.conform.text_layer import PlacedLine
-    from rythmiq_worker.engines.text import TextLine, TextSight
+    from rythmiq_worker.engines import TextLine, TextSight
     from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
 

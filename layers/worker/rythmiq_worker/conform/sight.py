@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rythmiq_worker.conform.person import Person
-    from rythmiq_worker.engines.text import TextSight
+    from rythmiq_worker.engines import TextSight
     from rythmiq_worker.ink.judge import InkSight
     from rythmiq_worker.people.portrait import Portrait
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from img2pdf import MyPdfDict, MyPdfWriter
 
-    from rythmiq_worker.engines.text import Quad
+    from rythmiq_worker.engines import Quad
 
 _EM = 1000  # units; the box of a glyph reaches from the baseline to here
 _MARK, _USUAL, _CAPITAL = 100, 550, 680

@@ -21,12 +21,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
+from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
 from rythmiq_worker.events import printable
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, write_all
 
 if TYPE_CHECKING:
     import PIL.Image
+    from PIL.Image import Image
+
+    from rythmiq.contracts.portal import OcrLanguage
+    from rythmiq.settings.worker import WorkerSettings
 
 ENGINES: Mapping[str, str] = MappingProxyType(
     {"rapidocr": "rythmiq_worker.engines.rapidocr", "paddleocr": "rythmiq_worker.engines.paddle"}
@@ -275,3 +279,37 @@ def _line(text: object, confidence: object, corners: object) -> TextLine:
     if not all(math.isfinite(value) for point in quad for value in point):
         raise ValueError("not a place on a page")
     return TextLine(" ".join(text.split()), confidence, quad)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Implements `job.PageReader`.
+
+    Attributes:
+        settings: which engine, and where its models lie.
+        language: of the text.
+    """
+
+    settings: "WorkerSettings"
+    language: "OcrLanguage"
+
+    def frame(self, image: "Image") -> FrameFile:
+        """Write the picture where the process can map it."""
+        return write_frame(image)
+
+    def read(self, frame: object, *, turn: bool, timeout_s: float) -> PageText:
+        """Read it.
+
+        Raises:
+            JobError: OCR_FAILED or OCR_TIMEOUT.
+        """
+        if not isinstance(frame, FrameFile):
+            raise TypeError("a frame of this reader")
+        return read_page(
+            frame,
+            turn=turn,
+            timeout_s=timeout_s,
+            engine=self.settings.ocr_engine,
+            models=ModelChoice(self.language, self.settings.ocr_models_dir, self.settings.ocr_languages),
+            walls_required=self.settings.sandbox == "required",
+        )

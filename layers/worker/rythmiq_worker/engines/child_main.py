@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_worker.engines.text import ModelChoice, PageText, TurningEngine
+from rythmiq_worker.engines import ModelChoice, PageText, TurningEngine
 from rythmiq_worker.installation import built_in
 from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down
 from rythmiq_worker.walls.sibling import ENVIRONMENT, write_all
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.choices import TextLanguage
     from rythmiq.contracts.portal import OcrLanguage
-    from rythmiq_worker.engines.text import OcrEngine
+    from rythmiq_worker.engines import OcrEngine
 
 CHANNELS = 3
 THREADS = 2

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines import PageTurn
 from rythmiq_worker.engines.recognition import Reading, Turn, box_size, line_width
-from rythmiq_worker.engines.text import PageTurn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

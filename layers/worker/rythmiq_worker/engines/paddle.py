@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from rythmiq.contracts.errors import RythmiqError
+from rythmiq_worker.engines import BUNDLED, ModelChoice, OcrEngine, TextLine
 from rythmiq_worker.engines.detection import (
     BOX_THRESHOLD,
     PIXEL_THRESHOLD,
@@ -38,7 +39,6 @@ from rythmiq_worker.engines.detection import (
 from rythmiq_worker.engines.models import THREADS
 from rythmiq_worker.engines.rapidocr import FEW_LINES, FULL_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
 from rythmiq_worker.engines.recognition import Reading, box_size
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, OcrEngine, TextLine
 from rythmiq_worker.installation import ModelsMissingError
 
 if TYPE_CHECKING:

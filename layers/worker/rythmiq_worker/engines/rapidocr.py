@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, Quad, TextLine, TurningEngine
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.layout import find_turn, is_plain, lies_along, reading_order
 from rythmiq_worker.engines.models import ModelFiles, find_models, open_network, open_recogniser
 from rythmiq_worker.engines.other_scripts import OtherScripts, Reread, of_language
 from rythmiq_worker.engines.recognition import Reading, Recogniser, crop_line
 from rythmiq_worker.engines.tesseract import sight_of
-from rythmiq_worker.engines.text import BUNDLED, ModelChoice, PageText, Quad, TextLine, TurningEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from rythmiq_worker.engines import TextSight
 from rythmiq_worker.engines.recognition import Reading, box_size
-from rythmiq_worker.engines.text import TextSight
 from rythmiq_worker.installation import built_in
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.pages.look import Lab, Look, Points
+from rythmiq_worker.pages import Lab, Look, Points
 
 Values = NDArray[np.float64]
 

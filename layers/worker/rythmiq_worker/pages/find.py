@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq_worker.pages import Look, Points, is_surrounded, look_at
 from rythmiq_worker.pages.edges import Rim, Sides, further, measure, measure_rim, settle
 from rythmiq_worker.pages.flatten import Sheet, sheet_of
-from rythmiq_worker.pages.look import Look, Points, is_surrounded, look_at
 from rythmiq_worker.pages.proposals import LEAST_AREA, MOST_AREA, Outline, propose, where_sides_meet
 
 MOST_INK_BESIDE: Final = 0.25

@@ -16,7 +16,7 @@ from PIL import Image
 
 from rythmiq_worker.imaging.warp import Matrix, warped
 from rythmiq_worker.installation import find_model
-from rythmiq_worker.pages.look import Points
+from rythmiq_worker.pages import Points
 
 _ASPECT_TRUST: Final = 1.25
 WHOLE: Final = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])

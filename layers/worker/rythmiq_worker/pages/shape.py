@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.imaging.measures import Gray, shrunk
+from rythmiq_worker.pages import is_drawn
 from rythmiq_worker.pages.find import Found, find_page
 from rythmiq_worker.pages.flatten import WHOLE, Grid, Sheet, find_grid, flattened, unbent
-from rythmiq_worker.pages.look import is_drawn
 
 if TYPE_CHECKING:
-    from rythmiq_worker.pages.look import Points
+    from rythmiq_worker.pages import Points
 
 Values = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from rythmiq_worker.walls.sibling import heard_lines, write_all
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from rythmiq_worker.engines.text import PageText
+    from rythmiq_worker.engines import PageText
 
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")

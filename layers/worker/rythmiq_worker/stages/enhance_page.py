@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rythmiq.contracts.payload import Corners, Options
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.pages.look import Points
+    from rythmiq_worker.pages import Points
 
     Note = Callable[..., None]
 

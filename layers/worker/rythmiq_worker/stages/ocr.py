@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rythmiq.contracts.portal import OcrLanguage
     from rythmiq_worker.conform.geometry import ResolvedKind
     from rythmiq_worker.decode.picture import Picture
-    from rythmiq_worker.engines.reader import Reader
-    from rythmiq_worker.engines.text import PageTurn, TextLine, TextSight
+    from rythmiq_worker.engines import PageTurn, TextLine, TextSight
+    from rythmiq_worker.engines.child import Reader
 
 _UNCLEAR = 0.80
 
@@ -39,8 +39,8 @@ def ocr(enhanced: Enhanced, kind: "ResolvedKind", ctx: Context) -> Texts:
     wanted = ctx.payload.portal_schema.schema_definition.ocr != "off" or ctx.payload.options.text_layer
     if not wanted or kind != "document":
         return Texts(enhanced)
+    from rythmiq_worker.engines import sight_of_lines  # noqa: PLC0415  ditto
     from rythmiq_worker.engines.child import OcrTimeoutError  # noqa: PLC0415  only documents
-    from rythmiq_worker.engines.text import sight_of_lines  # noqa: PLC0415  ditto
 
     settings, reader = ctx.settings, ctx.reader or own_reader(ctx)
     count = len(enhanced.pages)
@@ -69,7 +69,7 @@ def ocr(enhanced: Enhanced, kind: "ResolvedKind", ctx: Context) -> Texts:
 
 def own_reader(ctx: Context) -> "Reader":
     """Make the reader of a job, which starts a process for each page."""
-    from rythmiq_worker.engines.reader import Reader  # noqa: PLC0415  only documents
+    from rythmiq_worker.engines.child import Reader  # noqa: PLC0415  only documents
 
     return Reader(ctx.settings, language_of(ctx))
 

@@ -19,7 +19,7 @@ from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.sight import Sight
 from rythmiq_worker.decode.picture import open_pages
-from rythmiq_worker.engines.text import TextSight
+from rythmiq_worker.engines import TextSight
 from tests.data.portraits import portrait
 from tests.samples.portrait import astronaut
 

@@ -4,7 +4,7 @@ import pytest
 
 from rythmiq.contracts.result import Clause
 from rythmiq_worker.conform.content_clauses import text_clauses, text_notices
-from rythmiq_worker.engines.text import TextSight
+from rythmiq_worker.engines import TextSight
 
 WHOLE = TextSight(letters=1000, said=980.0)
 

@@ -25,7 +25,7 @@ from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.pdf import Page, fit_pdf
 from rythmiq_worker.conform.text_layer import PlacedLine, TextLayer, font_file
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.engines.text import Quad, TextLine
+from rythmiq_worker.engines import Quad, TextLine
 
 LABELS = Labels("p", "s", "1", "11111111-1111-4111-8111-111111111111", "scan.jpg")
 SIDES_PX = (850, 1100)

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rythmiq_worker.engines import paddle
+from rythmiq_worker.engines import ModelChoice, paddle
 from rythmiq_worker.engines.detection import boxes_of
 from rythmiq_worker.engines.paddle import EngineMissingError, core_heights, inference_engine, model_folder
-from rythmiq_worker.engines.text import ModelChoice
 from rythmiq_worker.installation import ModelsMissingError
 
 NAME = paddle.DETECTION

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rythmiq_worker.engines import TextSight
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import sight_of
-from rythmiq_worker.engines.text import TextSight
 
 
 def box(left: float, top: float, width: float, height: float = 20) -> NDArray[np.float32]:

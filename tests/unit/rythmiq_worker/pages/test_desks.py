@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from rythmiq_worker.pages import is_drawn, is_surrounded, look_at
 from rythmiq_worker.pages.edges import measure, settle
 from rythmiq_worker.pages.find import Found, find_page
-from rythmiq_worker.pages.look import is_drawn, is_surrounded, look_at
 from tests.data.desks import BLUE, GREEN, RED, SLATE, WOOD, desk, held, laid, photographed, printed, spread
 
 Corners = list[tuple[float, float]]

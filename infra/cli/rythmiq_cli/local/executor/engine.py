@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rythmiq.ports import Order
+from rythmiq_cli.local.executor import FIRST_ID, KEPT_TERMINAL, Entry, Fault, FaultPlan, Journal, Process, State
 from rythmiq_cli.local.executor import launchers as processes
-from rythmiq_cli.local.executor.orders import FIRST_ID, KEPT_TERMINAL, Entry, Fault, FaultPlan, Journal, Process, State
 
 if TYPE_CHECKING:
     import subprocess

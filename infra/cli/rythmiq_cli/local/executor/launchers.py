@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rythmiq.ports import Order
 from rythmiq.settings.worker import LauncherSettings
-from rythmiq_cli.local.executor.orders import Process
+from rythmiq_cli.local.executor import Process
 from rythmiq_worker.launcher.process import WORKER_ENVIRONMENT
 
 PROGRAM = (sys.executable, str(Path(sys.executable).with_name("rythmiq-launch")))
