@@ -1,4 +1,5 @@
-// Lets Python's tests use rythmiq.js: one JSON document a line in, one out. Bytes are {"bytes": base64}.
+// Lets Python's tests use rythmiq.js: one JSON document a line in, one out; one with a URL makes a new client.
+// Bytes are {"bytes": base64}.
 import { createInterface } from "node:readline";
 import { Client } from "../../page/rythmiq.js";
 
@@ -13,21 +14,19 @@ const hear = async () => {
   );
 };
 
-const { url, options, asksForTokens } = await hear();
 const token = async () => {
   say({ ask: "token" });
   return (await hear()).token;
 };
 let client;
-try {
-  client = new Client(url, { ...options, ...(asksForTokens && { token }) });
-  say({ result: null });
-} catch (error) {
-  say({ failed: { kind: error.name, detail: error.message } });
-}
 for (;;) {
-  const { method, args } = await hear();
+  const { url, options, asksForTokens, method, args } = await hear();
   try {
+    if (url) {
+      client = new Client(url, { ...options, ...(asksForTokens && { token }) });
+      say({ result: null });
+      continue;
+    }
     const last = args.at(-1);
     if (last?.tellsProgress) last.onProgress = (sent, total) => say({ sent, total });
     const answer = client[method](...args);
