@@ -167,6 +167,7 @@ def test_each_fault_of_a_shot_shows(worse: Shot, measure: Callable[[np.ndarray],
 # --- portraits ---------------------------------------------------------------
 
 
+@pytest.mark.pixels
 def test_there_are_enough_portraits_with_names_of_their_own() -> None:
     assert len(portraits()) >= 12
     assert len({sample.name for sample in portraits()}) == len(portraits())
@@ -174,6 +175,7 @@ def test_there_are_enough_portraits_with_names_of_their_own() -> None:
     assert sum(np.prod(sample.size_px) >= 12_000_000 for sample in portraits()) >= 2
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("sample", portraits(), ids=lambda sample: sample.name)
 def test_the_true_face_is_where_a_detector_finds_one(sample: Sample) -> None:
     x, y, width, height = sample.face

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -65,6 +65,7 @@ def test_the_fields_of_numbers_are_found() -> None:
 
 
 @pytest.mark.parametrize(("model", "name", "schema"), FIELDS)
+@settings(max_examples=15)  # of each of some 70 fields, which share one kind of validation
 @given(bad=NO_NUMBERS)
 def test_neither_a_boolean_nor_a_text_is_a_number(
     model: type[BaseModel], name: str, schema: dict[str, Any], bad: object
