@@ -9,10 +9,8 @@ from rythmiq_cli.local.store.s3_server import local_store
 from tests.attacks.arena import Arena
 from tests.rls.conftest import _people
 from tests.support.gateway_doors import Doors
-from tests.support.postgres_fixture import PostgresForTests, database_url, postgres
+from tests.support.postgres_fixture import PostgresForTests
 from tests.support.service_rig import Rig
-
-__all__ = ["database_url", "postgres"]
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,7 @@ from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator import migrations, operator_environ
 from tests.e2e.cloud_process import RYTHMIQ
 from tests.e2e.conftest import Cloud
-from tests.support.postgres_fixture import PostgresForTests, postgres
-
-__all__ = ["postgres"]
+from tests.support.postgres_fixture import PostgresForTests
 
 
 @dataclass

@@ -9,11 +9,10 @@ from rythmiq_cli.local.store.s3_server import local_store
 from tests.support import worker_uploads
 from tests.support.database_fixtures import sql, untouched_database_url
 from tests.support.hostile_store import HostileStore, hostile_store
-from tests.support.postgres_fixture import database_url, fresh_database_url, postgres
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 from tests.support.worker_run import Job
 
-__all__ = ["database_url", "fresh_database_url", "postgres", "sql", "untouched_database_url"]
+__all__ = ["sql", "untouched_database_url"]
 
 
 @pytest.fixture(scope="session")

@@ -49,8 +49,8 @@ def unmigrated(postgres: PostgresForTests, plain: str) -> str:
     return plain
 
 
-def test_a_migrated_database_is_well(database_url: str) -> None:
-    findings = found(database_url)
+def test_a_migrated_database_is_well(fresh_database_url: str) -> None:
+    findings = found(fresh_database_url)
     states = {name: finding.state for name, finding in findings.items()}
     assert states.pop("last-tick") == "warning"
     assert set(states.values()) == {"ok"}, findings

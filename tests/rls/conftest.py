@@ -10,9 +10,7 @@ from psycopg import sql
 from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.operator import migrations
 from tests.support.database_calls import Calls
-from tests.support.postgres_fixture import PostgresForTests, database_url, postgres
-
-__all__ = ["database_url", "postgres"]
+from tests.support.postgres_fixture import PostgresForTests
 
 # What Supabase granted on everything new until 2026: a migration that forgets a revoke is wide open there.
 OLDER_SUPABASE = """
