@@ -32,6 +32,13 @@ def running(tmp_path: Path) -> Iterator[RunningExecutor]:
         yield executor
 
 
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExecutor]:
+    """An executor for all that give it nothing to do."""
+    with running_executor(tmp_path_factory.mktemp("idle")) as executor:
+        yield executor
+
+
 @pytest.fixture
 def real(store: SpacesStore, tmp_path: Path) -> Iterator[RunningExecutor]:
     """An executor with launchers."""
@@ -437,14 +444,14 @@ def test_an_executor_without_slots_takes_orders_and_starts_nothing(tmp_path: Pat
     ("body", "status"),
     [(b"", 400), (b"{}", 400), (b"[1]", 400), (b"{" * 100, 400), (b'{"job_id": "x"}', 400), (b"x" * 5000, 404)],
 )
-def test_what_is_no_order_is_not_taken(running: RunningExecutor, body: bytes, status: int) -> None:
-    assert httpx.post(f"{running.url}/jobs", content=body, trust_env=False).status_code == status
-    assert httpx.get(f"{running.url}/jobs", trust_env=False).json() == {"jobs": []}
+def test_what_is_no_order_is_not_taken(idle: RunningExecutor, body: bytes, status: int) -> None:
+    assert httpx.post(f"{idle.url}/jobs", content=body, trust_env=False).status_code == status
+    assert httpx.get(f"{idle.url}/jobs", trust_env=False).json() == {"jobs": []}
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/1", "/jobs/1/logs", "/jobs/../x", "/nothing", "/jobs/25001/"])
-def test_what_is_not_there_is_404(running: RunningExecutor, path: str) -> None:
-    assert httpx.get(running.url + path, trust_env=False).status_code == 404
+def test_what_is_not_there_is_404(idle: RunningExecutor, path: str) -> None:
+    assert httpx.get(idle.url + path, trust_env=False).status_code == 404
 
 
 def test_cancelling_is_for_those_who_ask_for_it(running: RunningExecutor, tmp_path: Path) -> None:
