@@ -80,7 +80,7 @@ test-unit: $(READY)  ## run the unit tests
 	$(BIN)/python -m pytest $(PARALLEL) worksteal tests/unit $(COVER)
 
 .PHONY: test-pixels
-test-pixels: $(READY)  ## run the properties over many real pictures
+test-pixels: $(READY)  ## run the properties over many real pictures, and each hostile file
 	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration
 
 .PHONY: test-speed

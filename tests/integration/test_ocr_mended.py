@@ -1,4 +1,7 @@
-"""What ENHANCE and the turn by text do for reading, on a few spoilt pages; `make bench` takes every one."""
+"""What ENHANCE and the turn by text do for reading, on a few spoilt pages, most by `make test-pixels`.
+
+`make bench` takes every one.
+"""
 
 import pytest
 
@@ -7,21 +10,22 @@ from tests.bench.enhance import MOST_HARM, RAISED_TO, read_both
 from tests.data.page_defects import DEFECTS, Defect, pages
 
 # A defect, a page, and the level at which a tenth of the page's letters are misread.
+PIXELS = pytest.mark.pixels
 HURT = (
-    ("hard shadow", "marksheet", 0.95),
+    pytest.param("hard shadow", "marksheet", 0.95, marks=PIXELS),
     ("rotation on white", "admit card", 50),
-    ("rotation on a desk", "licence", 50),
+    pytest.param("rotation on a desk", "licence", 50, marks=PIXELS),
     ("perspective", "ID card", 0.9),
-    ("dark noise", "admit card", 0.08),
+    pytest.param("dark noise", "admit card", 0.08, marks=PIXELS),
 )
 # What nothing mends, or what does not hurt.
 LEFT = (
     ("nothing", "licence", 0),
-    ("shadow", "marksheet", 0.75),
-    ("blur", "ID card", 3.5),
-    ("JPEG", "admit card", 4),
+    pytest.param("shadow", "marksheet", 0.75, marks=PIXELS),
+    pytest.param("blur", "ID card", 3.5, marks=PIXELS),
+    pytest.param("JPEG", "admit card", 4, marks=PIXELS),
     ("noise", "ID card", 60),
-    ("low contrast", "licence", 0.1),
+    pytest.param("low contrast", "licence", 0.1, marks=PIXELS),
 )
 
 
