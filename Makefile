@@ -67,13 +67,13 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 	@exec $(BIN)/rythmiq up
 
 # Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores and servers. The whole
-# cloud runs afterwards, with the page in a browser beside it: both start twenty processes, and mostly wait for them.
+# cloud's tests follow; the page's, in a browser, run beside both, because they leave more than half of two cores idle.
 PARALLEL := -n auto --maxprocesses=4 --dist
 .PHONY: test
 test: test-unit  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
-	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser
-	@log=$$(mktemp); $(BIN)/python -m pytest tests/e2e >$$log 2>&1 & cloud=$$!; page=0; \
-	$(BIN)/python -m pytest tests/browser || page=1; wait $$cloud || page=1; cat $$log; rm $$log; exit $$page
+	@log=$$(mktemp); status=0; $(BIN)/python -m pytest tests/browser >$$log 2>&1 & page=$$!; \
+	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser || status=1; \
+	$(BIN)/python -m pytest tests/e2e || status=1; wait $$page || status=1; cat $$log; rm $$log; exit $$status
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests
