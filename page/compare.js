@@ -22,18 +22,20 @@ export function comparison(before, after, file, slot) {
   const figure = h("figure", { class: "stack tight" }, frame);
   if (before !== null) figure.append(slider(frame, before, [made, ...(wanted ? [wanted.drawn] : [])]));
   figure.append(
-    h("figcaption", { class: "small quiet" }, t(before === null ? "compare.size" : "compare.caption", { size })),
+    wanted
+      ? h("figcaption", null, frameChoice(wanted.drawn, [t("compare.size", { size }), ...wanted.words]))
+      : h("figcaption", { class: "small quiet" }, t(before === null ? "compare.size" : "compare.caption", { size })),
   );
-  if (wanted) figure.append(frameChoice(wanted));
   return figure;
 }
 
 /**
  * Whether the frame is drawn, and what it means.
  *
- * @param {ReturnType<typeof portalFrame>} wanted
+ * @param {SVGElement} drawn
+ * @param {string[]} words
  */
-function frameChoice({ drawn, words }) {
+function frameChoice(drawn, words) {
   const box = h("input", {
     type: "checkbox",
     checked: true,
@@ -47,7 +49,7 @@ function frameChoice({ drawn, words }) {
       "span",
       { class: "stack tight" },
       h("span", null, t("guide.show")),
-      words.length > 0 && h("span", { class: "small quiet" }, words.join(" ")),
+      h("span", { class: "small quiet" }, words.join(" ")),
     ),
   );
 }

@@ -53,7 +53,8 @@ export function optionFields(slot, chosen, onChange) {
     const wrong = h("p", { class: "small", id: "caption-wrong", role: "status" });
     const caption = () => {
       const legal = /^[A-Za-z0-9 .'\-,()/]{1,60}$/.test(name.value.trim());
-      wrong.textContent = name.value && !legal ? t("option.caption.latin") : "";
+      const isHalf = Boolean(name.value) !== Boolean(date.value);
+      wrong.textContent = name.value && !legal ? t("option.caption.latin") : isHalf ? t("option.caption.both") : "";
       name.setAttribute("aria-invalid", String(Boolean(name.value) && !legal));
       set("caption", legal && date.value ? { name: name.value.trim(), date: date.value } : undefined);
     };

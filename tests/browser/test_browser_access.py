@@ -1,5 +1,8 @@
 """For everybody: axe finds nothing in any state, theme or language; keys alone go the whole way; zoom and motion."""
 
+import itertools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +13,8 @@ from tests.browser.visitor import Visitor
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+STILL = """() => document.getAnimations().every(({ playState, effect }) =>
+  playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 BOTH = pytest.mark.parametrize(
     ("language", "theme"), [("en", "light"), ("en", "dark"), ("hi", "light"), ("hi", "dark")]
 )
@@ -17,7 +22,7 @@ BOTH = pytest.mark.parametrize(
 
 def _violations(person: Visitor) -> list[tuple[str, str]]:
     """What axe finds, in an isolated world, so that the policy stays as it is."""
-    person.page.wait_for_timeout(200)
+    person.page.wait_for_function(STILL)
     session = person.page.context.new_cdp_session(person.page)
     frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
     world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})["executionContextId"]
@@ -116,6 +121,70 @@ def test_states_from_sign_in_to_the_result(
         person.page.wait_for_timeout(300)
         found[path] = _violations(person)
     assert found == {state: [] for state in found}
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("hi", "dark")])
+def test_states_on_a_desktop(visit: Visit, portrait: bytes, language: str, theme: Literal["light", "dark"]) -> None:
+    """The same page in two columns: check, consent, result with everything open, device, erasure, application."""
+    person = visit("desktop", language, theme).choose(("a.jpg", portrait))
+    found = {"check": _violations(person)}
+    person.press("check.make")
+    person.sign_in()
+    person.page.wait_for_selector("#agree")
+    found["consent"] = _violations(person)
+    person.agree()
+    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    for summary in person.page.locator("summary").all():
+        summary.click()
+    found["result"] = _violations(person)
+    person.open("/a/sbi")
+    person.page.wait_for_selector("#want-photo")
+    found["application"] = _violations(person)
+    person.open("/device")
+    person.press("data.erase")
+    found["erasing"] = _violations(person)
+    person.press("data.erase.yes")
+    person.sees("data.erased")
+    found["erased"] = _violations(person)
+    assert found == {state: [] for state in found}
+
+
+def test_a_failed_job_in_every_look(visit: Visit) -> None:
+    """On phone and desktop, in both themes and languages."""
+    broken = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(2_000)
+    person = visit().make(("a.jpg", broken))
+    person.sees("failed.DECODE_FAILED")
+    assert _in_every_look(person, "failed.free") == []
+
+
+def test_the_queue_in_every_look(
+    visit: Visit, busy: Callable[[], AbstractContextManager[None]], portrait: bytes
+) -> None:
+    """The place, the expected start and the stages to come."""
+    with busy():
+        person = visit().make(("a.jpg", portrait))
+        person.sees("order.queue", place=1)
+        assert _in_every_look(person, "order.pending") == []
+        person.press("order.cancel")
+        person.sees("order.cancelled.what")
+
+
+def _in_every_look(person: Visitor, key: str) -> list[object]:
+    """What axe finds in a state, in both languages, themes and sizes."""
+    found: list[object] = []
+    for _ in range(2):
+        looks: itertools.product[tuple[Literal["light", "dark"], int]] = itertools.product(
+            ("light", "dark"), (360, 1280)
+        )
+        for theme, width in looks:
+            person.page.emulate_media(color_scheme=theme)
+            person.page.set_viewport_size({"width": width, "height": 800})
+            found += [(person.language, theme, width, *one) for one in _violations(person)]
+        before = person.language
+        person.page.locator("#top button").click()
+        person.page.wait_for_function("before => document.documentElement.lang !== before", arg=before)
+        person.sees(key)
+    return found
 
 
 def test_keys_alone_go_the_whole_way(visit: Visit, portrait: bytes) -> None:

@@ -6,8 +6,11 @@ import zipfile
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
+from tests.browser.visitor import Visitor
+from tests.e2e.cloud_process import within
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,62 @@ def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> N
     assert sheet.info["dpi"] == (300, 300)
     above_the_copies = sheet.convert("L").crop((0, 40, 1800, 54))
     assert min(above_the_copies.tobytes()) < 200, "no cut marks"
+
+
+def test_the_form_s_frame_lies_over_the_photo(visit: Visit, portrait: bytes) -> None:
+    """Two ovals as high as the form's least and largest head, said in words too, and put away by a tick."""
+    person = visit().make(("asha.jpg", portrait))
+    frame = person.page.locator(".compare svg.wanted")
+    frame.wait_for(timeout=90_000)
+    assert frame.get_attribute("viewBox") == "0 0 413 531"
+    heights = frame.locator("ellipse.stroke").evaluate_all("all => all.map((one) => 2 * one.getAttribute('ry') / 531)")
+    assert [round(height, 3) for height in heights] == [0.7, 0.85]
+    expect(person.page.locator("figcaption")).to_contain_text(person.say("guide.head", least=70, most=85))
+    person.page.get_by_label(person.say("guide.show")).uncheck()
+    expect(frame).to_be_hidden()
+
+
+def test_a_part_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:
+    """Two corners go by keys, in shares of the picture; another job on the master is made of that part."""
+    person = visit().make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.press("adjust.open")
+    corner = person.page.get_by_role("button", name=person.say("adjust.corner.lower_right"))
+    corner.press("ArrowLeft")
+    corner.press("ArrowUp")
+    first = person.page.url
+    person.press("adjust.again")
+    person.page.wait_for_function("address => location.href !== address", arg=first)
+    crops = within(30, lambda: _crops(person), "the second job")
+    assert crops == [({"x": 0, "y": 0, "width": 0.99, "height": 0.99},)]
+
+
+def test_the_file_is_shared_with_another_app(visit: Visit, portrait: bytes) -> None:
+    """Where the device can: the very file, under its right name."""
+    person = visit()
+    person.page.add_init_script(
+        """navigator.canShare = ({ files }) => files.length === 1;
+        navigator.share = async ({ files: [file] }) => { window.shared = [file.name, file.type, file.size]; };"""
+    )
+    person.make(("asha.jpg", portrait))
+    _, content = person.download()
+    person.press("result.share")
+    assert person.page.evaluate("() => window.shared") == ["asha_photo.jpg", "image/jpeg", len(content)]
+
+
+def test_a_device_that_cannot_share_offers_nothing_of_it(visit: Visit, portrait: bytes) -> None:
+    """No button that does nothing."""
+    person = visit()
+    person.page.add_init_script("navigator.canShare = () => false;")
+    person.make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    assert person.page.get_by_text(person.say("result.share"), exact=True).count() == 0
+
+
+def _crops(person: Visitor) -> list[tuple[object]]:
+    return person.cloud.rows(
+        "select options -> 'crop' from public.jobs where user_id = %s and options ? 'crop'", person.user_id()
+    )
 
 
 def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:

@@ -1,0 +1,170 @@
+"""What may happen in each state of an order, costing nothing twice: lost answers, limits, reloads, charges."""
+
+import re
+
+from playwright.sync_api import Route, expect
+
+from tests.browser.conftest import CREDITS, FREE_FAILURES, Visit
+from tests.browser.visitor import Visitor
+from tests.e2e.cloud_process import within
+
+HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+STORE, UPLOADS, JOBS = re.compile(r"/raw/"), re.compile(r"/uploads$"), re.compile(r"/jobs$")
+
+
+def _at_consent(visit: Visit, portrait: bytes) -> Visitor:
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    person.page.wait_for_selector("#agree")
+    return person
+
+
+def _once(person: Visitor) -> None:
+    """One job, completed, charged once."""
+    person.download()
+    assert [status for _, status in person.jobs()] == ["completed"]
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_the_store_has_it_already(visit: Visit, portrait: bytes) -> None:
+    """An upload whose answer was lost is tried again; the store's 412 means that it is there."""
+    person = _at_consent(visit, portrait)
+    statuses = []
+
+    def lose_the_first(route: Route) -> None:
+        answer = route.fetch()
+        statuses.append(answer.status)
+        if len(statuses) == 1:
+            route.abort()
+        else:
+            route.fulfill(response=answer)
+
+    person.page.route(STORE, lose_the_first)
+    person.agree()
+    _once(person)
+    assert statuses == [200, 412]
+
+
+def test_too_many_calls_in_a_minute(visit: Visit, portrait: bytes) -> None:
+    """It says so and from when, keeps everything, and goes on by a tap."""
+    person = _at_consent(visit, portrait)
+    person.page.route(UPLOADS, lambda route: _limited(route, "RATE_LIMITED", 45))
+    person.agree()
+    person.sees("problem.busy.title")
+    person.sees("refused.RATE_LIMITED")
+    person.page.get_by_text(re.compile(r"^Try again in \d+ seconds\.$")).wait_for()
+    person.screenshot("rate-limited")
+    person.page.unroute(UPLOADS)
+    person.press("order.go_on")
+    _once(person)
+
+
+def test_the_day_s_limit(visit: Visit, portrait: bytes) -> None:
+    """It says from when it goes on; a reload asks the service for nothing, and keeps the file for tomorrow."""
+    person = _at_consent(visit, portrait)
+    person.page.route(UPLOADS, lambda route: _limited(route, "DAILY_LIMIT", 7_200))
+    person.agree()
+    person.sees("problem.limit.title")
+    person.page.get_by_text(re.compile("^You can go on from .+")).wait_for()
+    person.screenshot("daily-limit")
+    before = len(person.requests)
+    person.page.reload()
+    person.sees("problem.limit.title")
+    assert not [request for request in person.requests[before:] if UPLOADS.search(request.url)]
+    person.page.unroute(UPLOADS)
+    person.press("order.go_on")
+    _once(person)
+
+
+def test_a_failure_that_stays_charged(visit: Visit) -> None:
+    """After the day's free ones it says that it took a credit, and why; what came before stays free."""
+    person = visit()
+    for number in range(FREE_FAILURES + 1):
+        broken = HEAD + bytes([number]) * 2_000
+        person.choose(("asha.jpg", broken))
+        person.press("check.make")
+        if number == 0:
+            person.sign_in()
+        person.agree()
+        person.sees("failed.DECODE_FAILED")
+        person.sees("failed.charged" if number == FREE_FAILURES else "failed.free")
+    person.screenshot("failed-charged")
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_a_reload_while_the_job_is_created(visit: Visit, portrait: bytes) -> None:
+    """Nothing is sent again, and it is one job."""
+    person = _at_consent(visit, portrait)
+    person.page.route(JOBS, lambda _route: None)
+    with person.page.expect_request(JOBS):
+        person.agree()
+    person.page.unroute(JOBS)
+    person.page.reload()
+    _once(person)
+    assert sum(request.method == "PUT" for request in person.requests) == 1
+
+
+def test_a_reload_at_the_code(visit: Visit, portrait: bytes) -> None:
+    """The address is asked for again; the file that was chosen is still there."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.page.fill("#email", person.email)
+    person.press("signin.send")
+    person.page.wait_for_selector("#code")
+    person.page.reload()
+    person.sign_in()
+    person.page.get_by_text("asha.jpg", exact=True).wait_for()
+    person.page.wait_for_selector("#agree")
+
+
+def test_back_from_the_consent(visit: Visit, portrait: bytes) -> None:
+    """Back is the check with the file; forward is the consent; nothing is sent in between."""
+    person = _at_consent(visit, portrait)
+    person.page.go_back()
+    person.page.wait_for_selector(".clauses")
+    person.page.get_by_text("asha.jpg").first.wait_for()
+    person.page.go_forward()
+    person.page.wait_for_selector("#agree")
+    assert not any(request.method == "PUT" for request in person.requests)
+
+
+def test_back_while_it_is_sent(visit: Visit, portrait: bytes) -> None:
+    """The order goes on without being looked at, and stands on the device's list."""
+    person = _at_consent(visit, portrait)
+    held: list[Route] = []
+    person.page.route(STORE, lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    with person.page.expect_request(STORE):
+        person.agree()
+    person.page.go_back()
+    person.sees("slot.wanted")
+    within(10, lambda: held, "the upload")
+    held[0].continue_()
+    within(60, lambda: [status for _, status in person.jobs()] == ["completed"], "the job's end")
+    person.open("/device")
+    person.page.locator("a.line", has_text="asha_photo.jpg").click()
+    _once(person)
+
+
+def test_cancelling_offline_is_said_beside_the_button(visit: Visit, portrait: bytes) -> None:
+    """It is not cancelled and not lost: the reason is to be seen, and the order goes on when the network is back."""
+    person = _at_consent(visit, portrait)
+    person.page.route(re.compile(r"/jobs/"), lambda route: route.abort())
+    person.agree()
+    person.page.wait_for_selector(".stages")
+    person.page.context.set_offline(True)
+    person.sees("problem.offline.title")
+    person.press("order.cancel")
+    expect(person.page.locator("main [role=alert]").last).not_to_be_empty(timeout=40_000)
+    person.page.unroute(re.compile(r"/jobs/"))
+    person.page.context.set_offline(False)
+    _once(person)
+
+
+def _limited(route: Route, code: str, retry_after_s: int) -> None:
+    route.fulfill(
+        status=429,
+        content_type="application/problem+json",
+        headers={"Retry-After": str(retry_after_s), "Access-Control-Expose-Headers": "Retry-After"},
+        json={"type": "about:blank", "title": code, "status": 429, "code": code, "detail": code, "errors": []},
+    )
