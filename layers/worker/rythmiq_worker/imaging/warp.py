@@ -89,7 +89,7 @@ _ROW_SHARE: Final = 0.2  # of a letter's height: how exactly feet stand on their
 _LEAST_PEAK: Final = 1.35
 _LEAST_LEAD: Final = 1.04
 _CLEAR_PEAK: Final = 1.9  # so far that nothing else need confirm it
-_CLEAR_LEAD: Final = 1.1
+_CLEAR_LEAD: Final = 1.1  # also over no lean at all: a blurred page is as level one way as another
 _APART_DEG: Final = 4.0
 _SLOPE_BINS: Final = 180  # of half a degree
 _LEAST_SLOPE: Final = 24.0
@@ -140,6 +140,9 @@ def find_lean(thumbnail: Image.Image) -> Lean | None:
         slope = _slope(gray)
         if slope is None or abs((slope - degrees + 45) % 90 - 45) > _AGREEMENT_DEG:
             return None
+    gathered, as_it_lies = (_gathered(points, seen_along, row_px / 2) for seen_along in (degrees, 0.0))
+    if gathered < _CLEAR_LEAD * as_it_lies:
+        return None
     return Lean(degrees, len(points), peak) if abs(degrees) >= LEAST_LEAN_DEG else None
 
 

@@ -15,7 +15,8 @@ from rythmiq_worker.imaging.warp import (
     levelled,
     levelled_size,
 )
-from tests.data.page_defects import DESK, turned
+from tests.data.page_defects import DESK, blurred, turned
+from tests.samples.pages import marksheet
 
 WORDS = "statement of marks obtained in the examination held in march by the candidate"
 
@@ -69,6 +70,14 @@ def _dots() -> Image.Image:
 )
 def test_what_does_not_tell_is_left_alone(make: Callable[[], Image.Image]) -> None:
     assert find_lean(make()) is None
+
+
+@pytest.mark.parametrize(("degrees", "sigma_px", "told"), [(0.6, 0.1, True), (0.0, 0.1, False), (0.0, 4.5, False)])
+def test_a_small_lean_is_told_from_none(degrees: float, sigma_px: float, *, told: bool) -> None:
+    """Letters blurred into blots stand about as well on level lines as on leaning ones, and do not lean."""
+    sheet = np.asarray(marksheet(6, 900).image, np.uint8)
+    seen = blurred(turned(sheet, degrees) if degrees else sheet, sigma_px)
+    assert (find_lean(Image.fromarray(seen)) is not None) is told
 
 
 def test_less_than_half_a_degree_is_not_worth_a_filter() -> None:
