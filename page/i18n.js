@@ -4,6 +4,8 @@
  * Both files have the same keys; a test compares them, and the advice with the API's catalogue.
  */
 
+import { FIRST_WORDS } from "./first-words.js";
+
 /** @typedef {"en" | "hi"} Language */
 /** @typedef {Record<string, string | number>} Parameters */
 
@@ -35,6 +37,17 @@ export function preferredLanguage() {
     if (found) return found;
   }
   return "en";
+}
+
+/**
+ * Say what the first picture says, until `speak` has fetched the rest.
+ *
+ * @param {Language} name
+ */
+export function begin(name) {
+  sentences = FIRST_WORDS[name];
+  current = name;
+  document.documentElement.lang = name;
 }
 
 /**

@@ -5,7 +5,7 @@
 import { Auth, broughtBack } from "./session.js";
 import { loadConfig } from "./config.js";
 import { announce, fill, h, one } from "./dom.js";
-import { language, preferredLanguage, speak, t } from "./i18n.js";
+import { begin, language, preferredLanguage, speak, t } from "./i18n.js";
 import { icon, mark } from "./icons.js";
 import { Orders } from "./orders.js";
 import { Client } from "./rythmiq.js";
@@ -75,9 +75,11 @@ async function start() {
     // The rule book is the largest part of a visit: what the page is for is there to read before it.
     const rules = client.portals();
     rules.catch(() => undefined); // it is awaited below
-    await speak(preferredLanguage());
+    const preferred = preferredLanguage();
+    begin(preferred);
     frame(app);
     if (location.hash.length <= 2) fill(one("#main"), h("div", { class: "stack tight" }, ...homeHead()));
+    await speak(preferred);
     app.portals = /** @type {import("./rule-book.js").Portal[]} */ (await rules);
     auth?.onChange(() => {
       app.credits = null;
@@ -87,8 +89,8 @@ async function start() {
     if (new URLSearchParams(location.search).has("shared"))
       history.replaceState(null, "", `${location.pathname}#/shared`);
     addEventListener("hashchange", () => void show(app, true));
-    frame(app);
     await show(app, false);
+    frame(app);
     if (auth) void app.orders.resumeAll();
     register(config);
   } catch (error) {
@@ -140,7 +142,7 @@ async function viewOf(app, path) {
   return problemView(app, null);
 }
 
-/** Draw what is around the views. @param {App} app */
+/** Draw what is around the views; the foot once there is one above it, which would push it down. @param {App} app */
 function frame(app) {
   const other = language() === "en" ? "hi" : "en";
   one("#skip").textContent = t("skip");
@@ -175,6 +177,7 @@ function frame(app) {
         ),
     ),
   );
+  if (shown === null) return;
   fill(
     one("#foot"),
     h(

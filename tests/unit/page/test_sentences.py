@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.portals import all_portals
+from tests.support.node import node
 
 PAGE = Path(__file__).parents[3] / "page"
 ENGLISH, HINDI = (json.loads((PAGE / f"{name}.json").read_text(encoding="utf-8")) for name in ("en", "hi"))
@@ -20,6 +22,16 @@ _ASKED = re.compile(r"""\bt\(\s*"([^"]+)"|\b(?:press|t)\([^"`]*\? "([a-z_.-]+)" 
 def test_both_languages_have_the_same_keys() -> None:
     """A key that one file lacks would show English, or the key itself, to somebody."""
     assert ENGLISH.keys() == HINDI.keys()
+
+
+@pytest.mark.node
+def test_the_first_words_are_those_of_the_languages() -> None:
+    """They are there before a language is fetched, and nothing changes when it is."""
+    program = f"const m = await import({json.dumps((PAGE / 'first-words.js').as_uri())});"
+    command = [node(), "--input-type=module", "-e", f"{program} console.log(JSON.stringify(m.FIRST_WORDS));"]
+    first = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert {key: ENGLISH[key] for key in first["en"]} == first["en"]
+    assert {key: HINDI[key] for key in first["en"]} == first["hi"]
 
 
 @pytest.mark.parametrize("key", sorted(ENGLISH))
