@@ -160,7 +160,7 @@ function frame(app) {
           type: "button",
           lang: other,
           onclick: async () => {
-            await speak(other, true).catch(() => announce(t("problem.offline.title"), "alert"));
+            await speak(other, app.config.isOwn).catch(() => announce(t("problem.offline.title"), "alert"));
             frame(app);
             await show(app, false);
             one("#top").querySelector("button")?.focus();

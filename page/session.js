@@ -47,8 +47,8 @@ export class Auth {
   /** The session of this device, also from another tab; null when nobody is signed in. @returns {Session | null} */
   get session() {
     try {
-      const text = localStorage.getItem(KEPT);
-      return text === null ? null : JSON.parse(text);
+      const kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+      return typeof kept?.access_token === "string" && kept.user ? kept : null;
     } catch {
       return null;
     }

@@ -103,7 +103,9 @@ function keepShared(files) {
     request.onerror = () => reject(request.error);
     request.onsuccess = () => {
       const transaction = request.result.transaction("shared", "readwrite");
-      transaction.objectStore("shared").put({ id: String(Date.now()), files });
+      const shared = transaction.objectStore("shared");
+      shared.clear(); // what came before was never taken, and nobody would see it again
+      shared.put({ id: String(Date.now()), files });
       transaction.oncomplete = () => (request.result.close(), resolve());
       transaction.onerror = () => reject(transaction.error);
     };

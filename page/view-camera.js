@@ -12,7 +12,7 @@ import { measure, measureSource } from "./measures.js";
 import { picker, thumbnail } from "./picker.js";
 import { headOval, wantedShare } from "./portal-frame.js";
 import { frameRatio, slotName } from "./rule-book.js";
-import { back, note, pathOf, portalOf, slotOf } from "./view.js";
+import { MissingError, back, note, pathOf, portalOf, slotOf } from "./view.js";
 
 /** @typedef {import("./measures.js").Hint | "moving" | "tilted" | "ready"} Hint */
 
@@ -24,6 +24,8 @@ const LEVEL_DEG = 8;
 
 /** @param {import("./view.js").App} app @param {string} portalName @param {string} slotName_ @param {boolean} isRehearsal @returns {import("./view.js").View} */
 export function cameraView(app, portalName, slotName_, isRehearsal) {
+  // A permission is an origin's: a stranger on a shared host would have the camera, too.
+  if (!app.config.isOwn) throw new MissingError("camera");
   const portal = portalOf(app, portalName);
   const slot = isRehearsal ? (portal.slots.find(({ kind }) => kind === "photo") ?? null) : slotOf(portal, slotName_);
   const isPerson = isRehearsal || slot?.kind === "photo";

@@ -84,11 +84,12 @@ export function homeView(app) {
         ),
         !app.config.isWhole && onlyPreflight(app),
         results,
-        h(
-          "ul",
-          { class: "list" },
-          h("li", null, wayLine("#/p/ssc/rehearse", "camera", t("home.rehearse"), t("home.rehearse.what"))),
-        ),
+        app.config.isOwn &&
+          h(
+            "ul",
+            { class: "list" },
+            h("li", null, wayLine("#/p/ssc/rehearse", "camera", t("home.rehearse"), t("home.rehearse.what"))),
+          ),
       ),
     ],
   };

@@ -68,7 +68,8 @@ export function portalView(app, name) {
           portal.slots.length > 1 &&
             app.config.isWhole &&
             h("li", null, wayLine(`#/a/${portal.portal}`, "list", t("portal.all"), t("portal.all.what"))),
-          LIVE_PHOTO.includes(portal.portal) &&
+          app.config.isOwn &&
+            LIVE_PHOTO.includes(portal.portal) &&
             h(
               "li",
               null,

@@ -34,7 +34,7 @@ export async function slotView(app, portalName, slotName_) {
     const place = picker({
       kind: slot.kind,
       several,
-      camera: pathOf(portal, slot, "camera"),
+      camera: app.config.isOwn ? pathOf(portal, slot, "camera") : null,
       again: draft !== null,
       onFiles: async (files) => {
         const before = draft && several ? draft.files.map(({ file }) => file) : [];

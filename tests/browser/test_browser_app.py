@@ -45,28 +45,35 @@ def test_preflight_and_history_work_offline(visit: Visit, portrait: bytes) -> No
     person.sees("device.history.none")
 
 
-def test_a_photo_from_the_share_sheet(visit: Visit, portrait: bytes) -> None:
-    """What another app shares waits on the device until a form is chosen for it."""
-    person = visit().open()
-    _installed(person)
-    person.page.reload()
-    person.page.wait_for_selector("h1")
+def _share(person: Visitor, name: str, content: bytes) -> None:
+    """Send a photo as Android's share sheet does."""
     person.page.evaluate(
-        """(bytes) => {
+        """([name, bytes]) => {
           const form = document.createElement("form");
           Object.assign(form, { method: "POST", action: "/app/share", enctype: "multipart/form-data" });
           const input = document.createElement("input");
           const files = new DataTransfer();
-          files.items.add(new File([new Uint8Array(bytes)], "shared.jpg", { type: "image/jpeg" }));
+          files.items.add(new File([new Uint8Array(bytes)], name, { type: "image/jpeg" }));
           Object.assign(input, { type: "file", name: "photo", files: files.files });
           form.append(input);
           document.body.append(form);
           form.submit();
         }""",
-        list(portrait),
+        [name, list(content)],
     )
     person.page.wait_for_url("**/app#/shared")
     person.sees("shared.title")
+
+
+def test_a_photo_from_the_share_sheet(visit: Visit, portrait: bytes) -> None:
+    """What another app shares waits on the device until a form is chosen for it, or something else is shared."""
+    person = visit().open()
+    _installed(person)
+    person.page.reload()
+    person.page.wait_for_selector("h1")
+    _share(person, "never-taken.jpg", portrait)
+    _share(person, "shared.jpg", portrait)
+    assert len(person.kept("shared")) == 1
     person.page.fill("#search", "photo neet")
     person.page.locator("button.line").first.click()
     person.page.wait_for_selector(".clauses")

@@ -111,6 +111,16 @@ def test_no_token_stands_in_an_address_or_the_history(visit: Visit, portrait: by
     assert token not in person.page.url
 
 
+@pytest.mark.parametrize("kept", ["", "null", "5", "[]", '{"access_token": 1}', '{"access_token": "a"}', "{"])
+def test_a_session_that_is_none_signs_nobody_in(visit: Visit, kept: str) -> None:
+    """Whatever stands in its place on the device, the page opens, and asks for an address."""
+    person = visit()
+    person.page.add_init_script(f"localStorage.setItem('rythmiq.session', {json.dumps(kept)})")
+    person.open("/device")
+    person.page.wait_for_selector("#email")
+    person.is_well()
+
+
 def test_a_code_that_this_tab_did_not_ask_for_is_not_used(visit: Visit) -> None:
     """It leaves the address, and signs nobody in."""
     person = visit()
@@ -146,10 +156,17 @@ def test_a_shared_host_gets_preflight_only(visit: Visit, portrait: bytes) -> Non
     person.choose(("a.jpg", portrait))
     person.page.get_by_text(person.say("check.device")).click()
     assert person.page.locator(f"text={person.say('check.make')}").count() == 0
+    assert person.page.locator('a[href$="/camera"]').count() == 0
+    person.page.locator("header button").click()
+    person.page.wait_for_selector("html[lang=hi]")
+    assert person.page.evaluate("() => localStorage.length") == 0
     assert person.page.evaluate("async () => (await indexedDB.databases()).length") == 0
     assert person.page.evaluate("async () => (await navigator.serviceWorker.getRegistrations()).length") == 0
     assert person.page.locator('a[href^="https://files.example.org/app"]').count() == 1
     person.screenshot("shared-host")
+    # A permission is an origin's, and this one has strangers.
+    person.page.evaluate("() => { location.hash = '#/p/ssc/rehearse'; }")
+    person.sees("missing.title")
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])
