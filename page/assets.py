@@ -30,6 +30,7 @@ _AS = re.compile(r"^([\w$]+)\s+as\s+([\w$]+)$")
 _COMMENT_LINE = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
 _COMMENT_BLOCK = re.compile(r"^[ \t]*/\*\*?(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
 _COMMENT_INLINE = re.compile(r"/\*\* .*? \*/")
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STYLESHEET = re.compile(r'[ \t]*<link\s+rel="stylesheet"\s+href="\./([^"]+)"\s*/?>\n?')
 _STYLESHEETS = re.compile(r'(?:[ \t]*<link\s+rel="stylesheet"[^>]*>\n?)+')
@@ -169,6 +170,10 @@ class Joiner:
         if rest := _REST.search(text):
             raise PageError(f"{name}: {rest[0].strip()!r} is no form that can be joined (page/README.md)")
         text = _LATER.sub(lambda match: self._when_asked(self._beside(name, match[1]), order), text)
+        for line in text.splitlines():
+            if line.count("`") % 2:
+                raise PageError(f"{name}: {line.strip()!r} begins a text of several lines (page/README.md)")
+        text = _INDENT.sub("", text)
         if "/" in name:
             text = text.replace("import.meta.url", f'new URL("./{name}", import.meta.url).href')
         return "\n".join([*lead, text.strip(), ""]), exports

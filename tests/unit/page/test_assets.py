@@ -60,6 +60,7 @@ def said(script: Path) -> str:
         ),
         ('import words from "./w.json" with { type: "json" };\nconsole.log(words.one);', "", "eins\n"),
         ("// gone\nconsole.log(1); // stays", "", "1\n"),
+        ("if (true) {\n  console.log(`${1}`);\n}", "", "1\n"),
     ],
 )
 def test_a_joined_script_does_what_its_modules_do(tmp_path: Path, main: str, other: str, expected: str) -> None:
@@ -83,6 +84,7 @@ def test_a_joined_script_does_what_its_modules_do(tmp_path: Path, main: str, oth
         ('import { a } from "./missing.js";', "", "not there"),
         ('import { a } from "../other.js";', "", "outside"),
         ('import a from "package";', "", "no form"),
+        ("export const text = `a\n  b`;", "", "several lines"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(tmp_path: Path, main: str, other: str, words: str) -> None:
