@@ -1,7 +1,6 @@
 """POST /jobs against a real database: what is refused and in which order, replays, and what is dispatched."""
 
 import json
-import re
 import uuid
 from typing import Any
 
@@ -12,23 +11,14 @@ from rythmiq.contracts.job_bodies import JobAccepted
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.ports import DatabaseUnavailableError
-from rythmiq.ports.database import Capacity
-from rythmiq.ports.jobs import JobCreated
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.support.memory import Fault
 from tests.support.service_rig import Rig, User, at_once, rig, service_database, user
+from tests.support.service_steps import refused_request
 
 __all__ = ["rig", "service_database", "user"]
 
 DOWN = StoreUnavailableError("the server answered 503")
-
-
-def refused(rig: Rig, user: User, **request: Any) -> ProblemError:
-    with pytest.raises(ProblemError) as caught:
-        rig.create(user, **request)
-    return caught.value
 
 
 def pointers(problem: ProblemError) -> list[str]:
@@ -53,7 +43,7 @@ def pointers(problem: ProblemError) -> list[str]:
 def test_a_name_that_the_rule_book_does_not_have_is_told_with_what_is_near(
     rig: Rig, user: User, asked: dict[str, Any], pointer: str, words: str
 ) -> None:
-    problem = refused(rig, user, raw_path=rig.upload(user).raw_path, **asked)
+    problem = refused_request(rig, user, raw_path=rig.upload(user).raw_path, **asked)
     assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
     assert pointers(problem) == [pointer]
     assert words in problem.detail
@@ -89,7 +79,7 @@ def test_an_option_that_the_slot_does_not_allow_is_refused_with_the_reason(rig: 
     slot = slot_with(rig, sources={"background_edit": source})
     signed = rig.upload(user)
     options = {"background": "white", "caption": CAPTION}
-    problem = refused(rig, user, raw_path=signed.raw_path, options=options, **slot)
+    problem = refused_request(rig, user, raw_path=signed.raw_path, options=options, **slot)
     assert (problem.code, problem.status) == (ProblemCode.INVALID_FIELD, 422)
     assert [(error.pointer, error.code, error.detail) for error in problem.errors] == [
         (
@@ -128,19 +118,19 @@ def test_another_name_of_a_portal_and_its_own_are_two_requests(rig: Rig, user: U
     first = rig.create(user, portal="any-name", **asked)
     assert rig.view(user, first.job_id).portal == "neet-2026"
     assert rig.create(user, portal="any-name", **asked).job_id == first.job_id
-    assert refused(rig, user, portal="neet-2026", **asked).code == ProblemCode.UPLOAD_CLAIMED
+    assert refused_request(rig, user, portal="neet-2026", **asked).code == ProblemCode.UPLOAD_CLAIMED
 
 
 @pytest.mark.parametrize("path", ["elsewhere/x", "raw/../x", "raw/%2e%2e/x"])
 def test_what_is_no_storage_key_is_an_invalid_field(rig: Rig, user: User, path: str) -> None:
     """The field is named."""
-    assert pointers(refused(rig, user, raw_path=path)) == ["/raw_path"]
+    assert pointers(refused_request(rig, user, raw_path=path)) == ["/raw_path"]
 
 
 def test_another_users_upload_is_not_found(rig: Rig, user: User) -> None:
     """Whether it is there or not."""
     theirs = rig.upload(User())
-    problem = refused(rig, user, raw_path=theirs.raw_path)
+    problem = refused_request(rig, user, raw_path=theirs.raw_path)
     assert (problem.code, problem.status) == (ProblemCode.NOT_FOUND, 404)
 
 
@@ -151,8 +141,10 @@ def test_another_users_master_is_not_found(rig: Rig, user: User) -> None:
     rig.webhooks.receive(rig.work(done.job_id))
     theirs = rig.view(other, done.job_id).artifacts
     assert theirs is not None
-    assert refused(rig, user, raw_path=theirs["master_path"]).code == ProblemCode.NOT_FOUND
-    assert refused(rig, user, raw_path=master_key(user.user_id, str(uuid.uuid4()))).code == ProblemCode.NOT_FOUND
+    assert refused_request(rig, user, raw_path=theirs["master_path"]).code == ProblemCode.NOT_FOUND
+    assert (
+        refused_request(rig, user, raw_path=master_key(user.user_id, str(uuid.uuid4()))).code == ProblemCode.NOT_FOUND
+    )
 
 
 def test_the_services_own_objects_are_no_source(rig: Rig, user: User) -> None:
@@ -160,7 +152,7 @@ def test_the_services_own_objects_are_no_source(rig: Rig, user: User) -> None:
     signed = rig.upload(user)
     mine = (user.user_id, signed.job_id)
     for path in (dispatch_key(*mine, 1), output_key(*mine, "result-a1.json.enc")):
-        assert pointers(refused(rig, user, raw_path=path)) == ["/raw_path"]
+        assert pointers(refused_request(rig, user, raw_path=path)) == ["/raw_path"]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +161,7 @@ def test_the_services_own_objects_are_no_source(rig: Rig, user: User) -> None:
 )
 def test_a_foreign_origin_is_refused_before_anything_is_charged(rig: Rig, user: User, url: str) -> None:
     """422, and the user has every credit."""
-    assert pointers(refused(rig, user, artifact_url=url)) == ["/artifact_url"]
+    assert pointers(refused_request(rig, user, artifact_url=url)) == ["/artifact_url"]
     assert rig.accounts.view(user.user_id).credits.available == 3
 
 
@@ -199,9 +191,10 @@ def test_a_url_into_our_own_bucket_must_be_ones_own(rig: Rig, user: User) -> Non
     """404 as for a key; 422 when it is not even a key."""
     theirs = rig.upload(User())
     assert (
-        refused(rig, user, artifact_url=f"https://store.test/rythmiq/{theirs.raw_path}").code == ProblemCode.NOT_FOUND
+        refused_request(rig, user, artifact_url=f"https://store.test/rythmiq/{theirs.raw_path}").code
+        == ProblemCode.NOT_FOUND
     )
-    assert pointers(refused(rig, user, artifact_url="https://store.test/rythmiq/x")) == ["/artifact_url"]
+    assert pointers(refused_request(rig, user, artifact_url="https://store.test/rythmiq/x")) == ["/artifact_url"]
 
 
 def test_a_finished_document_is_made_into_one_for_another_portal(rig: Rig, user: User) -> None:
@@ -227,7 +220,7 @@ def test_a_finished_document_is_made_into_one_for_another_portal(rig: Rig, user:
 def test_an_upload_that_is_not_in_the_store_makes_no_job(rig: Rig, user: User) -> None:
     """409; after the upload the same call makes one."""
     signed = rig.sign(user)
-    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.OBJECT_MISSING
+    assert refused_request(rig, user, raw_path=signed.raw_path).code == ProblemCode.OBJECT_MISSING
     rig.store.objects[signed.raw_path] = rig.sealed_by_client(signed, b"x")
     assert rig.create(user, raw_path=signed.raw_path).job_id == signed.job_id
 
@@ -236,7 +229,7 @@ def test_an_object_larger_than_announced_makes_no_job(rig: Rig, user: User) -> N
     """413, whatever the store let through."""
     signed = rig.upload(user, b"0123456789")
     rig.store.objects[signed.raw_path] += b"x"
-    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.UPLOAD_TOO_LARGE
+    assert refused_request(rig, user, raw_path=signed.raw_path).code == ProblemCode.UPLOAD_TOO_LARGE
 
 
 def test_an_object_larger_than_anybody_may_send_makes_no_job(rig: Rig, user: User) -> None:
@@ -246,7 +239,7 @@ def test_an_object_larger_than_anybody_may_send_makes_no_job(rig: Rig, user: Use
     paths = rig.view(user, done.job_id).artifacts
     assert paths is not None
     rig.store.objects[paths["master_path"]] = bytes(rig.max_upload_bytes + 125)
-    assert refused(rig, user, raw_path=paths["master_path"]).code == ProblemCode.UPLOAD_TOO_LARGE
+    assert refused_request(rig, user, raw_path=paths["master_path"]).code == ProblemCode.UPLOAD_TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -255,13 +248,13 @@ def test_an_object_larger_than_anybody_may_send_makes_no_job(rig: Rig, user: Use
 )
 def test_what_the_rule_book_does_not_have_is_not_found(rig: Rig, user: User, asked: dict[str, str]) -> None:
     """Portal, slot and version alike."""
-    problem = refused(rig, user, **asked)
+    problem = refused_request(rig, user, **asked)
     assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
 
 
 def test_the_slot_has_to_be_named_where_the_portal_has_several(rig: Rig, user: User) -> None:
     """It may be left out elsewhere."""
-    assert pointers(refused(rig, user, slot=None)) == ["/slot"]
+    assert pointers(refused_request(rig, user, slot=None)) == ["/slot"]
     assert rig.create(user, portal="us-visa", slot=None).status == "processing"
 
 
@@ -271,7 +264,7 @@ def test_a_user_has_only_so_many_active_jobs(rig: Rig, user: User) -> None:
     rig.build()
     rig.create(user)
     rig.create(user)
-    problem = refused(rig, user)
+    problem = refused_request(rig, user)
     assert (problem.code, problem.status, problem.retry_after_s) == (ProblemCode.TOO_MANY_JOBS, 429, 30)
 
 
@@ -280,7 +273,7 @@ def test_without_credit_there_is_no_job(rig: Rig, user: User) -> None:
     for _ in range(3):
         rig.create(user)
     signed = rig.upload(user)
-    assert refused(rig, user, raw_path=signed.raw_path).code == ProblemCode.NO_CREDIT
+    assert refused_request(rig, user, raw_path=signed.raw_path).code == ProblemCode.NO_CREDIT
     assert rig.database.upload_get(user.user_id, signed.job_id).outcome == "found"
 
 
@@ -288,7 +281,7 @@ def test_a_store_that_does_not_answer_is_told_as_such(rig: Rig, user: User) -> N
     """503 with Retry-After; nothing was charged."""
     signed = rig.upload(user)
     rig.store.plan(Fault("exists", DOWN))
-    problem = refused(rig, user, raw_path=signed.raw_path)
+    problem = refused_request(rig, user, raw_path=signed.raw_path)
     assert (problem.code, problem.retry_after_s) == (ProblemCode.UNAVAILABLE, 5)
     assert rig.create(user, raw_path=signed.raw_path).job_id == signed.job_id
     assert rig.accounts.view(user.user_id).credits.available == 2
@@ -311,7 +304,7 @@ def test_the_same_key_with_another_request_is_refused(rig: Rig, user: User) -> N
     """422, even when the upload would be in conflict too."""
     first = rig.upload(user)
     rig.create(user, key="k-1", raw_path=first.raw_path)
-    problem = refused(rig, user, key="k-1", raw_path=first.raw_path, options={"rotate": 90})
+    problem = refused_request(rig, user, key="k-1", raw_path=first.raw_path, options={"rotate": 90})
     assert (problem.code, problem.status) == (ProblemCode.IDEMPOTENCY_MISMATCH, 422)
 
 
@@ -320,9 +313,9 @@ def test_the_same_upload_with_another_request_is_claimed(rig: Rig, user: User) -
     signed = rig.upload(user)
     first = rig.create(user, raw_path=signed.raw_path)
     assert rig.create(user, raw_path=signed.raw_path).job_id == first.job_id
-    problem = refused(rig, user, raw_path=signed.raw_path, options={"rotate": 90})
+    problem = refused_request(rig, user, raw_path=signed.raw_path, options={"rotate": 90})
     assert (problem.code, problem.status) == (ProblemCode.UPLOAD_CLAIMED, 409)
-    problem = refused(rig, user, raw_path=signed.raw_path, portal="nowhere")
+    problem = refused_request(rig, user, raw_path=signed.raw_path, portal="nowhere")
     assert (problem.code, problem.status) == (ProblemCode.PORTAL_UNKNOWN, 404)
 
 
@@ -350,105 +343,3 @@ def test_twenty_jobs_on_four_credits_are_four_jobs(rig: Rig, user: User) -> None
     codes = [answer.code for answer in came if isinstance(answer, ProblemError)]
     assert codes == [ProblemCode.NO_CREDIT] * 16
     assert rig.balances_are_the_ledgers()
-
-
-# --- dispatch ---------------------------------------------------------------------------------------------------------
-
-
-def test_beyond_the_capacity_a_job_waits(rig: Rig, user: User) -> None:
-    """202 pending, with its place in the queue; nothing is given to the executor."""
-    rig.capacity = Capacity(max_inflight=1, lease_s=300, max_attempts=3)
-    rig.build()
-    rig.create(user)
-    second = rig.create(user)
-    assert second.status == "pending"
-    assert rig.view(user, second.job_id).queue_position == 1
-    assert len(rig.executor.executions) == 1
-
-
-@pytest.mark.parametrize("outcome", ["drop_request", "drop_reply"])
-def test_an_unclear_submit_is_answered_202_all_the_same(rig: Rig, user: User, outcome: Any) -> None:
-    """The reconciler goes on from there."""
-    rig.executor.plan(outcome)
-    assert rig.create(user).status == "processing"
-
-
-def test_a_store_that_refuses_the_dispatch_object_is_answered_202_all_the_same(rig: Rig, user: User) -> None:
-    """Nothing was given to the executor, which would have found nothing to do."""
-    rig.store.plan(Fault("upload", DOWN, key_part="dispatch-a1"))
-    accepted = rig.create(user)
-    assert accepted.status == "processing"
-    assert rig.executor.executions == []
-
-
-def test_a_refused_submit_fails_the_job_with_a_refund(rig: Rig, user: User) -> None:
-    """EXECUTOR_REJECTED is not tried again; the caller was answered 202."""
-    rig.executor.plan("reject")
-    accepted = rig.create(user)
-    view = rig.view(user, accepted.job_id)
-    assert view.status == "failed"
-    assert view.error is not None
-    assert (view.error["code"], view.error["stage"]) == ("EXECUTOR_REJECTED", "dispatch")
-    assert rig.ledger(accepted.job_id) == ["reserve", "refund"]
-
-
-def test_a_database_that_goes_away_after_the_job_was_made_is_answered_202(
-    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The executor's word is lost, and asked for again by the reconciler."""
-
-    def gone(*_: object, **__: object) -> bool:
-        raise DatabaseUnavailableError("gone")
-
-    monkeypatch.setattr(rig.database, "job_submitted", gone)
-    accepted = rig.create(user)
-    assert accepted.status == "processing"
-    assert rig.row(accepted.job_id)["executor_ref"] is None
-
-
-def test_an_outcome_that_this_release_does_not_know_is_no_202(
-    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A refusal without a job is a problem, whatever it is called."""
-    monkeypatch.setattr(rig.database, "job_create", lambda *_, **__: JobCreated(outcome="created"))
-    assert refused(rig, user).code == ProblemCode.INTERNAL
-
-
-def test_the_dispatch_object_is_sealed_as_a_service_object_and_holds_no_key_in_the_clear(rig: Rig, user: User) -> None:
-    """Its data key is one that no client has seen."""
-    signed = rig.upload(user)
-    accepted = rig.create(user, raw_path=signed.raw_path)
-    key = dispatch_key(user.user_id, accepted.job_id, 1)
-    data = rig.store.objects[key]
-    assert data[:6] == b"RQE1\x02\x01"
-    assert rig.ring is not None
-    assert signed.encryption is not None
-    assert signed.encryption.data_key.encode() not in data
-
-
-def test_the_dispatch_object_says_what_the_worker_needs(rig: Rig, user: User) -> None:
-    """Rules of the pinned version, the owner's options, the place to call back."""
-    accepted = rig.create(user, options={"rotate": 90}, original_filename="IMG 1.jpg", mime_type="image/jpeg")
-    dispatch = rig.dispatch_of(rig.order(accepted.job_id))
-    assert (dispatch.portal_schema["portal"], dispatch.portal_schema["slot"]) == ("neet-2026", "photo")
-    assert dispatch.portal_schema["schema_definition"]["kind"] == "photo"
-    assert dispatch.options["rotate"] == 90
-    assert dispatch.input.original_filename == "IMG 1.jpg"
-    assert dispatch.callback.url == "https://api.test/internal/webhooks/camber"
-    assert dispatch.callback.token.startswith("v2.")
-
-
-def test_an_equal_request_is_the_same_job_after_the_ring_has_got_another_key(rig: Rig, user: User) -> None:
-    """As long as the older key is there; the row holds nothing that a guess could be compared with."""
-    rig.ring = KeyRing({1: b"A" * 32})
-    rig.build()
-    signed = rig.upload(user)
-    first = rig.create(user, key="k", raw_path=signed.raw_path)
-    kept = rig.row(first.job_id)["request_hash"]
-    assert re.fullmatch("[0-9a-f]{64}", kept)
-    rig.ring = KeyRing({2: b"B" * 32, 1: b"A" * 32})
-    rig.build()
-    assert rig.create(user, key="k", raw_path=signed.raw_path).job_id == first.job_id
-    with pytest.raises(ProblemError) as caught:
-        rig.create(user, key="k", raw_path=signed.raw_path, options={"rotate": 90})
-    assert caught.value.code == ProblemCode.IDEMPOTENCY_MISMATCH

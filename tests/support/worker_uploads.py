@@ -5,6 +5,8 @@ import random
 
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.support.worker_run import Done, Job
+
 TEXT = ("GOVERNMENT OF NOWHERE", "IDENTITY CARD", "Name ASHA SPECIMEN", "Number 0000 1111 2222")
 
 
@@ -45,3 +47,10 @@ def noise(side_px: int) -> bytes:
 def blank(side_px: int = 64) -> bytes:
     """A square of one gray, for jobs that end before anybody looks."""
     return encoded(Image.new("RGB", (side_px, side_px), (128, 128, 128)))
+
+
+def two_kilobytes_of_noise(job: Job) -> Done:
+    """Run a job that cannot fit: noise in two kilobytes."""
+    job.rules |= {"target_width": 600, "target_height": 600, "max_kb": 2, "ocr": "off"}
+    job.upload(noise(600))
+    return job.run()
