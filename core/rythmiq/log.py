@@ -52,7 +52,7 @@ def log(
 
     Args:
         event: what happened, in snake case.
-        level: how much it matters.
+        level: its severity.
         job_id: which job, when it is about one; by default the request's, and its attempt.
         attempt: which attempt of it.
         fields: further facts; text is cut at 500 characters.

@@ -1,7 +1,7 @@
 """Executors of this machine: a client of `rythmiq_cli.local.executor`, and one that holds jobs and starts nothing.
 
-The local one behaves as Camber does: it takes an order at once, starts the launcher later, keeps no promise about
-repeated orders, and by default cannot stop one.
+The local one behaves as Camber does: it accepts an order at once, starts the launcher later, does not deduplicate
+repeated orders, and by default cannot cancel one.
 
 Source: docs/specification/executors.md.
 """
@@ -54,7 +54,7 @@ class LocalExecutor:
         return ExecutorCapabilities(cancel=self._cancel, idempotent_submit=False, logs=True)
 
     def submit(self, order: Order, *, timeout_s: float) -> str:
-        """Hand one attempt over; the executor's number for it.
+        """Submit one attempt; returns the executor's number for it.
 
         Raises:
             ExecutorRejectedError: it refuses the order for good.

@@ -48,7 +48,7 @@ def page_files() -> "PageFiles":
 
 
 def page_config(environ: "Mapping[str, str]") -> "PageConfig":
-    """Return what the page is told; what cannot be used is logged and left out."""
+    """Return the page's configuration; variables that cannot be used are logged and left out."""
     from urllib.parse import urlsplit
 
     from rythmiq.gateway.routes.app import PageConfig

@@ -42,7 +42,7 @@ def run_local(
     Raises:
         JobError: a stage fails with a code of the catalogue.
     """
-    from rythmiq_worker.pixels.chain import conformed  # noqa: PLC0415  heavy, and `--help` needs none
+    from rythmiq_worker.stages import conformed  # noqa: PLC0415  heavy, and `--help` needs none
 
     @contextmanager
     def running(stage: str) -> Iterator[None]:

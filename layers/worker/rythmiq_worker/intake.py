@@ -29,7 +29,7 @@ _MAX_OUTPUT_PIXELS = 80_000_000
 
 
 def parsed(document: bytes) -> dict[str, object]:
-    """Read the payload as one JSON object: UTF-8, no name twice, no NaN.
+    """Read the payload as one JSON object: UTF-8, no duplicate names, no NaN.
 
     Raises:
         JobError: PAYLOAD_MISSING or PAYLOAD_INVALID.
@@ -55,7 +55,7 @@ def job_id_of(raw: Mapping[str, object]) -> str | None:
 
 
 def validated(raw: Mapping[str, object]) -> Payload:
-    """Hold the payload against the contract.
+    """Validate the payload against the contract.
 
     Raises:
         JobError: PAYLOAD_INVALID.
@@ -67,7 +67,7 @@ def validated(raw: Mapping[str, object]) -> Payload:
 
 
 def admitted(payload: Payload, settings: WorkerSettings) -> Context:
-    """Hold the job against the worker's own store and its policies.
+    """Check the job against the worker's own store and its policies.
 
     Raises:
         JobError: PAYLOAD_INVALID.
@@ -136,7 +136,7 @@ def names_own_store(named: StorageReference, settings: WorkerSettings) -> bool:
 
 
 def _dispatched_at(payload: Payload, key: str | None) -> dt.datetime:
-    """The instant in the artifacts' names: the payload's, else the upload's, so that a repeat writes the same keys."""
+    """The time in the artifacts' names: the payload's, else the upload's, so that a repeat writes the same keys."""
     if payload.dispatched_at is not None:
         return payload.dispatched_at
     if key is not None:

@@ -193,7 +193,7 @@ def _openapi(dependencies: Dependencies, _call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class PageConfig:
-    """What the page is told: `/app/config.json`.
+    """The page's configuration: `/app/config.json`.
 
     Attributes:
         api_url: the base of `/jobs`; None where it is the page's own address without `/app`.

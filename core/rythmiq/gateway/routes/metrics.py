@@ -71,7 +71,7 @@ def _show(dependencies: Dependencies, _call: Call) -> Response:
 
 
 def render(snapshot: Mapping[str, Any]) -> str:
-    """Write a snapshot as a page of metrics; what it does not hold is left out."""
+    """Write a snapshot as a page of metrics; what is missing from it is left out."""
     counts: dict[str, dict[str, float]] = defaultdict(dict)
     for counter in snapshot.get("counters", ()):
         counts[counter["name"]][counter["label"]] = counter["value"]

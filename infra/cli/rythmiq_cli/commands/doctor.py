@@ -203,7 +203,7 @@ def _print(  # noqa: PLR0913, PLR0917  the parts of a line
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the doctor was given, which remedies repeat so that an operator can type them.
+    """The doctor's own options, repeated in remedies so that an operator can copy their commands.
 
     Attributes:
         env_file: `--env`; None without one.

@@ -49,7 +49,7 @@ def export_page(source: Path, target: Path, config: PageConfig) -> Export:
     Args:
         source: the page's sources.
         target: a new or empty directory, or that of an earlier export.
-        config: what the page is told.
+        config: the page's configuration.
 
     Raises:
         PageExportError: the directory holds something else, or a source cannot be joined.

@@ -105,7 +105,7 @@ def conform(  # noqa: PLR0913  what a document depends on
         pages: the upload, upright by EXIF and as its owner turned it; a raster slot takes the first.
         rules: the slot's rules.
         labels: names for the receipt and the file.
-        kind: what the upload is, where that is known; else it is told by looking for faces, if the slot leaves it open.
+        kind: what the upload is, where known; else faces are looked for, if the slot leaves it open.
         portrait: who stands on the first page, where somebody looked.
         options: the owner's choices; a crop bounds everything, and a face is framed inside it.
         operations: what was done to the pixels before.

@@ -22,7 +22,7 @@ EYE_LINE_BOUNDS: Final = (0.03, 0.06)
 
 
 class _Judge(NamedTuple):
-    """The rules that findings are held against."""
+    """The rules that findings are compared with."""
 
     rules: SchemaDefinition
 
@@ -44,7 +44,7 @@ class _Judge(NamedTuple):
     def graded(  # noqa: PLR0913  what a finding is made of
         self, name: ClauseName, wanted: str, measured: str, grade: Grade, *, stated: bool, notice: Notice | None
     ) -> Finding:
-        """Take over a grade; without a rule of the slot's it is advice at most."""
+        """Keep a grade; without a rule of the slot's it is advice at most."""
         verdict: Verdict = "advice" if grade == "fail" and not stated else grade
         return Finding(self.clause(name, wanted, measured, verdict), notice if grade == "fail" else None)
 

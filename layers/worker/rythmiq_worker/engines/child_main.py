@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> NoReturn:
     die_with_parent(parent)
     others = cast("tuple[TextLanguage, ...]", tuple(name for name in languages.split(",") if name))
     choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None, others)
-    with contextlib.suppress(BaseException):  # what is broken is told by `answer`
+    with contextlib.suppress(BaseException):  # `answer` reports what is broken
         engine = importlib.import_module(module)
         getattr(engine, "prepare", bool)(choice)
     for name in os.environ.keys() - ENVIRONMENT.keys():

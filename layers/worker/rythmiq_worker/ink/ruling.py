@@ -76,7 +76,7 @@ def _rules(darkness: Levels) -> tuple[int, Mask]:
         ends = [(x, round(middle + slope * (x - width / 2))) for x in (0, width - 1)]
         cv2.line(band, ends[0], ends[1], 1, 2 * _BAND_PX + 1)
     own = thin & (band > 0)
-    # A stroke that crosses goes on above and below; what a rule is thick is seen on the rules themselves.
+    # A stroke that crosses goes on above and below; a rule's thickness is measured on the rules themselves.
     thickness = _thickness(own)
     column = np.ones((thickness + 3, 1), np.uint8)
     crossing = cv2.morphologyEx((darkness < 255 - 2 * _FAINTEST).astype(np.uint8), cv2.MORPH_OPEN, column) > 0
@@ -87,7 +87,7 @@ def _rules(darkness: Levels) -> tuple[int, Mask]:
 def _lines(pieces: Levels) -> list[tuple[float, float, float]]:
     """Straight lines through the pieces: height at the middle, slope, and the share of the width that is there."""
     height, width = pieces.shape
-    # Squeezed, a line is as well seen in an eighth of its pixels, and its lean is eight times as steep.
+    # Squeezed to an eighth of its width a line is seen as well, and its lean is eight times as steep.
     narrow = max(1, width // _SQUEEZE)
     squeezed = (cv2.resize(pieces, (narrow, height), interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
     least = round(_LEAST_SPAN * narrow)

@@ -1,4 +1,4 @@
-"""Both ends of an attempt: the dispatch object it starts from, and the result that the worker's end means.
+"""Both ends of an attempt: the dispatch object that it starts from, and the result that follows from the worker's end.
 
 With a key ring only a service object is taken as a dispatch object, which no client can make. Without one it is plain
 JSON, and taken only where the worker takes plaintext. The result is the worker's own, or an INTERNAL_ERROR that says
@@ -50,7 +50,7 @@ def opened(data: bytes, *, storage_key: str, launch: Launch, ring: KeyRing | Non
 
     Args:
         data: the object's bytes.
-        storage_key: where it stood; it opens nowhere else.
+        storage_key: its key in the store; it opens under no other.
         launch: what it must be about.
         ring: of DISPATCH_KEYS; None where jobs are plaintext.
 
@@ -96,7 +96,7 @@ def judged(ended: Ended, dispatch: Dispatch, *, stage: Stage, timeout_s: float) 
 
     Args:
         ended: how it ended.
-        dispatch: what it was asked.
+        dispatch: what it was asked to do.
         stage: the one that it had begun last.
         timeout_s: its deadline, for the report.
     """

@@ -60,7 +60,7 @@ def lightness_and_chroma(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], N
 
 
 def quantile(values: NDArray[np.float32], share: float) -> float:
-    """The value below which a share of at least one value lies; numpy's own imports 20 ms of numpy first."""
+    """The value below which a share of at least one value lies; numpy's own takes 20 ms to import."""
     flat = values.ravel()
     index = min(flat.size - 1, int(flat.size * share))
     return float(np.partition(flat, index)[index])

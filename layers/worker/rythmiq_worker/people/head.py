@@ -15,7 +15,7 @@ _BOTTOM_SHARE = 0.55  # of that square, what lies below the middle of the face
 
 
 def person_mask(rgb: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-    """Tell the person from what is behind.
+    """Separate the person from the background.
 
     The network sees a square of real pixels about the head, never stretched; its answer is rounded to 8 bits before it
     is enlarged, which keeps documents byte-identical on other CPUs and thread counts.
@@ -52,7 +52,7 @@ def person_mask(rgb: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
 
 
 def _square(face: Face, width_px: int, height_px: int) -> tuple[int, int, int]:
-    """Left, top and side of the square that is looked at; it lies inside the picture as far as that goes."""
+    """Left, top and side of the square that is looked at; it lies inside the picture as far as possible."""
     wanted = _SIDE_PER_FACE * face.box.height
     longer = max(width_px, height_px)
     side = longer if wanted >= longer else max(1, round(wanted))
@@ -77,7 +77,7 @@ _CROWN_REACH, _CROWN_WIDTH = 0.5, 0.25
 _MOST_ABOVE, _HIGH_HAIR = 0.8, 0.35
 _SIDES_REACH = 1.25
 _MOUTH = 13
-_TOUCHES = 0.01  # of the box's height: what the mask's own grain is
+_TOUCHES = 0.01  # of the box's height: the mask's own noise
 
 
 class Head(NamedTuple):

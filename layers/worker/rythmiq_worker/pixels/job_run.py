@@ -1,4 +1,4 @@
-"""One job in the image process: hears what it is to do, runs the stages, and says what came of it."""
+"""One job in the image process: reads what to do, runs the stages, and reports how it ended."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
 from rythmiq_worker.job import Conformed, Context, Upload
-from rythmiq_worker.pixels.chain import conformed
 from rythmiq_worker.pixels.wire import FILES, line_of, told
+from rythmiq_worker.stages import conformed
 from rythmiq_worker.walls.sibling import heard_lines, write_all
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class JobRun:
 
     Args:
         hearing: the pipe on which the worker speaks.
-        saying: the one on which it is told.
+        saying: the one on which it answers.
         given: the file with the job and its uploads.
         made: the file for what is made.
         frame: the file for a page that is to be read.

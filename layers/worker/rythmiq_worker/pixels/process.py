@@ -22,7 +22,7 @@ from rythmiq_worker.pixels.wire import context_bytes, line_of
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, seal, write_all
 
 if TYPE_CHECKING:
-    from rythmiq_worker.pixels.chain import Running
+    from rythmiq_worker.stages import Running
 
 PROGRAM = Program("rythmiq_worker.pixels.child_main")
 WALL_S = CPU_S

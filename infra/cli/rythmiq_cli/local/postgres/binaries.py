@@ -44,7 +44,7 @@ class PostgresBinaries:
 
 
 def find_binaries(directory: Path | None = None) -> PostgresBinaries:
-    """Choose what to start.
+    """Choose the binaries to start.
 
     Args:
         directory: a `bin` directory that is taken as it is.

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def main(event: dict[str, Any], context: object = None) -> dict[str, Any]:
-    """Answer one event; no value of the environment or the context is told."""
+    """Answer one event; no value of the environment or the context is revealed."""
     return {
         "statusCode": 200,
         "headers": {"Content-Type": "application/json", "Cache-Control": "no-store"},
