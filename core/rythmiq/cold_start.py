@@ -1,17 +1,21 @@
-"""Defers modules that libraries import and a short-lived process does not use.
+"""Defers what libraries make when they are imported and a short-lived process does not use.
 
 A deferred module is found and put into `sys.modules` when it is imported, but its code runs at the first use of one of
 its names. Its submodules can be imported before that, which `importlib.util.LazyLoader` does not allow: the import of a
 submodule reads the parent's `__path__`, and that runs it (figures: docs/decisions).
+
+A dataclass compiles its methods, which are text first, at their first call; and the typed dicts of `pydantic_core`,
+which nobody reads at run time, are mere dicts.
 """
 
+import dataclasses
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -31,26 +35,60 @@ DEFERRED = frozenset(
         "csv",  # ditto
     }
 )
-CALLED_LATER = {"importlib.metadata": frozenset({"entry_points"})}
+CALLED_LATER = {
+    "importlib.metadata": frozenset({"entry_points"}),
+    "urllib.parse": frozenset({"quote_from_bytes"}),  # pathlib; deferred where pictures are read
+}
 """Functions that somebody imports by name and does not call: their module runs at the first call."""
 
 
+_SHAPES: Final = "pydantic_core.core_schema"
+"""A hundred typed dicts, for annotations alone: making them is a sixth of pydantic's import."""
+
+
 @cache
-def defer() -> None:
-    """Defer these modules from now on."""
-    sys.meta_path.insert(0, _Finder())
+def defer(*more: str) -> None:
+    """Defer these modules from now on, and more of them by name."""
+    sys.meta_path.insert(0, _Finder(DEFERRED.union(more)))
+    _compile_methods_late()
+
+
+def _compile_methods_late() -> None:
+    """Have dataclasses compile each method when it is called: it takes .3 ms a class, and few are ever called."""
+    compiled = vars(dataclasses).get("_create_fn")
+    if compiled is None:  # from Python 3.13 on, which compiles all methods of a class in one
+        return
+
+    def create(name: str, *text: Any, **around: Any) -> Callable[..., Any]:
+        method: Callable[..., Any] | None = None
+
+        def late(*given: Any, **named: Any) -> Any:
+            nonlocal method
+            if method is None:
+                method = compiled(name, *text, **around)
+                method.__qualname__ = late.__qualname__  # errors name it
+            return method(*given, **named)
+
+        late.__name__ = name
+        return late
+
+    vars(dataclasses)["_create_fn"] = create
 
 
 class _Finder:
     """Finds deferred modules at their place, with a loader that waits."""
 
-    @staticmethod
-    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name not in DEFERRED:
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self._names and name != _SHAPES:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = cast("Loader", _Waiting(spec.loader))
+            spec.loader = cast("Loader", (_Plain if name == _SHAPES else _Waiting)(spec.loader))
         return spec
 
 
@@ -88,3 +126,25 @@ class _Waiting:
             return module
 
         vars(module)["__getattr__"] = ask  # PEP 562: asked for what the module does not have
+
+
+class _Plain(_Waiting):
+    """Runs a module's code at once, while typed dicts are mere dicts."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        words = [vars(importlib.import_module(name)) for name in ("typing", "typing_extensions")]
+        kept = [names["TypedDict"] for names in words]
+        for names in words:
+            names["TypedDict"] = _Dict
+        try:
+            self._loader.exec_module(module)
+        finally:
+            for names, own in zip(words, kept, strict=True):
+                names["TypedDict"] = own
+
+
+class _Dict(dict[str, object]):
+    """Takes the one argument of a typed dict's class."""
+
+    def __init_subclass__(cls, *, total: bool = True) -> None:
+        del total

@@ -7,6 +7,7 @@ import json
 import re
 
 from rythmiq.adapters.spaces import SpacesStore
+from tests.faults.worker_tells_imports import TOLD
 from tests.support.worker_run import Done, Job, environ_for, run
 from tests.support.worker_uploads import blank
 
@@ -62,7 +63,7 @@ def test_the_image_process_imports_nothing_of_the_net_and_validates_nothing(seal
     error = sealed_job.run("worker_tells_imports.py").error
     packages = set(error.message.split())
     assert packages >= PIXELS
-    assert not packages & (HEAVY | NET)
+    assert not packages & (HEAVY | NET | TOLD)
 
 
 def test_a_payload_that_is_refused_imports_nothing_that_touches_pixels_or_the_net(store: SpacesStore) -> None:

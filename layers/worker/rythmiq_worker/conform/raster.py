@@ -16,6 +16,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from PIL import Image, ImageFile
 
@@ -286,6 +287,7 @@ def pad_png(data: bytes, min_bytes: int) -> bytes:
 
 
 def _encode(image: Image.Image, dpi: int | None) -> bytes:
+    import_module("PIL.PngImagePlugin")  # else Pillow loads every format that it knows
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True, icc_profile=None, **({"dpi": (dpi, dpi)} if dpi else {}))
     return out.getvalue()

@@ -60,6 +60,8 @@ class JpegHeader:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
+    """A segment's marker, and where it starts and ends in the file."""
+
     marker: int
     start: int
     end: int

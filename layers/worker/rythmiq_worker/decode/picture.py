@@ -271,6 +271,8 @@ class Pages:
 
 @dataclass(slots=True)
 class _Opened:
+    """What a file holds, and what its owner should know of it."""
+
     sources: list[Source] = field(default_factory=list)
     warnings: list[WarningCode] = field(default_factory=list)
 

@@ -178,6 +178,8 @@ def _curve_at(tag: bytes, x: float) -> float:
 
 # The budget is ours alone and is checked on the header (`require_pixels`); Pillow's own would warn at half of it.
 Image.MAX_IMAGE_PIXELS = None
+# Opening or saving a picture first loads what reads BMP, GIF, PPM and PNG; here, who needs one of them names it.
+vars(Image)["_initialized"] = vars(Image)["_initialized"] or 1
 
 _PLUGINS: Final = {
     "PNG": "PIL.PngImagePlugin",

@@ -12,15 +12,28 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
-from rythmiq_worker.walls import unvalidated
-from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down
-from rythmiq_worker.walls.sibling import ENVIRONMENT
+from rythmiq.cold_start import defer
 
-CPU_S = 200
-"""Of a whole job: more than the largest that MAX_PIXELS and MAX_PAGES permit takes."""
+# Named by what follows, for tools of developers, paths as URLs and programs to be run; used by no job.
+defer("platform", "subprocess", "textwrap", "urllib.parse")
+
+from rythmiq_worker.walls import unvalidated  # noqa: E402  the line above comes first
+from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down  # noqa: E402  ditto
+from rythmiq_worker.walls.sibling import ENVIRONMENT  # noqa: E402  ditto
+
 _DOCSTRINGS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
+_ANNOTATIONS = ("numpy._typing", "numpy.typing")
 # Those that every job needs; what is broken shows at its stage.
 _STAGES = ("decode", "quality", "enhance", "ocr", "schema", "pack")
+
+
+class _Words(ModuleType):
+    """A module of words for annotations: each takes any argument."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return list
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -30,8 +43,10 @@ def main(arguments: list[str]) -> NoReturn:
     die_with_parent(parent)
     gc.set_threshold(200_000)  # as in the worker itself
     unvalidated.install()
-    for name in _DOCSTRINGS:  # numpy writes them when it is imported, 2 % of a photo job, and nobody reads them
+    for name in _DOCSTRINGS:  # numpy makes these and the next when it is imported, and nobody reads them
         sys.modules[name] = ModuleType(name)
+    for name in _ANNOTATIONS:
+        sys.modules[name] = _Words(name)
     for name in _STAGES:
         with suppress(Exception):
             import_module(f"rythmiq_worker.stages.{name}")
@@ -40,6 +55,7 @@ def main(arguments: list[str]) -> NoReturn:
             import_module("rythmiq_worker.conform.person")
     from rythmiq_worker.installation import built_in  # noqa: PLC0415  after `unvalidated` is in its place
     from rythmiq_worker.pixels.job_run import JobRun  # noqa: PLC0415  ditto
+    from rythmiq_worker.pixels.wire import CPU_S  # noqa: PLC0415  ditto
 
     for name in os.environ.keys() - ENVIRONMENT.keys():
         del os.environ[name]  # OpenCV adds to it

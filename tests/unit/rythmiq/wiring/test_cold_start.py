@@ -85,6 +85,58 @@ def test_entry_points_that_were_imported_first_are_found_when_they_are_called() 
     assert said == "False True True"
 
 
+def test_a_dataclass_is_what_it_always_was_though_its_methods_are_compiled_at_their_first_call() -> None:
+    said = program(
+        "import dataclasses, pickle\n"
+        "@dataclasses.dataclass(frozen=True, slots=True, order=True)\n"
+        "class Pair:\n"
+        "    one: int\n"
+        "    many: list = dataclasses.field(default_factory=list, compare=False)\n"
+        "pair = Pair(1)\n"
+        "print(repr(pair), pair == Pair(1, [2]), Pair(1) < Pair(2), len({pair, Pair(1)}), pair.many is Pair(1).many)\n"
+        "print(dataclasses.replace(pair, one=3), pickle.loads(pickle.dumps(pair)) == pair, dataclasses.asdict(pair))\n"
+        "for wrong in ('pair.one = 2', 'del pair.one', 'Pair()', 'Pair(1, 2, 3)', 'Pair(two=2)'):\n"
+        "    try:\n        exec(wrong)\n"
+        "    except (AttributeError, TypeError) as error:\n        print(type(error).__name__, error)\n"
+    )
+    assert said.splitlines() == [
+        "Pair(one=1, many=[]) True True 1 False",
+        "Pair(one=3, many=[]) True {'one': 1, 'many': []}",
+        "FrozenInstanceError cannot assign to field 'one'",
+        "FrozenInstanceError cannot delete field 'one'",
+        "TypeError Pair.__init__() missing 1 required positional argument: 'one'",
+        "TypeError Pair.__init__() takes from 2 to 3 positional arguments but 4 were given",
+        "TypeError Pair.__init__() got an unexpected keyword argument 'two'",
+    ]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="compiles the methods of a class in one")
+def test_a_method_that_nobody_calls_is_not_compiled() -> None:
+    said = program(
+        "import builtins, dataclasses\n"
+        "texts, run = [], builtins.exec\n"
+        "builtins.exec = lambda text, *rooms: (texts.append(text), run(text, *rooms))[1]\n"
+        "@dataclasses.dataclass\n"
+        "class Pair:\n    one: int\n"
+        "before = len(texts)\n"
+        "Pair(1), Pair(2)\n"
+        "print(before, len(texts), 'def __init__' in texts[0])"
+    )
+    assert said == "0 1 True"
+
+
+def test_typed_dicts_are_what_they_were_but_for_those_that_nobody_reads() -> None:
+    said = program(
+        "import pydantic_core.core_schema as shapes\n"
+        "import typing_extensions\n"
+        "from pydantic import TypeAdapter\n"
+        "class Named(typing_extensions.TypedDict, total=False):\n    name: str\n"
+        "print(*map(typing_extensions.is_typeddict, (shapes.IntSchema, Named)))\n"
+        "print(TypeAdapter(Named).validate_python({'name': 'a'}), shapes.int_schema(ge=1))"
+    )
+    assert said.splitlines() == ["False True", "{'name': 'a'} {'type': 'int', 'ge': 1}"]
+
+
 def test_a_boto3_client_works_beside_it() -> None:
     said = program(
         "import boto3\n"
