@@ -27,6 +27,11 @@ DEFERRED = frozenset(
         "botocore.awsrequest",  # botocore.utils names it; our requests are adapters.spaces's own
         "botocore.httpsession",  # ditto
         "dateutil.parser",  # ditto
+        "dateutil.tz",  # ditto
+        "gzip",  # ditto
+        "shlex",  # ditto
+        "tempfile",  # ditto
+        "urllib.request",  # ditto
         "cryptography.x509",  # jwt.algorithms names it; nobody here has a certificate for a key
         "idna",  # httpx names it, by which Camber is called, for hosts that are not ASCII
         "anyio",  # httpcore names it, for callers that are asynchronous
@@ -36,7 +41,9 @@ DEFERRED = frozenset(
     }
 )
 CALLED_LATER = {
+    "dateutil.tz": frozenset({"tzlocal", "tzutc"}),
     "importlib.metadata": frozenset({"entry_points"}),
+    "urllib.request": frozenset({"getproxies", "proxy_bypass"}),
     "urllib.parse": frozenset({"quote_from_bytes"}),  # pathlib; deferred where pictures are read
 }
 """Functions that somebody imports by name and does not call: their module runs at the first call."""
