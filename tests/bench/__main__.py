@@ -25,6 +25,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
     "conform": "the file that fits: bytes used, picture quality, CPU",
     "worker": "a whole job: CPU and memory",
+    "page_job": "a page, read and made into a file: CPU and memory",
     "quality": "`quality_score` on graded pictures",
     "enhance": "what ENHANCE does for reading",
     "turn": "which way up a page lies",

@@ -94,6 +94,21 @@ def hindi(seed: int, lines: int | None = None) -> Image.Image:
     return image
 
 
+def prose(seed: int, lines: int, *, in_hindi: bool) -> Image.Image:
+    """Lines of one width and one size of letters, in Hindi or in English."""
+    chance = Random(seed)  # noqa: S311  as above
+    words = _HINDI if in_hindi else tuple(word for line in _LATIN for word in line.split())
+    font = _devanagari(30) if in_hindi else ImageFont.load_default(30)
+    image = Image.new("RGB", (1000, 100 + 60 * lines), _PAPER)
+    pen = ImageDraw.Draw(image)
+    for row in range(lines):
+        text = chance.choice(words)
+        while pen.textlength(longer := f"{text} {chance.choice(words)}", font=font) < 900:
+            text = longer
+        pen.text((50, 40 + 60 * row), text, font=font, fill=_INK)
+    return image
+
+
 def bilingual(seed: int) -> Image.Image:
     """Four lines of Hindi over three of English."""
     chance = Random(seed)  # noqa: S311  as above
