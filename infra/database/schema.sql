@@ -124,6 +124,8 @@ create unique index jobs_idempotency on public.jobs (user_id, idempotency_key) w
 create index jobs_of_user on public.jobs (user_id, created_at desc, id desc) where erased_at is null;
 create index jobs_of_user_by_status on public.jobs (user_id, status, created_at desc, id desc)
   where erased_at is null;
+-- what is left to be moved of an account; the others are in `jobs_of_user`
+create index jobs_erased_of_user on public.jobs (user_id) where erased_at is not null;
 -- an operator's list
 create index jobs_by_age on public.jobs (created_at desc, id desc);
 
@@ -267,6 +269,14 @@ create table public.account_key (
   key bytea not null
 );
 
+-- Accounts whose erasure has begun and goes on. Gone when it has ended; until then their rows have the old id.
+create table public.erasures (
+  user_id uuid primary key,
+  other_id uuid not null unique default gen_random_uuid(),
+  due_at timestamptz not null
+);
+create index erasures_due on public.erasures (due_at);
+
 -- guards --------------------------------------------------------------------------------------------------------------
 
 -- What holds whoever writes: the state machine, what is append-only, and credits that follow the ledger.
@@ -299,11 +309,11 @@ declare
   c_erasable constant text[] := array[
     'raw_path', 'raw_paths', 'artifact_url', 'mime_type', 'original_filename', 'options', 'kid', 'wrapped_key',
     'input_kid', 'input_wrapped_key', 'quality_score', 'conforms', 'warnings', 'advice', 'artifacts', 'hashes',
-    'metrics', 'receipt', 'error_details', 'erased_at', 'row_version', 'updated_at'
+    'metrics', 'receipt', 'error_details', 'executor_ref', 'erased_at', 'row_version', 'updated_at'
   ];
   c_wrapped constant text[] := array['kid', 'wrapped_key', 'input_kid', 'input_wrapped_key'];
-  -- what `account_forget` takes away besides, from a job that is erased
-  c_owners constant text[] := array['user_id', 'idempotency_key', 'request_hash'];
+  -- what the erasure of an account takes away besides, from a job that is erased
+  c_owners constant text[] := array['user_id', 'idempotency_key', 'request_hash', 'executor_ref'];
 begin
   if tg_op = 'INSERT' then
     if new.status <> 'pending' or new.attempt <> 0 then
@@ -409,7 +419,7 @@ create trigger jobs_results after update of status on public.jobs
   for each row when (old.status = 'processing' and new.status in ('completed', 'failed') and new.attempt > 0)
   execute function public.jobs_results();
 
--- Append-only, but for the id of an erased account: `account_forget` alone replaces it, as the owner of the table.
+-- Append-only, but for the id of an erased account: `account_forget` and `account_erase_step` replace it, as the owner.
 create function public.refuse_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -498,7 +508,7 @@ declare
 begin
   foreach v_table in array array[
     'portal_schemas', 'portal_aliases', 'uploads', 'jobs', 'queue', 'documents', 'credit_ledger', 'user_credits', 'cpu_usage',
-    'metrics', 'counters', 'removals', 'rules', 'operator_events', 'erased_accounts',
+    'metrics', 'counters', 'removals', 'rules', 'operator_events', 'erased_accounts', 'erasures',
     'account_key'
   ] loop
     execute format('alter table public.%I enable row level security', v_table);
@@ -511,10 +521,22 @@ revoke all on sequence public.credit_ledger_id_seq, public.metrics_id_seq, publi
 
 create policy portal_schemas_are_public on public.portal_schemas for select to authenticated using (true);
 create policy portal_aliases_are_public on public.portal_aliases for select to authenticated using (true);
-create policy own_uploads on public.uploads for select to authenticated using (user_id = (select auth.uid()));
-create policy own_jobs on public.jobs for select to authenticated using (user_id = (select auth.uid()));
-create policy own_documents on public.documents for select to authenticated using (user_id = (select auth.uid()));
-create policy own_ledger on public.credit_ledger for select to authenticated using (user_id = (select auth.uid()));
+-- Whether the caller's account is being erased: its rows are nobody's to read then.
+create function public.caller_is_leaving() returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (select from public.erasures where user_id = auth.uid())
+$$;
+revoke all on function public.caller_is_leaving() from public, anon, authenticated, service_role;
+grant execute on function public.caller_is_leaving() to authenticated;
+
+create policy own_uploads on public.uploads for select to authenticated
+  using (user_id = (select auth.uid()) and not (select public.caller_is_leaving()));
+create policy own_jobs on public.jobs for select to authenticated
+  using (user_id = (select auth.uid()) and not (select public.caller_is_leaving()));
+create policy own_documents on public.documents for select to authenticated
+  using (user_id = (select auth.uid()) and not (select public.caller_is_leaving()));
+create policy own_ledger on public.credit_ledger for select to authenticated
+  using (user_id = (select auth.uid()) and not (select public.caller_is_leaving()));
 create policy own_credits on public.user_credits for select to authenticated using (user_id = (select auth.uid()));
 
 grant select on public.portal_schemas, public.portal_aliases, public.documents, public.credit_ledger to authenticated;
@@ -542,6 +564,7 @@ grant select, insert, update, delete on public.removals to service_role;
 grant select, insert on public.rules to service_role;
 grant select, insert on public.operator_events to service_role;
 grant select on public.erased_accounts to service_role;
+grant select on public.erasures to service_role;
 
 -- What the owner makes later is nobody's until it is granted. Postgres lets everybody execute a new function, and older
 -- Supabase projects grant everything on what is new in schema public.
@@ -1159,66 +1182,91 @@ begin
   return jsonb_build_object('uploads', v_uploads, 'metrics', v_metrics);
 end $$;
 
--- Claims at most one job's keys to remove, for ten minutes; `removal_done` says that it was done.
-create function public.removal_next() returns jsonb
+-- Claims keys to remove, for ten minutes; `removals_done` says that it was done. Of what is due each account's oldest
+-- comes first, then each one's second oldest. Of more than 20,000 that are due (half a day of one account at its limit)
+-- the oldest are looked at.
+create function public.removals_next() returns jsonb
 language plpgsql set search_path = '' as $$
 declare
-  v_removal public.removals;
+  c_most constant integer := 200;
+  c_looked_at constant integer := 20000;
   v_now constant timestamptz := public.instant();
+  v_ids constant uuid[] := array(
+    select job_id from (
+      select job_id, due_at, row_number() over (partition by split_part(keys ->> 0, '/', 2) order by due_at) as turn
+      from (select job_id, keys, due_at from public.removals where due_at <= v_now order by due_at limit c_looked_at) due
+    ) ranked
+    order by turn, due_at limit c_most
+  );
+  v_removals jsonb;
 begin
-  update public.removals set due_at = v_now + interval '10 minutes'
-  where job_id = (
-    select job_id from public.removals where due_at <= v_now order by due_at limit 1 for update skip locked
-  )
-  returning * into v_removal;
-  return case when v_removal.job_id is not null
-    then jsonb_build_object('job_id', v_removal.job_id, 'keys', v_removal.keys) end;
-end $$;
-
-create function public.removal_done(p_job_id uuid) returns jsonb
-language plpgsql set search_path = '' as $$
-begin
-  delete from public.removals where job_id = p_job_id and is_last and due_at > public.instant();
-  if not found then
-    update public.removals set is_last = true, due_at = public.instant() + interval '1 hour'
-      where job_id = p_job_id and due_at > public.instant();
+  if v_ids = '{}' then
+    return '[]';
   end if;
-  return to_jsonb(found);
+  with claimed as (
+    update public.removals set due_at = v_now + interval '10 minutes'
+    where job_id in (
+      select job_id from public.removals where job_id = any (v_ids) and due_at <= v_now for update skip locked
+    )
+    returning job_id, keys
+  )
+  select jsonb_agg(jsonb_build_object('job_id', job_id, 'keys', keys) order by array_position(v_ids, job_id))
+    into v_removals from claimed;
+  return coalesce(v_removals, '[]');
 end $$;
 
--- One bounded step of the reconciler (ports.TickWork). `p_max_attempts` is there so that every call takes one capacity.
-create function public.jobs_tick(p_max_inflight integer, p_lease_s integer, p_max_attempts integer) returns jsonb
+-- The keys of these are gone; they are handed out once more, an hour later. How many that were.
+create function public.removals_done(p_job_ids jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_ids constant uuid[] := array(select jsonb_array_elements_text(p_job_ids)::uuid);
+  v_ended integer;
+  v_once_more integer;
+begin
+  delete from public.removals where job_id = any (v_ids) and is_last and due_at > public.instant();
+  get diagnostics v_ended = row_count;
+  update public.removals set is_last = true, due_at = public.instant() + interval '1 hour'
+    where job_id = any (v_ids) and not is_last and due_at > public.instant();
+  get diagnostics v_once_more = row_count;
+  return to_jsonb(v_ended + v_once_more);
+end $$;
+
+-- One bounded step of the reconciler (ports.TickWork); `erasing` says that `account_erase_step` has something to do.
+-- `p_max_attempts` is there so that every call takes one capacity.
+create function public.jobs_tick(p_max_inflight integer, p_lease_s integer, p_max_attempts integer)
+returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_overdue jsonb;
   v_dispatch jsonb;
-  v_removal jsonb;
+  v_removals jsonb;
   v_purged jsonb;
 begin
   perform public.queue_lock();
   v_overdue := public.jobs_sweep();
   v_dispatch := public.jobs_start_next(p_max_inflight, p_lease_s);
-  v_removal := public.removal_next();
+  v_removals := public.removals_next();
   v_purged := public.purge();
   perform public.counter_add('ticks', '', 1);
   insert into public.counters as c (name, value)
   values ('last_tick_ms', floor(extract(epoch from public.instant()) * 1000)::bigint)
   on conflict (name, label) do update set value = greatest(c.value, excluded.value);
   return jsonb_build_object(
-    'overdue', v_overdue, 'dispatch', v_dispatch, 'removal', v_removal, 'purged', v_purged
+    'overdue', v_overdue, 'dispatch', v_dispatch, 'removals', v_removals, 'purged', v_purged,
+    'erasing', exists (select from public.erasures)
   );
 end $$;
 
 revoke all on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
-  public.removal_done(uuid), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removals_next(),
+  public.removals_done(jsonb), public.purge(),
   public.jobs_tick(integer, integer, integer)
   from public, anon, authenticated;
 grant execute on function
   public.queue_lock(), public.job_started(public.jobs), public.job_start(uuid, integer),
-  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removal_next(),
-  public.removal_done(uuid), public.purge(),
+  public.jobs_start_next(integer, integer), public.jobs_sweep(), public.removals_next(),
+  public.removals_done(jsonb), public.purge(),
   public.jobs_tick(integer, integer, integer)
   to service_role;
 
@@ -1661,11 +1709,17 @@ language sql set search_path = '' as $$
   on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false
 $$;
 
--- Whether a job failed of what its owner sent: such failures are limited.
+-- Whether a job failed of what its owner sent: such failures are limited. Not an engine that the operator's machine cannot
+-- start, wall in or load.
 create function public.is_failure_of_input(p_error jsonb) returns boolean
 language sql immutable set search_path = '' as $$
   select coalesce(
-    p_error ->> 'code' in ('DECODE_FAILED', 'SCHEMA_FAILED', 'SIZE_EXCEEDED', 'OCR_FAILED')
+    p_error ->> 'code' in ('DECODE_FAILED', 'SCHEMA_FAILED', 'SIZE_EXCEEDED')
+    or (
+      p_error ->> 'code' = 'OCR_FAILED'
+      and coalesce(p_error #>> '{detail,reason}', '') not in ('unknown_engine', 'start', 'walls')
+      and coalesce(p_error #>> '{detail,type}', '') not in ('ModelsMissingError', 'ImportError', 'ModuleNotFoundError')
+    )
     or (p_error ->> 'code' = 'FETCH_FAILED' and p_error #> '{detail,transient}' is distinct from 'true')
     or (p_error ->> 'code' = 'INTERNAL_ERROR' and p_error #>> '{detail,reason}' in ('hang', 'memory')),
     false
@@ -1922,52 +1976,53 @@ grant execute on function public.job_key(uuid, uuid) to service_role;
 
 -- DELETE /jobs/{id}: a waiting job is cancelled, an ended one is erased. Its row stays for the ledger.
 
--- Every storage key that may hold something of a job, and nothing of another's (its source may be a shared master).
--- What a worker may have left without telling is among them. The names are those of rythmiq.contracts.keys; a test
--- holds the two together.
-create function public.job_storage_keys(p_job public.jobs) returns jsonb
+-- Every storage key that may hold something of a job, and nothing of another's (its source may be a shared master), for many
+-- jobs at a time: one plan for all. What a worker may have left without telling is among them. The names are those of
+-- rythmiq.contracts.keys; a test holds the two together.
+create function public.jobs_storage_keys(p_job_ids uuid[]) returns table (job_id uuid, keys jsonb)
 language sql stable set search_path = '' as $$
-  with names as (
+  with asked as (
     select
-      'raw/' || p_job.user_id || '/' || p_job.id || '/' as raw,
-      'output/' || p_job.user_id || '/' || p_job.id || '/' as output,
-      case when p_job.kid is null then '' else '.enc' end as suffix,
-      to_char(p_job.dispatched_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as dispatched,
-      to_char(p_job.created_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as created
-  ), keys as (
-    select p_job.raw_path as key where starts_with(p_job.raw_path, 'raw/')
+      j.id, j.raw_path, j.raw_paths, j.artifacts, j.attempt,
+      'raw/' || j.user_id || '/' || j.id || '/' as raw,
+      'output/' || j.user_id || '/' || j.id || '/' as output,
+      'master/' || j.user_id || '/' || j.document_id || '/' || j.document_id || '.enc' as master,
+      case when j.kid is null then '' else '.enc' end as suffix,
+      to_char(j.dispatched_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as dispatched,
+      to_char(j.created_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as created,
+      case when j.raw_paths is not null then 'pdf'
+        else case coalesce(s.schema_definition ->> 'output_format', s.schema_definition -> 'formats' ->> 0, 'jpeg')
+          when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
+      end as extension
+    from public.jobs j
+    join public.portal_schemas s on s.portal = j.portal and s.slot = j.slot and s.version = j.portal_version
+    where j.id = any (p_job_ids)
+  ), found as (
+    select id, raw_path as key from asked where starts_with(raw_path, 'raw/')
     union
-    select jsonb_array_elements_text(p_job.raw_paths)
+    select id, jsonb_array_elements_text(raw_paths) from asked
     union
-    select value from jsonb_each_text(coalesce(p_job.artifacts, '{}'))
+    select id, value from asked, jsonb_each_text(coalesce(artifacts, '{}'))
     union
-    select unnest(array[
-      raw || 'dispatch-a' || attempt || '.json.enc', output || 'result-a' || attempt || '.json.enc'
-    ]) from names, generate_series(1, p_job.attempt) attempt
+    select id, unnest(array[
+      raw || 'dispatch-a' || of_attempt || '.json.enc', output || 'result-a' || of_attempt || '.json.enc'
+    ]) from asked, generate_series(1, attempt) of_attempt
     union
-    select unnest(array[
-      'master/' || p_job.user_id || '/' || p_job.document_id || '/' || p_job.document_id || '.enc',
+    select id, unnest(array[
+      master,
       output || 'preview.jpg' || suffix,
       output || 'before.jpg' || suffix,
       output || dispatched || '_text.txt' || suffix,
-      output || dispatched || '_document.' || s.extension || suffix,
+      output || dispatched || '_document.' || extension || suffix,
       output || created || '_output.zip' || suffix
-    ])
-    from names, (
-      select case
-        when p_job.raw_paths is not null then 'pdf'
-        else case coalesce(kept.rules ->> 'output_format', kept.rules -> 'formats' ->> 0, 'jpeg')
-          when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
-        end as extension
-      from (
-        select coalesce(r.schema_definition, s.schema_definition) as rules
-        from public.portal_schemas s left join public.rules r on r.hash = p_job.rules_hash
-        where s.portal = p_job.portal and s.slot = p_job.slot and s.version = p_job.portal_version
-      ) kept
-    ) s
-    where p_job.attempt > 0
+    ]) from asked where attempt > 0
   )
-  select coalesce(jsonb_agg(key order by key), '[]') from keys where key is not null
+  select id, jsonb_agg(key order by key) from found where key is not null group by id
+$$;
+
+create function public.job_storage_keys(p_job public.jobs) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce((select keys from public.jobs_storage_keys(array[p_job.id])), '[]')
 $$;
 
 -- deleted or gone (before, and not swept yet) with the object's key; claimed by a job, or unknown. The key stays in
@@ -2011,7 +2066,7 @@ declare
   v_ended jsonb;
 begin
   select * into v_job from public.jobs where id = p_job_id and user_id = p_user_id for update;
-  if v_job.id is null then
+  if v_job.id is null or exists (select from public.erasures where user_id = p_user_id) then
     perform public.account_refuse_erased(p_user_id);
     return jsonb_build_object('outcome', 'unknown', 'keys', jsonb '[]');
   elsif v_job.erased_at is not null then
@@ -2035,76 +2090,119 @@ begin
   return jsonb_build_object('outcome', 'cancelled', 'keys', v_keys, 'work', v_ended -> 'work');
 end $$;
 
--- Takes everything personal from an ended job: names, keys, receipt, figures. Whose it was, what was charged and how it
--- ended stay. Repeating it changes nothing. What somebody may still write, a worker that nobody waits for or its owner
--- by an open signature, is swept.
-create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
+-- Takes everything personal from ended jobs: names, keys, receipt, figures. Whose they were, what was charged and how they
+-- ended stay. What somebody may still write, a worker that nobody waits for or its owner by an open signature, is swept.
+create function public.jobs_erase(p_job_ids uuid[], p_due_at timestamptz) returns void
 language plpgsql set search_path = '' as $$
-declare
-  v_keys jsonb;
-  v_paths text[];
 begin
-  select public.job_storage_keys(j),
-      array(select jsonb_array_elements_text(coalesce(j.raw_paths, jsonb_build_array(j.raw_path))))
-    into v_keys, v_paths
-    from public.jobs j
-    where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null
-    for update of j;
+  insert into public.removals (job_id, keys, due_at)
+  select own.job_id, own.keys, p_due_at from public.jobs_storage_keys(p_job_ids) own
+  on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false;
   update public.jobs set
     raw_path = null, raw_paths = null, artifact_url = null, mime_type = null, original_filename = null, options = '{}',
     kid = null, wrapped_key = null, input_kid = null, input_wrapped_key = null, quality_score = null, conforms = null,
-    warnings = '[]', advice = '[]', artifacts = null, hashes = null, metrics = null, receipt = null,
+    warnings = '[]', advice = '[]', artifacts = null, hashes = null, metrics = null, receipt = null, executor_ref = null,
     error_details = case status when 'failed' then jsonb_build_object(
       'code', error_details -> 'code', 'stage', error_details -> 'stage', 'retryable', error_details -> 'retryable'
     ) end,
     erased_at = public.instant()
-  where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null;
+  where id = any (p_job_ids) and status in ('completed', 'failed') and erased_at is null;
+  delete from public.documents where job_id = any (p_job_ids);
+end $$;
+
+-- Erases one ended job. Repeating it changes nothing.
+create function public.job_erase(p_user_id uuid, p_job_id uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_paths text[];
+begin
+  select array(select jsonb_array_elements_text(coalesce(j.raw_paths, jsonb_build_array(j.raw_path)))) into v_paths
+    from public.jobs j
+    where id = p_job_id and user_id = p_user_id and status in ('completed', 'failed') and erased_at is null
+    for update of j;
   if not found then
     return jsonb_build_object('outcome', 'unchanged');
   end if;
-  if v_keys <> '[]' then
-    perform public.removal_add(p_job_id, v_keys);
-  end if;
-  delete from public.documents where job_id = p_job_id;
+  perform public.jobs_erase(array[p_job_id], public.instant() + interval '1 hour');
   delete from public.uploads where job_id = p_job_id
     or (claimed_by = p_job_id and job_id = any (array(select public.key_id(path) from unnest(v_paths) path)));
   return jsonb_build_object('outcome', 'erased');
 end $$;
 
--- Replaces the id of an account of which everything else is erased by a fresh one, keeps an HMAC of the old, and answers
--- the receipt's id. Not the new id, and whoever calls cannot choose it: nobody takes over what another has left.
+-- Refuses an account of which nothing runs from now on, keeps an HMAC of its id, and answers the receipt's id. Its rows follow
+-- by `account_erase_step`, under a fresh id. Not told, and whoever calls cannot choose it: nobody takes over what another
+-- has left.
 create function public.account_forget(p_user_id uuid, p_jobs integer, p_uploads integer, p_objects integer) returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
   v_receipt_id constant uuid := gen_random_uuid();
-  v_other_id constant uuid := gen_random_uuid();
+  v_other_id uuid;
 begin
-  if exists (select from public.jobs where user_id = p_user_id and erased_at is null)
+  if exists (select from public.queue where user_id = p_user_id)
     or exists (select from public.uploads where user_id = p_user_id)
-    or exists (select from public.documents where user_id = p_user_id)
   then
-    raise exception 'an account is forgotten when all of it is erased' using errcode = 'check_violation';
+    raise exception 'an account is forgotten when nothing of it runs or waits' using errcode = 'check_violation';
   end if;
   insert into public.account_key (key) values (
     sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
   ) on conflict do nothing;
   insert into public.erased_accounts (mac, receipt_id, jobs, uploads, objects, erased_at)
   values (public.account_mac(p_user_id), v_receipt_id, p_jobs, p_uploads, p_objects, public.instant());
+  insert into public.erasures (user_id, due_at) values (p_user_id, public.instant()) returning other_id into v_other_id;
   perform set_config('rythmiq.forgotten', p_user_id::text, true);
-  update public.jobs set user_id = v_other_id, idempotency_key = null, request_hash = '' where user_id = p_user_id;
-  update public.credit_ledger set user_id = v_other_id where user_id = p_user_id;
   update public.user_credits set user_id = v_other_id where user_id = p_user_id;
-  update public.operator_events set user_id = v_other_id where user_id = p_user_id;
   perform set_config('rythmiq.forgotten', '', true);
   return v_receipt_id;
 end $$;
 
+-- Erases up to 500 jobs of an account whose erasure has begun, of this one or of the one that waits the longest, and moves as
+-- many, with what stands in the books of them, to its other id. Whether it has ended; null where there is none.
+create function public.account_erase_step(p_user_id uuid default null) returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  c_most constant integer := 500;
+  v_user_id uuid;
+  v_other_id uuid;
+begin
+  select user_id, other_id into v_user_id, v_other_id from public.erasures
+    where p_user_id is null or user_id = p_user_id order by due_at limit 1 for update skip locked;
+  if not found then
+    return null;
+  end if;
+  perform public.jobs_erase(
+    array(select id from public.jobs where user_id = v_user_id and erased_at is null limit c_most for update),
+    public.instant()
+  );
+  perform set_config('rythmiq.forgotten', v_user_id::text, true);
+  update public.jobs set user_id = v_other_id, idempotency_key = null, request_hash = '', executor_ref = null
+    where id = any (array(
+      select id from public.jobs where user_id = v_user_id and erased_at is not null limit c_most
+    ));
+  update public.credit_ledger set user_id = v_other_id
+    where id = any (array(select id from public.credit_ledger where user_id = v_user_id limit 3 * c_most));
+  perform set_config('rythmiq.forgotten', '', true);
+  if exists (select from public.jobs where user_id = v_user_id and erased_at is null)
+    or exists (select from public.jobs where user_id = v_user_id and erased_at is not null)
+    or exists (select from public.credit_ledger where user_id = v_user_id)
+  then
+    update public.erasures set due_at = public.instant() where user_id = v_user_id;
+    return false;
+  end if;
+  perform set_config('rythmiq.forgotten', v_user_id::text, true);
+  update public.operator_events set user_id = v_other_id where user_id = v_user_id;
+  perform set_config('rythmiq.forgotten', '', true);
+  delete from public.erasures where user_id = v_user_id;
+  return true;
+end $$;
+
 revoke all on function
-  public.job_storage_keys(public.jobs), public.job_delete(uuid, uuid, integer, integer, integer),
+  public.job_storage_keys(public.jobs), public.jobs_storage_keys(uuid[]), public.jobs_erase(uuid[], timestamptz),
+  public.job_delete(uuid, uuid, integer, integer, integer),
   public.job_erase(uuid, uuid), public.upload_delete(uuid, uuid)
   from public, anon, authenticated;
 grant execute on function
-  public.job_storage_keys(public.jobs), public.job_delete(uuid, uuid, integer, integer, integer),
+  public.job_storage_keys(public.jobs), public.jobs_storage_keys(uuid[]), public.jobs_erase(uuid[], timestamptz),
+  public.job_delete(uuid, uuid, integer, integer, integer),
   public.job_erase(uuid, uuid), public.upload_delete(uuid, uuid)
   to service_role;
 
@@ -2256,9 +2354,10 @@ begin
   );
 end $$;
 
--- Erases an account: what waits is cancelled, what runs is fenced (a late webhook finds it ended), each job is erased, and
--- its objects go by `removals`, at once and again. What bookkeeping needs stays, without the account's id. `p_actor` is the
--- operator, null for the account's owner. erased, with the receipt; gone, when it was erased before.
+-- Begins to erase an account: what waits is cancelled, what runs is fenced (a late webhook finds it ended), and from here on
+-- the account is refused. Its jobs are erased in steps, the first at once and the others by ticks; objects go by `removals`,
+-- at once and again. What bookkeeping needs stays, without the account's id. `p_actor` is the operator, null for the
+-- account's owner. erased, with the receipt; gone, when it was erased before.
 create function public.account_erase(p_user_id uuid, p_actor text) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -2267,54 +2366,63 @@ declare
     'detail', null
   );
   v_job public.jobs;
-  v_job_ids uuid[];
-  v_upload_ids uuid[];
-  v_ended integer := 0;
-  v_objects integer := 0;
+  v_ids uuid[];
+  v_jobs integer;
+  v_uploads integer;
+  v_objects integer;
+  v_unclaimed integer;
+  v_ended boolean;
   v_receipt jsonb;
 begin
   if public.account_is_erased(p_user_id) then
     return jsonb_build_object('outcome', 'gone');
   end if;
   -- First the jobs, as everybody locks them, then the credits: from then on no job and no upload is added.
-  v_job_ids := array(select id from public.jobs where user_id = p_user_id order by id for update);
+  v_ids := array(select job_id from public.queue where user_id = p_user_id);
+  perform from public.jobs where id = any (v_ids) order by id for update;
   perform public.credits_open(p_user_id, null);
-  if (select count(*) from public.jobs where user_id = p_user_id) <> cardinality(v_job_ids) then
+  if exists (select from public.queue where user_id = p_user_id and job_id <> all (v_ids)) then
     raise exception 'a job was added meanwhile' using errcode = 'lock_not_available';
   end if;
-  for v_job in select * from public.jobs where user_id = p_user_id and status in ('pending', 'processing') loop
-    if v_job.status = 'pending' then
-      update public.jobs set status = 'processing' where id = v_job.id returning * into v_job;
-    end if;
+  v_ids := array(select id from public.jobs where id = any (v_ids) and status in ('pending', 'processing'));
+  update public.jobs set status = 'processing' where id = any (v_ids) and status = 'pending';
+  for v_job in select * from public.jobs where id = any (v_ids) loop
     perform public.job_fail(v_job, c_error);
-    v_ended := v_ended + 1;
   end loop;
-  v_job_ids := array(select id from public.jobs where user_id = p_user_id and erased_at is null);
-  v_upload_ids := array(select job_id from public.uploads where user_id = p_user_id);
-  perform public.removal_add(job_id, jsonb_build_array(raw_path))
-    from public.uploads where user_id = p_user_id and claimed_at is null;
-  perform public.job_erase(p_user_id, id) from unnest(v_job_ids) id;
+  -- As many as `jobs_storage_keys` names of each: uploads, an order and a result an attempt, and the six that a worker makes.
+  select count(*), coalesce(sum(
+      coalesce(jsonb_array_length(raw_paths), starts_with(raw_path, 'raw/')::integer, 0)
+      + 2 * attempt + case when attempt > 0 then 6 else 0 end
+    ), 0) into v_jobs, v_objects
+    from public.jobs where user_id = p_user_id and erased_at is null;
+  insert into public.removals (job_id, keys, due_at)
+  select job_id, jsonb_build_array(raw_path), public.instant() from public.uploads
+    where user_id = p_user_id and claimed_at is null
+  on conflict (job_id) do update set keys = excluded.keys, due_at = excluded.due_at, is_last = false;
+  get diagnostics v_unclaimed = row_count;
   delete from public.uploads where user_id = p_user_id;
-  update public.removals set due_at = public.instant() where job_id = any (v_job_ids || v_upload_ids);
-  select coalesce(sum(jsonb_array_length(keys)), 0) into v_objects
-    from public.removals where job_id = any (v_job_ids || v_upload_ids);
+  get diagnostics v_uploads = row_count;
+  v_objects := v_objects + v_unclaimed;
   v_receipt := jsonb_build_object(
-    'receipt_id', public.account_forget(p_user_id, cardinality(v_job_ids), cardinality(v_upload_ids), v_objects),
-    'jobs', cardinality(v_job_ids), 'uploads', cardinality(v_upload_ids), 'objects', v_objects
+    'receipt_id', public.account_forget(p_user_id, v_jobs, v_uploads, v_objects),
+    'jobs', v_jobs, 'uploads', v_uploads, 'objects', v_objects
   );
-  if exists (select from public.jobs where user_id = p_user_id)
+  v_ended := public.account_erase_step(p_user_id);
+  if v_ended and (
+    exists (select from public.jobs where user_id = p_user_id and erased_at is null)
+    or exists (select from public.jobs where user_id = p_user_id and erased_at is not null)
     or exists (select from public.credit_ledger where user_id = p_user_id)
     or exists (select from public.user_credits where user_id = p_user_id)
-  then
+  ) then
     raise exception 'row level security keeps rows from the owner of the tables' using errcode = 'insufficient_privilege';
   end if;
   if p_actor is not null then
     perform public.operator_event_add('account.erase', p_actor, null, null, v_receipt);
   end if;
-  if v_ended > 0 then  -- the places are free at the next tick
+  if v_ids <> '{}' then  -- the places are free at the next tick
     perform public.queue_lock();
-    perform public.counter_add('jobs_ended', 'failed', v_ended);
-    perform public.counter_add('failures', 'EXECUTOR_CANCELLED', v_ended);
+    perform public.counter_add('jobs_ended', 'failed', cardinality(v_ids));
+    perform public.counter_add('failures', 'EXECUTOR_CANCELLED', cardinality(v_ids));
   end if;
   return v_receipt || jsonb_build_object('outcome', 'erased');
 end $$;
@@ -2492,7 +2600,8 @@ grant execute on function public.key_state() to service_role;
 revoke all on function
   public.hmac_sha256(bytea, bytea), public.account_mac(uuid), public.account_is_erased(uuid),
   public.account_refuse_erased(uuid), public.caller_refuse_erased(),
-  public.account_forget(uuid, integer, integer, integer), public.account_export(uuid, text),
+  public.account_forget(uuid, integer, integer, integer), public.account_erase_step(uuid),
+  public.account_export(uuid, text),
   public.account_erase(uuid, text), public.operator_event_add(text, text, uuid, uuid, jsonb),
   public.operator_events_list(integer), public.operator_credits_grant(uuid, integer, text),
   public.operator_job_retry(uuid, integer, jsonb, integer, integer, integer, text),
@@ -2501,7 +2610,8 @@ revoke all on function
 grant execute on function public.caller_refuse_erased() to authenticated;
 grant execute on function
   public.account_is_erased(uuid), public.account_refuse_erased(uuid),
-  public.account_forget(uuid, integer, integer, integer), public.account_export(uuid, text),
+  public.account_forget(uuid, integer, integer, integer), public.account_erase_step(uuid),
+  public.account_export(uuid, text),
   public.account_erase(uuid, text), public.operator_event_add(text, text, uuid, uuid, jsonb),
   public.operator_events_list(integer), public.operator_credits_grant(uuid, integer, text),
   public.operator_job_retry(uuid, integer, jsonb, integer, integer, integer, text),

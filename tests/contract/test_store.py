@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
+from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
 from rythmiq.contracts.keys import dispatch_key, master_key, output_key, raw_key
 from rythmiq_cli.local.store.s3_server import make_bucket
@@ -73,6 +74,18 @@ def test_delete_may_be_repeated(client: Client, key: str) -> None:
     client.delete(key)
     assert client.size(key) is None
     client.delete(key)
+
+
+def test_many_are_deleted_in_one_call_and_no_other(client: Client, server: Server, key: str) -> None:
+    """Those that are not there are deleted already."""
+    keys = [key, key.replace("photo", "sign"), key.replace("photo", "thumb")]
+    store = SpacesStore(server.config, attempts=1, timeout_s=20)
+    for each in (keys[0], keys[2]):
+        client.put(each, DATA)
+    store.delete_objects(keys[:2])
+    assert [client.size(each) for each in keys] == [None, None, len(DATA)]
+    store.delete_objects(keys)
+    assert client.size(keys[2]) is None
 
 
 @pytest.mark.parametrize("changed", [{"secret_key": "not-the-secret"}, {"access_key": "NOBODY"}])

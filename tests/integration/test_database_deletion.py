@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from rythmiq.contracts import keys
-from tests.support.database_calls import Calls, new_id
+from tests.support.database_calls import Calls, handed_out, new_id
 
 PERSONAL = ("scan.jpg", "wrapped", "UPSCALED", "the picture")
 
@@ -175,13 +175,13 @@ def test_a_key_whose_signature_is_open_is_swept_once_it_has_expired(sql: Calls, 
         sql("job_erase", user_id=job["user_id"], job_id=job["id"])
     else:
         delete(sql, job)
-    assert sql("jobs_tick", **sql.capacity)["removal"] is None
+    assert sql("jobs_tick", **sql.capacity)["removals"] == []
     for _ in range(2):
         sql.advance(3_601)
-        assert job["raw_path"] in sql("jobs_tick", **sql.capacity)["removal"]["keys"]
-        assert sql("removal_done", job_id=job["id"]) is True
+        assert job["raw_path"] in handed_out(sql)[job["id"]]
+        assert sql("removals_done", job_ids=[job["id"]]) == 1
     sql.advance(3_601)
-    assert sql("jobs_tick", **sql.capacity)["removal"] is None
+    assert sql("jobs_tick", **sql.capacity)["removals"] == []
 
 
 # --- uploads ----------------------------------------------------------------------------------------------------------
@@ -204,10 +204,43 @@ def test_a_deleted_upload_is_swept_until_its_signature_has_expired_and_is_unknow
     sql("upload_delete", user_id=user, job_id=upload["job_id"])
     for _ in range(2):
         sql.advance(3_601)
-        removal = sql("jobs_tick", **sql.capacity)["removal"]
-        assert removal == {"job_id": upload["job_id"], "keys": [upload["raw_path"]]}
-        sql("removal_done", job_id=upload["job_id"])
+        assert handed_out(sql) == {upload["job_id"]: [upload["raw_path"]]}
+        sql("removals_done", job_ids=[upload["job_id"]])
     assert sql("upload_delete", user_id=user, job_id=upload["job_id"]) == {"outcome": "unknown", "keys": []}
+
+
+def test_what_one_account_leaves_delays_nobody_else(sql: Calls) -> None:
+    """Of a backlog of two hours' uploads that were created and deleted, the others' few come with the first."""
+    flood = new_id()
+    sql.connection.execute(
+        "insert into public.removals (job_id, keys, due_at)"
+        " select gen_random_uuid(), jsonb_build_array('raw/' || %s || '/x/' || n), public.instant() - interval '1 hour'"
+        " from generate_series(1, 7200) n",
+        [flood],
+    )
+    sql.advance(60)
+    others = {}
+    for _ in range(5):
+        user = sql.user()
+        upload = sql.upload(user)
+        sql("upload_delete", user_id=user, job_id=upload["job_id"])
+        others[upload["job_id"]] = [upload["raw_path"]]
+    sql.advance(3_600)
+    found = handed_out(sql)
+    assert len(found) == 200
+    assert {job_id: found[job_id] for job_id in others} == others
+    assert list(found.values()).index(list(others.values())[-1]) <= len(others)
+
+
+def test_ticks_of_a_minute_take_more_than_an_account_can_leave_in_it(sql: Calls) -> None:
+    """However often they come; what was handed out is not handed out again."""
+    user = sql.user()
+    for _ in range(60):
+        upload = sql.upload(user)
+        sql("upload_delete", user_id=user, job_id=upload["job_id"])
+    sql.advance(3_600)
+    assert len(handed_out(sql)) == 60
+    assert handed_out(sql) == {}
 
 
 def test_an_upload_that_has_a_job_goes_with_the_job(sql: Calls) -> None:

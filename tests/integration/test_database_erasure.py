@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rythmiq.contracts import keys
-from tests.support.database_calls import Calls, call, new_id, new_job
+from tests.support.database_calls import Calls, call, handed_out, new_id, new_job
 from tests.support.database_invariants import broken_invariants
 
 ERASED = "RY403"
@@ -91,8 +91,8 @@ def test_no_row_names_the_account_any_more_but_what_is_still_to_be_removed(sql: 
     assert everywhere(sql, account["user"]) == {"removals"}
     for wait_s in (0, 3_601, 24 * 3_600):  # at once, when no signature is open, when no token of an attempt holds
         sql.advance(wait_s)
-        while (removal := sql("jobs_tick", **sql.capacity)["removal"]) is not None:
-            sql("removal_done", job_id=removal["job_id"])
+        while removals := handed_out(sql):
+            sql("removals_done", job_ids=list(removals))
     assert everywhere(sql, account["user"]) == set()
 
 
@@ -152,15 +152,15 @@ def test_objects_are_handed_out_at_once_and_again_when_no_signature_is_open(
     wanted = {*account["jobs"], account["upload"]["job_id"]}
     for wait_s in (0, 3_601):
         sql.advance(wait_s)
-        handed_out = {}
-        while (removal := sql("jobs_tick", **sql.capacity)["removal"]) is not None:
-            handed_out[removal["job_id"]] = removal["keys"]
-            sql("removal_done", job_id=removal["job_id"])
-        assert wanted <= set(handed_out)
-        assert handed_out[account["upload"]["job_id"]] == [account["upload"]["raw_path"]]
+        found: dict[str, list[str]] = {}
+        while removals := handed_out(sql):
+            found |= removals
+            sql("removals_done", job_ids=list(removals))
+        assert wanted <= set(found)
+        assert found[account["upload"]["job_id"]] == [account["upload"]["raw_path"]]
         master = keys.master_key(account["user"], account["completed"]["document_id"])
-        assert {account["completed"]["raw_path"], master} <= set(handed_out[account["completed"]["id"]])
-        assert keys.dispatch_key(account["user"], account["running"]["id"], 1) in handed_out[account["running"]["id"]]
+        assert {account["completed"]["raw_path"], master} <= set(found[account["completed"]["id"]])
+        assert keys.dispatch_key(account["user"], account["running"]["id"], 1) in found[account["running"]["id"]]
     assert sql.value("select count(*) from public.removals where job_id::text = any (%s)", list(wanted)) == 0
 
 
@@ -203,6 +203,67 @@ def test_an_account_that_was_never_opened_is_erased_too(sql: Calls) -> None:
     answer = erase(sql, user)
     assert {answer[name] for name in ("jobs", "uploads", "objects")} == {0}
     assert is_refused(sql, "account_open", user_id=user, initial_credits=3)
+
+
+# --- many jobs --------------------------------------------------------------------------------------------------------
+
+
+MANY = 1_100
+
+
+@pytest.fixture
+def large(sql: Calls) -> dict[str, Any]:
+    """Somebody with more jobs than one call erases; all ended well, as copies of one."""
+    user = sql.user(9)
+    job = sql.job(user)
+    sql.complete(job)
+    sql.connection.execute("alter table public.jobs disable trigger user")
+    sql.connection.execute(
+        "insert into public.jobs select c.* from public.jobs j cross join generate_series(1, %s) n"
+        " cross join jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid(), 'document_id',"
+        " gen_random_uuid(), 'raw_path', 'raw/' || j.user_id || '/' || n || '/x', 'artifacts', null)) c"
+        " where j.id = %s",
+        [MANY - 1, job["id"]],
+    )
+    sql.connection.execute("alter table public.jobs enable trigger user")
+    return {"user": user, "job": job}
+
+
+def test_an_account_of_many_jobs_is_erased_by_its_call_and_ticks(sql: Calls, large: dict[str, Any]) -> None:
+    """The receipt is whole at once; each step is bounded, and the last one leaves no row with the account's id."""
+    receipt = erase(sql, large["user"])
+    assert (receipt["outcome"], receipt["jobs"]) == ("erased", MANY)
+    left = []
+    while sql("jobs_tick", **sql.capacity)["erasing"]:
+        left.append(sql.value("select count(*) from public.jobs where user_id = %s", large["user"]))
+        assert sql("account_erase_step") is (len(left) == 2)
+    assert left == [600, 100]
+    assert everywhere(sql, large["user"]) == {"removals"}
+    objects = sql.rows("select jsonb_array_length(keys) from public.removals where not is_last")
+    assert receipt["objects"] == sum(length for (length,) in objects)
+    assert sql("account_erase_step") is None
+
+
+def test_while_its_erasure_goes_on_an_account_is_refused_what_is_left_of_it(sql: Calls, large: dict[str, Any]) -> None:
+    user = large["user"]
+    erase(sql, user)
+    ((left,),) = sql.rows("select id::text from public.jobs where user_id = %s and erased_at is null limit 1", user)
+    everything = {"status": None, "limit": 9, "before_at": None, "before_id": None}
+    assert is_refused(sql, "job_get", as_user=user, job_id=left)
+    assert is_refused(sql, "jobs_list", as_user=user, **everything)
+    assert is_refused(sql, "job_delete", user_id=user, job_id=left, **sql.capacity)
+    assert is_refused(sql, "account_open", user_id=user, initial_credits=3)
+    assert is_refused(sql, "account_export", user_id=user, actor="root@host")
+    assert erase(sql, user) == {"outcome": "gone"}
+
+
+def test_accounts_that_are_erased_take_turns(sql: Calls, large: dict[str, Any]) -> None:
+    """The next step is of the one that waits the longest."""
+    erase(sql, large["user"])
+    other = sql.user()
+    sql.connection.execute("insert into public.erasures (user_id, due_at) values (%s, '-infinity')", [other])
+    assert sql("account_erase_step") is True
+    assert sql.rows("select user_id::text from public.erasures") == [(large["user"],)]
 
 
 def test_a_second_account_gets_another_id(sql: Calls) -> None:
@@ -293,8 +354,8 @@ def test_nothing_but_the_id_of_an_erased_account_changes(sql: Calls, table: str)
         sql.connection.execute(statement, [user])
 
 
-def test_an_account_with_anything_left_is_not_forgotten(sql: Calls) -> None:
-    for prepare in (sql.upload, lambda user: sql.complete(sql.job(user))):
+def test_an_account_of_which_anything_runs_or_waits_is_not_forgotten(sql: Calls) -> None:
+    for prepare in (sql.upload, sql.job):
         user = sql.user()
         prepare(user)
         with pytest.raises(psycopg.errors.CheckViolation), sql.connection.transaction():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.database_calls import START, Calls
+from tests.support.database_calls import START, Calls, handed_out
 
 OF_INPUT: list[dict[str, Any]] = [
     {"code": "DECODE_FAILED"},
@@ -14,6 +14,8 @@ OF_INPUT: list[dict[str, Any]] = [
     {"code": "SCHEMA_FAILED"},
     {"code": "SIZE_EXCEEDED"},
     {"code": "OCR_FAILED"},
+    {"code": "OCR_FAILED", "detail": {"reason": "signal", "signal": "SIGKILL"}},
+    {"code": "OCR_FAILED", "detail": {"reason": "engine", "type": "ValueError"}},
     {"code": "INTERNAL_ERROR", "detail": {"reason": "hang", "timeout_s": 240.0}},
     {"code": "INTERNAL_ERROR", "detail": {"reason": "memory"}},
 ]
@@ -21,6 +23,11 @@ OF_OURS: list[dict[str, Any]] = [
     {"code": "FETCH_FAILED", "detail": {"transient": True}},
     {"code": "FETCH_TIMEOUT"},
     {"code": "OCR_TIMEOUT"},
+    {"code": "OCR_FAILED", "detail": {"reason": "unknown_engine"}},
+    {"code": "OCR_FAILED", "detail": {"reason": "start"}},
+    {"code": "OCR_FAILED", "detail": {"reason": "walls"}},
+    {"code": "OCR_FAILED", "detail": {"reason": "engine", "type": "ModelsMissingError"}},
+    {"code": "OCR_FAILED", "detail": {"reason": "engine", "type": "ModuleNotFoundError"}},
     {"code": "UPLOAD_FAILED"},
     {"code": "PAYLOAD_INVALID"},
     {"code": "INTERNAL_ERROR", "detail": {"reason": "killed"}},
@@ -168,11 +175,11 @@ def test_the_upload_of_a_job_that_failed_for_good_is_removed_an_hour_later_and_o
     sql.fail(job)
     assert job["raw_path"] in removed(sql, job)
     sql.advance(3_599)
-    assert sql("jobs_tick", **sql.capacity)["removal"] is None
+    assert handed_out(sql) == {}
     for _ in range(2):
         sql.advance(3_600)
-        assert job["raw_path"] in sql("jobs_tick", **sql.capacity)["removal"]["keys"]
-        sql("removal_done", job_id=job["id"])
+        assert job["raw_path"] in handed_out(sql)[job["id"]]
+        sql("removals_done", job_ids=[job["id"]])
     assert sql.rows("select from public.removals where job_id = %s", job["id"]) == []
 
 

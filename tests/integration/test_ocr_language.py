@@ -115,4 +115,13 @@ def test_a_single_page_that_was_not_read_in_time_ends_the_job(plain_job: Job, ca
     plain_job.rules |= {"kind": "document"}
     plain_job.upload(card)
     done = plain_job.run(environ={"OCR_TIMEOUT_S": "0.01"})
-    assert done.error.code == "OCR_TIMEOUT"
+    assert (done.error.code, done.error.retryable) == ("OCR_TIMEOUT", True)
+
+
+def test_a_page_that_was_not_read_in_time_twice_is_not_tried_a_third_time(plain_job: Job, card: bytes) -> None:
+    plain_job.rules.clear()
+    plain_job.rules |= {"kind": "document"}
+    plain_job.payload["attempt"] = 2
+    plain_job.upload(card)
+    done = plain_job.run(environ={"OCR_TIMEOUT_S": "0.01"})
+    assert (done.error.code, done.error.retryable) == ("OCR_TIMEOUT", False)

@@ -111,6 +111,19 @@ def test_what_is_installed_beside_the_worker_stays_within_its_reach(tmp_path: Pa
     assert (done.stdout.split(), done.stderr.splitlines()[-1][:15]) == (["False", "True"], "PermissionError")
 
 
+def test_calls_that_a_filter_cannot_read_or_does_not_know_look_like_an_older_kernels() -> None:
+    """So libraries take the older way: threads still start, though clone3 is not there."""
+    program = (
+        "import ctypes, errno, threading; from rythmiq_worker.walls.lockdown import Room, lock_down\n"
+        "libc = ctypes.CDLL(None, use_errno=True); missing = lock_down(Room(60))\n"
+        "for number in (435, 463): libc.syscall(number, None, 0); print(errno.errorcode[ctypes.get_errno()])\n"
+        "thread = threading.Thread(target=print, args=('started',)); thread.start(); thread.join()\n"
+        "print('seccomp' in missing)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["ENOSYS", "ENOSYS", "started", "False"]
+
+
 def test_missing_walls_are_named_in_the_log(job: Job) -> None:
     done = job.run("worker_lacks_walls.py")
     assert done.success.job_id == job.job_id

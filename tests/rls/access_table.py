@@ -42,6 +42,7 @@ RELATIONS: dict[str, dict[str, dict[str, str]]] = {
     "operator_events": {"service_role": {"select": "all", "insert": "yes"}},
     "erased_accounts": {"service_role": {"select": "all"}},
     "account_key": {},
+    "erasures": {"service_role": {"select": "others"}},  # all, but the two whose rows are looked at are not leaving
     "removals": {"service_role": {"select": "all", "insert": "yes", "update": "yes", "delete": "yes"}},
     "rules": {"service_role": {"select": "all", "insert": "yes"}},
     "key_fingerprints": {"service_role": {"select": "all", "insert": "yes", "update": "yes"}},
@@ -134,6 +135,7 @@ FUNCTIONS: dict[str, set[str]] = {
     # the port
     "account_open": SERVICE,
     "account_erase": SERVICE,
+    "account_erase_step": SERVICE,
     "account_export": SERVICE,
     "operator_credits_grant": SERVICE,
     "operator_events_list": SERVICE,
@@ -152,7 +154,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "job_inspect": SERVICE,
     "job_end": SERVICE,
     "job_retry_now": SERVICE,
-    "removal_done": SERVICE,
+    "removals_done": SERVICE,
     "job_key": SERVICE,
     "job_progress": SERVICE,
     "job_release_settlement": SERVICE,
@@ -170,6 +172,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "account_mac": set(),  # tells nobody by what an erased account is known
     "account_of": SERVICE,
     "account_refuse_erased": SERVICE,
+    "caller_is_leaving": USERS,
     "caller_refuse_erased": USERS,
     "hmac_sha256": set(),
     "operator_event_add": SERVICE,
@@ -189,7 +192,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "job_ended": SERVICE,
     "place_held": SERVICE,
     "removal_add": SERVICE,
-    "removal_next": SERVICE,
+    "removals_next": SERVICE,
     "job_fail": SERVICE,
     "job_for_operator": SERVICE,
     "job_measured": SERVICE,
@@ -199,7 +202,9 @@ FUNCTIONS: dict[str, set[str]] = {
     "job_start": SERVICE,
     "job_started": SERVICE,
     "job_storage_keys": SERVICE,
+    "jobs_erase": SERVICE,
     "jobs_start_next": SERVICE,
+    "jobs_storage_keys": SERVICE,
     "jobs_sweep": SERVICE,
     "key_id": SERVICE,
     "key_state": SERVICE,
@@ -225,5 +230,6 @@ FUNCTIONS: dict[str, set[str]] = {
 }
 
 # Functions that see past RLS: one tells the owner of a waiting job a place and a yes or no, the others whether an
-# account was erased (a user of the own one alone); `account_forget` replaces the id of one of which all else is erased.
-SECURITY_DEFINERS = {"queue_state", "account_mac", "account_is_erased", "caller_refuse_erased", "account_forget"}
+# account was erased (a user of the own one alone); the last two erase one, and give it an id that nobody chooses.
+SECURITY_DEFINERS = {"queue_state", "account_mac", "account_is_erased", "caller_refuse_erased", "caller_is_leaving"}
+SECURITY_DEFINERS |= {"account_forget", "account_erase_step"}

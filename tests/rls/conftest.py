@@ -53,6 +53,7 @@ def _people(url: str) -> Iterator[People]:
         calls("operator_credits_grant", user_id=users[1], amount=1, actor="root@host")
         erased = calls.user(1)
         calls("account_erase", user_id=erased, actor=None)
+        connection.execute("insert into public.erasures (user_id, due_at) values (gen_random_uuid(), now())")
         calls.capacity["max_inflight"] = 0
         waiting = {user: calls.job(user)["id"] for user in users}
         yield People(calls, users[0], users[1], done[users[0]], waiting[users[0]])

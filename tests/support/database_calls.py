@@ -244,3 +244,9 @@ def calls_on_a_set_clock(url: str) -> Iterator[Calls]:
             yield Calls(connection, START)
         finally:
             connection.rollback()
+
+
+def handed_out(sql: Calls) -> dict[str, list[str]]:
+    """What a tick hands out to be removed: keys by the id that they go by, in their order."""
+    removals = sql("jobs_tick", **sql.capacity)["removals"]
+    return {removal["job_id"]: removal["keys"] for removal in removals}

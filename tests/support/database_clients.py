@@ -214,6 +214,7 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
         "job_erase": lambda: database.job_erase(who.user_id, job_id),
         "account": lambda: database.account(who.user_id, initial_credits=0),
         "account_erase": lambda: database.account_erase(who.user_id),
+        "account_erase_step": database.account_erase_step,
         "account_export": lambda: database.account_export(who.user_id, actor="root@host"),
         "operator_events": lambda: database.operator_events(1),
         "credits_grant": lambda: database.credits_grant(who.user_id, 1),
@@ -221,7 +222,7 @@ def every_call(who: Caller) -> dict[str, tuple[str, dict[str, object], Caller | 
         "job_inspect": lambda: database.job_inspect(job_id),
         "job_retry_now": lambda: database.job_retry_now(job_id, 1, error={"code": "X"}, capacity=NO_ROOM),
         "job_end": lambda: database.job_end(job_id, error={"code": "X"}, capacity=NO_ROOM),
-        "removal_done": lambda: database.removal_done(job_id),
+        "removals_done": lambda: database.removals_done([job_id]),
         "metrics_snapshot": database.metrics_snapshot,
         "health": database.health,
     }

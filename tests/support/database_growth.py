@@ -25,7 +25,7 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'i')
 """
 
 # Tables that hold a line a slot, a sum or a job that is going on, however long the service has run.
-SMALL_TABLES = {"portal_schemas", "portal_aliases", "rules", "counters", "queue"}
+SMALL_TABLES = {"erasures", "portal_schemas", "portal_aliases", "rules", "counters", "queue"}
 
 
 @dataclass(frozen=True)

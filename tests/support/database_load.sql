@@ -79,7 +79,7 @@ from j cross join unnest(array['processing_ms', 'encodes', 'quality_score', 'tot
 where status = 'completed' order by i;
 
 insert into public.removals (job_id, keys, due_at)
-select gen_random_uuid(), '[]', now() + i * interval '1 second' from generate_series(1, 1000) i;
+select gen_random_uuid(), '[]', now() + (i - 20) * interval '1 hour' from generate_series(1, 1000) i;
 
 insert into public.counters (name, label, value)
 select 'jobs_ended', status, count(*) from j where status in ('completed', 'failed') group by status;

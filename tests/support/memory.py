@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -151,6 +151,11 @@ class MemoryStore:
         with self._call("delete", key, timeout_s):
             self.objects.pop(key, None)
             self.types.pop(key, None)
+
+    def delete_objects(self, keys: Sequence[str], *, timeout_s: float | None = None) -> None:
+        """Delete objects, one after the other."""
+        for key in keys:
+            self.delete_object(key, timeout_s=timeout_s)
 
     # --- signing, and what clients do with a signature --------------------------------------------------------------
 

@@ -190,9 +190,13 @@ class SqlDatabase:
         """Claim at most one overdue job, start at most one waiting job, purge a little."""
         return self._row(jobs.TickWork, "jobs_tick", **_fields(capacity))
 
-    def removal_done(self, job_id: str) -> bool:
-        """The keys of a removal are gone; they are handed out once more, an hour later."""
-        return bool(self._call("removal_done", job_id=job_id))
+    def account_erase_step(self, user_id: str | None = None) -> bool:
+        """Go on with an erasure, this account's or the one that waits the longest; whether it is not at its end yet."""
+        return self._call("account_erase_step", user_id=user_id) is False
+
+    def removals_done(self, job_ids: Sequence[str]) -> int:
+        """The keys of removals are gone; they are handed out once more, an hour later. How many that were."""
+        return int(self._call("removals_done", job_ids=list(job_ids)))
 
     def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
         """One of the caller's jobs; None also when it is another's or erased."""

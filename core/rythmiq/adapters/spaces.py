@@ -2,7 +2,7 @@
 
 Signatures are botocore's (`botocore.auth`), never our own. Its signers get the few attributes that they read instead of
 its own `AWSRequest` and `Credentials`, which import urllib3's client and the search for credentials: a tenth of a cold
-start (a test signs with both). The four direct calls import `bounded_http` at the first of them, so that a function
+start (a test signs with both). The direct calls import `bounded_http` at the first of them, so that a function
 that only signs does not pay for it. No boto3 client: that costs about 0.4 s and 27 MB.
 
 URLs are path style (`{endpoint}/{bucket}/{key}`), which Spaces, Ceph RGW and loopback servers all take. Every
@@ -11,10 +11,12 @@ URLs are path style (`{endpoint}/{bucket}/{key}`), which Spaces, Ceph RGW and lo
 Source: docs/specification/storage-keys.md. The errors are drawn in `contracts.errors`.
 """
 
+import base64
 import datetime as dt
+import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote
@@ -24,7 +26,7 @@ from botocore.compat import HTTPHeaders
 
 from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.errors import ObjectMissingError, StoreError, UnexpectedAnswerError
-from rythmiq.contracts.keys import CONTROLS, SEALED_TYPE, parse_key, parse_timestamp
+from rythmiq.contracts.keys import CONTROLS, MOST_DELETED, SEALED_TYPE, parse_key, parse_timestamp
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -37,6 +39,7 @@ MAX_UPLOAD_EXPIRES_S = 60 * 60
 DOWNLOAD_EXPIRES_S = 60 * 60
 OUTPUT_EXPIRES_S = 24 * 60 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60
+_S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,128}", re.IGNORECASE)
 _HIDDEN = rf"[{CONTROLS}\ud800-\udfff/\\]"
@@ -149,7 +152,7 @@ class SpacesStore:
     ) -> PresignedUpload:
         fields = {"key": key, "Content-Type": content_type, "acl": "private", "success_action_status": "204"}
         expires_at = _now().replace(microsecond=0) + dt.timedelta(seconds=expires_s)
-        request = SigningRequest("POST", f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}")
+        request = SigningRequest("POST", self._bucket_url)
         request.context["s3-presign-post-fields"] = dict(fields)
         request.context["s3-presign-post-policy"] = {
             "expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -181,7 +184,6 @@ class SpacesStore:
 
     def _presigned_get(self, key: str, expires_s: int, params: dict[str, str]) -> str:
         _check_expiry(expires_s, MAX_EXPIRES_S)
-        parse_key(key)
         request = SigningRequest("GET", self._url(key), params=params)
         self._signer.presign(request, expires_s=expires_s)
         return request.url
@@ -192,7 +194,7 @@ class SpacesStore:
         Raises:
             StoreError: one of its kinds.
         """
-        return self._call("GET", key, max_bytes=max_bytes, timeout_s=timeout_s).body
+        return self._call("GET", self._url(key), max_bytes=max_bytes, timeout_s=timeout_s).body
 
     def upload_object(
         self, key: str, data: bytes, *, content_type: str = SEALED_TYPE, timeout_s: float | None = None
@@ -202,7 +204,7 @@ class SpacesStore:
         Raises:
             StoreError: one of its kinds.
         """
-        self._call("PUT", key, content=data, headers={"Content-Type": content_type}, timeout_s=timeout_s)
+        self._call("PUT", self._url(key), content=data, headers={"Content-Type": content_type}, timeout_s=timeout_s)
 
     def object_exists(self, key: str, *, timeout_s: float | None = None) -> int | None:
         """Say how many bytes an object has, or None when there is none.
@@ -211,7 +213,7 @@ class SpacesStore:
             StoreError: one of its kinds.
         """
         try:
-            answer = self._call("HEAD", key, timeout_s=timeout_s)
+            answer = self._call("HEAD", self._url(key), timeout_s=timeout_s)
         except ObjectMissingError:
             return None
         size = answer.headers.get("content-length", "")
@@ -226,14 +228,34 @@ class SpacesStore:
             StoreError: one of its kinds.
         """
         try:
-            self._call("DELETE", key, timeout_s=timeout_s)
+            self._call("DELETE", self._url(key), timeout_s=timeout_s)
         except ObjectMissingError:
             return
+
+    def delete_objects(self, keys: Sequence[str], *, timeout_s: float | None = None) -> None:
+        """Delete objects, a thousand a call; those that are not there are deleted already.
+
+        Raises:
+            StoreError: one of its kinds; some may be deleted then.
+        """
+        deadline = None if timeout_s is None else Deadline.after(timeout_s)
+        for start in range(0, len(keys), MOST_DELETED):
+            some = keys[start : start + MOST_DELETED]
+            for key in some:
+                parse_key(key)  # which leaves nothing that XML would have to escape
+            named = "".join(f"<Object><Key>{key}</Key></Object>" for key in some)
+            body = f'<Delete xmlns="{_S3}"><Quiet>true</Quiet>{named}</Delete>'.encode()
+            digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+            headers = {"Content-Type": "application/xml", "Content-MD5": digest}
+            left_s = None if deadline is None else deadline.left_s
+            answer = self._call("POST", f"{self._bucket_url}?delete", content=body, headers=headers, timeout_s=left_s)
+            if b"<Error>" in answer.body:
+                raise UnexpectedAnswerError("the store did not delete all of what it was told to")
 
     def _call(  # noqa: PLR0913  a request has this many parts
         self,
         method: str,
-        key: str,
+        url: str,
         *,
         max_bytes: int = _MAX_ANSWER_BYTES,
         timeout_s: float | None = None,
@@ -242,12 +264,11 @@ class SpacesStore:
     ) -> "Answer":
         from rythmiq.adapters.bounded_http import HttpClient  # noqa: PLC0415  see the module docstring
 
-        parse_key(key)
         if self._http is None:
             self._http = HttpClient(authorities=self.config.authorities, keep_alive=self._keep_alive)
         deadline = None if timeout_s is None else Deadline.after(timeout_s)
         for attempt in range(1, self._attempts + 1):
-            request = SigningRequest(method, self._url(key), headers=headers, body=content)
+            request = SigningRequest(method, url, headers=headers, body=content)
             self._signer.sign(request)
             try:
                 return self._http.call(
@@ -266,8 +287,13 @@ class SpacesStore:
                 self._sleep(pause_s)
         raise AssertionError("attempts is at least 1")
 
+    @property
+    def _bucket_url(self) -> str:
+        return f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}"
+
     def _url(self, key: str) -> str:
-        return f"{self.config.endpoint.rstrip('/')}/{self.config.bucket}/{key}"
+        parse_key(key)
+        return f"{self._bucket_url}/{key}"
 
 
 def content_disposition(filename: str) -> str:

@@ -22,6 +22,8 @@ MAX_FILENAME_CHARS = 128
 MAX_ATTEMPTS = 1_000
 SEALED_TYPE = "application/octet-stream"
 """The media type of every sealed object."""
+MOST_DELETED = 1000
+"""How many objects a store deletes in one call (S3's DeleteObjects)."""
 LAUNCH_GRAMMAR = r"[A-Za-z0-9_./= -]+"
 """Characters of a launcher's command line: Camber expands `$` in commands, and shows commands to others."""
 

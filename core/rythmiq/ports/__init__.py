@@ -19,6 +19,7 @@ Source: docs/specification/database.md, docs/specification/executors.md.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -75,6 +76,9 @@ class ObjectStore(Protocol):
 
     def delete_object(self, key: str, *, timeout_s: float | None = None) -> None:
         """Delete an object; a missing one is no error."""
+
+    def delete_objects(self, keys: Sequence[str], *, timeout_s: float | None = None) -> None:
+        """Delete objects, `MOST_DELETED` a call; missing ones are no error."""
 
 
 class PresignedUpload(Protocol):

@@ -265,8 +265,11 @@ class Database(Protocol):
     def jobs_tick(self, capacity: Capacity) -> TickWork:
         """Claim at most one overdue job, start at most one waiting job, hand out what is left over, purge a little."""
 
-    def removal_done(self, job_id: str) -> bool:
-        """The keys of a removal are gone; they are handed out once more, an hour later."""
+    def account_erase_step(self, user_id: str | None = None) -> bool:
+        """Go on with an erasure, this account's or the one that waits the longest; whether it is not at its end yet."""
+
+    def removals_done(self, job_ids: Sequence[str]) -> int:
+        """The keys of removals are gone; they are handed out once more, an hour later. How many that were."""
 
     def job_get(self, caller: Caller, job_id: str) -> JobRow | None:
         """One of the caller's jobs; None also when it is another's or erased."""

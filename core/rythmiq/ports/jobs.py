@@ -56,24 +56,28 @@ class OverdueJob(StartedJob):
 
 
 class Removal(Row):
-    """Storage keys under which an attempt that never settled may have left something."""
+    """Storage keys under which something may still stand that nobody is to have any more."""
 
     job_id: str
     keys: tuple[str, ...]
 
 
 class TickWork(Row):
-    """Result of `jobs_tick`: at most one job each to reconcile, to dispatch and to clean up after, and purge counts."""
+    """Result of `jobs_tick`: at most one job each to reconcile and to dispatch, what to remove, and purge counts.
+
+    `erasing` says that an account's erasure goes on, a step at each `account_erase_step`.
+    """
 
     overdue: OverdueJob | None = None
     dispatch: StartedJob | None = None
-    removal: Removal | None = None
+    removals: tuple[Removal, ...] = ()
     purged: dict[str, int] = Field(default_factory=dict)
+    erasing: bool = False
 
     @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to do."""
-        return self.overdue is None and self.dispatch is None and self.removal is None
+        return self.overdue is None and self.dispatch is None and not (self.removals or self.erasing)
 
 
 class RefusedOption(Row):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import StoreError
+from rythmiq.contracts.keys import MOST_DELETED
 from rythmiq.contracts.problems import ProblemError
 from rythmiq.log import log
 from rythmiq.ports import UnavailableError
@@ -21,7 +22,7 @@ from rythmiq.services.dispatch import SUBMIT_S, Dispatcher
 from rythmiq.services.reconcile import Reconciler, remaining_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 _JobT = TypeVar("_JobT", bound=StartedJob)
 
@@ -105,25 +106,39 @@ class WorkLoop:
                 done["dispatched"] += 1
             elif work.dispatch is not None:
                 self._dispatcher.postpone(work.dispatch)
-            # A removal that is left out is handed out again in ten minutes.
-            if work.removal is not None and start.left_s > 0:
-                self._clear_up(work.removal, calls)
+            self._clear_up(work.removals, start, calls)
+            if work.erasing and start.left_s > 0:
+                self._database.account_erase_step()
         return done
 
     def _dispatch(self, job: StartedJob, calls: Deadline, _settle: Deadline) -> TickWork:
         return self._dispatcher.dispatch(job, timeout_s=remaining_s(calls)).work
 
-    def _clear_up(self, removal: Removal, calls: Deadline) -> None:
-        """Remove what an attempt that never settled may have left: nothing else would for months."""
+    def _clear_up(self, removals: "Sequence[Removal]", start: Deadline, calls: Deadline) -> None:
+        """Remove what nobody is to have any more; what is left out is handed out again in ten minutes."""
         try:
-            for key in removal.keys:
-                self._store.delete_object(key, timeout_s=remaining_s(calls))
-            self._database.removal_done(removal.job_id)
+            for some in _by_call(removals):
+                if start.left_s <= 0:
+                    return
+                self._store.delete_objects([key for one in some for key in one.keys], timeout_s=remaining_s(calls))
+                self._database.removals_done([one.job_id for one in some])
         except (StoreError, UnavailableError) as error:
-            log("removal_trouble", level="warning", job_id=removal.job_id, reason=str(error))
+            log("removal_trouble", level="warning", removals=len(removals), reason=str(error))
 
     def _after(self, seconds: float) -> Deadline:
         return Deadline.after(seconds, self._monotonic_s)
+
+
+def _by_call(removals: "Sequence[Removal]") -> "Iterator[list[Removal]]":
+    """Removals whose keys the store takes in one call, together."""
+    some: list[Removal] = []
+    for one in removals:
+        if some and sum(len(each.keys) for each in (*some, one)) > MOST_DELETED:
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
 
 
 def _safely(

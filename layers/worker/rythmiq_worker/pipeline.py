@@ -110,7 +110,7 @@ def run(document: bytes, environ: Mapping[str, str], log: Log = log_line) -> Suc
     try:
         result: Success | Failure = _run(job, document, environ)
     except JobError as error:
-        result = _failure(job, _report(error, job.stage))
+        result = _failure(job, _report(error, job.stage, job.attempt or 1))
     except SettingsError as error:
         result = _failure(job, _unexpected("init", f"the worker is misconfigured: {error}"))
     except BaseException as error:  # noqa: BLE001  a library's SystemExit, too, must end in one valid document
@@ -155,12 +155,13 @@ def _run(job: _Run, document: bytes, environ: Mapping[str, str]) -> Success:
     )
 
 
-def _report(error: JobError, stage_at_hand: Stage) -> ErrorReport:
+def _report(error: JobError, stage_at_hand: Stage, attempt: int = 1) -> ErrorReport:
     return ErrorReport(
         code=error.code,
         stage=CATALOGUE[error.code].stage or stage_at_hand,
         message=error.message[:_MAX_MESSAGE_CHARS],
-        retryable=error.retryable,
+        # What took too long twice is taken for the page's own: a third time would be as long.
+        retryable=error.retryable and not (error.code is ErrorCode.OCR_TIMEOUT and attempt > 1),
         detail=dict(error.detail) if error.detail else None,
     )
 

@@ -73,6 +73,8 @@ def erase(
         usage(f"this erases the account {who} and everything of it for good: add --yes")
     with operator_database(cloud, env_file) as database:
         erasure = database.account_erase(who, actor=operator_actor())
+        while database.account_erase_step(who):  # ticks would go on with it, too
+            pass
         sign_in_deleted = cloud is None and _delete_sign_in(who, operator_environ(env_file, None))
     receipt = erasure.model_dump(mode="json") | {"sign_in_deleted": sign_in_deleted}
     if as_json:

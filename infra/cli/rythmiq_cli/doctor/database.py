@@ -30,10 +30,10 @@ _ROLES = ("anon", "authenticated", "service_role")
 _SECRET_COLUMNS = (("jobs", "wrapped_key"), ("jobs", "input_wrapped_key"), ("uploads", "wrapped_key"))
 _SERVICE_TABLES = (
     *("metrics", "cpu_usage", "counters", "queue", "removals", "rules", "key_fingerprints", "operator_events"),
-    *("erased_accounts", "account_key"),
+    *("erased_accounts", "account_key", "erasures"),
 )
 _WRITES = ("insert", "update", "delete", "truncate")
-_OF_USERS = ("job_get", "jobs_list", "queue_state", "instant", "caller_refuse_erased")
+_OF_USERS = ("job_get", "jobs_list", "queue_state", "instant", "caller_refuse_erased", "caller_is_leaving")
 
 Connection = psycopg.Connection[Any]
 
