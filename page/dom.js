@@ -68,7 +68,7 @@ function decorate(element, attributes) {
  *
  * @param {string} address
  */
-export function safeLink(address) {
+function safeLink(address) {
   try {
     return LINKS.has(new URL(address, document.baseURI).protocol) ? address : "#";
   } catch {

@@ -92,7 +92,7 @@ export function factsOf(bytes) {
  * @param {Uint8Array} bytes
  * @returns {Format}
  */
-export function formatOf(bytes) {
+function formatOf(bytes) {
   const text = ascii(bytes, 0, 16);
   if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return "jpeg";
   if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";

@@ -10,7 +10,7 @@ import { FIRST_WORDS } from "./first-words.js";
 /** @typedef {Record<string, string | number>} Parameters */
 
 /** @type {readonly Language[]} */
-export const LANGUAGES = ["en", "hi"];
+const LANGUAGES = ["en", "hi"];
 const KEPT = "rythmiq.language";
 
 /** Languages are fetched when somebody speaks them. @type {Map<Language, Record<string, string>>} */

@@ -53,7 +53,7 @@ export function measureSource(source, width, height) {
  * @param {{ data: Uint8ClampedArray, width: number, height: number }} image RGBA
  * @returns {Measures}
  */
-export function measurePixels({ data, width, height }) {
+function measurePixels({ data, width, height }) {
   const luma = new Float32Array(width * height);
   for (let at = 0; at < luma.length; at += 1) {
     luma[at] = 0.299 * (data[4 * at] ?? 0) + 0.587 * (data[4 * at + 1] ?? 0) + 0.114 * (data[4 * at + 2] ?? 0);

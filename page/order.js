@@ -161,7 +161,7 @@ export function after(order, event) {
 }
 
 /** Whether the store has every part. @param {Order} order */
-export function allSent(order) {
+function allSent(order) {
   return order.parts.every((part) => part.sent);
 }
 

@@ -17,7 +17,7 @@ const PASSPORT_MM = Object.freeze([35, 45]);
  * @param {number} height
  * @returns {{ x: number, y: number }[]}
  */
-export function placesOf(width, height) {
+function placesOf(width, height) {
   const columns = Math.max(1, Math.floor((SHEET.width - 2 * MARGIN_PX + GAP_PX) / (width + GAP_PX)));
   const rows = Math.max(1, Math.floor((SHEET.height - 2 * MARGIN_PX + GAP_PX) / (height + GAP_PX)));
   const left = Math.round((SHEET.width - columns * width - (columns - 1) * GAP_PX) / 2);
@@ -34,7 +34,7 @@ export function placesOf(width, height) {
  * @param {import("./rule-book.js").Slot} slot
  * @param {number} ratio width over height
  */
-export function copySize(slot, ratio) {
+function copySize(slot, ratio) {
   const px = (/** @type {number} */ mm) => Math.round((mm / MM_PER_INCH) * DPI);
   if (slot.width_mm && slot.height_mm) return { width: px(slot.width_mm), height: px(slot.height_mm) };
   const width = px(PASSPORT_MM[0] ?? 35);

@@ -213,7 +213,7 @@ function takeAway(app, view, order, files) {
  * @param {string} look
  * @param {string} words
  */
-export function saveLink(content, name, look, words) {
+function saveLink(content, name, look, words) {
   const link = h("a", { class: look, download: name }, icon("download"), words);
   link.href = URL.createObjectURL(content);
   link.addEventListener("click", () => announce(t("result.saved", { name })));

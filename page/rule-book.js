@@ -143,7 +143,7 @@ export function kbWords(slot) {
 }
 
 /** "3.5 x 4.5 cm", "200 x 230 px" or nothing. @param {Slot} slot */
-export function sizeWords(slot) {
+function sizeWords(slot) {
   if (slot.width_mm !== undefined && slot.height_mm !== undefined) {
     return t("rule.size.cm", { width: number(slot.width_mm / 10, 2), height: number(slot.height_mm / 10, 2) });
   }

@@ -9,7 +9,7 @@ import { slotName, slotSummary } from "./rule-book.js";
 import { back, oldRules, pathOf, portalOf } from "./view.js";
 
 /** Portals that take a photo of the person themselves, with the device's camera. */
-export const LIVE_PHOTO = Object.freeze([
+const LIVE_PHOTO = Object.freeze([
   "ssc",
   "rrb",
   "neet-2026",
