@@ -74,6 +74,9 @@ def _compile_methods_late() -> None:
             if method is None:
                 method = compiled(name, *text, **around)
                 method.__qualname__ = late.__qualname__  # errors name it
+                for each in type(given[0]).__mro__ if given else ():  # later calls go there at once
+                    if vars(each).get(name) is late:
+                        setattr(each, name, method)
             return method(*given, **named)
 
         late.__name__ = name

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from tests.support.database_calls import METRICS, Calls, calls_on_a_set_clock, new_id
 from tests.support.database_invariants import broken_invariants
+from tests.support.postgres_fixture import PostgresForTests
 
 MAX_INFLIGHT = 2
 
@@ -167,9 +168,9 @@ class Database(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _on_a_real_database(database_url: str) -> Iterator[None]:
-    Database.url = database_url
-    yield
+def _on_a_real_database(postgres: PostgresForTests) -> Iterator[None]:
+    with postgres.database() as Database.url:  # of its own: the queue is everybody's
+        yield
     del Database.url
 
 

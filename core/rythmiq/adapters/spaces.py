@@ -143,7 +143,7 @@ class SpacesStore:
         headers = {"Content-Type": content_type, "Content-Length": str(size_bytes), "x-amz-acl": "private"}
         if self.config.conditional_writes:
             headers["If-None-Match"] = "*"
-        request = SigningRequest("PUT", self._url(key), headers=headers)
+        request = SigningRequest("PUT", f"{self._bucket_url}/{key}", headers=headers)
         self._signer.presign(request, expires_s=expires_s)
         return PresignedUpload("PUT", request.url, headers, {}, request.signed_at + dt.timedelta(seconds=expires_s))
 

@@ -103,11 +103,13 @@ language sql stable set search_path = '' as $$
       to_char(j.dispatched_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as dispatched,
       to_char(j.created_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as created,
       case when j.raw_paths is not null then 'pdf'
-        else case coalesce(s.schema_definition ->> 'output_format', s.schema_definition -> 'formats' ->> 0, 'jpeg')
+        else case coalesce(kept.rules ->> 'output_format', kept.rules -> 'formats' ->> 0, 'jpeg')
           when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
       end as extension
     from public.jobs j
     join public.portal_schemas s on s.portal = j.portal and s.slot = j.slot and s.version = j.portal_version
+    left join public.rules r on r.hash = j.rules_hash
+    cross join lateral (select coalesce(r.schema_definition, s.schema_definition) as rules) kept
     where j.id = any (p_job_ids)
   ), found as (
     select id, raw_path as key from asked where starts_with(raw_path, 'raw/')
