@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform import Conformed, Labels, conform
@@ -47,6 +48,12 @@ def conformed(image: Image.Image, pages: int = 1, **rules: object) -> Conformed:
     picture = open_pages(png_of(image), max_pixels=10**7, max_pages=1, first_only=True).pages[0]
     definition = SchemaDefinition.model_validate({"kind": "document", "ocr": "off", **rules})
     return conform([picture] * pages, definition, LABELS)
+
+
+@pytest.mark.parametrize(("side_px", "enlarged"), [(99, True), (100, False)])
+def test_a_document_with_more_pixels_than_its_picture_is_said_to_be_enlarged(side_px: int, enlarged: bool) -> None:  # noqa: FBT001
+    done = conformed(scene(side_px, side_px), target_width=100, target_height=100)
+    assert (WarningCode.UPSCALED in [notice.code for notice in done.warnings]) is enlarged
 
 
 # --- JPEG --------------------------------------------------------------------

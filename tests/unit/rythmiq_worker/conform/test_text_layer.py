@@ -22,7 +22,7 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform import Conformed, Labels, conform
 from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.measure import measure
-from rythmiq_worker.conform.pdf import Page, fit_pdf
+from rythmiq_worker.conform.pdf import Page, fit_pdf, layer_of
 from rythmiq_worker.conform.text_layer import PlacedLine, TextLayer, font_file
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import Quad, TextLine
@@ -272,6 +272,14 @@ def test_a_layer_that_takes_more_than_a_quarter_of_the_cap_is_dropped_and_told()
     [notice] = [notice for notice in done.warnings if notice.code is WarningCode.TEXT_LAYER_DROPPED]
     assert notice.parameters["bytes"] == operation.parameters["needs_bytes"]
     assert made(LONG, max_kb=10, text_layer=False).document == done.document
+
+
+@pytest.mark.parametrize(("short_of_it", "dropped"), [(0, False), (1, True)])
+def test_a_layer_may_take_a_quarter_of_the_cap_to_the_byte(short_of_it: int, dropped: bool) -> None:  # noqa: FBT001
+    pages = [Page(PAPER, lines=placed(LONG))]
+    needed = layer_of(pages, None, 200).bytes
+    assert needed > 0
+    assert layer_of(pages, 4 * needed - short_of_it, 200).dropped is dropped
 
 
 def test_a_layer_goes_before_pixels_do() -> None:
