@@ -6,27 +6,37 @@ import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { portalFrame } from "./portal-frame.js";
 
+const TAG_SHARE = 25; // percent: a side that is narrower than its label shows none
+
 /**
+ * The pictures, and the choice to draw the frame over them (null where there is none to draw).
+ *
  * @param {string | null} before address of a picture
  * @param {string | null} after
  * @param {import("./rythmiq.js").ReceiptDocument} file
  * @param {import("./rule-book.js").Slot | null} slot whose frame is drawn
+ * @returns {{ pictures: HTMLElement, choice: HTMLElement | null }}
  */
 export function comparison(before, after, file, slot) {
   const [width, height] = [Number(file["width_px"]), Number(file["height_px"])];
+  if (after === null) return { pictures: h("p", { class: "quiet" }, t("result.no_picture")), choice: null };
   const size = t("rule.px.exact", { width, height });
-  if (after === null) return h("p", { class: "quiet" }, t("result.no_picture"));
-  const made = h("img", { src: after, alt: t("compare.after.alt", { size }), decoding: "async" });
+  const made = picture(after, t("compare.after.alt", { size }));
   const wanted = slot?.kind === "photo" ? portalFrame(slot, { width, height }) : null;
+  wanted?.drawn.classList.add("off");
   const frame = h("div", { class: "compare" }, made, wanted?.drawn ?? null);
-  const figure = h("figure", { class: "stack tight" }, frame);
-  if (before !== null) figure.append(slider(frame, before, [made, ...(wanted ? [wanted.drawn] : [])]));
-  figure.append(
-    wanted
-      ? h("figcaption", null, frameChoice(wanted.drawn, [t("compare.size", { size }), ...wanted.words]))
-      : h("figcaption", { class: "small quiet" }, t(before === null ? "compare.size" : "compare.caption", { size })),
-  );
-  return figure;
+  if (width && height) frame.style.setProperty("--shape", String(width / height));
+  const pictures = h("figure", { class: "stack tight" }, frame);
+  if (before !== null) pictures.append(slider(frame, before, [made, ...(wanted ? [wanted.drawn] : [])]));
+  return {
+    pictures,
+    choice: wanted && frameChoice(wanted.drawn, [t("compare.size", { size }), ...wanted.words]),
+  };
+}
+
+/** A picture that is no thing to drag: the browser's own drag of it would end the slide. @param {string} src @param {string} alt */
+function picture(src, alt) {
+  return h("img", { src, alt, decoding: "async", draggable: "false" });
 }
 
 /**
@@ -38,7 +48,6 @@ export function comparison(before, after, file, slot) {
 function frameChoice(drawn, words) {
   const box = h("input", {
     type: "checkbox",
-    checked: true,
     onchange: () => drawn.classList.toggle("off", !box.checked),
   });
   return h(
@@ -62,8 +71,11 @@ function frameChoice(drawn, words) {
  * @param {(HTMLElement | SVGElement)[]} after
  */
 function slider(frame, before, after) {
-  const old = h("img", { src: before, alt: t("compare.before.alt"), decoding: "async" });
-  const knob = h("span", { class: "knob" });
+  const old = picture(before, t("compare.before.alt"));
+  const tags = [
+    h("span", { class: "tag left" }, t("compare.before")),
+    h("span", { class: "tag right" }, t("compare.after")),
+  ];
   const range = h("input", {
     type: "range",
     min: "0",
@@ -75,7 +87,8 @@ function slider(frame, before, after) {
   const place = (/** @type {number} */ share) => {
     old.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
     for (const element of after) element.style.clipPath = `inset(0 0 0 ${share}%)`;
-    knob.style.left = `${share}%`;
+    frame.style.setProperty("--share", `${share}%`);
+    tags.forEach((tag, index) => tag.classList.toggle("off", (index === 0 ? share : 100 - share) < TAG_SHARE));
     range.setAttribute("aria-valuetext", t("compare.value", { share: Math.round(share) }));
   };
   const follow = (/** @type {PointerEvent} */ event) => {
@@ -91,12 +104,7 @@ function slider(frame, before, after) {
   frame.addEventListener("pointermove", (event) => {
     if (frame.hasPointerCapture(event.pointerId)) follow(event);
   });
-  frame.append(
-    old,
-    h("span", { class: "tag left" }, t("compare.before")),
-    h("span", { class: "tag right" }, t("compare.after")),
-    knob,
-  );
+  frame.append(old, ...tags, h("span", { class: "seam" }), h("span", { class: "knob" }));
   place(50);
   return range;
 }

@@ -13,7 +13,7 @@ import { problemOf } from "./orders.js";
 import { printSheet } from "./print-sheet.js";
 import { problemNote } from "./problems.js";
 import { forget } from "./storage.js";
-import { bytesWords } from "./verdicts.js";
+import { bytesWords, sizeWords } from "./verdicts.js";
 import { more, note } from "./view.js";
 
 /** @typedef {import("./view.js").App} App */
@@ -35,16 +35,21 @@ export function resultNodes(app, order, view, leaving) {
   const clauses = ofReceipt(receipt.clauses ?? []);
   const wrong = clauses.filter(({ verdict }) => verdict === "fail").length;
   const pictures = h("div", { class: "stack" }, h("p", { class: "quiet", role: "status" }, t("result.opening")));
+  const below = h("div", null);
   const files = loaded(app, view, leaving);
   void files.then(
-    ({ before, preview }) => fill(pictures, comparison(before, preview, receipt.document, slotOf(app, order))),
+    ({ before, preview }) => {
+      const compared = comparison(before, preview, receipt.document, slotOf(app, order));
+      fill(pictures, compared.pictures);
+      if (compared.choice) fill(below, compared.choice);
+    },
     (error) => fill(pictures, problemNote(app, problemOf(error))),
   );
   return [
     h(
       "div",
       { class: "columns" },
-      h("div", { class: "stack stay" }, pictures, takeAway(app, view, order, files)),
+      h("div", { class: "stack stay" }, fitLine(receipt, wrong), pictures, takeAway(app, view, order, files), below),
       h(
         "div",
         { class: "stack" },
@@ -79,6 +84,18 @@ export function resultNodes(app, order, view, leaving) {
       ),
     ),
   ];
+}
+
+/** What the file is, in one line. @param {import("./rythmiq.js").Receipt} receipt @param {number} wrong how many rules are not met */
+function fitLine({ document: file }, wrong) {
+  const facts = [
+    t(`format.${file["format"]}`),
+    sizeWords(file.bytes),
+    file["pages"] > 1
+      ? t("measured.pages", { count: file["pages"] })
+      : t("rule.px.exact", { width: file["width_px"], height: file["height_px"] }),
+  ].join(", ");
+  return h("p", { class: "quiet" }, wrong === 0 ? t("result.fits", { facts }) : facts);
 }
 
 /**
@@ -174,6 +191,7 @@ function takeAway(app, view, order, files) {
   const name = view.receipt?.document.filename ?? "document";
   const place = h("div", { class: "stack" });
   const slot = slotOf(app, order);
+  const saved = h("p", { class: "note good", hidden: true }, icon("pass"), t("result.saved"));
   void files
     .then(({ document: content }) => {
       const file = new File([content], name, { type: content.type });
@@ -181,7 +199,8 @@ function takeAway(app, view, order, files) {
       const print = slot?.kind === "photo" && content.type !== "application/pdf";
       fill(
         place,
-        saveLink(content, name, "button main full", t("result.download", { name })),
+        saveLink(content, name, saved),
+        saved,
         h(
           "div",
           { class: "row" },
@@ -206,17 +225,24 @@ function takeAway(app, view, order, files) {
 }
 
 /**
- * A link that saves a file under its name.
+ * A link that saves a file under its name, and says so where `saved` is, and to who listens.
  *
  * @param {Blob} content
  * @param {string} name
- * @param {string} look
- * @param {string} words
+ * @param {HTMLElement} saved
  */
-function saveLink(content, name, look, words) {
-  const link = h("a", { class: look, download: name }, icon("download"), words);
+function saveLink(content, name, saved) {
+  const link = h(
+    "a",
+    { class: "button main full", download: name },
+    icon("download"),
+    h("span", { class: "name" }, t("result.download", { name })),
+  );
   link.href = URL.createObjectURL(content);
-  link.addEventListener("click", () => announce(t("result.saved", { name })));
+  link.addEventListener("click", () => {
+    saved.hidden = false;
+    announce(t("result.saved"));
+  });
   return link;
 }
 
@@ -226,7 +252,7 @@ export function save(content, name) {
   link.href = URL.createObjectURL(content);
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  announce(t("result.saved", { name }));
+  announce(t("result.saved"));
 }
 
 /** @param {App} app @param {JobView} view */

@@ -30,6 +30,12 @@ const NOTHING = Object.freeze({ width: null, height: null, colour: null, dpi: nu
 const DPI_TOLERANCE = 0.5;
 const FILENAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/;
 
+/** Bytes as people say them: "155.3 KB", "1.9 MB". @param {number} bytes */
+export function sizeWords(bytes) {
+  const kb = bytes / KB_1024;
+  return kb < 1_000 ? `${number(kb, 1)} KB` : `${number(kb / KB_1024, 1)} MB`;
+}
+
 /** Bytes in both readings: "199.6 KB (204,424 bytes; 204.4 where 1 KB is 1,000)". @param {number} bytes */
 export function bytesWords(bytes) {
   return t("measured.bytes", {

@@ -74,16 +74,18 @@ def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> N
 
 
 def test_the_form_s_frame_lies_over_the_photo(visit: Visit, portrait: bytes) -> None:
-    """Two ovals as high as the form's least and largest head, said in words too, and put away by a tick."""
+    """Two ovals as high as the form's least and largest head, said in words too, and drawn at a tick."""
     person = visit().make(("asha.jpg", portrait))
     frame = person.page.locator(".compare svg.wanted")
-    frame.wait_for(timeout=90_000)
+    frame.wait_for(timeout=90_000, state="attached")
+    expect(frame).to_be_hidden()
     assert frame.get_attribute("viewBox") == "0 0 413 531"
     heights = frame.locator("ellipse.stroke").evaluate_all("all => all.map((one) => 2 * one.getAttribute('ry') / 531)")
     assert [round(height, 3) for height in heights] == [0.7, 0.85]
-    expect(person.page.locator("figcaption")).to_contain_text(person.say("guide.head", least=70, most=85))
-    person.page.get_by_label(person.say("guide.show")).uncheck()
-    expect(frame).to_be_hidden()
+    choice = person.page.locator("label.choice", has_text=person.say("guide.show"))
+    expect(choice).to_contain_text(person.say("guide.head", least=70, most=85))
+    choice.locator("input").check()
+    expect(frame).to_be_visible()
 
 
 def test_a_part_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:

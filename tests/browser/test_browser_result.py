@@ -1,0 +1,100 @@
+"""The result on a small phone: what is there without scrolling, comparing, and what is said of saving."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import CDPSession, Page, ViewportSize, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.samples.signature import signature_photo
+from tests.support.worker_uploads import encoded
+
+SMALL_PHONE = ViewportSize(width=360, height=740)
+Drag = Callable[[Page, tuple[float, float], tuple[float, float]], None]
+
+
+def by_mouse(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press, move in twenty steps, let go."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=20)
+    page.mouse.up()
+
+
+def by_finger(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """The same with a finger."""
+    session: CDPSession = page.context.new_cdp_session(page)
+    (x, y), (to_x, to_y) = start, end
+    for step in range(21):
+        at = {"x": x + (to_x - x) * step / 20, "y": y + (to_y - y) * step / 20}
+        kind = "touchStart" if step == 0 else "touchMove"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("drag", [by_mouse, by_finger])
+def test_the_pictures_follow_a_drag_to_its_end(visit: Visit, portrait: bytes, drag: Drag) -> None:
+    """From the middle to the right edge and past it: all of it is before, and only that label is left."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    frame = person.page.locator(".compare")
+    box = frame.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    drag(person.page, middle, (box["x"] + box["width"] - 2, middle[1] + 20))
+    share = float(person.page.get_by_label(person.say("compare.slider")).input_value())
+    assert share > 97
+    expect(frame.get_by_text(person.say("compare.after"), exact=True)).to_be_hidden()
+    knob = person.page.locator(".compare .knob").bounding_box()
+    assert knob is not None
+    assert knob["x"] + knob["width"] <= box["x"] + box["width"] + 1
+
+
+@pytest.mark.parametrize("drag", [by_mouse, by_finger])
+def test_a_corner_follows_a_drag(visit: Visit, portrait: bytes, drag: Drag) -> None:
+    """The corner of the part to keep is where it was let go, in shares of the picture."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    person.press("adjust.open")
+    corner = person.page.get_by_role("button", name=person.say("adjust.corner.upper_left"))
+    corner.scroll_into_view_if_needed()
+    picture = person.page.locator(".adjust", has=corner).bounding_box()
+    handle = corner.bounding_box()
+    assert picture is not None
+    assert handle is not None
+    start = (handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    drag(person.page, start, (picture["x"] + picture["width"] * 0.4, start[1] + 60))
+    assert abs(corner.evaluate("one => parseFloat(one.style.left)") - 40) < 2
+
+
+@pytest.mark.parametrize("slot", ["neet-2026/photo", "sbi/signature"])
+def test_the_download_is_on_the_first_screen(visit: Visit, portrait: bytes, slot: str) -> None:
+    """The button, what the file is, and the picture in the file's own shape, without scrolling."""
+    content = portrait if slot.endswith("photo") else encoded(signature_photo((1200, 600)), quality=90)
+    person = _with_result(visit, ("asha.jpg", content), path=f"/p/{slot}")
+    person.page.evaluate("scrollTo(0, 0)")
+    expect(person.page.locator("a[download].main")).to_be_in_viewport(ratio=1)
+    width, height = (413, 531) if slot.endswith("photo") else (140, 60)
+    expect(person.page.locator("main")).to_contain_text(f"{width} × {height} px")
+    box = person.page.locator(".compare").bounding_box()
+    assert box is not None
+    assert box["width"] / box["height"] == pytest.approx(width / height, rel=0.02)
+    person.screenshot(f"first-screen-{slot.split('/')[1]}", whole=False)
+
+
+def test_a_download_is_said_to_be_saved(visit: Visit, portrait: bytes) -> None:
+    """To be seen beside the button, and in the region that is read out."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    saved = person.page.locator("main").get_by_text(person.say("result.saved"), exact=True)
+    expect(saved).to_be_hidden()
+    person.download()
+    expect(saved).to_be_visible()
+    expect(person.page.locator("#status")).to_have_text(person.say("result.saved"))
+
+
+def _with_result(visit: Visit, file: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> Visitor:
+    person = visit()
+    person.page.set_viewport_size(SMALL_PHONE)
+    person.make(file, path=path)
+    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.page.wait_for_selector(".compare .knob")
+    return person
