@@ -1991,11 +1991,13 @@ language sql stable set search_path = '' as $$
       to_char(j.dispatched_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as dispatched,
       to_char(j.created_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') as created,
       case when j.raw_paths is not null then 'pdf'
-        else case coalesce(s.schema_definition ->> 'output_format', s.schema_definition -> 'formats' ->> 0, 'jpeg')
+        else case coalesce(kept.rules ->> 'output_format', kept.rules -> 'formats' ->> 0, 'jpeg')
           when 'png' then 'png' when 'pdf' then 'pdf' else 'jpg' end
       end as extension
     from public.jobs j
     join public.portal_schemas s on s.portal = j.portal and s.slot = j.slot and s.version = j.portal_version
+    left join public.rules r on r.hash = j.rules_hash
+    cross join lateral (select coalesce(r.schema_definition, s.schema_definition) as rules) kept
     where j.id = any (p_job_ids)
   ), found as (
     select id, raw_path as key from asked where starts_with(raw_path, 'raw/')
@@ -2138,7 +2140,9 @@ declare
   v_receipt_id constant uuid := gen_random_uuid();
   v_other_id uuid;
 begin
-  if exists (select from public.queue where user_id = p_user_id)
+  if exists (
+      select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+    )
     or exists (select from public.uploads where user_id = p_user_id)
   then
     raise exception 'an account is forgotten when nothing of it runs or waits' using errcode = 'check_violation';
@@ -2378,10 +2382,15 @@ begin
     return jsonb_build_object('outcome', 'gone');
   end if;
   -- First the jobs, as everybody locks them, then the credits: from then on no job and no upload is added.
-  v_ids := array(select job_id from public.queue where user_id = p_user_id);
+  v_ids := array(
+    select id from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+  );
   perform from public.jobs where id = any (v_ids) order by id for update;
   perform public.credits_open(p_user_id, null);
-  if exists (select from public.queue where user_id = p_user_id and job_id <> all (v_ids)) then
+  if exists (
+    select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+      and id <> all (v_ids)
+  ) then
     raise exception 'a job was added meanwhile' using errcode = 'lock_not_available';
   end if;
   v_ids := array(select id from public.jobs where id = any (v_ids) and status in ('pending', 'processing'));

@@ -202,7 +202,9 @@ declare
   v_receipt_id constant uuid := gen_random_uuid();
   v_other_id uuid;
 begin
-  if exists (select from public.queue where user_id = p_user_id)
+  if exists (
+      select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+    )
     or exists (select from public.uploads where user_id = p_user_id)
   then
     raise exception 'an account is forgotten when nothing of it runs or waits' using errcode = 'check_violation';
@@ -283,10 +285,15 @@ begin
     return jsonb_build_object('outcome', 'gone');
   end if;
   -- First the jobs, as everybody locks them, then the credits: from then on no job and no upload is added.
-  v_ids := array(select job_id from public.queue where user_id = p_user_id);
+  v_ids := array(
+    select id from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+  );
   perform from public.jobs where id = any (v_ids) order by id for update;
   perform public.credits_open(p_user_id, null);
-  if exists (select from public.queue where user_id = p_user_id and job_id <> all (v_ids)) then
+  if exists (
+    select from public.jobs where user_id = p_user_id and status in ('pending', 'processing') and erased_at is null
+      and id <> all (v_ids)
+  ) then
     raise exception 'a job was added meanwhile' using errcode = 'lock_not_available';
   end if;
   v_ids := array(select id from public.jobs where id = any (v_ids) and status in ('pending', 'processing'));
