@@ -5,18 +5,15 @@
 import { announce, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { thumbnail } from "./picker.js";
 
 /**
  * The list of pages.
  *
  * @param {File[]} files
+ * @param {(file: File) => HTMLElement} pictureOf the same picture each time: a new one would be blank until it is read
  * @param {(order: number[]) => void} onChange the new order, as places in the old one; a page that is left out is removed
- * @returns {{ node: HTMLElement, leave: () => void }}
  */
-export function sheets(files, onChange) {
-  /** @type {(() => void)[]} */
-  const leaving = [];
+export function sheets(files, pictureOf, onChange) {
   let dragged = -1;
   const whole = files.map((_, index) => index);
   const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
@@ -26,18 +23,16 @@ export function sheets(files, onChange) {
     announce(t("pages.moved", { page: number(from + 1), place: number(to + 1) }));
     onChange(order);
   };
-  const list = h(
+  return h(
     "ol",
     { class: "pages" },
     files.map((file, index) => {
-      const picture = thumbnail(file, "");
-      leaving.push(picture.leave);
       const name = t("pages.page", { page: number(index + 1), of: number(files.length) });
       const button = (
-        /** @type {"back" | "next" | "trash"} */ sign,
+        /** @type {"back" | "next" | "search" | "trash"} */ sign,
         /** @type {string} */ label,
         /** @type {() => void} */ act,
-        /** @type {boolean} */ off,
+        off = false,
       ) =>
         h(
           "button",
@@ -50,6 +45,10 @@ export function sheets(files, onChange) {
           },
           icon(sign),
         );
+      const larger = button("search", t("pages.larger"), () => {
+        larger.setAttribute("aria-pressed", String(item.classList.toggle("wide")));
+      });
+      larger.setAttribute("aria-pressed", "false");
       const item = h(
         "li",
         {
@@ -71,18 +70,18 @@ export function sheets(files, onChange) {
             moved(dragged, index);
           },
         },
-        picture.node,
+        h("div", { onclick: () => larger.click() }, pictureOf(file)),
         h("span", { class: "small" }, name),
         h(
           "div",
           { class: "row" },
           button("back", t("pages.earlier"), () => moved(index, index - 1), index === 0),
           button("next", t("pages.later"), () => moved(index, index + 1), index === files.length - 1),
-          button("trash", t("pages.remove"), () => onChange(whole.filter((place) => place !== index)), false),
+          larger,
+          button("trash", t("pages.remove"), () => onChange(whole.filter((place) => place !== index))),
         ),
       );
       return item;
     }),
   );
-  return { node: list, leave: () => leaving.forEach((leave) => leave()) };
 }

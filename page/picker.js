@@ -4,7 +4,7 @@
 
 import { announce, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { icon } from "./icons.js";
+import { icon, kindIcon } from "./icons.js";
 
 /**
  * The place where files are chosen.
@@ -57,7 +57,7 @@ export function picker({ kind, several, camera, again, onFiles }) {
       again ? t(several ? "pick.more" : "pick.other") : t(several ? "pick.files" : "pick.file"),
     ),
     h("label", { class: "button full" }, shot, icon("camera"), t(`pick.shot.${kind === "photo" ? "photo" : "paper"}`)),
-    camera && h("a", { class: "button full", href: `#${camera}` }, icon("photo"), t("pick.guided")),
+    camera && h("a", { class: "button full", href: `#${camera}` }, kindIcon(kind), t("pick.guided")),
     empty,
     h("p", { class: "small quiet" }, t("pick.drop")),
   );

@@ -5,13 +5,14 @@
 import { adjuster } from "./adjust.js";
 import { announce, fill, h } from "./dom.js";
 import { elsewhere } from "./elsewhere.js";
-import { advise, day, number, t } from "./i18n.js";
+import { advise, day, has, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { clauseList, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
 import { problemOf } from "./orders.js";
 import { printSheet } from "./print-sheet.js";
 import { problemNote } from "./problems.js";
+import { frameRatio } from "./rule-book.js";
 import { forget } from "./storage.js";
 import { bytesWords, sizeWords } from "./verdicts.js";
 import { more, note } from "./view.js";
@@ -71,7 +72,7 @@ export function resultNodes(app, order, view, leaving) {
           h("h2", { id: "receipt" }, t("result.receipt")),
           facts(receipt),
           clauseList(clauses),
-          more(t("result.done"), operations(receipt)),
+          more(t("result.done"), operations(receipt, slotOf(app, order))),
         ),
         h(
           "section",
@@ -158,18 +159,31 @@ function facts({ document: file, ...receipt }) {
   );
 }
 
-/** What was done to the picture, in order. @param {import("./rythmiq.js").Receipt} receipt */
-function operations(receipt) {
-  const done = /** @type {{ op: string }[]} */ (receipt["operations"] ?? []);
+/**
+ * What was done to the picture, in order, and to which page where there are several.
+ *
+ * @param {import("./rythmiq.js").Receipt} receipt
+ * @param {import("./rule-book.js").Slot | null} slot
+ */
+function operations(receipt, slot) {
+  const done = /** @type {{ op: string, parameters?: { page?: number } }[]} */ (receipt["operations"] ?? []);
+  const isFree = slot === null || frameRatio(slot) === null;
+  const said = (/** @type {(typeof done)[number]} */ { op, parameters: { page } = {} }) => {
+    const words = t(isFree && has(`operation.${op}.free`) ? `operation.${op}.free` : `operation.${op}`);
+    return page && receipt.document["pages"] > 1 ? t("operation.of_page", { page: number(page), words }) : words;
+  };
   return h(
     "div",
     { class: "stack tight" },
     h(
       "ol",
       { class: "stack tight" },
-      done.map(({ op }) => h("li", null, t(`operation.${op}`))),
+      done.map((one) => h("li", null, said(one))),
     ),
-    h("p", { class: "source" }, t("result.sha", { sha: String(receipt.document.sha256) })),
+    more(
+      t("result.fingerprint"),
+      h("p", { class: "source" }, t("result.sha", { sha: String(receipt.document.sha256) })),
+    ),
   );
 }
 

@@ -134,6 +134,8 @@ async function orderOfJob(app, jobId) {
 /** @param {Order} order @param {JobView | null} view */
 function titleOf(order, view) {
   if (order.state === "running") return t(view?.status === "processing" ? "order.processing" : "order.pending");
+  const pages = view?.conforms === false ? 1 : Number(view?.receipt?.document["pages"] ?? 1);
+  if (order.state === "completed" && pages > 1) return t("order.completed.pages", { count: number(pages) });
   if (order.state === "completed")
     return t(view && view.conforms === false ? "order.completed.but" : "order.completed");
   return t(`order.${order.state}`);
@@ -152,6 +154,10 @@ function underWay(app, order, view) {
     ];
   const meter = h("progress", { class: "meter", max: "1", value: "0", "aria-label": t("order.sent") });
   const early = order.state !== "running";
+  const isPhoto = app.portals.some(
+    ({ portal, slots }) =>
+      portal === order.portal && slots.some(({ slot, kind }) => slot === order.slot && kind === "photo"),
+  );
   return [
     h(
       "div",
@@ -164,15 +170,15 @@ function underWay(app, order, view) {
             meter,
             h("p", { class: "small quiet", id: "sent" }),
           )
-        : stageList(view),
+        : stageList(view, isPhoto),
       h("p", { class: "small quiet" }, t(early ? "order.leave.early" : "order.leave")),
       (early || view?.status !== "processing") && cancelButton(app, order),
     ),
   ];
 }
 
-/** @param {JobView | null} view */
-function stageList(view) {
+/** @param {JobView | null} view @param {boolean} isPhoto */
+function stageList(view, isPhoto) {
   const at = view?.status === "processing" ? Math.max(0, STAGES.indexOf(view.stage ?? "fetch")) : -1;
   return h(
     "div",
@@ -193,7 +199,12 @@ function stageList(view) {
           "li",
           { class: state, "aria-current": state === "now" && "step" },
           h("span", { class: "dot" }, state === "done" && icon("pass")),
-          h("span", null, t(`stage.${stage}`), h("span", { class: "heard" }, ` ${t(`stage.is.${state}`)}`)),
+          h(
+            "span",
+            null,
+            t(stage === "quality" && !isPhoto ? "stage.quality.paper" : `stage.${stage}`),
+            h("span", { class: "heard" }, ` ${t(`stage.is.${state}`)}`),
+          ),
         );
       }),
     ),

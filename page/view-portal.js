@@ -3,7 +3,7 @@
  */
 
 import { h } from "./dom.js";
-import { advise, t } from "./i18n.js";
+import { advise, has, t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
 import { slotName, slotSummary } from "./rule-book.js";
 import { back, oldRules, pathOf, portalOf } from "./view.js";
@@ -55,6 +55,7 @@ export function portalView(app, name) {
                   "span",
                   { class: "grow stack tight" },
                   h("strong", null, slotName(slot.slot)),
+                  has(`slot.what.${slot.slot}`) && h("span", { class: "small" }, t(`slot.what.${slot.slot}`)),
                   h("span", { class: "small quiet" }, slotSummary(slot)),
                 ),
                 icon("next"),

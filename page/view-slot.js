@@ -18,6 +18,7 @@ import { measure } from "./measures.js";
 
 /** @typedef {import("./view.js").App} App */
 /** @typedef {import("./drafts.js").Draft} Draft */
+/** @typedef {(draft: Draft | null, focus?: boolean, before?: Draft | null) => void} Show `before` is what Undo brings back */
 
 /** @param {App} app @param {string} portalName @param {string} slotName_ @returns {Promise<import("./view.js").View>} */
 export async function slotView(app, portalName, slotName_) {
@@ -28,8 +29,15 @@ export async function slotView(app, portalName, slotName_) {
   const leaving = [];
   const chosen = h("section", { class: "stack", "aria-live": "off" });
   const several = takesPages(slot);
+  /** @type {Map<File, ReturnType<typeof thumbnail>>} */
+  const pictures = new Map();
+  const pictureOf = (/** @type {File} */ file) => {
+    const picture = pictures.get(file) ?? thumbnail(file, "");
+    pictures.set(file, picture);
+    return picture.node;
+  };
 
-  const show = (/** @type {Draft | null} */ draft, focus = false) => {
+  const show = (/** @type {Draft | null} */ draft, focus = false, /** @type {Draft | null} */ before = null) => {
     for (const leave of leaving.splice(0)) leave();
     const place = picker({
       kind: slot.kind,
@@ -37,19 +45,34 @@ export async function slotView(app, portalName, slotName_) {
       camera: app.config.isOwn ? pathOf(portal, slot, "camera") : null,
       again: draft !== null,
       onFiles: async (files) => {
-        const before = draft && several ? draft.files.map(({ file }) => file) : [];
-        show(await choose(app, id, [...before, ...files], draft?.options), true);
+        const old = draft && several ? draft.files.map(({ file }) => file) : [];
+        show(await choose(app, id, [...old, ...files], draft?.options), true);
       },
     });
     leaving.push(place.leave);
-    fill(chosen, ...(draft ? [result(app, portal, slot, draft, leaving, show), place.node] : [place.node]));
-    if (focus) chosen.querySelector("h2")?.focus();
+    const card =
+      draft &&
+      (draft.files.length > 1
+        ? pages(app, portal, slot, draft, pictureOf, show)
+        : result(app, portal, slot, draft, leaving, show));
+    const undo =
+      before &&
+      undoNote(async () => {
+        await remember(app, before);
+        show(before, true);
+      });
+    fill(chosen, card, undo, place.node);
+    if (undo) undo.querySelector("button")?.focus({ preventScroll: true });
+    else if (focus) {
+      chosen.querySelector("h2")?.focus({ preventScroll: true });
+      chosen.scrollIntoView();
+    }
   };
   show(await draftOf(app, id));
 
   return {
     title: slotTitle(portal, slot),
-    leave: () => leaving.forEach((leave) => leave()),
+    leave: () => [...leaving, ...[...pictures.values()].map(({ leave }) => leave)].forEach((leave) => leave()),
     nodes: [
       h(
         "div",
@@ -67,6 +90,13 @@ export async function slotView(app, portalName, slotName_) {
       ),
     ],
   };
+}
+
+/** What was removed can be had back: at the foot of the screen while the place itself is below it. @param {() => void} back_ */
+function undoNote(back_) {
+  announce(t("pages.removed"));
+  const button = h("button", { class: "button", type: "button", onclick: back_ }, t("pages.undo"));
+  return h("div", { class: "note undo" }, h("strong", null, t("pages.removed")), button);
 }
 
 /** What the portal wants, and where that is written. @param {import("./rule-book.js").Slot} slot */
@@ -143,11 +173,11 @@ function wanted(slot) {
  * @param {import("./view.js").Slot} slot
  * @param {Draft} draft
  * @param {(() => void)[]} leaving
- * @param {(draft: Draft | null, focus?: boolean) => void} show
+ * @param {Show} show
  */
 function result(app, portal, slot, draft, leaving, show) {
   const [first] = draft.files;
-  if (draft.files.length > 1 || first === undefined) return pages(app, portal, slot, draft, leaving, show);
+  if (first === undefined) return null;
   const judgement = judge(first.facts, slot, first.file.name);
   const wrong = judgement.clauses.filter(({ verdict }) => verdict === "fail").length;
   const unseen = judgement.clauses.filter(({ verdict }) => verdict === "not_checked");
@@ -208,7 +238,11 @@ function result(app, portal, slot, draft, leaving, show) {
     h("p", { class: "small quiet" }, t("check.device")),
     h(
       "button",
-      { class: "button bare", type: "button", onclick: async () => (await drop(app, draft.id), show(null, true)) },
+      {
+        class: "button bare",
+        type: "button",
+        onclick: async () => (await drop(app, draft.id), show(null, false, draft)),
+      },
       t("check.remove"),
     ),
   );
@@ -238,7 +272,7 @@ function actions(app, portal, slot, draft, fits) {
     h(
       "a",
       { class: `button full ${fits ? "" : "main"}`, href: `#${pathOf(portal, slot, "make")}` },
-      fits ? t("check.make.anyway") : t("check.make"),
+      t(draft.files.length > 1 ? "pages.make" : fits ? "check.make.anyway" : "check.make"),
     ),
   );
 }
@@ -250,31 +284,27 @@ function actions(app, portal, slot, draft, fits) {
  * @param {import("./view.js").Portal} portal
  * @param {import("./view.js").Slot} slot
  * @param {Draft} draft
- * @param {(() => void)[]} leaving
- * @param {(draft: Draft | null, focus?: boolean) => void} show
+ * @param {(file: File) => HTMLElement} pictureOf
+ * @param {Show} show
  */
-function pages(app, portal, slot, draft, leaving, show) {
+function pages(app, portal, slot, draft, pictureOf, show) {
   const list = sheets(
     draft.files.map(({ file }) => file),
+    pictureOf,
     async (order) => {
       const files = order.map((index) => /** @type {import("./drafts.js").DraftFile} */ (draft.files[index]));
-      if (files.length === 0) {
-        await drop(app, draft.id);
-        return show(null, true);
-      }
       const changed = { ...draft, files };
       await remember(app, changed);
-      show(changed);
+      show(changed, false, files.length < draft.files.length ? draft : null);
     },
   );
-  leaving.push(list.leave);
   const unreadable = draft.files.filter(({ facts }) => facts.format === "unknown");
   return h(
     "div",
     { class: "card stack" },
     h("h2", { tabindex: "-1" }, t("pages.title", { count: number(draft.files.length), slot: slotName(slot.slot) })),
     h("p", { class: "quiet" }, t("pages.what")),
-    list.node,
+    list,
     unreadable.length > 0 &&
       note("bad", t("check.unusable"), h("p", null, unreadable.map(({ file }) => file.name).join(", "))),
     unreadable.length === 0 && actions(app, portal, slot, draft, false),

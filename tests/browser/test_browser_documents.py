@@ -6,6 +6,7 @@ import zipfile
 import pypdfium2
 import pytest
 from PIL import Image, ImageDraw
+from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
@@ -20,6 +21,16 @@ CERTIFICATE = "/p/college-generic/document-pdf"
 def signature() -> bytes:
     """Ink on paper."""
     return encoded(signature_photo((1200, 600)), quality=90)
+
+
+SEEN = "() => [...document.querySelectorAll('.sheet img')].every((image) => image.complete && image.naturalWidth > 0)"
+WATCHED = """() => {
+  window.blank = 0;
+  new MutationObserver(() => {
+    window.blank += [...document.querySelectorAll(".sheet img")].filter((image) => !image.complete).length;
+  }).observe(document.querySelector(".pages").closest("section"), { childList: true, subtree: true });
+  return scrollY;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +78,16 @@ def test_three_photos_become_one_pdf_in_their_order(visit: Visit, pages: list[tu
         person.page.keyboard.press("Enter")
         person.page.wait_for_timeout(100)
     person.screenshot("pages")
-    person.press("check.make")
+    person.press("pages.make")
     person.sign_in()
     person.agree()
     filename, content = person.download()
     assert filename.endswith(".pdf")
     assert _bars(content) == [2, 0, 1]
+    person.sees("order.completed.pages", count=3)
+    person.page.locator("summary", has_text=person.say("result.done")).click()
+    person.sees("operation.crop.free")
+    person.sees("operation.of_page", page=3, words=person.say("operation.page"))
     assert person.credits() == (CREDITS - 1, 0)
     person.screenshot("certificate")
     person.is_well()
@@ -88,6 +103,48 @@ def test_pages_are_reordered_by_dragging(visit: Visit, pages: list[tuple[str, by
     person.page.get_by_role("button", name=person.say("pages.remove")).nth(1).click()
     person.page.wait_for_selector(".sheet >> nth=2", state="detached")
     assert _names(person) == ["page-3.jpg", "page-2.jpg"]
+
+
+def test_a_removed_page_can_be_had_back(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """Undo has the focus, the screen stays where it was, and no picture is blank while pages are swapped."""
+    person = visit().choose(*pages, path=CERTIFICATE)
+    person.page.wait_for_function(SEEN)
+    remove = person.page.get_by_role("button", name=person.say("pages.remove")).nth(1)
+    remove.scroll_into_view_if_needed()
+    stood = person.page.evaluate(WATCHED)
+    remove.click()
+    undo = person.page.get_by_role("button", name=person.say("pages.undo"))
+    expect(undo).to_be_focused()
+    expect(undo).to_be_in_viewport()
+    assert _names(person) == ["page-1.jpg", "page-3.jpg"]
+    assert person.page.evaluate("scrollY") == stood
+    undo.click()
+    person.page.wait_for_selector(".sheet >> nth=2")
+    assert _names(person) == ["page-1.jpg", "page-2.jpg", "page-3.jpg"]
+    assert person.page.evaluate("blank") == 0
+    person.is_well()
+
+
+def test_chosen_pages_are_on_the_screen_and_can_be_seen_larger(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """On a phone they come below the rules: the screen goes to them."""
+    person = visit().choose(*pages[:2], path=CERTIFICATE)
+    picture = person.page.locator(".sheet img").first
+    person.page.wait_for_function(SEEN)
+    expect(picture).to_be_in_viewport(ratio=0.9)
+    small = picture.bounding_box()
+    picture.click()
+    large = picture.bounding_box()
+    assert small is not None
+    assert large is not None
+    assert large["height"] > 1.8 * small["height"]
+    person.is_well()
+
+
+def test_files_of_like_names_are_told_apart(visit: Visit) -> None:
+    """A certificate and a marksheet of class 10 each have a line of their own."""
+    person = visit().open("/p/neet-2026")
+    person.sees("slot.what.class-10-certificate")
+    person.sees("slot.what.class-10-marksheet")
 
 
 def test_a_page_can_be_added_later(visit: Visit, pages: list[tuple[str, bytes]]) -> None:

@@ -68,7 +68,7 @@ def test_a_task_takes_the_taps_that_are_told(visit: Visit, task: str, words: str
     person.page.locator(f'#results a[href="#/p/{slot}"]').click()
     hands.taps += 1
     hands.choose(*pictures)
-    hands.tap("check.make")
+    hands.tap("pages.make" if len(pictures) > 1 else "check.make")
     person.page.fill("#email", person.email)
     hands.tap("signin.send")
     person.page.wait_for_selector("#code")
