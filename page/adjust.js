@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { optionFields } from "./job-options.js";
-import { newOrder } from "./order.js";
+import { nameOf, newOrder } from "./order.js";
 import { svg } from "./dom.js";
 
 /** @typedef {[number, number]} Point */
@@ -107,6 +107,7 @@ export function adjuster(app, order, view, files) {
             version: portal.version,
             files: [],
             master,
+            name: nameOf(order, view.receipt?.document.filename),
             options: clean(options),
             application: order.application,
             user_id: order.user_id,
@@ -140,6 +141,11 @@ function operation(view, name) {
   return all.find(({ op }) => op === name)?.parameters ?? null;
 }
 
+/** What to do; the keys where there are some. @param {string} words */
+function hint(words) {
+  return h("p", { class: "small quiet" }, words, h("span", { class: "no-touch" }, ` ${t("adjust.keys")}`));
+}
+
 /**
  * A picture on which a point is chosen, by tapping or with the arrow keys.
  *
@@ -158,7 +164,7 @@ function faceChooser(address, found, onChange) {
     "div",
     { class: "stack tight" },
     h("p", { class: "label" }, t("adjust.face")),
-    h("p", { class: "small quiet" }, t("adjust.face.what")),
+    hint(t("adjust.face.what")),
     chooser,
   );
 }
@@ -185,7 +191,7 @@ function cornerChooser(address, found, onChange) {
     "div",
     { class: "stack tight" },
     h("p", { class: "label" }, t("adjust.corners")),
-    h("p", { class: "small quiet" }, t("adjust.corners.what")),
+    hint(t("adjust.corners.what")),
     handles(address, start, names, onChange),
   );
 }
@@ -218,7 +224,7 @@ function cropChooser(address, chosen, onChange) {
     "div",
     { class: "stack tight" },
     h("p", { class: "label" }, t("adjust.crop")),
-    h("p", { class: "small quiet" }, t("adjust.crop.what")),
+    hint(t("adjust.crop.what")),
     chooser,
   );
 }

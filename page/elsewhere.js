@@ -4,7 +4,7 @@
 
 import { h } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { newOrder } from "./order.js";
+import { nameOf, newOrder } from "./order.js";
 import { slotName, slotSummary } from "./rule-book.js";
 import { more } from "./view.js";
 
@@ -44,6 +44,7 @@ export function elsewhere(app, order, view) {
           version: portal.version,
           files: [],
           master,
+          name: nameOf(order, view.receipt?.document.filename),
           user_id: order.user_id,
           now: Date.now(),
         });

@@ -11,6 +11,7 @@ import { qrCode } from "./qr.js";
 export function handOff() {
   const place = h("div", { class: "stack" }, h("p", { class: "quiet" }, t("phone.what")));
   const details = more(t("phone.title"), place);
+  details.classList.add("no-touch");
   details.addEventListener("toggle", () => {
     if (!details.open || place.childElementCount > 1) return;
     const address = location.origin + location.pathname + location.hash;

@@ -67,6 +67,8 @@ async function start() {
       portals: [],
       credits: null,
       maxBytes: null,
+      deleted: new Set(),
+      news: null,
       signInFailed: false,
       drafts: new Map(),
       go: (path) => location.assign(`#${path}`),

@@ -34,6 +34,7 @@
  * @property {string} version
  * @property {Part[]} parts none for an order on a master
  * @property {string | null} master the storage key of a master, in place of parts
+ * @property {string | null} [name] what the person calls the file, where there are no parts
  * @property {Record<string, unknown>} options
  * @property {State} state
  * @property {string | null} job_id
@@ -56,7 +57,7 @@ export const ENDED = /** @type {readonly State[]} */ (["completed", "failed", "c
 /**
  * A new order.
  *
- * @param {{ id: string, portal: string, portal_name: string, slot: string, version: string, files: { name: string, mime: string, file: Blob }[], master?: string | null, options?: Record<string, unknown>, application?: string | null, user_id?: string | null, now: number }} what
+ * @param {{ id: string, portal: string, portal_name: string, slot: string, version: string, files: { name: string, mime: string, file: Blob }[], master?: string | null, name?: string | null, options?: Record<string, unknown>, application?: string | null, user_id?: string | null, now: number }} what
  * @returns {Order}
  */
 export function newOrder({
@@ -67,6 +68,7 @@ export function newOrder({
   version,
   files,
   master = null,
+  name = null,
   options = {},
   application = null,
   user_id = null,
@@ -88,6 +90,7 @@ export function newOrder({
       sent: false,
     })),
     master,
+    name,
     options,
     state: "ready",
     job_id: null,
@@ -98,6 +101,17 @@ export function newOrder({
     user_id,
     created_at: now,
   };
+}
+
+/**
+ * What the person calls the file, also where another device sent it: the document's name is "{theirs}_{slot}.jpg".
+ *
+ * @param {Order} order
+ * @param {string | undefined} document name of what was made of it
+ */
+export function nameOf(order, document) {
+  const [stem, ending] = [document?.replace(/\.[^.]*$/, ""), `_${order.slot}`];
+  return order.parts[0]?.name ?? order.name ?? (stem?.endsWith(ending) ? stem.slice(0, -ending.length) : null);
 }
 
 /**

@@ -171,7 +171,8 @@ export class Orders {
         : paths.length > 1
           ? { rawPaths: paths }
           : { rawPath: paths[0] ?? "" }),
-      ...(first && { mimeType: first.mime, originalFilename: first.name }),
+      ...(first && { mimeType: first.mime }),
+      originalFilename: first?.name ?? order.name ?? undefined,
       options: order.options,
       idempotencyKey: order.id,
       signal,

@@ -22,6 +22,7 @@ export function picker({ kind, several, camera, again, onFiles }) {
     if (isEmpty) return announce(t("pick.empty"), "alert");
     onFiles(several ? files : files.slice(0, 1));
   };
+  const isPicture = ["photo", "signature", "thumb"].includes(kind);
   const empty = h("p", { class: "note bad", hidden: true }, t("pick.empty"));
   const shot = h("input", {
     type: "file",
@@ -54,12 +55,22 @@ export function picker({ kind, several, camera, again, onFiles }) {
       { class: `button full ${again ? "" : "main"}` },
       file,
       icon("file"),
-      again ? t(several ? "pick.more" : "pick.other") : t(several ? "pick.files" : "pick.file"),
+      t(
+        again
+          ? several
+            ? "pick.more"
+            : "pick.other"
+          : several
+            ? "pick.files"
+            : isPicture
+              ? "pick.picture"
+              : "pick.file",
+      ),
     ),
     h("label", { class: "button full" }, shot, icon("camera"), t(`pick.shot.${kind === "photo" ? "photo" : "paper"}`)),
     camera && h("a", { class: "button full", href: `#${camera}` }, kindIcon(kind), t("pick.guided")),
     empty,
-    h("p", { class: "small quiet" }, t("pick.drop")),
+    h("p", { class: "small quiet" }, h("span", { class: "no-touch" }, `${t("pick.drop")} `), t("pick.stays")),
   );
   const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData?.files);
   document.addEventListener("paste", paste);

@@ -325,7 +325,8 @@ function keeping(app, order, view) {
             await app.client.delete(view.job_id);
             await forget("history", view.job_id);
             await app.orders.forget(order.id);
-            announce(t("delete.done"), "alert");
+            for (const gone of [order.id, view.job_id]) app.deleted.add(gone);
+            announce((app.news = t("delete.done")), "alert");
             app.go("/device");
           } catch (error) {
             fill(place, ...head(), problemNote(app, problemOf(error)));

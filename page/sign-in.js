@@ -6,6 +6,8 @@ import { announce, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { AuthError } from "./session.js";
 
+const CODE_DIGITS = 6; // of Supabase Auth, unless a project asks for more: those press the button
+
 /**
  * The fields; `onDone` is called once somebody is signed in.
  *
@@ -24,6 +26,7 @@ export function signInFields(app, onDone, linking = false) {
     wrong.hidden = words === "";
   };
   const busy = async (/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ act) => {
+    if (button.getAttribute("aria-disabled") === "true") return; // a code that is sent by itself is sent once
     said("");
     button.setAttribute("aria-disabled", "true");
     try {
@@ -101,29 +104,31 @@ export function signInFields(app, onDone, linking = false) {
       maxlength: "10",
       required: true,
       "aria-describedby": "code-help",
+      oninput: () => digits().length === CODE_DIGITS && form.requestSubmit(),
     });
+    const digits = () => code.value.replace(/\D/g, "");
     const button = h("button", { class: "button main full", type: "submit" }, t("signin.enter"));
+    const form = h(
+      "form",
+      {
+        class: "stack",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          void busy(button, async () => {
+            await (linking ? auth.verifyLink(address, digits()) : auth.verify(address, digits()));
+            announce(t("signin.done"));
+            onDone();
+          });
+        },
+      },
+      h("div", { class: "field" }, h("label", { for: "code" }, t("signin.code")), code),
+      button,
+    );
     fill(
       place,
       h("h2", { tabindex: "-1" }, t("signin.code.title")),
       h("p", { class: "quiet", id: "code-help" }, t("signin.code.sent", { email: address })),
-      h(
-        "form",
-        {
-          class: "stack",
-          onsubmit: (/** @type {Event} */ event) => {
-            event.preventDefault();
-            void busy(button, async () => {
-              const typed = code.value.replace(/\D/g, "");
-              await (linking ? auth.verifyLink(address, typed) : auth.verify(address, typed));
-              announce(t("signin.done"));
-              onDone();
-            });
-          },
-        },
-        h("div", { class: "field" }, h("label", { for: "code" }, t("signin.code")), code),
-        button,
-      ),
+      form,
       wrong,
       h(
         "button",

@@ -11,7 +11,7 @@ import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
 import { all, forgetEverything } from "./storage.js";
 import { creditsOf } from "./view-make.js";
-import { back, MissingError } from "./view.js";
+import { back, MissingError, note } from "./view.js";
 
 const MOST = 50;
 const STATES = Object.freeze({ pending: "running", processing: "running", completed: "completed", failed: "failed" });
@@ -121,6 +121,8 @@ export async function deviceView(app) {
     t("device.forget"),
   );
   void show();
+  const news = app.news;
+  app.news = null;
   return {
     title: t("device.title"),
     nodes: [
@@ -128,6 +130,7 @@ export async function deviceView(app) {
         "div",
         { class: "stack loose" },
         h("div", { class: "stack tight" }, back("/", t("home.back")), h("h1", null, t("device.title"))),
+        news && note("good", news),
         account,
         h(
           "section",

@@ -88,6 +88,7 @@ export async function makeView(app, portalName, slotName) {
   await show();
   return {
     title,
+    enter: () => /** @type {HTMLElement | null} */ (step.querySelector("#email"))?.focus({ preventScroll: true }),
     nodes: [
       h(
         "div",

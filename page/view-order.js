@@ -21,6 +21,7 @@ const STAGES = Object.freeze(["fetch", "decode", "quality", "enhance", "ocr", "s
 
 /** @param {import("./view.js").App} app @param {string} id of an order of this device, or of a job @returns {Promise<import("./view.js").View>} */
 export async function orderView(app, id) {
+  if (app.deleted.has(id)) throw new MissingError("deleted");
   /** @type {Order | null} */
   const found = (await kept("orders", id)) ?? (await app.orders.ofJob(id));
   /** @type {JobView | null} */
@@ -170,16 +171,24 @@ function underWay(app, order, view) {
             meter,
             h("p", { class: "small quiet", id: "sent" }),
           )
-        : stageList(view, isPhoto),
+        : stageList(view, isPhoto, isPaper(app, order)),
       h("p", { class: "small quiet" }, t(early ? "order.leave.early" : "order.leave")),
       (early || view?.status !== "processing") && cancelButton(app, order),
     ),
   ];
 }
 
-/** @param {JobView | null} view @param {boolean} isPhoto */
-function stageList(view, isPhoto) {
-  const at = view?.status === "processing" ? Math.max(0, STAGES.indexOf(view.stage ?? "fetch")) : -1;
+/** Whether there is text to read. @param {import("./view.js").App} app @param {Order} order */
+function isPaper(app, order) {
+  const slots = app.portals.find(({ portal }) => portal === order.portal)?.slots ?? [];
+  return !["photo", "signature", "thumb"].includes(slots.find(({ slot }) => slot === order.slot)?.kind ?? "");
+}
+
+/** @param {JobView | null} view @param {boolean} isPhoto @param {boolean} withText whether text is read */
+function stageList(view, isPhoto, withText) {
+  const stages = STAGES.filter((stage) => withText || stage !== "ocr");
+  const reached = Math.max(0, STAGES.indexOf(view?.stage ?? "fetch"));
+  const at = view?.status === "processing" ? stages.findIndex((stage) => STAGES.indexOf(stage) >= reached) : -1;
   return h(
     "div",
     { class: "stack tight" },
@@ -193,7 +202,7 @@ function stageList(view, isPhoto) {
     h(
       "ol",
       { class: "stages" },
-      STAGES.map((stage, index) => {
+      stages.map((stage, index) => {
         const state = index < at ? "done" : index === at ? "now" : "later";
         return h(
           "li",

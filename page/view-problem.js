@@ -10,14 +10,15 @@ import { MissingError } from "./view.js";
 export function problemView(app, error) {
   const isMissing = error === null || error instanceof MissingError;
   if (!isMissing) reportError(error);
+  const key = isMissing ? (error?.message === "deleted" ? "deleted" : "missing") : "broken";
   return {
-    title: t(isMissing ? "missing.title" : "broken.title"),
+    title: t(`${key}.title`),
     nodes: [
       h(
         "div",
         { class: "stack" },
-        h("h1", null, t(isMissing ? "missing.title" : "broken.title")),
-        h("p", { class: "lead" }, t(isMissing ? "missing.todo" : "broken.todo")),
+        h("h1", null, t(`${key}.title`)),
+        h("p", { class: "lead" }, t(`${key}.todo`)),
         h(
           "div",
           { class: "row" },

@@ -274,6 +274,13 @@ function actions(app, portal, slot, draft, fits) {
       { class: `button full ${fits ? "" : "main"}`, href: `#${pathOf(portal, slot, "make")}` },
       t(draft.files.length > 1 ? "pages.make" : fits ? "check.make.anyway" : "check.make"),
     ),
+    !app.auth?.session &&
+      h(
+        "p",
+        { class: "small quiet" },
+        t("check.ahead"),
+        app.config.guestCredits > 0 && ` ${t("check.ahead.guest", { count: number(app.config.guestCredits) })}`,
+      ),
   );
 }
 

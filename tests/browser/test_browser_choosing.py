@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import GUEST_CREDITS, Visit
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import within
 
@@ -146,6 +146,28 @@ def test_a_tilted_phone_is_told(visit: Visit) -> None:
     tilt(2)
     expect(hint).to_have_text(person.say("camera.hint.ready"))
     person.page.wait_for_selector(".clauses")
+
+
+def test_what_comes_next_is_said_before(visit: Visit, portrait: bytes) -> None:
+    """Beside the button: an address, how many a guest has, how the file goes; then one may type the address at once."""
+    person = visit().choose(("asha.jpg", portrait))
+    expect(person.page.locator("main")).to_contain_text(person.say("check.ahead"))
+    expect(person.page.locator("main")).to_contain_text(person.say("check.ahead.guest", count=GUEST_CREDITS))
+    person.press("check.make")
+    expect(person.page.locator("#email")).to_be_focused()
+    person.sign_in()
+    person.open("/p/neet-2026/photo")
+    person.sees("check.make")
+    expect(person.page.locator("main")).not_to_contain_text(person.say("check.ahead"))
+
+
+@pytest.mark.parametrize(("device", "shown"), [("phone", False), ("desktop", True)])
+def test_a_finger_is_told_nothing_of_mouse_and_keys(visit: Visit, device: str, *, shown: bool) -> None:
+    """Dropping, pasting and going on with a phone are for who sits at a desk."""
+    person = visit(device).open("/p/sbi/photo")
+    person.sees("pick.picture")
+    for key in ("pick.drop", "phone.title"):
+        expect(person.page.get_by_text(person.say(key))).to_be_visible(visible=shown)
 
 
 def _over_a_paper(visit: Visit) -> Visitor:

@@ -1,6 +1,7 @@
 """The result on a small phone: what is there without scrolling, comparing, and what is said of saving."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from playwright.sync_api import CDPSession, Page, ViewportSize, expect
@@ -89,6 +90,39 @@ def test_a_download_is_said_to_be_saved(visit: Visit, portrait: bytes) -> None:
     person.download()
     expect(saved).to_be_visible()
     expect(person.page.locator("#status")).to_have_text(person.say("result.saved"))
+
+
+def test_a_deletion_is_said_and_remembered(visit: Visit, portrait: bytes) -> None:
+    """To be seen and heard at once; and the way back leads to words that say so."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    person.press("delete.now")
+    person.press("delete.yes")
+    person.sees("delete.done")
+    expect(person.page.locator("#alert")).to_have_text(person.say("delete.done"))
+    person.page.go_back()
+    person.sees("deleted.title")
+    expect(person.page.get_by_text(person.say("missing.todo"))).to_have_count(0)
+
+
+def test_a_file_made_again_keeps_its_name(visit: Visit, portrait: bytes) -> None:
+    """No file is sent, and the name is still the person's own; after a second time, too."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    for _ in range(2):
+        person.press("adjust.open")
+        before = person.page.url
+        person.press("adjust.again")
+        person.page.wait_for_function("address => location.href !== address", arg=before)
+        name, _content = person.download()
+        assert name == "asha_photo.jpg"
+
+
+def test_a_signature_is_not_said_to_be_read(visit: Visit, busy: Callable[[], AbstractContextManager[None]]) -> None:
+    """The list of steps names no text for it, nor a face."""
+    with busy():
+        person = visit().make(("s.jpg", encoded(signature_photo((1200, 600)), quality=90)), path="/p/sbi/signature")
+        stages = person.page.locator(".stages")
+        expect(stages).to_contain_text(person.say("stage.quality.paper"))
+        expect(stages).not_to_contain_text(person.say("stage.ocr"))
 
 
 def _with_result(visit: Visit, file: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> Visitor:
