@@ -51,6 +51,7 @@ function lines(clauses) {
             h("span", { class: "heard" }, `: ${t(`verdict.${clause.verdict}`)}`),
           ),
           clause.measured !== null && h("span", { class: "measured" }, clause.measured),
+          clause.exact && more(t("clause.exact"), h("p", { class: "small" }, clause.exact)),
           h("span", { class: "small quiet" }, t("clause.wanted", { wanted: clause.wanted })),
           clause.todo && h("p", null, clause.todo),
           sourceLine(clause.source),
@@ -61,7 +62,7 @@ function lines(clauses) {
 }
 
 /** @param {string} name */
-function clauseName(name) {
+export function clauseName(name) {
   return has(`clause.${name}`) ? t(`clause.${name}`) : name;
 }
 

@@ -161,10 +161,7 @@ export function day(when) {
  * @param {string | number | Date} when
  */
 export function moment(when) {
-  return new Intl.DateTimeFormat(current === "hi" ? "hi-IN-u-nu-latn" : "en-IN", {
-    dateStyle: "medium",
-    timeStyle: "short",
-  }).format(new Date(when));
+  return `${day(when)}, ${clock(new Date(when))}`;
 }
 
 /**
@@ -175,5 +172,17 @@ export function moment(when) {
 export function hour(when) {
   const date = new Date(when);
   if (date.toDateString() !== new Date().toDateString()) return moment(date);
-  return new Intl.DateTimeFormat(current === "hi" ? "hi-IN-u-nu-latn" : "en-IN", { timeStyle: "short" }).format(date);
+  return clock(date);
+}
+
+/** A time as it is said: "12:55 pm", "दोपहर 12:55". @param {Date} date */
+function clock(date) {
+  return current === "hi"
+    ? new Intl.DateTimeFormat("hi-IN-u-nu-latn", {
+        hour: "numeric",
+        minute: "2-digit",
+        hour12: true,
+        dayPeriod: "short",
+      }).format(date)
+    : new Intl.DateTimeFormat("en-IN", { timeStyle: "short" }).format(date);
 }

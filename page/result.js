@@ -7,7 +7,7 @@ import { announce, fill, h } from "./dom.js";
 import { elsewhere } from "./elsewhere.js";
 import { advise, day, has, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { clauseList, ofReceipt } from "./clauses.js";
+import { clauseList, clauseName, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
 import { problemOf } from "./orders.js";
 import { printSheet } from "./print-sheet.js";
@@ -35,6 +35,7 @@ export function resultNodes(app, order, view, leaving) {
   if (receipt === null) return [note("bad", t("result.gone"))];
   const clauses = ofReceipt(receipt.clauses ?? []);
   const wrong = clauses.filter(({ verdict }) => verdict === "fail").length;
+  const unseen = clauses.filter(({ verdict }) => verdict === "not_checked").map(({ clause }) => clauseName(clause));
   const pictures = h("div", { class: "stack" }, h("p", { class: "quiet", role: "status" }, t("result.opening")));
   const below = h("div", null);
   const files = loaded(app, view, leaving);
@@ -58,7 +59,8 @@ export function resultNodes(app, order, view, leaving) {
           ? note(
               "good",
               t("result.conforms"),
-              h("p", null, t("result.conforms.what", { count: number(clauses.length) })),
+              h("p", null, t("result.conforms.what", { count: number(clauses.length - unseen.length) })),
+              unseen.length > 0 && h("p", null, t("result.conforms.look", { names: unseen.join(", ") })),
             )
           : note(
               "warn",

@@ -18,6 +18,7 @@ import { byteBounds, formatWords, kbWords, pixelBounds, pixelWords, sourceOf } f
  * @property {Verdict} verdict
  * @property {string} wanted in the person's words
  * @property {string | null} measured in the person's words
+ * @property {string | null} [exact] the same to the byte, and in both readings of KB
  * @property {string | null} todo what to do about it
  * @property {Source | null} source
  */
@@ -121,8 +122,10 @@ function bytes(facts, slot) {
   const { least, most } = byteBounds(slot);
   if (least === null && most === null) return null;
   const source = sourceOf(slot, "max_kb", "min_kb");
-  const at = (/** @type {Verdict} */ verdict, /** @type {string} */ todo) =>
-    made("bytes", verdict, kbWords(slot), bytesWords(facts.bytes), source, todo);
+  const at = (/** @type {Verdict} */ verdict, /** @type {string} */ todo) => ({
+    ...made("bytes", verdict, kbWords(slot), sizeWords(facts.bytes), source, todo),
+    exact: bytesWords(facts.bytes),
+  });
   if (most !== null && facts.bytes > most) {
     const inOneReading = facts.bytes <= Number(slot.max_kb) * KB_1024;
     return inOneReading ? at("fail", t("todo.bytes.border")) : at("fail", t("todo.bytes.large"));

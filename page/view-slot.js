@@ -10,7 +10,7 @@ import { sheets } from "./page-order.js";
 import { picker, thumbnail } from "./picker.js";
 import { formatWords, kbWords, pixelBounds, pixelWords, slotName, sourceOf, takesPages } from "./rule-book.js";
 import { clauseList } from "./clauses.js";
-import { bytesWords, judge } from "./verdicts.js";
+import { judge, sizeWords } from "./verdicts.js";
 import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine } from "./view.js";
 import { optionFields } from "./job-options.js";
 import { handOff } from "./hand-off.js";
@@ -326,5 +326,5 @@ function factsLine(facts) {
       : facts.pages
         ? t("measured.pages", { count: facts.pages })
         : "";
-  return [t(`format.${facts.format}`), size, bytesWords(facts.bytes)].filter(Boolean).join(" · ");
+  return [t(`format.${facts.format}`), size, sizeWords(facts.bytes)].filter(Boolean).join(" · ");
 }

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from rythmiq.portals import load_portal
 from tests.browser.conftest import Visit
@@ -52,6 +53,19 @@ def test_place_and_orientation_are_told(visit: Visit) -> None:
     person.sees("todo.gps")
     person.sees("todo.orientation")
     person.page.get_by_text("1200 × 900 px").first.wait_for()
+
+
+def test_a_size_is_short_first_and_exact_at_a_tap(visit: Visit) -> None:
+    """One figure beside what is wanted; the bytes, and both readings of KB, are folded away."""
+    content = _photo((2400, 1800), quality=98)
+    person = visit().choose(("a.jpg", content), path="/p/sbi/photo")
+    clause = person.page.locator(".clauses > li", has_text=person.say("clause.bytes"))
+    short = f"{round(len(content) / 1024, 1):g} KB"
+    expect(clause.locator(".measured")).to_have_text(short)
+    exact = clause.get_by_text("where 1 KB is 1,000")
+    expect(exact).to_be_hidden()
+    clause.get_by_text(person.say("clause.exact")).click()
+    expect(exact).to_be_visible()
 
 
 def test_every_number_has_its_source(visit: Visit) -> None:

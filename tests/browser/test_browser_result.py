@@ -1,5 +1,6 @@
 """The result on a small phone: what is there without scrolling, comparing, and what is said of saving."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -123,6 +124,29 @@ def test_a_signature_is_not_said_to_be_read(visit: Visit, busy: Callable[[], Abs
         stages = person.page.locator(".stages")
         expect(stages).to_contain_text(person.say("stage.quality.paper"))
         expect(stages).not_to_contain_text(person.say("stage.ocr"))
+
+
+def test_the_rules_that_were_checked_are_counted(visit: Visit, portrait: bytes) -> None:
+    """What was not measured is not among them, and is named for the person to look at."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    receipt = person.page.locator("section[aria-labelledby=receipt]")
+    checked = receipt.locator(".clauses > li:not(.not_checked)").count()
+    names = receipt.locator(".clauses > li.not_checked strong").evaluate_all(
+        "all => all.map((one) => one.firstChild.data)"
+    )
+    assert names
+    said = person.page.locator(".note.good", has_text=person.say("result.conforms"))
+    expect(said).to_contain_text(person.say("result.conforms.what", count=checked))
+    expect(said).to_contain_text(person.say("result.conforms.look", names=", ".join(names)))
+
+
+def test_a_time_in_hindi_says_which_part_of_the_day(visit: Visit, portrait: bytes) -> None:
+    """As it is spoken, not "pm"."""
+    person = visit(language="hi").make(("asha.jpg", portrait))
+    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.open("/device")
+    line = person.page.locator("section[aria-labelledby=history] li").first
+    expect(line).to_contain_text(re.compile(r"\d, (सुबह|दोपहर|शाम|रात) \d+:\d\d"))
 
 
 def _with_result(visit: Visit, file: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> Visitor:
