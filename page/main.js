@@ -126,6 +126,7 @@ async function show(app, moved) {
   main.classList.toggle("wide", view.wide === true);
   document.title = view.title === t("brand") ? view.title : `${view.title} · ${t("brand")}`;
   fill(main, ...view.nodes);
+  main.dataset["path"] = path;
   if (moved) {
     scrollTo(0, 0);
     const heading = main.querySelector("h1");

@@ -57,7 +57,8 @@ class Visitor:
     def open(self, path: str = "/") -> "Visitor":
         """Go to a view; the page is loaded if it is not there."""
         self.page.goto(f"{self.cloud.file.base_url}/app#{path}")
-        self.page.wait_for_selector("h1")
+        # Going from one view to another loads nothing, and for a moment shows the view before.
+        self.page.wait_for_selector(f'#main[data-path="{path}"] h1')
         return self
 
     def choose(self, *files: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> "Visitor":
