@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Route
 
 Busy = Callable[[], AbstractContextManager[None]]
+POLL = re.compile(r"/jobs/[0-9a-f-]{36}\?wait")
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])
@@ -81,14 +82,15 @@ def test_a_cancel_that_comes_too_late(visit: Visit, busy: Busy, portrait: bytes)
     polls: list[Route] = []
     with busy():
         person = _waiting(visit, portrait)
-        person.page.route(re.compile(r"/jobs/[0-9a-f-]{36}\?wait"), lambda route: polls.append(route))  # noqa: PLW0108  Playwright marks it
-        within(20, lambda: polls, "another poll")
+        person.page.route(POLL, lambda route: polls.append(route))  # noqa: PLW0108  Playwright marks it
+        with person.page.expect_request(POLL):  # the next one: it is held on its way
+            pass
         ((job_id, _),) = person.jobs()
     person.cloud.wait_for(job_id, "completed")
     person.press("order.cancel")
     person.sees("order.cancel.late")
-    person.page.unroute(re.compile(r"/jobs/[0-9a-f-]{36}\?wait"))
     polls[-1].continue_()
+    person.page.unroute(POLL)
     person.download()
     assert person.credits() == (CREDITS - 1, 0)
 
