@@ -225,7 +225,8 @@ def test_the_data_api_is_told_of_new_functions(supabase: str) -> None:
 def test_the_lock_of_a_migration_ends_with_its_transaction(supabase: str) -> None:
     with migrations.open_database(supabase) as connection:
         migrations.migrate(connection, files("select 1"))
-        held = connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone()
+        locks = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+        held = connection.execute(locks).fetchone()
         left = connection.execute(
             "select current_setting('statement_timeout'), current_setting('lock_timeout')"
         ).fetchone()

@@ -179,7 +179,8 @@ def _hold_to_the_contract(done: Done, environ: Mapping[str, str]) -> None:
         entry = CATALOGUE[error.code]
         assert entry.worker
         assert error.stage == (entry.stage or error.stage)
-        assert error.retryable is may_repeat(error.code, error.detail)
+        again = error.code is ErrorCode.OCR_TIMEOUT and any(event["attempt"] > 1 for event in done.events)
+        assert error.retryable is (may_repeat(error.code, error.detail) and not again)
         assert error.code is not ErrorCode.INTERNAL_ERROR or error.stage == (starts[-1] if starts else "init")
     shown = done.stdout + done.stderr
     if isinstance(done.result, Success):
