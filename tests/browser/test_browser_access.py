@@ -16,7 +16,8 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best
 STILL = """() => document.getAnimations().every(({ playState, effect }) =>
   playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 BOTH = pytest.mark.parametrize(
-    ("language", "theme"), [("en", "light"), ("en", "dark"), ("hi", "light"), ("hi", "dark")]
+    ("language", "theme"),
+    [("en", "light"), ("hi", "dark")],  # what a word does, it does in both themes
 )
 
 
