@@ -13,6 +13,8 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 # Before pydantic is imported: it would look through every installed package for plugins, which takes 30 ms.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# Ditto: it names time zones, whose module would read how Python was built to find their files.
+os.environ.setdefault("PYTHONTZPATH", "")
 
 from typing import NoReturn  # noqa: E402  the lines above come first
 

@@ -53,6 +53,9 @@ def main(arguments: list[str]) -> NoReturn:
     if kind in {"photo", "auto"}:
         with suppress(Exception):
             import_module("rythmiq_worker.conform.person")
+    if kind == "photo":
+        with suppress(Exception):  # its networks and pictures are small: a second thread waits longer than it works
+            import_module("cv2").setNumThreads(1)
     from rythmiq_worker.installation import built_in  # noqa: PLC0415  after `unvalidated` is in its place
     from rythmiq_worker.pixels.job_run import JobRun  # noqa: PLC0415  ditto
     from rythmiq_worker.pixels.wire import CPU_S  # noqa: PLC0415  ditto
