@@ -14,11 +14,11 @@ def _abort(*_: object) -> Never:
     os.abort()
 
 
-def prepare(choice: "ModelChoice") -> None:
+def prepare(choice: "ModelChoice") -> int:
     for name in ("connect", "connect_ex", "sendto"):
         setattr(socket.socket, name, _abort)
     vars(socket)["getaddrinfo"] = _abort
-    paddle.prepare(choice)
+    return paddle.prepare(choice)
 
 
 def load(choice: "ModelChoice") -> "OcrEngine":

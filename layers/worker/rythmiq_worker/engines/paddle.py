@@ -40,6 +40,7 @@ from rythmiq_worker.engines.models import THREADS
 from rythmiq_worker.engines.rapidocr import FEW_LINES, FULL_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.installation import ModelsMissingError
+from rythmiq_worker.walls.lockdown import MEMORY_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +73,8 @@ ENGINE_OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     }
 )
 LINES_AT_ONCE = 6
+PADDLE_MEMORY_BYTES: Final = 4 << 30
+"""What oneDNN takes for a photo of 10 megapixels is 3.4 GB, by the processor; ONNX Runtime does with MEMORY_BYTES."""
 INSTALL = "install layers/worker/requirements-paddle.txt"
 
 
@@ -79,13 +82,21 @@ class EngineMissingError(RythmiqError):
     """A package that the engine needs is not installed; the message says what to install."""
 
 
-def prepare(choice: ModelChoice = BUNDLED) -> None:
-    """Import PaddleOCR, and Paddle for models in its format: they make folders and run programs, which walls forbid."""
+def prepare(choice: ModelChoice = BUNDLED) -> int:
+    """Import PaddleOCR, and Paddle for models in its format: they make folders and run programs, which walls forbid.
+
+    Returns:
+        The address space in bytes that reading may take from then on.
+    """
     packages = ["paddleocr"]
+    memory_bytes = MEMORY_BYTES
     if choice.folder is not None:
         models = (choice.folder / name for name in (DETECTION, RECOGNITION[choice.language]))
-        packages += ["paddle"] if "paddle_static" in map(inference_engine, models) else []
+        if "paddle_static" in map(inference_engine, models):
+            packages += ["paddle"]
+            memory_bytes = PADDLE_MEMORY_BYTES
     _imported(tuple(packages))
+    return memory_bytes
 
 
 @lru_cache(maxsize=1)
