@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq_worker.imaging.colour import quantile
 from rythmiq_worker.imaging.measures import fine_gray, noise_sigma
 
 Colours = NDArray[np.uint8]
@@ -45,12 +46,12 @@ class Paper:
     @property
     def level(self) -> float:
         """The luminance of well-lit paper: the 95th percentile."""
-        return _percentile(self.brightness, 0.95)
+        return quantile(self.brightness, 0.95)
 
     @property
     def low(self) -> float:
         """The luminance of its darkest part: the 5th percentile."""
-        return _percentile(self.brightness, 0.05)
+        return quantile(self.brightness, 0.05)
 
     @property
     def range(self) -> float:
@@ -121,11 +122,6 @@ def _part(small: Image.Image, place: tuple[float, float, float, float], size: tu
     left, top, right, bottom = place
     box = (left * small.width, top * small.height, right * small.width, bottom * small.height)
     return small.resize(size, Image.Resampling.BILINEAR, box=box)
-
-
-def _percentile(values: NDArray[np.float32], share: float) -> float:
-    index = min(values.size - 1, int(values.size * share))
-    return float(np.partition(values, index, axis=None)[index])
 
 
 _STROKE_SHARE: Final = 0.05

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rythmiq_worker.imaging.colour import quantile
+
 Gray = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
@@ -79,13 +81,13 @@ def edge_width(gray_512: Gray) -> float:
     """
     plane = _mean(_roomy(gray_512, _WINDOW_PX).astype(np.float32), 3)
     slope = _slope(plane)
-    steep = max(_quantile(slope, 0.98), _LEAST_GRADIENT)
+    steep = max(quantile(slope, 0.98), _LEAST_GRADIENT)
     chosen = slope >= steep
     if not chosen.any():
         return float(_WINDOW_PX)
     window = np.ones((_WINDOW_PX, _WINDOW_PX), np.uint8)
     local_range = cv2.dilate(plane, window) - cv2.erode(plane, window)
-    return _quantile(np.asarray(local_range[chosen] / slope[chosen], dtype=np.float32), 0.5)
+    return quantile(np.asarray(local_range[chosen] / slope[chosen], dtype=np.float32), 0.5)
 
 
 def blur_effect(gray: Gray) -> float:
@@ -158,7 +160,7 @@ def glare(gray_512: Gray) -> float:
     share = float(blown.mean())
     if share > _MOST_GLARE:
         return 0.0
-    paper = _quantile(gray_512[~blown], 0.75)
+    paper = quantile(gray_512[~blown], 0.75)
     if paper >= _BRIGHT_PAPER:
         return 0.0
     print_ = gray_512 < min(_PRINT_BELOW, _PRINT_OF_PAPER * paper)
@@ -221,7 +223,7 @@ def noise_sigma(gray_fine: Gray) -> float:
     inside = (clipped < _MOSTLY_CLIPPED * 255) & (busyness <= _BUSY)
     if inside.mean() < _LEAST_SHARE:
         return 0.0
-    flattest = inside & (busyness <= _quantile(busyness[inside], 0.5))
+    flattest = inside & (busyness <= quantile(busyness[inside], 0.5))
     lost = _HALF_CLIPPED * min(1.0, 2 * float(clipped[flattest].mean()) / 255)
     return float(np.sqrt(np.pi / 2) / 6 * response[flattest].mean()) / (1 - lost)
 
@@ -244,7 +246,7 @@ def blockiness(native: Gray) -> float:
 
 
 def _grid_excess(profile: NDArray[Any]) -> float:
-    steady = np.minimum(profile, _quantile(profile, _MOST_STEP))
+    steady = np.minimum(profile, quantile(profile, _MOST_STEP))
     phases = np.sort([steady[phase::_BLOCK_PX].mean() for phase in range(_BLOCK_PX)])
     return float((phases[-1] - phases[-2]) / max(float(phases[:-1].mean()), _LEAST_DIFFERENCE))
 
@@ -287,12 +289,3 @@ def _roomy(gray: Gray, least_px: int) -> Gray:
         return gray
     grown = cv2.copyMakeBorder(gray, 0, missing_height, 0, missing_width, cv2.BORDER_REPLICATE)
     return np.asarray(grown, dtype=np.uint8)
-
-
-def _quantile(values: NDArray[Any], share: float) -> float:
-    """The value below which a share of all lies, without interpolation.
-
-    Not numpy's own: its median and percentile import 20 ms of numpy first.
-    """
-    index = min(values.size - 1, int(values.size * share))
-    return float(np.partition(values, index, axis=None)[index])

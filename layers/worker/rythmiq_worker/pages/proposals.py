@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rythmiq_worker.imaging.colour import otsu_threshold
 from rythmiq_worker.pages import Colours, Look, Points
 
 Mask = NDArray[np.uint8]
@@ -69,14 +70,14 @@ def _masks(colours: Colours) -> Iterator[tuple[Mask, bool]]:
     """A segmentation, and whether nested contours count."""
     for name, plane in _planes(colours):
         soft = np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), np.uint8)
-        level = _otsu(soft)
+        level = otsu_threshold(soft)
         yield _whole(soft > level), False
         yield _whole(soft <= level), False
         bright, dark = soft[soft > level], soft[soft <= level]
         if bright.size > _LEAST_REST * soft.size:
-            yield _whole(soft > _otsu(bright)), False
+            yield _whole(soft > otsu_threshold(bright)), False
         if name == "lightness" and dark.size > _LEAST_REST * soft.size:
-            second = _otsu(dark)
+            second = otsu_threshold(dark)
             yield _whole(soft > second), False
             yield _whole(soft <= second), False
         side = max(3, round(_GAP_SHARE * max(soft.shape)) | 1)
@@ -97,15 +98,6 @@ def _planes(colours: Colours) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         low, high = (float(level) for level in np.percentile(soft, (1, 99)))
         if high - low >= _LEAST_SPAN:
             yield name, np.clip((soft.astype(np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-
-
-def _otsu(levels: NDArray[np.uint8]) -> int:
-    """The level that cuts pixels into the two parts that are most alike within."""
-    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
-    below, moment = np.cumsum(counts), np.cumsum(counts * np.arange(256))
-    weights = below * (below[-1] - below)
-    apart = (moment[-1] * below / below[-1] - moment) ** 2
-    return int(np.divide(apart, weights, out=np.zeros(256), where=weights > 0).argmax())
 
 
 def _whole(mask: NDArray[np.bool_]) -> Mask:

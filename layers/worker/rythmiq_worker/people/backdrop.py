@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rythmiq_worker.imaging.colour import lab, quantile
 from rythmiq_worker.people import Bounds, Grade
-from rythmiq_worker.people.cie import lab, quantile
 
 Rule = Literal["white", "light"]
 Reason = Literal["dark", "coloured", "busy"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rythmiq_worker.people import Bounds, worst
 from rythmiq_worker.people.backdrop import CHROMA, EDGES, LIGHTNESS, SHADE, THINGS, Backdrop, Rule, backdrop_of
 from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces
@@ -167,3 +168,19 @@ def test_two_doubts_of_different_kinds_are_a_failure() -> None:
     assert _PLAIN._replace(**busy).judged("light").grade == "advice"
     assert _PLAIN._replace(**coloured, **busy).judged("light").grade == "fail"
     assert _PLAIN._replace(lightness=73, darkest=60).judged("light").grade == "advice"
+
+
+@pytest.mark.parametrize(("value", "grade"), [(8.0, "pass"), (8.1, "advice"), (8.9, "advice"), (9.0, "fail")])
+def test_large_values_fail_where_the_limits_rise(value: float, grade: str) -> None:
+    assert Bounds(8.0, 9.0).grade(value) == grade
+
+
+@pytest.mark.parametrize(("value", "grade"), [(88.0, "pass"), (87.9, "advice"), (84.1, "advice"), (84.0, "fail")])
+def test_small_values_fail_where_the_limits_fall(value: float, grade: str) -> None:
+    assert Bounds(88.0, 84.0).grade(value) == grade
+
+
+def test_the_worst_of_several_grades_counts() -> None:
+    assert worst() == "pass"
+    assert worst("pass", "advice") == "advice"
+    assert worst("advice", "fail", "pass") == "fail"

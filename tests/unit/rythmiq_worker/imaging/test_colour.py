@@ -1,11 +1,9 @@
-"""Colour as people see it, and the two limits between which a measure is advice."""
+"""Colour as people see it, quantiles and thresholds."""
 
 import cv2
 import numpy as np
-import pytest
 
-from rythmiq_worker.people import Bounds, worst
-from rythmiq_worker.people.cie import lab, lightness, lightness_and_chroma, quantile
+from rythmiq_worker.imaging.colour import lab, lightness, lightness_and_chroma, otsu_threshold, quantile
 
 
 def test_lightness_and_chroma_are_those_of_opencv() -> None:
@@ -33,17 +31,11 @@ def test_a_quantile_is_a_value_that_occurs() -> None:
     assert [quantile(values, share) for share in (0.0, 0.5, 1.0)] == [1, 3, 5]
 
 
-@pytest.mark.parametrize(("value", "grade"), [(8.0, "pass"), (8.1, "advice"), (8.9, "advice"), (9.0, "fail")])
-def test_large_values_fail_where_the_limits_rise(value: float, grade: str) -> None:
-    assert Bounds(8.0, 9.0).grade(value) == grade
+def test_otsu_s_threshold_is_opencv_s_and_takes_what_a_mask_chose() -> None:
+    levels = np.random.default_rng(7).normal([[60], [170]], 15, (2, 500)).clip(0, 255).astype(np.uint8)
+    theirs, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    assert otsu_threshold(levels) == otsu_threshold(levels[levels >= 0]) == int(theirs)
 
 
-@pytest.mark.parametrize(("value", "grade"), [(88.0, "pass"), (87.9, "advice"), (84.1, "advice"), (84.0, "fail")])
-def test_small_values_fail_where_the_limits_fall(value: float, grade: str) -> None:
-    assert Bounds(88.0, 84.0).grade(value) == grade
-
-
-def test_the_worst_of_several_grades_counts() -> None:
-    assert worst() == "pass"
-    assert worst("pass", "advice") == "advice"
-    assert worst("advice", "fail", "pass") == "fail"
+def test_one_level_alone_has_no_two_parts() -> None:
+    assert otsu_threshold(np.full((4, 4), 90, np.uint8)) == 0
