@@ -3,13 +3,13 @@
 from typing import NoReturn
 
 from rythmiq_worker.pixels import child_main
-from rythmiq_worker.walls import landlock
+from rythmiq_worker.walls import lockdown
 from tests.faults.in_image_process import run_worker_with
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Be the image process."""
-    vars(landlock)["version"] = lambda _libc: 0
+    vars(lockdown)["landlock_version"] = lambda _libc: 0
     child_main.main(arguments)
 
 

@@ -3,7 +3,7 @@
 Every wall stands by itself, so that an old kernel or a narrow container still gives the others; whoever started the
 process is told which are missing. Nothing here needs a right that a user does not have.
 
-Source: docs/specification/worker.md.
+Source: docs/specification/worker.md; landlock(7), linux/landlock.h.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rythmiq_worker.walls import landlock, seccomp
+from rythmiq_worker.walls import seccomp
 
 WALLS: Final = ("no_new_privs", "capabilities", "landlock", "seccomp", "rlimits", "dumpable")
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
@@ -34,6 +35,20 @@ _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 _SYS_CAPGET, _SYS_CAPSET, _SYS_SECCOMP = 125, 126, 317
 _CAPABILITY_VERSION: Final = 0x20080522
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC = 1, 1
+_SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
+_LANDLOCK_VERSION: Final = 1
+_LANDLOCK_PATH_BENEATH: Final = 1
+_LANDLOCK_READ_FILE, _LANDLOCK_READ_DIR = 1 << 2, 1 << 3
+_FILE_RIGHTS: Final = {
+    1: 13,
+    2: 14,
+    3: 15,
+    4: 15,
+}  # rights over files by Landlock's version; 16 from 5 on
+_ALL_FILE_RIGHTS: Final = 16
+_NET_SINCE, _SCOPES_SINCE = 4, 6
+_BIND_AND_CONNECT: Final = 0b11
+_ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
 # Where an interpreter and its libraries look for code; and what networks' runtimes ask about the processor.
 _LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 _PROCESSOR: Final = ("/proc/cpuinfo", "/sys/devices/system/cpu")
@@ -96,7 +111,7 @@ def lock_down(room: Room) -> tuple[str, ...]:
         "rlimits": _limit(room),
         "capabilities": _drop_capabilities(libc) and is_alone,
         "dumpable": libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
-        "landlock": landlock.restrict(libc, readable) and is_alone,
+        "landlock": _restrict_files(libc, readable) and is_alone,
         "seccomp": _filter(libc),
     }
     return tuple(name for name in WALLS if not stands[name])
@@ -169,6 +184,47 @@ def _drop_capabilities(libc: ctypes.CDLL) -> bool:
     libc.syscall(_SYS_CAPSET, header, bytes(24))
     held = ctypes.create_string_buffer(24)
     return libc.syscall(_SYS_CAPGET, header, held) == 0 and not any(held.raw)
+
+
+def landlock_version(libc: ctypes.CDLL) -> int:
+    """The kernel's version of Landlock; 0 where it has none or has it switched off."""
+    return max(0, int(libc.syscall(_SYS_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)))
+
+
+def _restrict_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
+    """Open nothing but what lies below these paths from now on, and only for reading; whether the kernel takes it.
+
+    Args:
+        libc: with `use_errno`.
+        readable: files and folders; what is not there is passed over.
+    """
+    known = landlock_version(libc)
+    if not known:
+        return False
+    handled = (1 << _FILE_RIGHTS.get(known, _ALL_FILE_RIGHTS)) - 1
+    net = _BIND_AND_CONNECT if known >= _NET_SINCE else 0
+    scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if known >= _SCOPES_SINCE else 0
+    fields = (handled, net, scopes)[: 3 if known >= _SCOPES_SINCE else 2 if known >= _NET_SINCE else 1]
+    asked = struct.pack(f"={len(fields)}Q", *fields)
+    rules = int(libc.syscall(_SYS_LANDLOCK_CREATE, asked, ctypes.c_size_t(len(asked)), 0))
+    if rules < 0:
+        return False
+    try:
+        for path in readable:
+            _allow_reading(libc, rules, path)
+        return int(libc.syscall(_SYS_LANDLOCK_RESTRICT, rules, 0)) == 0
+    finally:
+        os.close(rules)
+
+
+def _allow_reading(libc: ctypes.CDLL, rules: int, path: str) -> None:
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            rights = _LANDLOCK_READ_FILE | (_LANDLOCK_READ_DIR if stat.S_ISDIR(os.fstat(fd).st_mode) else 0)
+            libc.syscall(_SYS_LANDLOCK_ADD, rules, _LANDLOCK_PATH_BENEATH, struct.pack("=Qi", rights, fd), 0)
+        finally:
+            os.close(fd)
 
 
 def _filter(libc: ctypes.CDLL) -> bool:
