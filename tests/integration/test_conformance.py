@@ -19,19 +19,7 @@ from rythmiq_worker.decode.picture import Picture, open_pages
 from rythmiq_worker.people.portrait import Portrait, Wish
 from tests.data.pages import PagePhoto, page_photos
 from tests.data.portraits import Sample, portraits
-
-FLAT = SchemaDefinition.model_validate(
-    {
-        "target_width": 200,
-        "target_height": 230,
-        "target_dpi": 200,
-        "max_kb": 100,
-        "filename_pattern": "{job_id}.jpg",
-        "output_format": "jpg",
-        "quality": 85,
-    }
-)
-
+from tests.support.worker_run import FLAT
 
 SHAPING = {*NUMBERS, "kind", "formats", "output_format", "color", "fit", "face", "enhance", "quality"} - {"eye_line"}
 STRANGERS = 2  # pages for a slot of photos, portraits for another
@@ -67,7 +55,7 @@ def _slots() -> Iterator[tuple[str, SchemaDefinition]]:
             if slot.output_format != "pdf" and shape not in seen:
                 seen.add(shape)
                 yield f"{portal.portal}/{slot.slot}", slot.schema_definition
-    yield "flat v1", FLAT
+    yield "flat v1", SchemaDefinition.model_validate(FLAT)
 
 
 @cache

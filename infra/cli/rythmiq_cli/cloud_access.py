@@ -33,7 +33,6 @@ class CloudUsageError(CloudError):
 
 FILE_NAME = "cloud.json"
 DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
-DEFAULT_PORT = 8640
 
 
 def write_private(file: Path, text: str) -> None:

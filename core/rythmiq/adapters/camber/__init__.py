@@ -1,4 +1,4 @@
-"""Camber: every name on the wire of its undocumented API, and the HTTP transport; the executor over both is beside.
+"""Camber: every name on the wire of its undocumented API, and the HTTP transport; the executor over it is beside.
 
 Each name is `verified` (seen live) or `inferred` (not seen), with the evidence. What is inferred can be set from the
 environment, so that a name that proves to be another needs no release; `rythmiq camber doctor` reports which. All of it
@@ -83,8 +83,8 @@ STATES: Mapping[str, State] = MappingProxyType(
 """`succeeded` means that the command exited with 0, not that a document was made."""
 TERMINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
-GOOD_CODE, VALIDATION_CODE, DOMAIN_CODE = 0, 1, 2
-"""Of the envelope."""
+VALIDATION_CODE, DOMAIN_CODE = 1, 2
+"""Of the envelope; 0 is success."""
 
 CREATE_FIELDS = ("command", "engine", "size", "path")
 _DEFAULT_FIELDS = MappingProxyType(
@@ -180,7 +180,10 @@ _MAX_WORDS = 200
 
 
 class HttpTransport:
-    """Implements `service.Transport`.
+    """Access to Camber.
+
+    Raises, each method: CamberAuthError, CamberUnavailableError; `create` also CamberRejectedError and
+    CamberAmbiguousError.
 
     Args:
         url: `CAMBER_API_URL`.
@@ -242,9 +245,8 @@ class HttpTransport:
             raise CamberUnavailableError("Camber answered what is no list of jobs")
         return data
 
-    async def logs(self, number: str, *, tail_lines: int) -> str:
-        """All lines that a job wrote: Camber is not known to cut them."""
-        del tail_lines
+    async def logs(self, number: str) -> str:
+        """All lines that a job wrote, empty when there are none to be had: Camber is not known to cut them."""
         answer = await self.ask("GET", self._wire.path_logs.replace("{id}", number))
         if answer.document is None and answer.status == _GOOD:
             return answer.text

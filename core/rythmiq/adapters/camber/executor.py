@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections.abc import Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from rythmiq.adapters.camber import (
@@ -35,26 +35,6 @@ _T = TypeVar("_T")
 JOB_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
-class Transport(Protocol):
-    """Access to Camber.
-
-    Raises, each method: CamberAuthError, CamberUnavailableError; `create` also CamberRejectedError and
-    CamberAmbiguousError.
-    """
-
-    async def create(self, command: str) -> object:
-        """Start a job; its number as it came."""
-
-    async def get(self, number: str) -> Mapping[str, object] | None:
-        """Return Camber's document of a job; None when it has none of that number."""
-
-    async def recent(self) -> Sequence[Mapping[str, object]]:
-        """The jobs that Camber lists."""
-
-    async def logs(self, number: str, *, tail_lines: int) -> str:
-        """The last lines that a job wrote; empty when there are none to be had."""
-
-
 class CamberService:
     """The calls of Camber that are used; each is one request.
 
@@ -63,7 +43,7 @@ class CamberService:
         api_key: `CAMBER_API_KEY`.
         config: what every job is run with.
         wire: the names in force.
-        transport: in the place of HTTP.
+        transport: in the place of one to that address with that key.
     """
 
     def __init__(
@@ -73,7 +53,7 @@ class CamberService:
         *,
         config: JobConfig | None = None,
         wire: Wire | None = None,
-        transport: Transport | None = None,
+        transport: HttpTransport | None = None,
     ) -> None:
         self.config, self.wire = config or JobConfig(), wire or Wire()
         self._transport = transport or HttpTransport(api_url, api_key, config=self.config, wire=self.wire)
@@ -163,7 +143,7 @@ class CamberService:
         """
         if not JOB_NUMBER.fullmatch(camber_job_id) or tail_lines < 1:
             return ""
-        text = await self._transport.logs(camber_job_id, tail_lines=tail_lines)
+        text = await self._transport.logs(camber_job_id)
         return "".join(text.splitlines(keepends=True)[-tail_lines:])
 
 

@@ -42,15 +42,15 @@ def run_probes(
         origins: of pages, beside those that the environment names.
         owner_url: of the database as its owner sees it, when the environment names only the Data API.
     """
-    parts: dict[Area, Callable[[Mapping[str, str], Collection[str]], Iterator[Finding]]] = {
-        "store": _store,
+    parts: dict[Area, Callable[[Mapping[str, str]], Iterator[Finding]]] = {
+        "store": partial(_store, origins=origins),
         "database": partial(_database, owner_url=owner_url),
         "functions": _functions,
     }
     for area in AREAS:
         if area in areas:
             try:
-                yield from parts[area](environ, origins)
+                yield from parts[area](environ)
             except SettingsError as error:
                 yield Reporter(area).broken("settings", str(error), _CHECK)
 
@@ -80,7 +80,7 @@ def _client(authorities: str | None = None) -> httpx.Client:
     return httpx.Client(timeout=_TIMEOUT_S, verify=verify)
 
 
-def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
+def _store(environ: Mapping[str, str], *, origins: Collection[str]) -> Iterator[Finding]:
     config = store_config(environ)
     yield from wall_findings(environ)
     pages = page_origins(environ, tuple(origins))
@@ -96,10 +96,7 @@ def _store(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Fin
             yield from bucket_findings(config, client, pages)
 
 
-def _database(
-    environ: Mapping[str, str], origins: Collection[str], *, owner_url: str | None = None
-) -> Iterator[Finding]:
-    del origins
+def _database(environ: Mapping[str, str], *, owner_url: str | None) -> Iterator[Finding]:
     settings = DatabaseSettings.from_environ(environ)
     if settings.database_url is not None:
         owner_url = settings.database_url.get_secret_value()
@@ -112,8 +109,7 @@ def _database(
         yield from jwks_findings(AuthSettings.from_environ(environ), client)
 
 
-def _functions(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Finding]:
-    del origins  # of the bucket; the functions are deployed with ALLOWED_ORIGINS alone
+def _functions(environ: Mapping[str, str]) -> Iterator[Finding]:
     url = environ["PUBLIC_URL"] if is_set(environ, "PUBLIC_URL") else _url_by_doctl()
     if url is None:
         said = "not looked at: PUBLIC_URL is not set, and doctl does not say where they are"

@@ -52,12 +52,6 @@ _LEAST_PRINT: Final = 0.01
 _PRINT_REACH: Final = 0.25
 
 
-def canonical_gray(image: Image.Image, long_side_px: int = CANONICAL_PX) -> Gray:
-    """Reduce a picture to gray with a long side of at most `long_side_px`, by area; smaller ones keep their size."""
-    gray = np.asarray(image.convert("L"), dtype=np.uint8)
-    return shrunk(gray, long_side_px)
-
-
 def shrunk(gray: Gray, long_side_px: int) -> Gray:
     """Reduce a gray picture by area until its long side is at most `long_side_px`; never enlarge."""
     factor = max(gray.shape) / long_side_px
@@ -74,7 +68,7 @@ def edge_width(gray_512: Gray) -> float:
     3 x 3 mean that takes the noise out. It hardly depends on size, noise or contrast.
 
     Args:
-        gray_512: a picture at `canonical_gray`'s default size.
+        gray_512: a gray picture with a long side of at most CANONICAL_PX.
 
     Returns:
         Width in canonical pixels; 9, the window's, when there is no edge at all.
@@ -255,7 +249,7 @@ def detail(gray_512: Gray) -> float:
     """Measure how much of a picture is lost by halving it, over its slopes: .4 and more native, below .2 enlarged.
 
     Args:
-        gray_512: a picture at `canonical_gray`'s default size.
+        gray_512: a gray picture with a long side of at most CANONICAL_PX.
     """
     plane = _roomy(gray_512, 4).astype(np.float32)
     height_px, width_px = plane.shape

@@ -1,7 +1,6 @@
 """The client looks at jobs, waits for them, fetches what came of them, and lets go of them. Blocking and async."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,20 +21,6 @@ from rythmiq.client import (
 )
 from tests.support.client_both import Both, opened_clients
 from tests.support.client_stub import Stub, running_stub
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
-    with running_stub() as stub:
-        yield stub
-
-
-@pytest.fixture(params=["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
-def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[Both]:
-    with opened_clients(stub.url, "token-1", kind=request.param) as client:
-        yield client
 
 
 @pytest.fixture

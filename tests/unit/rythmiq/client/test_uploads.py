@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,24 +19,10 @@ from rythmiq.client import (
     UnreachableError,
 )
 from rythmiq.crypto.rqe1 import is_sealed
-from tests.support.client_both import Both, opened_clients
-from tests.support.client_stub import Stub, running_stub
+from tests.support.client_both import Both
+from tests.support.client_stub import Stub
 
 CONTENT = b"\xff\xd8 a photo of a person"
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
-    with running_stub() as stub:
-        yield stub
-
-
-@pytest.fixture(params=["blocking", "async", pytest.param("node", marks=pytest.mark.node)])
-def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[Both]:
-    with opened_clients(stub.url, "token-1", kind=request.param) as client:
-        yield client
 
 
 def test_a_file_arrives_sealed_under_its_storage_key(stub: Stub, client: Both) -> None:

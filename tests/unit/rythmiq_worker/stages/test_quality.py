@@ -103,7 +103,7 @@ def judged(image: Image.Image, kind: str = "photo", *, quality_percent: int = 95
 
 def gray(image: Image.Image, side_px: int = 512) -> Gray:
     """At the canonical size."""
-    return measures.canonical_gray(image, side_px)
+    return measures.shrunk(np.asarray(image.convert("L"), np.uint8), side_px)
 
 
 @pytest.mark.parametrize("side_px", [500, 512, 1000, 2400])
