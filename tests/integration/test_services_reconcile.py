@@ -4,40 +4,15 @@ from typing import Any
 
 import pytest
 
-from rythmiq.contracts.errors import StoreUnavailableError
-from rythmiq.contracts.keys import dispatch_key, result_key
-from rythmiq.contracts.result import Success
-from rythmiq.crypto.rqe1 import DecryptionError
-from rythmiq.ports import DatabaseUnavailableError, Order
+from rythmiq.contracts.keys import dispatch_key
+from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import StartedJob
-from rythmiq.services.work import TickReport
 from tests.support.memory import Fault
+from tests.support.reconciling import DOWN, code, set_state, status, tick_after
 from tests.support.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
 
 __all__ = ["rig", "service_database", "user"]
-
-DOWN = StoreUnavailableError("the server answered 503")
-
-
-def tick_after(rig: Rig, seconds: float = LEASE_S + 1) -> TickReport:
-    rig.advance(seconds)
-    return rig.loop.tick()
-
-
-def status(rig: Rig, job_id: str) -> tuple[str, int]:
-    row = rig.row(job_id)
-    return row["status"], row["attempt"]
-
-
-def code(rig: Rig, job_id: str) -> Any:
-    details = rig.row(job_id)["error_details"]
-    return details.get("code") or details["attempts"][-1]["code"]
-
-
-def set_state(rig: Rig, job_id: str, state: Any) -> None:
-    for execution in rig.executor.of(job_id):
-        execution.state = state
 
 
 # --- nothing is due ---------------------------------------------------------------------------------------------------
@@ -107,184 +82,6 @@ def test_packaging_trouble_in_a_tick_is_tried_again_by_a_later_one(rig: Rig, use
     assert status(rig, accepted.job_id) == ("processing", 1)
     tick_after(rig, 61)
     assert status(rig, accepted.job_id) == ("completed", 1)
-
-
-# --- a result that is not the launcher's ------------------------------------------------------------------------------
-
-
-def forge(rig: Rig, user: User, how: str) -> tuple[str, bytes]:
-    """A job, and a result object for it that its owner made up."""
-    signed = rig.upload(user)
-    accepted = rig.create(user, raw_path=signed.raw_path)
-    body = rig.work(accepted.job_id).model_dump_json().encode()
-    key = result_key(user.user_id, accepted.job_id, 1)
-    if how == "plaintext":
-        return accepted.job_id, body
-    if how == "own key":
-        return accepted.job_id, rig.sealed_by_client(signed, body, at=key)
-    sealed = rig.sealed_by_client(signed, body, at=key)
-    return accepted.job_id, sealed[:5] + b"\x01" + sealed[6:]
-
-
-@pytest.mark.parametrize("how", ["plaintext", "own key", "own key, flagged as the service's"])
-def test_a_result_object_that_a_client_forged_is_refused(
-    rig: Rig, user: User, how: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It settles nothing: the executor's word counts."""
-    job_id, forged = forge(rig, user, how)
-    rig.store.objects[result_key(user.user_id, job_id, 1)] = forged
-    set_state(rig, job_id, "running")
-    tick_after(rig)
-    assert status(rig, job_id) == ("processing", 1)
-    assert rig.zip_writes() == []
-    assert [line["event"] for line in lines(capsys.readouterr().err) if line["level"] == "error"] == ["result_refused"]
-
-
-def test_a_result_of_another_attempt_or_job_is_refused_though_the_service_sealed_it(rig: Rig, user: User) -> None:
-    """And what is not a report at all."""
-    first, second = rig.create(user), rig.create(user)
-    key = result_key(user.user_id, first.job_id, 1)
-    of_second = rig.work(second.job_id)
-    of_attempt_2 = rig.work(first.job_id).model_copy(update={"attempt": 2})
-    for content in (of_second.model_dump_json(), of_attempt_2.model_dump_json(), "{}", "no JSON"):
-        rig.store.objects[key] = rig.dispatch_ring.seal_service(content.encode(), storage_key=key)
-        set_state(rig, first.job_id, "running")
-        set_state(rig, second.job_id, "running")
-        assert tick_after(rig).reconciled > 0
-        assert [status(rig, job.job_id) for job in (first, second)] == [("processing", 1)] * 2
-
-
-def test_a_result_with_another_users_keys_does_not_settle(rig: Rig, user: User) -> None:
-    """A worker that went wrong: the attempt is given up."""
-    accepted, theirs = rig.create(user), rig.create(User())
-    foreign, body = rig.work(theirs.job_id), rig.work(accepted.job_id)
-    assert isinstance(foreign.result, Success)
-    assert isinstance(body.result, Success)
-    result = body.result.model_copy(update={"artifacts": foreign.result.artifacts})
-    rig.store_result(body.model_copy(update={"result": result}))
-    set_state(rig, accepted.job_id, "succeeded")
-    set_state(rig, theirs.job_id, "running")
-    tick_after(rig)
-    assert status(rig, accepted.job_id) == ("processing", 2)
-    assert code(rig, accepted.job_id) == "EXECUTOR_LOST"
-
-
-# --- a dispatch object that is not ours -------------------------------------------------------------------------------
-
-
-def test_a_dispatch_object_that_a_client_wrote_opens_as_no_service_object(rig: Rig, user: User) -> None:
-    """A forged result: sealed under the client's own data key, or flagged as a service object besides."""
-    signed = rig.upload(user)
-    accepted = rig.create(user, raw_path=signed.raw_path)
-    key = dispatch_key(user.user_id, accepted.job_id, 1)
-    genuine = rig.dispatch_ring.open_service(rig.store.objects[key], storage_key=key)
-    forged = rig.sealed_by_client(signed, genuine.replace(b"neet-2026", b"us-visa"), at=key)
-    for attempt in (genuine, forged, forged[:5] + b"\x01" + forged[6:]):
-        with pytest.raises(DecryptionError):
-            rig.dispatch_ring.open_service(attempt, storage_key=key)
-
-
-def test_a_dispatch_object_of_another_job_opens_at_no_other_place(rig: Rig, user: User) -> None:
-    """Copying one's own old dispatch object over another's gains nothing."""
-    first, second = rig.create(user), rig.create(user)
-    keys = [dispatch_key(user.user_id, job.job_id, 1) for job in (first, second)]
-    with pytest.raises(DecryptionError):
-        rig.dispatch_ring.open_service(rig.store.objects[keys[0]], storage_key=keys[1])
-
-
-# --- submit -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_submit_whose_reply_was_lost_is_found_and_not_repeated(rig: Rig, user: User) -> None:
-    """The executor's reference is kept, and there is one execution."""
-    rig.executor.plan("drop_reply")
-    accepted = rig.create(user)
-    assert rig.row(accepted.job_id)["executor_ref"] is None
-    set_state(rig, accepted.job_id, "running")
-    tick_after(rig, 31)
-    assert rig.row(accepted.job_id)["executor_ref"] == "1"
-    assert len(rig.executor.executions) == 1
-
-
-def test_a_submit_that_never_arrived_is_repeated_for_the_same_attempt(rig: Rig, user: User) -> None:
-    """Half a minute later, and only because the executor knows nothing of it."""
-    rig.executor.plan("drop_request")
-    accepted = rig.create(user)
-    tick_after(rig, 31)
-    assert [execution.order for execution in rig.executor.executions] == [rig.order(accepted.job_id)]
-    assert status(rig, accepted.job_id) == ("processing", 1)
-
-
-def test_a_dispatch_object_that_could_not_be_stored_is_stored_by_the_next_tick(rig: Rig, user: User) -> None:
-    """Ten seconds later; the launcher then finds it."""
-    rig.store.plan(Fault("upload", DOWN, key_part="dispatch-a1"))
-    accepted = rig.create(user)
-    assert tick_after(rig, 11).reconciled == 1
-    assert len(rig.executor.executions) == 1
-    assert rig.webhooks.receive(rig.work(accepted.job_id)) == "completed"
-
-
-def test_a_job_that_was_started_and_never_dispatched_is_dispatched_past_its_lease(
-    rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The function was killed right after the commit."""
-    with monkeypatch.context() as patched:
-        patched.setattr(rig.loop, "follow", lambda _: None)
-        accepted = rig.create(user)
-    assert rig.executor.executions == []
-    tick_after(rig)
-    assert len(rig.executor.of(accepted.job_id)) == 1
-
-
-def test_an_executor_that_is_silent_is_not_submitted_to_again(rig: Rig, user: User) -> None:
-    """Whether the first submit was taken nobody can say now: look first, submit later."""
-    rig.executor.plan("drop_reply")
-    accepted = rig.create(user)
-    rig.executor.silent = True
-    tick_after(rig, 31)
-    rig.executor.silent = False
-    set_state(rig, accepted.job_id, "running")
-    tick_after(rig, 61)
-    assert len(rig.executor.executions) == 1
-
-
-def test_a_submit_that_is_refused_on_the_second_try_fails_the_job(rig: Rig, user: User) -> None:
-    """With a refund."""
-    rig.executor.plan("drop_request", "reject")
-    accepted = rig.create(user)
-    tick_after(rig, 31)
-    assert (status(rig, accepted.job_id), code(rig, accepted.job_id)) == (("failed", 1), "EXECUTOR_REJECTED")
-
-
-def test_a_webhook_may_come_before_the_submit_returns(rig: Rig, user: User) -> None:
-    """The executor's word is then of no more use."""
-    came: list[str] = []
-
-    def worker(order: Order) -> None:
-        came.append(rig.webhooks.receive(rig.work(order.job_id)))
-
-    rig.executor = type(rig.executor)(on_start=worker)
-    rig.build()
-    accepted = rig.create(user)
-    assert came == ["completed"]
-    assert status(rig, accepted.job_id) == ("completed", 1)
-    assert rig.row(accepted.job_id)["executor_ref"] is None
-
-
-def test_replies_may_be_lost_and_every_job_runs_once(rig: Rig, user: User) -> None:
-    """Forty jobs, a fifth of the replies dropped: forty executions."""
-    rig.initial_credits, rig.max_active_jobs = 40, 40
-    rig.capacity = Capacity(max_inflight=40, lease_s=LEASE_S, max_attempts=3)
-    rig.build()
-    for number in range(40):
-        rig.executor.plan("drop_reply" if number % 5 == 0 else "accept")
-        rig.create(user)
-    for execution in rig.executor.executions:
-        execution.state = "running"
-    for _ in range(4):
-        tick_after(rig, 61)
-    assert len({execution.order.job_id for execution in rig.executor.executions}) == 40
-    assert len(rig.executor.executions) == 40
 
 
 # --- the executor's word ----------------------------------------------------------------------------------------------
