@@ -16,10 +16,11 @@ from PIL import Image
 
 from rythmiq_worker.decode.undecodable import Reason
 from tests.data import hostile, raw_files
+from tests.data.damaged_pictures import damaged
 from tests.data.hostile_bombs import bombs
 from tests.data.hostile_foreign import foreign, polyglots
 from tests.data.hostile_pdfs import pdfs
-from tests.data.hostile_pictures import damaged, lies, odd
+from tests.data.hostile_pictures import lies, odd
 from tests.data.raw_files import Entry
 from tests.samples.portrait import srgb_profile
 
