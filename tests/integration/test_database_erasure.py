@@ -14,63 +14,9 @@ from hypothesis import strategies as st
 from rythmiq.contracts import keys
 from tests.support.database_calls import Calls, call, handed_out, new_id, new_job
 from tests.support.database_invariants import broken_invariants
+from tests.support.erased_accounts import ERASED, account, erase, everywhere, is_refused
 
-ERASED = "RY403"
-
-
-def erase(sql: Calls, user: str, actor: str | None = None) -> dict[str, Any]:
-    answer: dict[str, Any] = sql("account_erase", user_id=user, actor=actor)
-    return answer
-
-
-def is_refused(sql: Calls, function: str, *, as_user: str | None = None, **arguments: Any) -> bool:
-    """Whether a call is refused because the account was erased."""
-    try:
-        with sql.connection.transaction():
-            if as_user is None:
-                sql(function, **arguments)
-            else:
-                sql.as_user(as_user, function, **arguments)
-    except psycopg.Error as error:
-        return error.sqlstate == ERASED
-    return False
-
-
-@pytest.fixture
-def account(sql: Calls) -> dict[str, Any]:
-    """Somebody with a job of each kind, a tombstone, and an upload that no job has."""
-    sql.capacity["max_inflight"] = 10
-    user = sql.user(10)
-    completed, failed, tombstone, running, retrying = (sql.job(user, idempotency_key=f"k{n}") for n in range(5))
-    sql.complete(completed)
-    sql.fail(failed)
-    sql.complete(tombstone)
-    sql("job_erase", user_id=user, job_id=tombstone["id"])
-    sql.fail(retrying, retry=True)
-    sql.capacity["max_inflight"] = 0
-    waiting = sql.job(user)
-    upload = sql.upload(user)
-    return {
-        "user": user,
-        "jobs": [job["id"] for job in (completed, failed, running, retrying, waiting)],
-        "tombstone": tombstone["id"],
-        "running": running,
-        "waiting": waiting,
-        "completed": completed,
-        "upload": upload,
-    }
-
-
-def everywhere(sql: Calls, needle: str) -> set[str]:
-    """Tables of which a row holds this text."""
-    found = set()
-    for (table,) in sql.rows(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
-    ):
-        query = f"select from public.{table} t where to_jsonb(t)::text like %s"
-        if sql.connection.execute(query.encode(), [f"%{needle}%"]).rowcount:
-            found.add(table)
-    return found
+__all__ = ["account"]
 
 
 def test_the_receipt_counts_what_was_erased(sql: Calls, account: dict[str, Any]) -> None:
@@ -399,69 +345,3 @@ def test_a_job_that_is_created_while_its_account_is_erased_is_refused(database_u
         with pytest.raises(psycopg.Error) as refused:
             call(second, "job_create", **new_job(user, upload["raw_path"]))
         assert refused.value.sqlstate == ERASED
-
-
-# --- what operators did -----------------------------------------------------------------------------------------------
-
-
-def test_each_act_of_an_operator_is_written_down_with_who_and_whom(sql: Calls) -> None:
-    user = sql.user()
-    sql("operator_credits_grant", user_id=user, amount=2, actor="asha@desk")
-    job, other = sql.job(user), sql.job(user)
-    error = {"code": "EXECUTOR_LOST", "stage": "dispatch", "message": "x", "retryable": True, "detail": None}
-    sql("operator_job_retry", job_id=job["id"], attempt=1, error=error, actor="asha@desk", **sql.capacity)
-    sql("operator_job_end", job_id=other["id"], error=error, actor="asha@desk", **sql.capacity)
-    sql("account_export", user_id=user, actor="asha@desk")
-    events = sql("operator_events_list", limit=10)
-    assert [(event["act"], event["user_id"], event["job_id"]) for event in events] == [
-        ("account.export", user, None),
-        ("job.end", user, other["id"]),
-        ("job.retry", user, job["id"]),
-        ("credits.grant", user, None),
-    ]
-    assert {event["actor"] for event in events} == {"asha@desk"}
-    assert events[3]["details"] == {"amount": 2}
-    assert events[2]["details"] == {"attempt": 1, "outcome": "retrying"}
-    assert len(sql("operator_events_list", limit=2)) == 2
-
-
-def test_an_act_that_changed_nothing_is_not_written_down(sql: Calls) -> None:
-    job = sql.job()
-    sql.complete(job)
-    error = {"code": "EXECUTOR_LOST", "stage": "dispatch", "message": "x", "retryable": True, "detail": None}
-    sql("operator_job_retry", job_id=job["id"], attempt=1, error=error, actor="a", **sql.capacity)
-    sql("operator_job_end", job_id=job["id"], error=error, actor="a", **sql.capacity)
-    with pytest.raises(psycopg.errors.CheckViolation), sql.connection.transaction():
-        sql("operator_credits_grant", user_id=job["user_id"], amount=-1, actor="a")
-    assert sql("operator_events_list", limit=10) == []
-
-
-def test_an_erasure_by_an_operator_is_written_down_without_the_account(sql: Calls, account: dict[str, Any]) -> None:
-    sql("operator_credits_grant", user_id=account["user"], amount=2, actor="asha@desk")
-    answer = erase(sql, account["user"], actor="asha@desk")
-    erased, granted = sql("operator_events_list", limit=10)
-    assert (erased["act"], erased["user_id"], erased["details"]["receipt_id"]) == (
-        "account.erase",
-        None,
-        answer["receipt_id"],
-    )
-    assert granted["user_id"] == sql.row(account["jobs"][0])["user_id"]
-
-
-def test_an_erasure_by_the_owner_is_no_act_of_an_operator(sql: Calls) -> None:
-    erase(sql, sql.user())
-    assert sql("operator_events_list", limit=10) == []
-
-
-def test_an_export_has_every_row_of_the_account_and_no_data_key(sql: Calls, account: dict[str, Any]) -> None:
-    export = sql("account_export", user_id=account["user"], actor="asha@desk")
-    assert {job["id"] for job in export["jobs"]} == {*account["jobs"], account["tombstone"]}
-    assert account["upload"]["raw_path"] in str(export["uploads"])
-    assert len(export["credit_ledger"]) == sql.value(
-        "select count(*) from public.credit_ledger where user_id = %s", account["user"]
-    )
-    assert export["credits"]["balance"] == 5
-    assert [document["job_id"] for document in export["documents"]] == [account["completed"]["id"]]
-    assert [event["act"] for event in export["operator_events"]] == ["account.export"]
-    assert "wrapped_key" not in str(export)
-    assert new_id() not in str(export)

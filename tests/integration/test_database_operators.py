@@ -1,11 +1,16 @@
-"""What an operator does about a job that hangs, and what a client is told of the time that it waits."""
+"""What an operator does about a job that hangs and what is written down of it; what a client is told of its wait."""
 
 import datetime as dt
 from typing import Any
 
+import psycopg
+import psycopg.sql
 import pytest
 
-from tests.support.database_calls import START, Calls
+from tests.support.database_calls import START, Calls, new_id
+from tests.support.erased_accounts import account, erase
+
+__all__ = ["account"]
 
 ERROR: dict[str, Any] = {
     "code": "EXECUTOR_LOST", "stage": "dispatch", "message": "an operator", "retryable": True, "detail": None,
@@ -138,3 +143,69 @@ def test_what_is_expected_follows_what_was_measured_last(sql: Calls) -> None:
     assert held_ms == pytest.approx(9_000, abs=50)
     assert sql.now is not None
     assert sql.now > START
+
+
+# --- what operators did -----------------------------------------------------------------------------------------------
+
+
+def test_each_act_of_an_operator_is_written_down_with_who_and_whom(sql: Calls) -> None:
+    user = sql.user()
+    sql("operator_credits_grant", user_id=user, amount=2, actor="asha@desk")
+    job, other = sql.job(user), sql.job(user)
+    error = {"code": "EXECUTOR_LOST", "stage": "dispatch", "message": "x", "retryable": True, "detail": None}
+    sql("operator_job_retry", job_id=job["id"], attempt=1, error=error, actor="asha@desk", **sql.capacity)
+    sql("operator_job_end", job_id=other["id"], error=error, actor="asha@desk", **sql.capacity)
+    sql("account_export", user_id=user, actor="asha@desk")
+    events = sql("operator_events_list", limit=10)
+    assert [(event["act"], event["user_id"], event["job_id"]) for event in events] == [
+        ("account.export", user, None),
+        ("job.end", user, other["id"]),
+        ("job.retry", user, job["id"]),
+        ("credits.grant", user, None),
+    ]
+    assert {event["actor"] for event in events} == {"asha@desk"}
+    assert events[3]["details"] == {"amount": 2}
+    assert events[2]["details"] == {"attempt": 1, "outcome": "retrying"}
+    assert len(sql("operator_events_list", limit=2)) == 2
+
+
+def test_an_act_that_changed_nothing_is_not_written_down(sql: Calls) -> None:
+    job = sql.job()
+    sql.complete(job)
+    error = {"code": "EXECUTOR_LOST", "stage": "dispatch", "message": "x", "retryable": True, "detail": None}
+    sql("operator_job_retry", job_id=job["id"], attempt=1, error=error, actor="a", **sql.capacity)
+    sql("operator_job_end", job_id=job["id"], error=error, actor="a", **sql.capacity)
+    with pytest.raises(psycopg.errors.CheckViolation), sql.connection.transaction():
+        sql("operator_credits_grant", user_id=job["user_id"], amount=-1, actor="a")
+    assert sql("operator_events_list", limit=10) == []
+
+
+def test_an_erasure_by_an_operator_is_written_down_without_the_account(sql: Calls, account: dict[str, Any]) -> None:
+    sql("operator_credits_grant", user_id=account["user"], amount=2, actor="asha@desk")
+    answer = erase(sql, account["user"], actor="asha@desk")
+    erased, granted = sql("operator_events_list", limit=10)
+    assert (erased["act"], erased["user_id"], erased["details"]["receipt_id"]) == (
+        "account.erase",
+        None,
+        answer["receipt_id"],
+    )
+    assert granted["user_id"] == sql.row(account["jobs"][0])["user_id"]
+
+
+def test_an_erasure_by_the_owner_is_no_act_of_an_operator(sql: Calls) -> None:
+    erase(sql, sql.user())
+    assert sql("operator_events_list", limit=10) == []
+
+
+def test_an_export_has_every_row_of_the_account_and_no_data_key(sql: Calls, account: dict[str, Any]) -> None:
+    export = sql("account_export", user_id=account["user"], actor="asha@desk")
+    assert {job["id"] for job in export["jobs"]} == {*account["jobs"], account["tombstone"]}
+    assert account["upload"]["raw_path"] in str(export["uploads"])
+    assert len(export["credit_ledger"]) == sql.value(
+        "select count(*) from public.credit_ledger where user_id = %s", account["user"]
+    )
+    assert export["credits"]["balance"] == 5
+    assert [document["job_id"] for document in export["documents"]] == [account["completed"]["id"]]
+    assert [event["act"] for event in export["operator_events"]] == ["account.export"]
+    assert "wrapped_key" not in str(export)
+    assert new_id() not in str(export)
