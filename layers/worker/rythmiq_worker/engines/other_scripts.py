@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rythmiq_worker.engines.recognition import Reading, box_size, crop_line
 from rythmiq_worker.engines.tesseract import (
+    CLOSE,
     HANGING,
     LATIN,
     SCRIPT_OF,
@@ -252,9 +253,10 @@ class _Page:
         return sum(self.aspects[line] for line in lines if self.aspects[line] >= LEAST_LINE)
 
     def is_claim(self, lines: Sequence[int]) -> bool:
-        """Whether lines are so many that a page may be said to be in another script."""
-        whole = self.length(range(len(self.readings)))
-        return self.length(lines) >= max(LEAST_CLAIM, LEAST_SHARE * whole)
+        """Whether lines that nobody read are so many, and so unlike blurred Latin, that they are in another script."""
+        length, whole = self.length(lines), self.length(range(len(self.readings)))
+        letters = sum(len("".join(self.readings[line].text.split())) for line in lines)
+        return length >= max(LEAST_CLAIM, LEAST_SHARE * whole) and letters < CLOSE * length
 
 
 def _mean(words: Sequence[Word]) -> float:

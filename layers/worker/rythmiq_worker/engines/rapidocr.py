@@ -122,15 +122,15 @@ class RapidOcr:
     ) -> PageText:
         """The text of a page: other scripts read by another reader; where Latin is doubtful, after another look."""
         told = told or self._others.reread(image, found.places, readings)
-        if not told.settled and found.scale < 1 and not closely and readings:
-            if mean_confidence(readings) < DOUBT_BELOW:
-                found, readings = self._doubt(image, found, readings)
-        else:
-            readings = told.readings
-        kept = kept_of(readings)
+        is_unread = not told.settled or told.scripts  # blurred Latin, too, may look like a script that nobody reads
+        if is_unread and found.scale < 1 and not closely and readings and mean_confidence(readings) < DOUBT_BELOW:
+            closer, reread = self._doubt(image, found, readings)
+            if closer is not found:
+                found, told = closer, self._others.reread(image, closer.places, reread)
+        kept = kept_of(told.readings)
         size_px = image.shape[1], image.shape[0]
-        sight = sight_of(found.places, readings, kept, size_px, told.scripts)
-        return PageText(lines_of(found.quads, readings), sight=sight)
+        sight = sight_of(found.places, told.readings, kept, size_px, told.scripts)
+        return PageText(lines_of(found.quads, told.readings), sight=sight)
 
     def _doubt(
         self, image: "NDArray[np.uint8]", found: Detection, readings: list[Reading]

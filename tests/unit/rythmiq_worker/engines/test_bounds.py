@@ -71,13 +71,13 @@ def test_a_line_looks_so(letters: int, surety: float, headline: float, look: Loo
     assert look_of(spread("n" * letters, surety), line(headline), 10) is look
 
 
-def _page(*lengths: float) -> _Page:
+def _page(*lengths: float, text: str = "") -> _Page:
     """Lines of so many heights, one below the other."""
     quads = []
     for row, length in enumerate(lengths):
         right, top = length * 1000, row * 2000
         quads.append([[0, top], [right, top], [right, top + 1000], [0, top + 1000]])
-    return _Page(np.zeros((1, 1, 3), np.uint8), np.array(quads, np.float32), [Reading("", 0.0)] * len(lengths))
+    return _Page(np.zeros((1, 1, 3), np.uint8), np.array(quads, np.float32), [Reading(text, 0.0)] * len(lengths))
 
 
 @pytest.mark.parametrize(("length", "hanging"), [(below(2.5), []), (above(2.5), [0])])
@@ -106,6 +106,11 @@ def test_a_letter_alone_tells_nothing(aspect: float, *, counts: bool) -> None:
 )
 def test_so_much_of_a_page_is_said_to_be_in_another_script(length: float, rest: float, *, claim: bool) -> None:
     assert _page(length, rest).is_claim([0]) is claim
+
+
+@pytest.mark.parametrize(("letters", "claim"), [(23, False), (22, True)])
+def test_lines_in_which_as_many_letters_are_seen_as_in_latin_are_blurred_latin(letters: int, *, claim: bool) -> None:
+    assert _page(10, text=" ".join("x" * letters)).is_claim([0]) is claim
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rythmiq_worker.engines import rapidocr
 from rythmiq_worker.engines.detection import Detection
-from rythmiq_worker.engines.other_scripts import OtherScripts
+from rythmiq_worker.engines.other_scripts import OtherScripts, Reread
 from rythmiq_worker.engines.rapidocr import RapidOcr, evidence, has_small_text, kept_of, lines_of, mean_confidence
 from rythmiq_worker.engines.recognition import Reading
 
@@ -35,12 +35,12 @@ class Script:
         return list(self.looks[self.looked[-1]][2])
 
 
-def play(script: Script, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def play(script: Script, monkeypatch: pytest.MonkeyPatch, others: OtherScripts | None = None) -> list[str]:
     monkeypatch.setattr(rapidocr, "detect", script.detect)
     engine = RapidOcr.__new__(RapidOcr)
     monkeypatch.setattr(engine, "_detector", None, raising=False)
     monkeypatch.setattr(engine, "_recogniser", script, raising=False)
-    monkeypatch.setattr(engine, "_others", OtherScripts(()), raising=False)
+    monkeypatch.setattr(engine, "_others", others or OtherScripts(()), raising=False)
     return [line.text for line in engine.read(PAGE)]
 
 
@@ -88,6 +88,22 @@ def test_a_doubtful_page_is_read_again_and_the_better_reading_kept(
     first, second = [Reading("first!", 0.8)] * 4, [Reading("closer", closer)] * 4
     script = Script({960: ([20] * 4, 0.2, first), 1440: ([20] * 4, 0.36, second)})
     assert play(script, monkeypatch) == [kept] * 4
+    assert script.looked == [960, 1440]
+
+
+class NobodyReads(OtherScripts):
+    """Takes what is read with doubt for a script that nobody reads."""
+
+    def reread(self, image: object, places: object, readings: Sequence[Reading]) -> Reread:  # noqa: ARG002
+        doubtful = frozenset(line for line, reading in enumerate(readings) if reading.confidence < 0.75)
+        texts = [Reading("", 0.0) if line in doubtful else reading for line, reading in enumerate(readings)]
+        return Reread(texts, ("unknown",) if doubtful else (), doubtful)
+
+
+def test_a_page_in_a_script_that_nobody_reads_may_be_blurred_latin(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = [Reading("fist", 0.6)] * 4, [Reading("closer", 0.9)] * 4
+    script = Script({960: ([20] * 4, 0.2, first), 1440: ([20] * 4, 0.36, second)})
+    assert play(script, monkeypatch, NobodyReads(())) == ["closer"] * 4
     assert script.looked == [960, 1440]
 
 
