@@ -1,6 +1,6 @@
-"""`rythmiq keys list` and `rythmiq keys retire`: what each key is needed for, and the proof that one is needed no more.
+"""`rythmiq keys list` and `rythmiq keys retire`: what each key is needed for, and retiring one that nothing needs.
 
-A key is retired in the database, where it can never stand first in a ring again; then its entry may leave the ring.
+A retired key can never be the current one again: the database refuses it. Its entry can then be removed from the ring.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def faults_explained() -> Iterator[None]:
-    """End the command with a sentence when the database, the store or a variable fails it."""
+    """Turn failures of the database, the store and the settings into a message and an exit code."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy for `--help`
 
     from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
@@ -44,10 +44,10 @@ def list_keys(
     cloud: AnyCloud = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every key as JSON.")] = False,
 ) -> None:
-    """Compare the keys of both rings with what the database keeps of them: fingerprints, last use, rows under each kid.
+    """Compare the keys of both rings with what the database records of them: fingerprints, last use, rows of each kid.
 
-    It needs the database: DATABASE_URL, or SUPABASE_* for the Data API. Exit 1 when a key is not the one of its first
-    use, or when rows are under a kid that the ring has not.
+    Needs DATABASE_URL, or SUPABASE_* for the Data API. Exit 1 when a key does not match its recorded fingerprint, or
+    when rows are wrapped under a kid that is not in the ring.
     """
     from rythmiq_cli.operator.key_state import VARIABLES, key_state_of, ring_of  # noqa: PLC0415  heavy for `--help`
 
@@ -86,11 +86,11 @@ def _rows(name: "RingName", ring: "KeyRing | None", state: "KeyState") -> Iterat
             if key.retired_at is not None:
                 parts.append(f"retired {key.retired_at:%Y-%m-%d}")
         if name == "encryption":
-            parts.append(f"{count} rows under it")
+            parts.append(f"{count} rows wrapped under it")
         if wrong:
             parts.append(f"WRONG: {wrong[0]}")
         elif is_missed:
-            parts.append("MISSING: put it behind the others, from its escrow")
+            parts.append("MISSING: append it to the ring, from its escrow copy")
         yield {
             "variable": VARIABLES[name],
             "kid": kid,
@@ -106,16 +106,16 @@ def _rows(name: "RingName", ring: "KeyRing | None", state: "KeyState") -> Iterat
 
 
 def retire(
-    kid: Annotated[int, typer.Argument(metavar="KID", help="The key to take out.")],
+    kid: Annotated[int, typer.Argument(metavar="KID", help="The key to retire.")],
     env_file: EnvFile = None,
     cloud: AnyCloud = None,
     dispatch: Annotated[bool, typer.Option("--dispatch", help="DISPATCH_KEYS instead of ENCRYPTION_KEYS.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Prove that nothing needs a key any more, retire it in the database, and say what to do next.
+    """Check that nothing needs a key any more, retire it in the database, and print the next steps.
 
-    It reads every row and the head of every object, and needs DATABASE_URL, DO_SPACES_* and the ring. Exit 1, and
-    nothing is changed, while something is wrapped under it, or while the functions still use it as the first one.
+    Reads every row and the header of every object; needs DATABASE_URL, DO_SPACES_* and the ring. Exit 1, and nothing
+    is changed, while anything is wrapped under the key, or while the functions still use it as the current one.
     """
     environ = operator_environ(env_file, cloud)
     name: RingName = "dispatch" if dispatch else "encryption"
@@ -131,7 +131,7 @@ def retire(
 
 
 def _undo_if(left: int, transaction: "psycopg.Transaction") -> None:
-    """Leave the key in use when something came under it while it was being retired."""
+    """Keep the key in use when something was wrapped under it while it was being retired."""
     if left:
         from psycopg import Rollback  # noqa: PLC0415  heavy for `--help`
 
@@ -151,8 +151,8 @@ def _retired(
         usage(f"{variable} is not set")
     if kid == ring.current_kid:
         usage(
-            f"{variable}: kid {kid} is the current one; put a newer entry before it (`rythmiq keys new`), deploy, and"
-            " rotate first"
+            f"{variable}: kid {kid} is the current key; put a newer entry first (`rythmiq keys new`), deploy, and"
+            " rotate before you retire it"
         )
     with migrations.open_database(owner_url) as connection:
         state = key_state.read_key_state(connection)
@@ -161,7 +161,7 @@ def _retired(
         needs = _needs(name, kid, environ, state)
         rotate = "`rythmiq keys rotate --dispatch`" if name == "dispatch" else "`rythmiq keys rotate`"
         if needs:
-            return needs, [f"next: {rotate}, with kid {kid} still in {variable}; then this again"]
+            return needs, [f"next: run {rotate} with kid {kid} still in {variable}, then this command again"]
         with connection.transaction() as transaction:
             connection.execute("set local role service_role")
             connection.execute(
@@ -173,14 +173,16 @@ def _retired(
             key_state.write_down(connection, "keys.retire", {"ring": name, "kid": kid})
             _undo_if(left, transaction)
     if left:
-        return [f"{left} rows came under kid {kid} just now"], [f"next: {rotate}, then this again"]
+        return [f"{left} rows were wrapped under kid {kid} while this ran"], [
+            f"next: run {rotate}, then this command again"
+        ]
     return [], [
-        f"nothing needs kid {kid}: it is retired",
-        f"next: take its entry out of {variable}, and deploy the functions"
+        f"kid {kid} is retired: nothing needs it",
+        f"next: remove its entry from {variable}, and deploy the functions"
         + ("" if name == "encryption" else ", then the worker"),
-        f"keep its escrow for as long as there are back-ups of the database from before {dt.date.today():%Y-%m-%d}"  # noqa: DTZ011  the operator's own day
+        f"keep its escrow copy as long as there are backups of the database from before {dt.date.today():%Y-%m-%d}"  # noqa: DTZ011  the operator's own day
         if name == "encryption"
-        else "its escrow may go too",
+        else "its escrow copy may be destroyed too",
     ]
 
 
@@ -193,19 +195,19 @@ def _needs(name: "RingName", kid: int, environ: Mapping[str, str], state: "KeySt
     needs = []
     if (at := still_current(name, kid, state)) is not None:
         needs.append(
-            f"the functions came with kid {kid} as the first at {at:%Y-%m-%d %H:%M} UTC, and with no other since"
+            f"the functions used kid {kid} as the current key until {at:%Y-%m-%d %H:%M} UTC, and no other since"
         )
     if name == "encryption" and (rows := state.rows_under(kid)):
-        needs.append(f"{rows} rows are under kid {kid}")
+        needs.append(f"{rows} rows are wrapped under kid {kid}")
     config = store_config(environ)
     s3 = operator_client(config)
     if name == "dispatch":
         if used := kids_in_use(s3, config.bucket, dt.datetime.now(tz=dt.UTC))[kid]:
-            needs.append(f"{used} objects of attempts of the last 24 hours are under kid {kid}")
+            needs.append(f"{used} objects of attempts of the last 24 hours are sealed under kid {kid}")
         return needs
     kids = kids_of_objects(s3, config.bucket)
     if kids[kid]:
-        needs.append(f"{kids[kid]} objects are under kid {kid}")
+        needs.append(f"{kids[kid]} objects are wrapped under kid {kid}")
     if kids[None]:
-        needs.append(f"{kids[None]} objects cannot be read, and may be under it")
+        needs.append(f"{kids[None]} objects cannot be read, and may be wrapped under it")
     return needs

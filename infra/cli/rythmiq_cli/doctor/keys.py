@@ -1,6 +1,6 @@
-"""Probes of the keys: is each the one of its first use, does what is under each kid open, do the functions have them?
+"""Probes of the keys: does each match its recorded fingerprint, does it unwrap what is under its kid, is it deployed?
 
-Nothing is written, and nothing is decrypted: a data key is unwrapped, in memory, and forgotten.
+Nothing is written, and no file is decrypted: data keys are unwrapped in memory and dropped.
 """
 
 import datetime as dt
@@ -21,15 +21,15 @@ from rythmiq_cli.operator.key_state import VARIABLES, KeyState, RingName, key_st
 _DATABASE, _STORE = Reporter("database"), Reporter("store")
 _BEHIND = dt.timedelta(minutes=10)
 _LISTED, _READ = 1_000, 40
-_DEPLOY = "run `doctl serverless deploy . --env FILE`, which gives the functions this ring"
+_DEPLOY = "run `doctl serverless deploy . --env FILE` to deploy this ring to the functions"
 
 
 def key_findings(environ: Mapping[str, str], owner_url: str | None) -> Iterator[Finding]:
-    """Compare both rings with what the database knows, and open a row of each kid; nothing without a ring."""
+    """Compare both rings with the database's fingerprints, and unwrap a row of each kid; nothing without a ring."""
     try:
         rings = {name: ring for name in VARIABLES if (ring := ring_of(environ, name)) is not None}
     except SettingsError as error:
-        yield _DATABASE.broken("fingerprints", str(error), "put the ring in again, from its escrow")
+        yield _DATABASE.broken("fingerprints", str(error), "restore the ring from its escrow copy")
         return
     if not rings:
         return
@@ -54,29 +54,29 @@ def _fingerprints(rings: Mapping[RingName, KeyRing], state: KeyState) -> Iterato
             for name, ring in rings.items()
             for kid, fingerprint in ring.fingerprints.items()
         )
-        yield _DATABASE.ok("fingerprints", f"each key is the one of its first use: {listed}")
+        yield _DATABASE.ok("fingerprints", f"each key matches its recorded fingerprint: {listed}")
 
 
 def _rows(ring: KeyRing, state: KeyState) -> Iterator[Finding]:
     missing = [rows for rows in state.rows if rows.kid not in ring.kids]
     for rows in missing:
-        said = f"{rows.count} rows are under kid {rows.kid}, which ENCRYPTION_KEYS has not"
-        yield _DATABASE.broken("rows", said, f"put kid {rows.kid} behind the others, from its escrow")
+        said = f"{rows.count} rows are wrapped under kid {rows.kid}, which is not in ENCRYPTION_KEYS"
+        yield _DATABASE.broken("rows", said, f"append kid {rows.kid} to ENCRYPTION_KEYS, from its escrow copy")
     shut = [rows.kid for rows in state.rows if rows.kid in ring.kids and not opens(ring, rows.kid, state)]
     for kid in shut:
-        fix = "compare the key's fingerprint by `rythmiq keys list`; where it is right, that row was changed by hand"
-        yield _DATABASE.broken("rows", f"a row that is wrapped under kid {kid} does not open", fix)
+        fix = "compare the key's fingerprint with `rythmiq keys list`; if it matches, the row was changed by hand"
+        yield _DATABASE.broken("rows", f"a row wrapped under kid {kid} cannot be unwrapped", fix)
     if not missing and not shut:
         kids = ", ".join(str(rows.kid) for rows in state.rows)
-        yield _DATABASE.ok("rows", f"a row of each kid opens: {kids}" if kids else "no row is wrapped yet")
+        yield _DATABASE.ok("rows", f"a row of each kid can be unwrapped: {kids}" if kids else "no rows are wrapped yet")
 
 
 def _of_functions(name: RingName, ring: KeyRing, state: KeyState) -> Iterator[Finding]:
-    """What the functions came with of late, as far as it differs from the ring here."""
+    """Compare the keys that the functions used lately with the ring here."""
     known = state.known(name)
     if not known and state.rows and name == "encryption":
-        said = "no function has presented its keys, though rows are wrapped: a wrong key would not be refused"
-        fix = f"{_DEPLOY}; a proxy before the Data API must pass the header x-rythmiq-keys on"
+        said = "rows are wrapped, but no function has reported its keys: a wrong key would not be refused"
+        fix = f"{_DEPLOY}; a proxy in front of the Data API must forward the header x-rythmiq-keys"
         yield _DATABASE.warning("encryption-ring", said, fix)
     if not known:
         return
@@ -85,15 +85,15 @@ def _of_functions(name: RingName, ring: KeyRing, state: KeyState) -> Iterator[Fi
         needed = state.rows_under(kid) if name == "encryption" else 0
         lacks = kid not in known or known[kid].seen_at < latest - _BEHIND
         if lacks and needed:
-            said = f"{needed} rows are under kid {kid}, and the functions do not come with it: those jobs fail"
+            said = f"{needed} rows are wrapped under kid {kid}, which the functions do not have: their jobs fail"
             yield _DATABASE.broken(f"{name}-ring", said, _DEPLOY)
         elif kid == ring.current_kid and (lacks or known[kid].current_at < latest - _BEHIND):
-            said = f"the functions do not use kid {kid} of {VARIABLES[name]} yet, which stands first here"
-            yield _DATABASE.warning(f"{name}-ring", said, f"{_DEPLOY}; only then rotate")
+            said = f"kid {kid} is first in {VARIABLES[name]} here, but the functions do not use it yet"
+            yield _DATABASE.warning(f"{name}-ring", said, f"{_DEPLOY}, and rotate after that")
 
 
 def object_findings(environ: Mapping[str, str], config: StoreConfig) -> Iterator[Finding]:
-    """Open the heads of some objects of each kind with the ring; nothing without one."""
+    """Unwrap the data keys in the headers of some objects of each kind; nothing without a ring."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  half a second
 
     try:
@@ -102,8 +102,8 @@ def object_findings(environ: Mapping[str, str], config: StoreConfig) -> Iterator
     except SettingsError:
         return  # `fingerprints` says so
     except (BotoCoreError, ClientError) as error:
-        fix = "run it once with a key that may list the bucket"
-        yield _STORE.warning("objects", f"the bucket's objects cannot be looked at: {type(error).__name__}", fix)
+        fix = "run this once with a key that may list the bucket"
+        yield _STORE.warning("objects", f"the bucket's objects cannot be listed or read: {type(error).__name__}", fix)
         return
     if found is None:
         return
@@ -111,23 +111,21 @@ def object_findings(environ: Mapping[str, str], config: StoreConfig) -> Iterator
     for (kid, reason), count in sorted(shut.items()):
         if not kid:
             fix = "restore them, or let the lifecycle delete them"
-            yield _STORE.warning("objects", f"{count} objects are sealed and cannot be read ({reason})", fix)
+            yield _STORE.warning("objects", f"{count} sealed objects have a header that cannot be read ({reason})", fix)
         elif reason == "unknown_kid":
-            said = f"{count} objects are under kid {kid}, which ENCRYPTION_KEYS has not"
-            yield _STORE.broken("objects", said, f"put kid {kid} behind the others in ENCRYPTION_KEYS, from its escrow")
+            said = f"{count} objects are wrapped under kid {kid}, which is not in ENCRYPTION_KEYS"
+            yield _STORE.broken("objects", said, f"append kid {kid} to ENCRYPTION_KEYS, from its escrow copy")
         else:
-            said = f"{count} objects under kid {kid} do not open ({reason})"
-            yield _STORE.broken("objects", said, f"put the right key {kid} into ENCRYPTION_KEYS, from its escrow")
+            said = f"{count} objects under kid {kid} cannot be unwrapped ({reason})"
+            yield _STORE.broken("objects", said, f"restore the right key {kid} in ENCRYPTION_KEYS from its escrow copy")
     if not shut:
         kids = ", ".join(map(str, sorted(opened)))
-        said = (
-            f"an object of each kid opens: {kids}; {opened.total()} were looked at" if opened else "there are none yet"
-        )
+        said = f"objects of each kid can be unwrapped: {kids}; {opened.total()} checked" if opened else "no objects yet"
         yield _STORE.ok("objects", said)
 
 
 def _opened(ring: KeyRing, config: StoreConfig) -> tuple[Counter[int], Counter[tuple[int, str]]]:
-    """How many objects opened by kid, and how many did not by kid and reason.
+    """Count the objects that could be unwrapped by kid, and those that could not by kid and reason.
 
     Keys begin with a random id, so the first thousand of each prefix are a sample; of those, some are read.
     """

@@ -158,12 +158,12 @@ def check(
         state, words = _judged(name, environ, said, is_deployed=name in deployed and "api" in for_)
         verdicts.append(Verdict(name, state, row.components, row.required, words))
     verdicts += [
-        Verdict(name, "missing", ("api",), said="project.yml takes it, and infra/env/touch.env does not know it")
+        Verdict(name, "missing", ("api",), said="is in project.yml and not in infra/env/touch.env")
         for name in sorted(set(deployed) - rows.keys())
         if "api" in for_ and not environ.get(name)
     ]
     verdicts += [
-        Verdict(name, "unknown", said="nothing reads it")
+        Verdict(name, "unknown", said="is read by nothing")
         for name in environ
         if name not in rows and name not in deployed
     ]
@@ -201,7 +201,7 @@ def _judged(name: str, environ: Mapping[str, str], said: Mapping[str, str], *, i
     if name in said:
         return "unusable" if is_set(environ, name) else "missing", said[name]
     if not value and is_deployed:
-        return "missing", "doctl refuses an empty or missing value; write - for one that is not set"
+        return "missing", "is empty or missing, which doctl refuses; write - for a variable that is not set"
     return ("ok", "") if is_set(environ, name) else ("unset", "")
 
 
@@ -209,16 +209,16 @@ def _uncarried(value: str) -> str | None:
     """The reason why doctl cannot carry a value; None when it can."""
     for text, what in _UNCARRIED.items():
         if text in value:
-            return f"holds {what}"
+            return f"contains {what}"
     if any(ord(char) < ord(" ") or char == "\x7f" for char in value):
-        return "holds a line break or another control character"
+        return "contains a line break or another control character"
     if value != value.strip():
         return "begins or ends with a space"
-    return "is still the template's" if value.startswith("your-") or "//your-" in value else None
+    return "still has the template's value" if value.startswith("your-") or "//your-" in value else None
 
 
 def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str, str]:
-    """The complaints of each component's settings, by variable."""
+    """The faults that each component's settings find, by variable."""
     said: dict[str, str] = {}
     for model in _models(for_):
         assumed = {} if is_set(environ, "PUBLIC_URL") else {"PUBLIC_URL": _MADE_UP_URL}  # the platform's own names it
@@ -230,11 +230,13 @@ def _settings_say(environ: Mapping[str, str], for_: Collection[str]) -> dict[str
                 said.setdefault(name, words)
     # A file of all variables may be judged for the worker too; one of the worker's own must not hold these.
     if "api" not in for_ and is_set(environ, "ENCRYPTION_KEYS") and not is_set(environ, "WEBHOOK_SECRET"):
-        said["ENCRYPTION_KEYS"] = "opens every object of every user, and no worker or launcher needs it: take it out"
+        said["ENCRYPTION_KEYS"] = (
+            "opens every object of every user, and neither worker nor launcher needs it: remove it"
+        )
     if {"api", "worker"} <= set(for_):
         for worker, api in _SAME_STORE:
             if is_set(environ, worker) and is_set(environ, api) and environ[worker] != environ[api]:
-                said.setdefault(worker, f"is not what {api} is: the worker would refuse every job")
+                said.setdefault(worker, f"differs from {api}: the worker would refuse every job")
     for name, words in mistakes(environ):
         said.setdefault(name, words)
     return said
@@ -257,7 +259,7 @@ def mistakes(environ: Mapping[str, str]) -> Iterator[Said]:
     for store in _STORES:
         yield from _store(environ, *store)
     if environ.get("SERVICE_ENV") == "prod" and environ.get("ALLOW_PLAINTEXT") == "yes":
-        yield "ALLOW_PLAINTEXT", "is yes, and SERVICE_ENV=prod takes no plaintext: set it to -"
+        yield "ALLOW_PLAINTEXT", "is yes, which SERVICE_ENV=prod does not allow: set it to -"
 
 
 def doubts(environ: Mapping[str, str], file: Path | None) -> Iterator[str]:
@@ -270,19 +272,19 @@ def doubts(environ: Mapping[str, str], file: Path | None) -> Iterator[str]:
     if file is not None and (others := _others_may(file)):
         yield f"{file} can be {others} by other users of this machine: chmod 600 {file}"
     if is_set(environ, "SPACES_KEY") and environ["SPACES_KEY"] == environ.get("DO_SPACES_ACCESS_KEY"):
-        yield "SPACES_KEY is DO_SPACES_ACCESS_KEY: give the worker a key of its own, which can be revoked by itself"
+        yield "SPACES_KEY is DO_SPACES_ACCESS_KEY: give the worker a key of its own, which can be revoked alone"
     if environ.get("SERVICE_ENV") == "prod" and environ.get("ALLOWED_ORIGINS", "") == "*":
-        yield "ALLOWED_ORIGINS is *: any page may call the API with a token that it got hold of; list your pages"
+        yield "ALLOWED_ORIGINS is *: any page that obtains a token can call the API with it; list your own pages"
 
 
 def _unencrypted(environ: Mapping[str, str]) -> Iterator[Said]:
-    """Addresses by http, but on this machine, where a deployment is for others."""
+    """Addresses by http outside this machine, in a deployment that others use."""
     if environ.get("SERVICE_ENV") not in {"staging", "prod"}:
         return
     for name in (*_URLS, *_LISTS):
         parts = environ[name].split(",") if is_set(environ, name) else []
         if any(part.strip().lower().startswith("http:") and not is_on_loopback(part.strip()) for part in parts):
-            yield name, "is http: keys and pictures would be read on the way; write https"
+            yield name, "is http: keys and pictures could be read in transit; use https"
 
 
 def _supabase_keys(environ: Mapping[str, str]) -> Iterator[Said]:
@@ -292,8 +294,8 @@ def _supabase_keys(environ: Mapping[str, str]) -> Iterator[Said]:
     ):
         kind = _kind_of_key(environ.get(name, ""))
         if kind is not None and kind != is_due:
-            harm = "whoever holds it passes row level security" if kind == "secret" else "it may write nothing"
-            yield name, f"is the project's {kind} key: {harm}; it belongs into {other}, and the {is_due} one here"
+            harm = "which bypasses row level security" if kind == "secret" else "which cannot write"
+            yield name, f"is the project's {kind} key, {harm}: put it in {other}, and the {is_due} key here"
 
 
 def _kind_of_key(value: str) -> str | None:
@@ -311,11 +313,11 @@ def _kind_of_key(value: str) -> str | None:
 
 
 def _equal(environ: Mapping[str, str]) -> Iterator[Said]:
-    """Secrets that are one secret: who learns the one has the other."""
+    """Variables that share a secret: whoever learns one knows the other."""
     held = {name: _secrets_of(name, environ[name]) for name in _MADE_UP if is_set(environ, name)}
     for first, second in combinations(held, 2):
         if held[first] & held[second]:
-            yield second, f"is {first} too: make one of its own, so that who learns the one has not the other"
+            yield second, f"is the same secret as {first}: make another, so that a leak of one does not expose both"
 
 
 def _secrets_of(name: str, value: str) -> frozenset[str]:
@@ -336,9 +338,9 @@ def _store(environ: Mapping[str, str], endpoint: str, region: str, bucket: str) 
     is_digitaloceans = host.endswith(f".{_DIGITALOCEAN}")
     named = environ.get(bucket, "").lower()
     if (is_set(environ, bucket) and host.startswith(f"{named}.")) or (is_digitaloceans and len(labels) > 3):  # noqa: PLR2004  region and domain
-        yield endpoint, f"holds the bucket too: write the region's address alone, and the bucket into {bucket}"
+        yield endpoint, f"includes the bucket: write the region's address alone, and the bucket's name in {bucket}"
     elif is_digitaloceans and is_set(environ, region) and labels[0] != environ[region]:
-        yield region, f"is not the region of {endpoint}: signatures for it are refused there"
+        yield region, f"is not the region of {endpoint}, which would refuse every signature"
 
 
 def _others_may(file: Path) -> str:
