@@ -4,18 +4,12 @@
 variable an empty one, and `make bench` leaves the section as it was.
 """
 
-import argparse
-import json
-import sys
-from collections.abc import Callable, Mapping
-
-import cv2
+from collections.abc import Mapping
 
 from tests.bench import people_documents, people_faces, people_heads, people_looks
-from tests.bench.real_pictures import VARIABLE, RealPicture, real_portraits
+from tests.bench.real_pictures import Part, print_rows, real_portraits
 
-Row = dict[str, object]
-PARTS: Mapping[str, Callable[[tuple[RealPicture, ...]], list[Row]]] = {
+PARTS: Mapping[str, Part] = {
     "faces": people_faces.rows,
     "heads": people_heads.rows,
     "looks": people_looks.rows,
@@ -24,17 +18,5 @@ PARTS: Mapping[str, Callable[[tuple[RealPicture, ...]], list[Row]]] = {
 """Each part measures the portraits and gives rows; a part of its own is a module with `rows` and a line here."""
 
 
-def main() -> None:
-    """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; default: all")
-    names = parser.parse_args().part or list(PARTS)
-    cv2.setNumThreads(1)
-    portraits = real_portraits()
-    if not portraits:
-        print(f"people: left out, {VARIABLE} names no folder of labelled pictures", file=sys.stderr)
-    print(json.dumps([row for name in names for row in PARTS[name](portraits)] if portraits else []))
-
-
 if __name__ == "__main__":
-    main()
+    print_rows("people", __doc__, PARTS, real_portraits())

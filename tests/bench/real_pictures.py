@@ -4,13 +4,16 @@
 measured on these pictures is printed as counts only.
 """
 
+import argparse
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -71,6 +74,21 @@ def real_pages() -> tuple[RealPicture, ...]:
 def real_signatures() -> tuple[RealPicture, ...]:
     """The labelled pictures of signatures, and of none, by name; none where the variable is not set."""
     return _pictures("signatures/")
+
+
+Part = Callable[[tuple[RealPicture, ...]], list[dict[str, object]]]
+"""Measures pictures and gives rows."""
+
+
+def print_rows(name: str, description: str, parts: Mapping[str, Part], pictures: tuple[RealPicture, ...]) -> None:
+    """Be the command of a bench: print the rows of the parts that are named, an empty list without pictures."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="*", metavar="PART", help=f"some of {', '.join(parts)}; default: all")
+    chosen = parser.parse_args().part or list(parts)
+    cv2.setNumThreads(1)
+    if not pictures:
+        print(f"{name}: left out, {VARIABLE} names no folder of labelled pictures", file=sys.stderr)
+    print(json.dumps([row for part in chosen for row in parts[part](pictures)] if pictures else []))
 
 
 def overlap(one: Box, other: Box) -> float:
