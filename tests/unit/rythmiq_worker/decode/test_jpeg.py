@@ -149,12 +149,10 @@ def test_rows_beyond_the_picture_are_not_invented() -> None:
 def test_the_native_patch_is_of_native_pixels() -> None:
     """About a megapixel as it was coded, gray: of a JPEG the first rows, else the middle."""
     large = portrait(3000, 1200)
-    for file_format in ("JPEG", "PNG"):
-        page = page_of(encode(large, file_format))
-        patch = page.native_patch()
+    rows, middle = (page_of(encode(large, file_format)).native_patch() for file_format in ("JPEG", "PNG"))
+    for patch in (rows, middle):
         assert patch.mode == "L"
         assert 900_000 < patch.width * patch.height <= 1024 * 1024
     assert page_of(encode(PHOTO, "JPEG")).native_patch().size == (200, 160)
     gray = np.asarray(large.convert("L"))
-    middle = page_of(encode(large, "PNG")).native_patch()
     assert np.array_equal(np.asarray(middle), gray[88:1112, 988:2012])

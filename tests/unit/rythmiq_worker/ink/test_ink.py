@@ -356,7 +356,7 @@ def test_a_receipt_and_a_check_have_a_clause_of_ink() -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(1, 60).flatmap(
         lambda width: st.integers(1, 60).flatmap(
