@@ -106,7 +106,15 @@ def test_pages_that_were_not_read_in_time_are_told_and_not_the_end(plain_job: Jo
     plain_job.payload["input"]["mime_type"] = "application/pdf"
     plain_job.upload(pdf_of([one_line(5000), one_line(5001), one_line(5002)]))
     done = plain_job.run("worker_reads_one_page.py")
-    assert {"pages": 2, "of": 3} in [advice.parameters for advice in done.success.advice]
+    assert ("TEXT_NOT_READ", {"pages": 2, "of": 3}) in [(one.code, one.parameters) for one in done.success.advice]
+    verdicts = {
+        (clause.clause, clause.page): clause.verdict
+        for clause in done.success.receipt.clauses
+        if clause.clause in {"legibility", "completeness"}
+    }
+    unread = {key for key, verdict in verdicts.items() if verdict == "not_checked"}
+    assert unread == {(name, page) for name in ("legibility", "completeness") for page in (2, 3)}
+    assert len(verdicts) == 6
     assert plain_job.fetched(done.success.artifacts.text_path or "")
 
 

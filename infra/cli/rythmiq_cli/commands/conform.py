@@ -6,6 +6,7 @@ rules' bytes, so that the same command gives the same result.
 
 import datetime as dt
 import hashlib
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq.contracts.advice import Notice, WarningCode
-from rythmiq.contracts.errors import ErrorCode, JobError
+from rythmiq.contracts.errors import ErrorCode, JobError, SettingsError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
 from rythmiq.contracts.result import Receipt
@@ -52,6 +53,8 @@ STAGES = ("decode", "quality", "enhance", "ocr", "schema")
 _WHOLE = {"x": 0, "y": 0, "width": 1, "height": 1}  # a portal turns no page, and with a crop neither do we
 _NO_ONE = "00000000-0000-4000-8000-000000000000"
 _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_OF_TEXT = ("OCR_ENGINE", "OCR_LANGUAGES", "OCR_MODELS_DIR", "OCR_TIMEOUT_S")
+"""The worker's variables that hold here too; the others are about a store, or guard a server."""
 
 
 def conform(  # noqa: PLR0913, PLR0917  the command's options
@@ -73,7 +76,11 @@ def conform(  # noqa: PLR0913, PLR0917  the command's options
     text_layer: TextLayer = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
-    """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt."""
+    """Make FILE fit a portal: writes the document, receipt.json, receipt.html and, if there is any, text.txt.
+
+    Environment variables that say how text is read hold here too: OCR_LANGUAGES (hin), OCR_TIMEOUT_S (60) and the
+    others of the worker.
+    """
     rules = rules_for(portal, slot, schema)
     if len(files) > 1:
         rules = for_several(rules)
@@ -235,13 +242,19 @@ def _context(content: bytes, filename: str, rules: Rules, options: Options) -> C
         storage=StorageReference(bucket="local", region="local", endpoint="http://127.0.0.1"),
         options=options,
     )
-    settings = WorkerSettings.from_environ(
-        {
-            "SPACES_ENDPOINT": "http://127.0.0.1",
-            "SPACES_REGION": "local",
-            "SPACES_BUCKET": "local",
-            "SPACES_KEY": "none",
-            "SPACES_SECRET": "none",
-        }
-    )
-    return Context(payload, settings, dt.datetime.now(tz=dt.UTC))
+    return Context(payload, _settings(), dt.datetime.now(tz=dt.UTC))
+
+
+def _settings() -> WorkerSettings:
+    """The worker's settings, without a store; how text is read is told by the environment, as it is to a worker."""
+    nowhere = {
+        "SPACES_ENDPOINT": "http://127.0.0.1",
+        "SPACES_REGION": "local",
+        "SPACES_BUCKET": "local",
+        "SPACES_KEY": "none",
+        "SPACES_SECRET": "none",
+    }
+    try:
+        return WorkerSettings.from_environ(nowhere | {name: os.environ.get(name, "-") for name in _OF_TEXT})
+    except SettingsError as error:
+        usage(str(error))

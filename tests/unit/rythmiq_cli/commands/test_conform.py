@@ -218,6 +218,26 @@ def test_a_key_number_outside_its_range_is_told(kid: int) -> None:
     assert "65535" in misused("keys", "new", "--kid", kid)
 
 
+@pytest.mark.parametrize(("name", "value"), [("OCR_TIMEOUT_S", "0"), ("OCR_LANGUAGES", "hin,tlh")])
+def test_a_variable_that_cannot_be_used_is_told(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "document"}), encoding="utf-8")
+    assert name in misused("conform", photo, "--schema", tmp_path / "rules.json", "-o", tmp_path / "out")
+
+
+def test_the_time_in_which_text_is_read_is_the_environments(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCR_TIMEOUT_S", "0.01")
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "document"}), encoding="utf-8")
+    done = rythmiq_command("conform", photo, "--schema", tmp_path / "rules.json", "-o", tmp_path / "out", "--json")
+    assert done.exit_code == ExitCode.JOB_FAILED
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], error["detail"]) == ("OCR_TIMEOUT", {"timeout_s": 0.01})
+
+
 # --- check -------------------------------------------------------------------
 
 
