@@ -1,8 +1,8 @@
 """A whole page, from its file to the document: what the search for pages and other scripts cost where none is needed.
 
 A flat page is held against the tree before both came, the commit BEFORE; a page in Devanagari against one in English
-with as many lines, as wide, in letters of one size. All of it by `rythmiq conform`, which both trees have and which
-needs no store; a process's children count with it.
+with as many lines, as wide, in letters of one size: a few lines, and as many as a page holds. All of it by `rythmiq
+conform`, which both trees have and which needs no store; a process's children count with it.
 
 `python -m tests.bench.page_job [--rounds N]` prints one JSON list of rows.
 """
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 BEFORE = "067c99f"
 ROUNDS = 5
 LINES = 14
+DENSE = 56
 MOST_OF_BEFORE = 1.05
 MOST_OF_ENGLISH = 2.5
 MOST_PSS_MB = 700.0
@@ -97,6 +98,8 @@ def rows(rounds: int) -> list[dict[str, object]]:
         seen = _saved(photograph(marksheet(6, 1200).image, Shot(size_px=(3000, 4000)), seed=3), place / "photo.jpg")
         english = _saved(prose(4, LINES, in_hindi=False), place / "english.jpg")
         hindi = _saved(prose(4, LINES, in_hindi=True), place / "hindi.jpg")
+        dense_english = _saved(prose(4, DENSE, in_hindi=False), place / "dense-english.jpg")
+        dense_hindi = _saved(prose(4, DENSE, in_hindi=True), place / "dense-hindi.jpg")
         runs = {
             "scan": (drawn, ROOT),
             "scan before": (drawn, old),
@@ -104,6 +107,8 @@ def rows(rounds: int) -> list[dict[str, object]]:
             "photo before": (seen, old),
             "english": (english, ROOT),
             "hindi": (hindi, ROOT),
+            "dense english": (dense_english, ROOT),
+            "dense hindi": (dense_hindi, ROOT),
         }
         spent = spent_s(runs, out, rounds)
         large = _saved(prose(5, LINES, in_hindi=True).resize((3500, 3290)), place / "large.jpg")
@@ -112,12 +117,15 @@ def rows(rounds: int) -> list[dict[str, object]]:
     return [
         _ratio_row(f"{before}, scan", spent["scan"], spent["scan before"], MOST_OF_BEFORE, "a marksheet"),
         _ratio_row(f"{before}, photo", spent["photo"], spent["photo before"], MOST_OF_BEFORE, "the same, of 12 MP"),
-        _ratio_row(
-            "CPU of a page in Devanagari over the same in English",
-            spent["hindi"],
-            spent["english"],
-            MOST_OF_ENGLISH,
-            f"{LINES} lines",
+        *(
+            _ratio_row(
+                f"CPU of a page in Devanagari over the same in English, {lines} lines",
+                spent[f"{which}hindi"],
+                spent[f"{which}english"],
+                MOST_OF_ENGLISH,
+                "drawn",
+            )
+            for which, lines in (("", LINES), ("dense ", DENSE))
         ),
         {
             "what": "peak of the summed proportional set sizes, page of 12 MP in Devanagari",

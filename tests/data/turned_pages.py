@@ -31,7 +31,7 @@ _HINDI = (
     "श्रेणी", "प्रथम", "दिनांक", "हस्ताक्षर",
 )
 # fmt: on
-_LATIN = (
+ENGLISH = (
     "Application No. 220310",
     "Roll Number: 4471 0923",
     "Asha Sharma",
@@ -55,7 +55,7 @@ def _devanagari(size_px: int) -> ImageFont.FreeTypeFont:
 def one_line(seed: int) -> Image.Image:
     """A single line somewhere on an empty sheet."""
     chance = Random(seed)  # noqa: S311  a picture, no secret
-    text, size_px = chance.choice(_LATIN), chance.choice((24, 32, 44))
+    text, size_px = chance.choice(ENGLISH), chance.choice((24, 32, 44))
     width, height = chance.choice(((640, 480), (480, 640), (800, 200), (560, 100)))
     font = ImageFont.load_default(size_px)
     image = Image.new("RGB", (width, height), chance.choice((_PAPER, (238, 230, 210))))
@@ -70,7 +70,7 @@ def stamped(seed: int) -> Image.Image:
     image = Image.new("RGB", (700, 500), (248, 246, 240))
     pen = ImageDraw.Draw(image)
     for row in range(chance.randint(2, 4)):
-        pen.text((40, 40 + 44 * row), chance.choice(_LATIN), font=ImageFont.load_default(26), fill=_INK)
+        pen.text((40, 40 + 44 * row), chance.choice(ENGLISH), font=ImageFont.load_default(26), fill=_INK)
     seal(image, (chance.randint(120, 250), 380), 80, (92, 60, 160))
     stamp = Image.new("RGBA", (260, 90), (0, 0, 0, 0))
     pen = ImageDraw.Draw(stamp)
@@ -97,7 +97,7 @@ def hindi(seed: int, lines: int | None = None) -> Image.Image:
 def prose(seed: int, lines: int, *, in_hindi: bool) -> Image.Image:
     """Lines of one width and one size of letters, in Hindi or in English."""
     chance = Random(seed)  # noqa: S311  as above
-    words = _HINDI if in_hindi else tuple(word for line in _LATIN for word in line.split())
+    words = _HINDI if in_hindi else tuple(word for line in ENGLISH for word in line.split())
     font = _devanagari(30) if in_hindi else ImageFont.load_default(30)
     image = Image.new("RGB", (1000, 100 + 60 * lines), _PAPER)
     pen = ImageDraw.Draw(image)
@@ -118,7 +118,7 @@ def bilingual(seed: int) -> Image.Image:
     pen = ImageDraw.Draw(image)
     for row in range(3):
         place = (50, above.height + 10 + 46 * row)
-        pen.text(place, chance.choice(_LATIN), font=ImageFont.load_default(30), fill=_INK)
+        pen.text(place, chance.choice(ENGLISH), font=ImageFont.load_default(30), fill=_INK)
     return image
 
 

@@ -3,17 +3,19 @@
 A page is looked at only where the Latin recogniser is not sure. Lines that hang on a headline, and lines that look
 strange, are candidates; which script they are in is settled by reading a few of them in each that is at hand, because
 Tesseract is as unsure of a wrong script (at most .58) as it is sure of the right one (.61 to .96). What no reader
-reads with reason is left out and counted.
+reads with reason is left out and counted. On a page whose long lines the Latin recogniser reads with doubt, lines that
+hang from one end to the other are read here alone: half of the work, and the Latin recogniser could add nothing.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from rythmiq_worker.engines.headline import Stretch, hanging_share, hangs_wholly
 from rythmiq_worker.engines.recognition import Reading, box_size, crop_line
 from rythmiq_worker.engines.tesseract import (
     CLOSE,
@@ -22,12 +24,10 @@ from rythmiq_worker.engines.tesseract import (
     SCRIPT_OF,
     Look,
     Script,
-    Stretch,
     Tesseract,
     Word,
     folder_of,
     grouped,
-    hanging_share,
     is_latin,
     look_of,
 )
@@ -79,10 +79,26 @@ class Reread:
     found: Script | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """Lines that hang wholly and were read by the reader of their script, before the Latin recogniser.
+
+    Attributes:
+        readings: by line.
+        script: of all of them; None where there are none.
+    """
+
+    readings: Mapping[int, Reading] = field(default_factory=dict)
+    script: Script | None = None
+
+
 def of_language(language: "OcrLanguage", languages: "Sequence[TextLanguage]") -> "tuple[TextLanguage, ...]":
     """The languages of a page that its owner or its slot says is in one: all that share its script, itself first."""
     own: TextLanguage = OWN[language]
     return (own, *(one for one in languages if one != own and SCRIPT_OF[one] == SCRIPT_OF[own]))
+
+
+_NOTHING = Hung()
 
 
 class OtherScripts:
@@ -102,42 +118,76 @@ class OtherScripts:
         self._environ = environ
         self._readers: dict[tuple[str, ...], Tesseract | None] = {}
 
-    def reread(self, image: "NDArray[np.uint8]", places: "Places", readings: Sequence[Reading]) -> Reread:
+    def read_hanging(self, image: "NDArray[np.uint8]", places: "Places", doubtful: Sequence[int]) -> Hung:
+        """Read the lines that hang wholly, where their script's reader is sure of them and reads that script alone.
+
+        Args:
+            image: H x W x 3, uint8, RGB; not written to.
+            places: of N lines.
+            doubtful: the lines of which the Latin recogniser made little; where none of them hangs, none is read.
+        """
+        page = _Page(image, places, [Reading("", 0.0)] * len(places))
+        if not any(hangs_wholly(page.crop(line)) for line in doubtful):
+            return Hung()
+        wide = [line for line, aspect in enumerate(page.aspects) if aspect >= LEAST_LINE]
+        lines = [line for line in wide if hangs_wholly(page.crop(line))]
+        script = self._script_of(page, lines, HANGING) if page.length(lines) >= LEAST_PROOF else None
+        if script is None:
+            return Hung()
+        readings = {line: reading for line in lines if (reading := self._alone(page, line, script)) is not None}
+        return Hung(readings, script) if readings else Hung()  # blurred Latin hangs, too, as it seems
+
+    def _alone(self, page: "_Page", line: int, script: Script) -> Reading | None:
+        """A line by its script's reader; None where that is not sure, or sees what the Latin one reads better."""
+        reader = self._reader((LATIN, *self._languages[script]))
+        words = [] if reader is None else page.words(line, reader)
+        if _mean(words) < OWN_SCRIPT or any(_is_latin_word(word.text) or _has_digits(word.text) for word in words):
+            return None
+        kept = [word for word in words if word.confidence >= WORD_FROM]
+        return Reading(" ".join(word.text for word in kept), _mean(kept))
+
+    def reread(
+        self, image: "NDArray[np.uint8]", places: "Places", readings: Sequence[Reading], hung: Hung = _NOTHING
+    ) -> Reread:
         """Read the lines of other scripts again.
 
         Args:
             image: H x W x 3, uint8, RGB; not written to.
             places: of N lines.
             readings: what the Latin recogniser made of each.
+            hung: what was read before it, and stays.
         """
-        page = _Page(image, places, list(readings))
-        looks = page.looks(everything=self._everything)
+        page = _Page(image, places, [hung.readings.get(line, reading) for line, reading in enumerate(readings)])
+        looks = page.looks(everything=self._everything, but=hung.readings)
         if self._everything and looks:
-            return self._read_all(page, looks)
+            return self._read_all(page, looks, hung)
         told: dict[int, Script | None] = {}
         lacking: list[str] = []
-        found: Script | None = None
-        for lines, group in page.candidates(looks):
-            script = self._script_of(page, lines, group)
+        found = hung.script
+        for lines, group in page.candidates(looks, hung.readings):
+            script = found if found in group and lines else self._script_of(page, lines, group)
             if script is not None or (found is None and page.is_claim(lines)):
                 told.update((line, script) for line in lines)
                 lacking += [] if script else [self._missing(group)]
             found = found or script
-        for line in looks if told else ():
-            told.setdefault(line, found)
+        if told or hung.readings:
+            mixed = page.mixed(looks.keys() | hung.readings.keys()) if found in HANGING else ()
+            for line in (*looks, *mixed):
+                told.setdefault(line, found)
         for line, script in told.items():
             self._settle(page, line, script)
-        return Reread(page.readings, tuple(lacking), frozenset(told), found)
+        return Reread(page.readings, tuple(lacking), frozenset(told) | hung.readings.keys(), found)
 
-    def _read_all(self, page: "_Page", looks: Mapping[int, Look]) -> Reread:
+    def _read_all(self, page: "_Page", looks: Mapping[int, Look], hung: Hung) -> Reread:
         script = next(iter(self._languages))
+        settled = frozenset(looks) | hung.readings.keys()
         if self._reader((LATIN, *self._languages[script])) is None:
             for line in looks:
                 self._settle(page, line, None)
-            return Reread(page.readings, (script,), frozenset(looks))
+            return Reread(page.readings, (script,), settled)
         for line in looks:
             self._settle(page, line, script)
-        return Reread(page.readings, (), frozenset(looks))
+        return Reread(page.readings, (), settled)
 
     def _script_of(self, page: "_Page", lines: Sequence[int], group: frozenset[Script]) -> Script | None:
         """The script of a group in which a few of the lines are read with reason; None: it is none that is at hand."""
@@ -152,7 +202,7 @@ class OtherScripts:
 
     def _settle(self, page: "_Page", line: int, script: Script | None) -> None:
         """Put together what two readers make of a line: Latin words that ours is sure of, and others from Tesseract."""
-        seen = [word for word in words_of(page.readings[line], page.aspects[line]) if not page.hangs(line, word)]
+        seen = page.bare_words(line)
         sure = [word for word in seen if is_sure(word)]
         words = sure if script is None else self._together(page, line, script, seen)
         confidence = _mean(words)
@@ -211,25 +261,38 @@ class _Page:
         self._crops: dict[int, NDArray[np.uint8]] = {}
         self._words: dict[tuple[int, int], list[Word]] = {}
 
-    def looks(self, *, everything: bool) -> dict[int, Look]:
-        """What each line looks like that lies along the page and is not surely Latin; or every line."""
+    def looks(self, *, everything: bool, but: Collection[int] = ()) -> dict[int, Look]:
+        """What each line looks like that lies along the page and is not surely Latin; or every line. But for some."""
         found: dict[int, Look] = {}
         for line, (reading, aspect) in enumerate(zip(self.readings, self.aspects, strict=True)):
-            if aspect < (1 if everything else LEAST_LINE / 2) or (not everything and is_latin(reading, aspect)):
+            if line in but or aspect < (1 if everything else LEAST_LINE / 2):
                 continue
-            found[line] = look_of(reading, self.crop(line), aspect)
+            if everything or not is_latin(reading, aspect):
+                found[line] = look_of(reading, self.crop(line), aspect)
         return found
 
-    def candidates(self, looks: Mapping[int, Look]) -> list[tuple[list[int], frozenset[Script]]]:
-        """The lines that hang and those that look strange, where they are enough, with what they may be in."""
+    def candidates(
+        self, looks: Mapping[int, Look], read: Collection[int] = ()
+    ) -> list[tuple[list[int], frozenset[Script]]]:
+        """The lines that hang and those that look strange, where they are enough, with what they may be in.
+
+        Args:
+            looks: of the lines that are not surely Latin.
+            read: lines that hang as well, and were read.
+        """
         hanging = [line for line, look in looks.items() if look is Look.HANGING]
         strange = [line for line, look in looks.items() if look is Look.STRANGE]
-        if self.length(hanging) < LEAST_PROOF:
+        if self.length([*hanging, *read]) < LEAST_PROOF:
             hanging = []
-        upright = self.length(range(len(self.readings))) - self.length(hanging)
+        upright = self.length(range(len(self.readings))) - self.length([*hanging, *read])
         if self.length(strange) < max(LEAST_PROOF, STRANGE_SHARE * upright):
             strange = []
         return [(hanging, HANGING), (strange, OTHERS)]
+
+    def mixed(self, but: Collection[int]) -> list[int]:
+        """The lines that are surely Latin, as it seems, and in which something hangs; but for some."""
+        rest = [line for line, aspect in enumerate(self.aspects) if aspect >= LEAST_LINE and line not in but]
+        return [line for line in rest if self.bare_words(line) != words_of(self.readings[line], self.aspects[line])]
 
     def crop(self, line: int) -> "NDArray[np.uint8]":
         if line not in self._crops:
@@ -240,6 +303,17 @@ class _Page:
         """Whether the letters of a word hang on a line, so that they are no Latin ones."""
         span = Stretch(max(0.0, word.left), min(1.0, word.right))
         return hanging_share(self.crop(line), [span]) >= HANGING_WORD
+
+    def bare_words(self, line: int) -> list[Word]:
+        """The words that the Latin recogniser sees, without what hangs: a word, or what is before or behind a slash."""
+        reading, aspect = self.readings[line], self.aspects[line]
+        pieces = words_of(reading, aspect, " /")
+        found: list[Word] = []
+        for word in words_of(reading, aspect):
+            parts = [part for part in pieces if part.is_within([word])] or [word]
+            bare = [part for part in parts if not self.hangs(line, part)]
+            found += [word] if len(bare) == len(parts) else bare
+        return found
 
     def words(self, line: int, reader: Tesseract) -> list[Word]:
         """What a reader makes of a line; it is asked once."""
@@ -269,41 +343,46 @@ def _is_latin_word(text: str) -> bool:
     return any("A" <= letter.upper() <= "Z" for letter in text)
 
 
-def words_of(reading: Reading, aspect: float) -> list[Word]:
+def _has_digits(text: str) -> bool:
+    return any(letter.isdecimal() for letter in text)
+
+
+def words_of(reading: Reading, aspect: float, ends: str = " ") -> list[Word]:
     """The words of the Latin recogniser, where they stand, and how sure it is of each; lone letters are none.
 
     Args:
         reading: of the line.
         aspect: width over height of the line.
+        ends: what stands between words.
     """
     if len(reading.surety) != len(reading.text):
         return []
     found: list[Word] = []
-    for first, last in _spans(reading, aspect):
-        letters = last - first
-        if letters > 1:
-            left, right = reading.places[first], reading.places[last - 1]
-            margin = (right - left) / (letters - 1) / 2
-            surety = fmean(reading.surety[first:last])
-            found.append(Word(reading.text[first:last], surety, left - margin, right + margin))
+    for first, last in _spans(reading, aspect, ends):
+        left, right = reading.places[first], reading.places[last - 1]
+        margin = (right - left) / max(1, last - first - 1) / 2
+        word = Word(reading.text[first:last], fmean(reading.surety[first:last]), left - margin, right + margin)
+        if len(word.letters) > 1:
+            found.append(word)
     return found
 
 
 def is_sure(word: Word) -> bool:
     """Whether the Latin recogniser's word is a word; two letters are sooner seen where there are none."""
-    return word.confidence >= (SURE_WORD if len(word.text) > SHORT_WORD else SURE_SHORT_WORD)
+    return word.confidence >= (SURE_WORD if len(word.letters) > SHORT_WORD else SURE_SHORT_WORD)
 
 
-def _spans(reading: Reading, aspect: float) -> Iterator[tuple[int, int]]:
+def _spans(reading: Reading, aspect: float, ends: str) -> Iterator[tuple[int, int]]:
     """From where to where each word goes: to a blank, or to a gap in which letters of another script may stand."""
     start = 0
     gaps = [aspect * (after - before) for before, after in pairwise(reading.places)]
     for place, letter in enumerate(f"{reading.text} "):
         word = gaps[start : place - 1]
         far = place > start and place < len(reading.text) and gaps[place - 1] > max(GAP, APART * median(word or [0.0]))
-        if letter == " " or far:
-            yield _core(reading, start, place)
-            start = place + (letter == " ")
+        if letter in ends or far:
+            if place > start:
+                yield _core(reading, start, place)
+            start = place + (letter in ends)
 
 
 def _core(reading: Reading, start: int, end: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ text is at most 7 detector pixels high, the page is searched again at 1280, and 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, Quad, TextLin
 from rythmiq_worker.engines.detection import Detection, detect
 from rythmiq_worker.engines.layout import find_turn, is_plain, lies_along, reading_order
 from rythmiq_worker.engines.models import ModelFiles, find_models, open_network, open_recogniser
-from rythmiq_worker.engines.other_scripts import OtherScripts, Reread, of_language
+from rythmiq_worker.engines.other_scripts import Hung, OtherScripts, Reread, of_language
 from rythmiq_worker.engines.recognition import Reading, Recogniser, crop_line
 from rythmiq_worker.engines.tesseract import sight_of
 
@@ -66,7 +66,7 @@ class RapidOcr:
             image: H x W x 3, uint8, RGB.
         """
         found, closely = self._find(image)
-        return self._page(image, found, self._recogniser.read(image, found.places), closely=closely).lines
+        return self._page(image, found, *self._lines(image, found), closely=closely).lines
 
     def read_turned(self, image: "NDArray[np.uint8]") -> PageText:
         """Turn a page upright if its text proves that it is not, and read it.
@@ -77,12 +77,10 @@ class RapidOcr:
             image: H x W x 3, uint8, RGB.
         """
         found, closely = self._find(image)
-        readings: list[Reading] | None = None
-        told: Reread | None = None
+        read: tuple[list[Reading], Reread] | None = None
         if lies_along(found.quads):
-            readings = self._recogniser.read(image, found.places)
-            told = None if is_plain(readings) else self._others.reread(image, found.places, readings)
-            if told is None or told.found:
+            read = readings, told = self._lines(image, found)
+            if is_plain(readings) or told.found:
                 return self._page(image, found, readings, told, closely=closely)
         turn = find_turn(
             found.quads,
@@ -92,11 +90,21 @@ class RapidOcr:
         if turn is not None:
             upright = np.ascontiguousarray(np.rot90(image, -(turn.degrees_clockwise // 90)))
             found, closely = self._find(upright)
-            read = self._page(upright, found, self._recogniser.read(upright, found.places), closely=closely)
-            return replace(read, turn=turn)
-        if readings is None:
-            readings = self._recogniser.read(image, found.places)
-        return self._page(image, found, readings, told, closely=closely)
+            page = self._page(upright, found, *self._lines(upright, found), closely=closely)
+            return replace(page, turn=turn)
+        return self._page(image, found, *(read or self._lines(image, found)), closely=closely)
+
+    def _lines(self, image: "NDArray[np.uint8]", found: Detection) -> tuple[list[Reading], Reread]:
+        """Read the lines: what the Latin recogniser makes of them, and what all readers together."""
+        hung = Hung()
+
+        def leave(doubtful: Sequence[int]) -> Collection[int]:
+            nonlocal hung
+            hung = self._others.read_hanging(image, found.places, doubtful)
+            return hung.readings
+
+        readings = self._recogniser.read(image, found.places, leave)
+        return readings, self._others.reread(image, found.places, readings, hung)
 
     def _find(self, image: "NDArray[np.uint8]") -> tuple[Detection, bool]:
         """Where the lines are, and whether that took the closest look."""
@@ -116,12 +124,11 @@ class RapidOcr:
         image: "NDArray[np.uint8]",
         found: Detection,
         readings: list[Reading],
-        told: Reread | None = None,
+        told: Reread,
         *,
         closely: bool,
     ) -> PageText:
         """The text of a page: other scripts read by another reader; where Latin is doubtful, after another look."""
-        told = told or self._others.reread(image, found.places, readings)
         is_unread = not told.settled or told.scripts  # blurred Latin, too, may look like a script that nobody reads
         if is_unread and found.scale < 1 and not closely and readings and mean_confidence(readings) < DOUBT_BELOW:
             closer, reread = self._doubt(image, found, readings)

@@ -5,7 +5,7 @@ Nothing is padded to a common 320 pixels as RapidOCR does: on a dense page that 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -248,35 +248,46 @@ class Recogniser:
         self._height_px = height_px
         self._characters = ("", *dictionary.splitlines(), " ")
 
-    def read(self, image: "NDArray[np.uint8]", quads: "Places") -> list[Reading]:
+    def read(
+        self,
+        image: "NDArray[np.uint8]",
+        quads: "Places",
+        leave: Callable[[Sequence[int]], Collection[int]] | None = None,
+    ) -> list[Reading]:
         """Read the lines in the given boxes.
 
         Args:
             image: H x W x 3, uint8, RGB.
             quads: N places: 4 x 2, float32, clockwise from top left, or a bent line's course.
+            leave: asked once, where long lines were read with doubt, which those are; it says which boxes need not be
+                read here.
 
         Returns:
-            One reading a box, in the boxes' order.
+            One reading a box, in the boxes' order; of those that were left a blank one.
         """
         tries = [_Try(box, turn, line_width(quad, turn)) for box, quad in enumerate(quads) for turn in turns_of(quad)]
         lowered = [replace(one, height_px=self._height_px) for one in tries]
         pilots = pilots_of([one.width_px for one in tries])
         readings = self._read(image, quads, {index: lowered[index] for index in pilots})
         squeeze = squeeze_of([tries[index].width_px for index in pilots], [readings[index] for index in pilots])
+        doubtful = [tries[index].box for index in pilots if readings[index].confidence < SURE]
+        left = frozenset(leave(doubtful) if leave is not None and doubtful else ())
         squeezed = {
             index: replace(one, width_px=math.ceil(one.width_px * squeeze)) if one.width_px > LONG_LINE_PX else one
             for index, one in enumerate(lowered)
-            if index not in readings
+            if index not in readings and one.box not in left
         }
         readings |= self._read(image, quads, squeezed)
         best: dict[int, int] = {}
         for index, one in enumerate(tries):
+            if one.box in left:
+                continue
             if one.box not in best or readings[index].confidence > readings[best[one.box]].confidence:
                 best[one.box] = index
         changed = [index for index in best.values() if squeezed.get(index, lowered[index]) != tries[index]]
-        doubtful = [index for index in changed if is_worth_another(readings[index], tries[index].width_px)]
-        readings |= self._read(image, quads, {index: tries[index] for index in doubtful})
-        return [readings[best[box]] for box in range(len(quads))]
+        again = [index for index in changed if is_worth_another(readings[index], tries[index].width_px)]
+        readings |= self._read(image, quads, {index: tries[index] for index in again})
+        return [Reading("", 0.0) if box in left else readings[best[box]] for box in range(len(quads))]
 
     def read_as(self, image: "NDArray[np.uint8]", quads: "Places", turn: Turn) -> list[Reading]:
         """Read the lines in the given boxes as if all of them stood one way; as `read` else."""

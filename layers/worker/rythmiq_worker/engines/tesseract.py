@@ -25,13 +25,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
-import numpy as np
 
 from rythmiq_worker.engines import TextSight
+from rythmiq_worker.engines.headline import MOST_INK, Stretch, hanging_share
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.installation import built_in
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from rythmiq_worker.engines.recognition import Places
@@ -65,11 +66,8 @@ LEGIBLE = 0.75  # of Latin that is blurred or written by hand, and of another sc
 CLOSE = 2.3  # letters on a line's height, along it: Latin has 1.6 to 4, of another script fewer are seen
 STRETCH = 1.6  # line heights without a letter: more than wide print leaves between two
 END_STRETCH = 1.3  # the same before the first and after the last, where the box has a margin
-RUN = 0.6  # of the height: a stroke along the line as long as that is no part of a Latin letter
-UPPER = 0.55  # of the height: a line below that underlines
 HANGS_FROM = 0.3  # of what the Latin recogniser made nothing of
 FEW_LETTERS = 2  # a lone letter is read with confidence in anything
-MOST_INK = 0.5
 
 
 class Look(Enum):
@@ -78,14 +76,6 @@ class Look(Enum):
     LATIN = "latin"
     HANGING = "hanging"
     STRANGE = "strange"
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of a line of which nothing was read, from and to, as shares of its width."""
-
-    start: float
-    end: float
 
 
 def grouped(languages: Iterable[str]) -> dict[Script, tuple[str, ...]]:
@@ -158,26 +148,6 @@ def look_of(reading: "Reading", line: "NDArray[np.uint8]", aspect: float) -> Loo
     if sure or close or reading.confidence >= SURE:
         return Look.LATIN
     return Look.STRANGE
-
-
-def ink_of(line: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Where a line has ink, whether it is dark or light: H x W, uint8, 0 or 1."""
-    gray = cv2.cvtColor(line, cv2.COLOR_RGB2GRAY)
-    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    dark = ink.astype(np.uint8, copy=False)
-    return 1 - dark if dark.mean() > MOST_INK else dark
-
-
-def hanging_share(line: "NDArray[np.uint8]", parts: Sequence[Stretch]) -> float:
-    """The share of some parts of a line, by width, over which a long stroke runs in its upper half."""
-    ink = ink_of(line)
-    height_px, width_px = ink.shape
-    strokes = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, round(RUN * height_px)), np.uint8))
-    covered: NDArray[np.bool] = np.asarray(strokes)[: round(UPPER * height_px)].max(axis=0) > 0
-    wanted = np.zeros(width_px, np.bool)
-    for part in parts:
-        wanted[round(part.start * width_px) : round(part.end * width_px)] = True
-    return float(covered[wanted].mean()) if wanted.any() else 0.0
 
 
 USUAL_DENSITY = 2.2  # letters on a length of the line's height, where no line of the page tells
@@ -263,6 +233,11 @@ class Word:
     left: float = 0.0
     right: float = 0.0
 
+    @property
+    def letters(self) -> str:
+        """Its letters and digits, without marks."""
+        return "".join(letter for letter in self.text if letter.isalnum())
+
     def is_like_any(self, others: "Iterable[Word]") -> bool:
         """Whether another reader has seen much the same in its place."""
         return any(
@@ -271,8 +246,8 @@ class Word:
         )
 
     def is_part_of_any(self, others: "Iterable[Word]") -> bool:
-        """Whether another reader has seen it whole, and a letter more."""
-        return any(self.is_within([other]) and self.text in other.text and self.text != other.text for other in others)
+        """Whether another reader has seen it whole, and a letter more; a mark more is none."""
+        return any(self.is_within([other]) and self.letters in other.letters != self.letters for other in others)
 
     def is_within(self, others: "Iterable[Word]") -> bool:
         """Whether more than half of it is covered by others, which do not overlap."""
@@ -335,6 +310,7 @@ class Tesseract:
         if not set(languages) <= set(self._reader.GetLoadedLanguages()):  # it goes on with those that it could load
             raise RuntimeError("the data of a language is damaged")
         self._reader.SetVariable("debug_file", os.devnull)
+        self._reader.SetVariable("invert_threshold", "0")  # `read` inverts; it would try that on every doubtful word
 
     def read(self, line: "NDArray[np.uint8]") -> list[Word]:
         """Read one line.

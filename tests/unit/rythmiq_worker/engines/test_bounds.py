@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rythmiq_worker.engines.headline import hangs_wholly
 from rythmiq_worker.engines.other_scripts import OtherScripts, _Page, is_sure
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import Look, Word, is_latin, look_of, sight_of, stretches
@@ -69,6 +70,30 @@ def test_a_gap_at_an_end_may_be_so_wide(gap: float, parts: int) -> None:
 def test_a_line_looks_so(letters: int, surety: float, headline: float, look: Look) -> None:
     """Ten heights long, on which Latin has 23 letters and more."""
     assert look_of(spread("n" * letters, surety), line(headline), 10) is look
+
+
+@pytest.mark.parametrize(("strokes", "wholly"), [(5, True), (6, False)])
+def test_what_does_not_hang_is_no_longer_than_the_line_is_high(strokes: int, *, wholly: bool) -> None:
+    """Strokes near each other without a headline, 36 or 44 pixels in all, on a line 40 pixels high."""
+    pixels = line(1.0)
+    pixels[:, 200 : 200 + 8 * strokes] = 250
+    for left in range(200, 200 + 8 * strokes, 8):
+        pixels[16:38, left : left + 4] = 10
+    assert hangs_wholly(pixels) is wholly
+
+
+@pytest.mark.parametrize(("hanging", "wholly"), [(11, True), (10, False)])
+def test_most_of_what_is_written_hangs(hanging: int, *, wholly: bool) -> None:
+    """Words of 32 pixels, far apart, and ten of 20 pixels, which are too short for a headline: .62 and .598 hang."""
+    pixels = np.full((HEIGHT_PX, 1050, 3), 250, np.uint8)
+    for word in range(hanging + 10):
+        left, wide = 50 * word, 32 if word < hanging else 20
+        pixels[14:18, left : left + wide] = 10
+    assert hangs_wholly(pixels) is wholly
+
+
+def test_an_empty_line_hangs_on_nothing() -> None:
+    assert not hangs_wholly(np.full((HEIGHT_PX, 400, 3), 250, np.uint8))
 
 
 def _page(*lengths: float, text: str = "") -> _Page:

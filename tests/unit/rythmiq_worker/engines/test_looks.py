@@ -31,7 +31,7 @@ class Script:
         quads = np.array([[[0, top], [9, top], [9, top + 9], [0, top + 9]] for top in tops], np.float32)
         return Detection(quads.reshape(-1, 4, 2), np.array(heights, np.float32), scale)
 
-    def read(self, _image: object, _quads: NDArray[np.float32]) -> list[Reading]:
+    def read(self, _image: object, _quads: NDArray[np.float32], _leave: object = None) -> list[Reading]:
         return list(self.looks[self.looked[-1]][2])
 
 
@@ -94,7 +94,7 @@ def test_a_doubtful_page_is_read_again_and_the_better_reading_kept(
 class NobodyReads(OtherScripts):
     """Takes what is read with doubt for a script that nobody reads."""
 
-    def reread(self, image: object, places: object, readings: Sequence[Reading]) -> Reread:  # noqa: ARG002
+    def reread(self, image: object, places: object, readings: Sequence[Reading], hung: object = None) -> Reread:  # noqa: ARG002
         doubtful = frozenset(line for line, reading in enumerate(readings) if reading.confidence < 0.75)
         texts = [Reading("", 0.0) if line in doubtful else reading for line, reading in enumerate(readings)]
         return Reread(texts, ("unknown",) if doubtful else (), doubtful)

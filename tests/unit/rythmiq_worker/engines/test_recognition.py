@@ -1,6 +1,7 @@
 """Cutting lines out, grouping them by width, and decoding what the network says of them."""
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -244,6 +245,15 @@ class FussyReader(BrightnessReader):
         return answer
 
 
+class DoubtfulReader(BrightnessReader):
+    """A network that is unsure of dark lines, and sure of all else."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = np.minimum(super().run(batch) * 4, 1)
+        answer[[line[0, 0, 0] < -0.5 for line in batch]] *= 0.8
+        return answer
+
+
 def test_long_lines_are_squeezed_and_the_doubtful_ones_read_again_as_they_are() -> None:
     """Eight long lines: three pilots as they are, five squeezed, and the one dark line of those once more as it is."""
     image = np.full((500, 1000, 3), 250, np.uint8)
@@ -255,3 +265,22 @@ def test_long_lines_are_squeezed_and_the_doubtful_ones_read_again_as_they_are() 
     assert sorted(widths) == [608] * 5 + [1024] * 4
     assert [reading.text for reading in readings] == ["a"] + ["c"] * 7
     assert min(reading.confidence for reading in readings) == 1.0
+
+
+@pytest.mark.parametrize(("brightness", "asked"), [(250, []), (0, [[7]])], ids=["sure", "in doubt"])
+def test_boxes_are_left_to_others_only_where_a_long_line_is_read_with_doubt(
+    brightness: int, asked: list[list[int]]
+) -> None:
+    """Of eight long lines the last is a pilot; where it is dark, it and the sixth are read elsewhere and blank here."""
+    image = np.full((500, 940, 3), 250, np.uint8)
+    image[420:] = brightness
+    quads = np.array([quad_of(0, 60 * row, 940, 48) for row in range(8)])
+    told: list[list[int]] = []
+
+    def leave(doubtful: Sequence[int]) -> set[int]:
+        told.append(list(doubtful))
+        return {5, 7}
+
+    readings = Recogniser(cast("Network", DoubtfulReader())).read(image, quads, leave)
+    assert told == asked
+    assert [line for line, reading in enumerate(readings) if not reading.text] == ([5, 7] if asked else [])

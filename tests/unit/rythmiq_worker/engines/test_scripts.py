@@ -1,9 +1,7 @@
 """Which lines are not Latin, which reader they go to, and what of both is put together."""
 
 import itertools
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,49 +9,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
-from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, Reread, is_sure, of_language, words_of
+from rythmiq_worker.engines.headline import Stretch, hanging_share
+from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, is_sure, of_language, words_of
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import (
     Look,
-    Stretch,
     Tesseract,
     Word,
     apart,
     folder_of,
     grouped,
-    hanging_share,
     is_latin,
     look_of,
     packages_of,
     stretches,
     tidy,
 )
+from tests.support.script_readers import (
+    ASPECT,
+    GARBAGE,
+    HEIGHT_PX,
+    HINDI,
+    LATIN,
+    WIDTH_PX,
+    Reader,
+    line_of,
+    readers,
+    reread,
+    spread,
+)
 from tests.support.tessdata import needs_hindi
 
-HEIGHT_PX, WIDTH_PX = 48, 480
-ASPECT = WIDTH_PX / HEIGHT_PX
-
-
-def line_of(*, headline: bool, light: bool = False) -> NDArray[np.uint8]:
-    """A line of upright strokes, with or without a headline from which they hang."""
-    line = np.full((HEIGHT_PX, WIDTH_PX, 3), 250, np.uint8)
-    for left in range(12, WIDTH_PX - 12, 14):
-        line[16:38, left : left + 4] = 10
-    if headline:
-        line[14:18, 8 : WIDTH_PX - 8] = 10
-    return 255 - line if light else line
-
-
-def spread(text: str, surety: float, start: float = 0.05, end: float = 0.95) -> Reading:
-    """A reading whose letters stand evenly between two places."""
-    places = tuple(np.linspace(start, end, len(text)).tolist())
-    return Reading(text, surety, (surety,) * len(text), places)
-
-
-LATIN = spread("Government of India", 0.99)
-GARBAGE = spread("RTUTRT HTR", 0.6)
+__all__ = ["readers"]
 
 
 def test_print_that_is_read_from_end_to_end_is_latin() -> None:
@@ -144,6 +132,15 @@ def test_a_word_ends_where_another_script_may_begin() -> None:
     assert [word.text for word in words_of(reading, ASPECT)] == ["15/08/2004"]
 
 
+def test_a_letter_with_a_mark_is_no_word() -> None:
+    assert [word.text for word in words_of(spread("f, No.", 0.99), ASPECT / 10)] == ["No."]
+
+
+@pytest.mark.parametrize(("other", "part"), [("FEMALE.", False), ("FEMALES", True), ("MALES", False)])
+def test_a_mark_more_is_no_letter_more(other: str, *, part: bool) -> None:
+    assert Word("FEMALE", 1.0, 0.1, 0.9).is_part_of_any([Word(other, 0.6, 0.1, 0.95)]) is part
+
+
 def test_a_reading_that_does_not_tell_letter_by_letter_has_no_words() -> None:
     assert words_of(Reading("Government", 1.0), ASPECT) == []
 
@@ -208,45 +205,6 @@ def test_data_that_is_damaged_is_as_if_it_were_missing(tmp_path: Path, damaged: 
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
-
-
-class Reader:
-    """A reader that knows one script: sure of a line in it, unsure of any other."""
-
-    known: ClassVar[Mapping[tuple[str, ...], Sequence[Word]]] = {}
-    asked: ClassVar[list[tuple[str, ...]]] = []
-
-    def __init__(self, languages: tuple[str, ...], _folder: Path) -> None:
-        self.languages = languages
-
-    def read(self, _line: object) -> list[Word]:
-        Reader.asked.append(self.languages)
-        return list(self.known.get(self.languages, [Word("ज़", 0.4, 0.0, 1.0)]))
-
-
-HINDI = (Word("राष्ट्रीय", 0.95, 0.0, 0.5), Word("परीक्षा", 0.9, 0.5, 1.0))
-
-
-@pytest.fixture
-def readers(monkeypatch: pytest.MonkeyPatch) -> type[Reader]:
-    """Readers in place of Tesseract, with the data of every language."""
-    monkeypatch.setattr(other_scripts, "Tesseract", Reader)
-    monkeypatch.setattr(other_scripts, "folder_of", lambda _languages, _environ: Path())
-    monkeypatch.setattr(Reader, "known", {})
-    monkeypatch.setattr(Reader, "asked", [])
-    return Reader
-
-
-def reread(
-    readings: Sequence[Reading], lines: Sequence[NDArray[np.uint8]], *languages: TextLanguage, everything: bool = False
-) -> Reread:
-    """Look at a page again whose lines stand below each other."""
-    page = np.concatenate(lines)
-    tops = np.arange(len(lines), dtype=np.float32) * HEIGHT_PX
-    quads = np.array(
-        [[[0, top], [WIDTH_PX, top], [WIDTH_PX, top + HEIGHT_PX], [0, top + HEIGHT_PX]] for top in tops], np.float32
-    )
-    return OtherScripts(languages, everything=everything).reread(page, quads, readings)
 
 
 def test_a_latin_page_asks_nobody(readers: type[Reader]) -> None:
