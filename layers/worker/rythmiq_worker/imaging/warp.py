@@ -83,6 +83,7 @@ _COARSE_DEG: Final = 1.0
 _FINE_DEG: Final = 0.1
 _LEAST_LETTERS: Final = 40
 _LETTER_PX: Final = (4, 48)
+_LEAST_DARKNESS: Final = 0.3  # of the darkest letters', against what lies around: a guilloche has a seventh
 _MOST_POINTS: Final = 2500
 _ROW_SHARE: Final = 0.2  # of a letter's height: how exactly feet stand on their line
 # How far the best direction stands out: from the middle one, and from any that is not next to it.
@@ -242,11 +243,12 @@ def _feet(gray: Gray) -> tuple[Points, float]:
     if min(gray.shape) < _WINDOW_PX:
         return np.zeros((0, 2)), 1.0
     ink = cv2.adaptiveThreshold(gray, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW_PX, _INK_OFFSET)
-    _, _, boxes, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    _, parts, boxes, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
     sides = boxes[:, 2:4]
     low, high = sides.min(axis=1), sides.max(axis=1)
     letters = (high >= _LETTER_PX[0]) & (high <= _LETTER_PX[1]) & (low >= 2) & (boxes[:, 4] >= 6)  # noqa: PLR2004  no specks
     letters[0] = False  # the paper
+    letters &= _printed(gray, np.asarray(parts, np.int32), letters)
     chosen = middles[letters]
     if not len(chosen):
         return np.zeros((0, 2)), 1.0
@@ -256,6 +258,18 @@ def _feet(gray: Gray) -> tuple[Points, float]:
     chosen = chosen[alike]
     step = max(1, -(-len(chosen) // _MOST_POINTS))
     return chosen[::step].astype(np.float64), typical
+
+
+def _printed(gray: Gray, parts: NDArray[np.int32], letters: NDArray[np.bool]) -> NDArray[np.bool]:
+    """Which parts of the ink are about as dark as the letters: a pattern printed below them is much fainter."""
+    inked = parts > 0
+    around = cv2.blur(gray, (_WINDOW_PX, _WINDOW_PX))
+    fall = cv2.subtract(around, gray)[inked].astype(np.float64)
+    numbers = parts[inked]
+    count = len(letters)
+    darkness = np.bincount(numbers, fall, count) / np.maximum(np.bincount(numbers, minlength=count), 1)
+    darkest = np.sort(darkness[letters])[-_LEAST_LETTERS:]
+    return darkness >= _LEAST_DARKNESS * float(darkest.min(initial=255.0))
 
 
 def _gathered(points: Points, degrees: float, row_px: float) -> float:

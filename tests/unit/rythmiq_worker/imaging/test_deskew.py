@@ -16,7 +16,7 @@ from rythmiq_worker.imaging.warp import (
     levelled_size,
 )
 from tests.data.page_defects import DESK, blurred, turned
-from tests.samples.pages import marksheet
+from tests.samples.pages import id_card, marksheet
 
 WORDS = "statement of marks obtained in the examination held in march by the candidate"
 
@@ -37,6 +37,15 @@ def leaning(image: Image.Image, degrees: float) -> Image.Image:
 @pytest.mark.parametrize("degrees", [-30, -9.4, -2, 2, 9.4, 30])
 def test_a_lean_is_found_to_a_quarter_of_a_degree(degrees: float) -> None:
     lean = find_lean(leaning(page(), degrees))
+    assert lean is not None
+    assert lean.degrees == pytest.approx(-degrees, abs=0.25)
+
+
+@pytest.mark.parametrize("degrees", [-4, 4])
+@pytest.mark.parametrize("width_px", [900, 1200])
+def test_a_pattern_below_the_letters_tells_no_lean(degrees: float, width_px: int) -> None:
+    """Fine lines wind over the whole card; their pieces are ten times as many as the letters, and a seventh as dark."""
+    lean = find_lean(leaning(id_card(6, width_px).image, degrees))
     assert lean is not None
     assert lean.degrees == pytest.approx(-degrees, abs=0.25)
 
