@@ -1,6 +1,7 @@
 """Hundreds of hostile files, each through a real worker of its own: one valid answer, of the right code, at a price."""
 
 import random
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
@@ -8,10 +9,11 @@ from typing import Any, get_args
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.contracts.keys import raw_key
 from rythmiq.contracts.result import Failure
-from tests.data.hostile_corpus import OPENS, Hostile, Kind, corpus
+from tests.data.hostile_corpus import OPENS, Hostile, Kind, corpus, good
 from tests.support.worker_forks import Forks, forks
-from tests.support.worker_run import Job
+from tests.support.worker_run import UPLOADED_AT, Job
 
 MAX_CPU_S = 60
 MAX_WALL_S = 180  # so much more, because others may be at work on the machine
@@ -27,9 +29,11 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "page": (PAGES, {"page": ["whole", None]}),
     "rotate": (PAGES, {"rotate": [90, None, 180]}),
     "text_layer": (PAGES | {"text_layer": "allowed"}, {"text_layer": True}),
+    "ocr_language": (PAGES | {"ocr": "auto"}, {"ocr_language": "hi"}),
 }
 FILES_AN_OPTION = 12
 FILES_A_KIND = 8
+FILES_A_PAIR = 3
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +76,24 @@ def test_each_option_meets_files_that_open_and_files_that_may(workers: Forks, st
     _each_gets_its_answer(workers, store, files, OPTIONS[option])
 
 
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_hostile_file_behind_a_good_page_gets_its_answer(workers: Forks, store: SpacesStore, kind: Kind) -> None:
+    """One job of two uploads: the second decides, as it does alone."""
+    files = [each for each in corpus() if each.kind == kind and each.code == "DECODE_FAILED"]
+    some = random.Random(f"several {kind}").sample(files, FILES_A_PAIR)  # noqa: S311  a choice, no secret
+    _each_gets_its_answer(workers, store, some, (PAGES, {}), behind=good()["jpeg"])
+
+
 def _each_gets_its_answer(
     workers: Forks,
     store: SpacesStore,
     files: Sequence[Hostile],
     chosen: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    behind: bytes | None = None,
 ) -> None:
     with ThreadPoolExecutor(workers.count) as pool:
-        wrong = [found for found in pool.map(lambda each: _complaint(workers, store, each, chosen), files) if found]
+        told = pool.map(lambda each: _complaint(workers, store, each, chosen, behind), files)
+        wrong = [found for found in told if found]
     assert not wrong, "\n".join(wrong)
 
 
@@ -88,8 +102,12 @@ def _complaint(
     store: SpacesStore,
     hostile: Hostile,
     chosen: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    behind: bytes | None = None,
 ) -> str | None:
-    """What is wrong with what a worker made of a file, under the slot's rules and options that are `chosen`."""
+    """What is wrong with what a worker made of a file, under the slot's rules and options that are `chosen`.
+
+    The file comes `behind` a good one as the second of two uploads, where one is given.
+    """
     job = Job(store, sealed=False)
     if chosen is not None:
         job.rules.clear()
@@ -100,7 +118,12 @@ def _complaint(
         job.rules |= PAGES
     else:
         job.rules["ocr"] = "off"
-    job.upload(hostile.make())
+    if behind is None:
+        job.upload(hostile.make())
+    else:
+        second = raw_key(job.user_id, str(uuid.uuid4()), UPLOADED_AT, "2.jpg")
+        keys = [job.upload(behind), job.upload(hostile.make(), key=second)]
+        job.payload["input"] = {"raw_paths": keys, "mime_type": "image/jpeg", "original_filename": "1.jpg"}
     ended = workers.run(job)
     told = f"{hostile.name} ({ended.cpu_s:.1f} s, {ended.max_rss_bytes / 1e6:.0f} MB)"
     if ended.exit_code:

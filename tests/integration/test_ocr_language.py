@@ -14,7 +14,7 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.job import Context
 from rythmiq_worker.stages.ocr import language_of
-from tests.data.turned_pages import bilingual, hindi, one_line
+from tests.data.turned_pages import ENGLISH, bilingual, hindi, one_line
 from tests.support.tessdata import needs_hindi
 from tests.support.worker_run import Job
 
@@ -75,16 +75,20 @@ def test_a_job_whose_model_is_missing_fails_with_its_name(plain_job: Job, card: 
     assert re.search(r"PP-OCRv6_small_det.* is missing: .*OCR_MODELS_DIR", done.error.message)
 
 
-def test_without_the_data_of_hindi_nothing_is_made_up(plain_job: Job) -> None:
+@pytest.mark.parametrize("language", [None, "hi"])
+def test_without_the_data_of_hindi_nothing_is_made_up(plain_job: Job, language: str | None) -> None:
     """No Latin letters for the Hindi ones, and the warning names script and package; the English lines are there."""
     plain_job.rules.clear()
-    plain_job.rules |= {"kind": "document"}
+    plain_job.rules |= {"kind": "document"} | ({} if language is None else {"ocr_language": language})
     plain_job.upload(png_of(bilingual(5000)))
     done = plain_job.run("worker_ocr_engine.py", "ocr_without_tessdata")
     assert done.success.advice[-1].parameters == {"script": "Devanagari", "install": "tesseract-ocr-hin"}
     assert "SCRIPT_NOT_READ" in done.success.warnings[-1]
     legibility = next(clause for clause in done.success.receipt.clauses if clause.clause == "legibility")
     assert legibility.verdict == "not_checked"
+    read = plain_job.fetched(done.success.artifacts.text_path or "").decode().split()
+    assert read
+    assert set(read) <= {word for line in ENGLISH for word in line.split()}
 
 
 @needs_hindi
