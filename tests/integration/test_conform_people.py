@@ -218,6 +218,11 @@ def test_flag_and_shuttle_behind_a_person_are_no_plain_background() -> None:
     assert clause(found, "background").verdict == "fail"
 
 
+def test_a_body_that_goes_on_below_where_it_was_looked_for_is_no_thing_on_the_wall() -> None:
+    found = made(sitter(), {"crop": {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}}, fit="contain")
+    assert clause(found, "background").verdict == "pass"
+
+
 @pytest.mark.parametrize(("blur", "verdict"), [(0.0, "pass"), (6.0, "fail")])
 def test_the_sharpness_is_the_faces(blur: float, verdict: str) -> None:
     rgb = sitter() if blur == 0 else np.asarray(cv2.GaussianBlur(sitter(), (0, 0), blur), np.uint8)

@@ -6,12 +6,16 @@ from typing import get_args
 
 import pytest
 
+from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.portal import SchemaDefinition
-from rythmiq.contracts.result import Receipt, Verdict
+from rythmiq.contracts.result import ClauseName, Receipt, Verdict
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq_cli.exits import ExitCode
+from rythmiq_worker.conform.person_clauses import CENTRING_BOUNDS, EYE_LINE_BOUNDS, FACE_SIZE_BOUNDS
+from rythmiq_worker.people.face_quality import EDGE_WIDTH_PX, SMEAR, UNEVEN
+from rythmiq_worker.people.looks import COLOUR, DARK_GLASSES, EYES_OPEN, MOUTH_OPEN, PITCH_DEG, ROLL_DEG, YAW_DEG
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "specification"
@@ -66,6 +70,41 @@ def test_every_exit_code_is_listed() -> None:
 def test_every_function_has_its_address() -> None:
     names = codes_of("http-api.md")
     assert {word for function in FUNCTIONS for word in function.split("/")} <= names
+
+
+def people_rows() -> dict[str, list[str]]:
+    """The cells of the table of what is measured of a person, by clause."""
+    table = text_of("worker.md").partition("## What is measured of a person")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    return {cells[0].strip("`"): cells[1:] for cells in rows}
+
+
+def test_every_clause_of_a_photo_is_listed_with_the_rule_and_the_warning() -> None:
+    others = {"legibility", "completeness", "ink", "signatures", "name_date_strip"}
+    hard = {"bytes", "pixels", "dpi", "format", "colour", "metadata", "aspect", "compression_ratio", "filename"}
+    assert people_rows().keys() == set(get_args(ClauseName)) - others - hard
+    said = re.findall(r"[A-Z]+(?:_[A-Z]+)*", " ".join(cells[-1] for cells in people_rows().values()))
+    assert set(said) <= {code.value for code in WarningCode}
+
+
+@pytest.mark.parametrize(
+    ("clause", "bounds"),
+    [
+        ("face_size", [[100 * share for share in FACE_SIZE_BOUNDS]]),
+        ("centring", [[100 * share for share in pair] for pair in (CENTRING_BOUNDS, EYE_LINE_BOUNDS)]),
+        ("roll", [ROLL_DEG]),
+        ("pose", [YAW_DEG, PITCH_DEG]),
+        ("eyes", [EYES_OPEN]),
+        ("mouth", [MOUTH_OPEN]),
+        ("glasses", [DARK_GLASSES]),
+        ("grey", [COLOUR]),
+        ("face_light", [UNEVEN]),
+        ("sharpness", [EDGE_WIDTH_PX, SMEAR]),
+    ],
+)
+def test_the_bounds_of_a_clause_are_the_codes(clause: str, bounds: list[list[float]]) -> None:
+    pairs = re.findall(r"(\d*\.?\d+) and (\d*\.?\d+)", people_rows()[clause][2])
+    assert [[float(passes), float(fails)] for passes, fails in pairs] == [pytest.approx(list(pair)) for pair in bounds]
 
 
 def keys() -> list[str]:

@@ -16,7 +16,7 @@ from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.backdrop import Backdrop, backdrop_of
 from rythmiq_worker.people.face import Face
 from rythmiq_worker.people.face_quality import FACE_SIDE_PX, face_light, face_sharpness
-from rythmiq_worker.people.head import Head, head_of
+from rythmiq_worker.people.head import Head, head_of, mask_bottom
 from rythmiq_worker.people.looks import Look, look_of
 from rythmiq_worker.people.portrait import FindFaces, Portrait, Rgb, Wish, onto_picture, read_portrait, small_copy
 from rythmiq_worker.people.search import find_faces, read_mesh
@@ -133,7 +133,7 @@ def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64], *,
     face = read_mesh(rgb, expected.box, expected.roll_deg)
     person = projected(portrait.person, onto, size)
     if face is None:
-        return Person(0, size=size, backdrop=backdrop_of(rgb, person))
+        return Person(0, size=size, backdrop=_backdrop(rgb, portrait, person, onto))
     return Person(
         1 + others_in(portrait, onto, size),
         has_company(portrait, onto, size),
@@ -142,8 +142,17 @@ def look_at_person(rgb: "Rgb", portrait: Portrait, onto: NDArray[np.float64], *,
         head_fits and portrait.head is not None and not portrait.head.cut_at_top,
         size,
         look_of(rgb, face),
-        backdrop_of(rgb, person),
+        _backdrop(rgb, portrait, person, onto),
     )
+
+
+def _backdrop(rgb: "Rgb", portrait: Portrait, person: NDArray[np.uint8], onto: NDArray[np.float64]) -> Backdrop | None:
+    """What is behind the person, as far down as the person was looked for: below, a body would pass for a wall."""
+    if portrait.face is None or portrait.upright is None:
+        return None
+    bottom = mask_bottom(portrait.face, portrait.upright.shape[1], portrait.upright.shape[0])
+    rows = round(float(onto[1] @ (portrait.face.box.centre[0], bottom, 1.0)))
+    return backdrop_of(rgb[: max(1, rows)], person[: max(1, rows)])
 
 
 def upright_onto(portrait: Portrait | None, layout: Layout, width_px: int) -> NDArray[np.float64] | None:

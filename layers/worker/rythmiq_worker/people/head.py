@@ -51,6 +51,18 @@ def person_mask(rgb: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
     return mask
 
 
+def mask_bottom(face: Face, width_px: int, height_px: int) -> int:
+    """The row from which on `person_mask` did not look, though the person goes on; the picture's height if it saw all.
+
+    Args:
+        face: whose person it is.
+        width_px: of the picture.
+        height_px: of the picture.
+    """
+    _, top, side = _square(face, width_px, height_px)
+    return min(height_px, top + side)
+
+
 def _square(face: Face, width_px: int, height_px: int) -> tuple[int, int, int]:
     """Left, top and side of the square that is looked at; it lies inside the picture as far as possible."""
     wanted = _SIDE_PER_FACE * face.box.height
