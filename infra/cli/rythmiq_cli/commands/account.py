@@ -20,7 +20,7 @@ app = typer.Typer(
     help="Export and erase anyone's account (operator), or erase your own.", no_args_is_help=True, epilog=EPILOG
 )
 User = Annotated[str, typer.Argument(help="The account's user, a UUID.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is done. It cannot be taken back.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm; without this nothing is done. It cannot be undone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
 _LEFT = "delete from auth.users u where public.account_is_erased(u.id)"
 _PIPE_COLUMNS = 180
@@ -70,7 +70,7 @@ def erase(
     """
     who = checked_id(user, "USER")
     if not yes:
-        usage(f"this erases the account {who} and everything of it for good: add --yes")
+        usage(f"this erases the account {who} and all its data for good: add --yes")
     with operator_database(cloud, env_file) as database:
         erasure = database.account_erase(who, actor=operator_actor())
         while database.account_erase_step(who):  # ticks would go on with it, too
@@ -86,7 +86,7 @@ def erase(
         counts = f"{erasure.jobs} jobs, {erasure.uploads} uploads, {erasure.objects} storage keys"
         print(f"erased: {counts}; receipt {erasure.receipt_id}")
     if not sign_in_deleted:
-        print(f"its sign-in is left: delete it in Supabase (Authentication, Users), or in its SQL editor: {_LEFT}")
+        print(f"its sign-in still exists: delete it in Supabase (Authentication, Users), or in its SQL editor: {_LEFT}")
 
 
 def _delete_sign_in(user_id: str, environ: "Mapping[str, str]") -> bool:
@@ -115,7 +115,7 @@ def delete_own(  # noqa: PLR0913, PLR0917  the command's options
 ) -> None:
     """Erase your own account with every file, job and upload of it, and print the receipt."""
     if not yes:
-        usage("this erases your account and everything of it for good: add --yes")
+        usage("this erases your account and all its data for good: add --yes")
     with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
         receipt = client.erase_account()
     if as_json:

@@ -97,7 +97,7 @@ def _announce(file: "CloudFile", data_dir: Path, *, as_json: bool) -> None:
         f"  submit   rythmiq submit photo.jpg --portal neet-2026 --slot photo --cloud {data_dir}\n"
         f"  token    rythmiq token --user $(uuidgen | tr A-Z a-z) --cloud {data_dir}\n"
         f"  all else {data_dir}/cloud.json\n"
-        "Ctrl-C stops it; what it holds stays.",
+        "Ctrl-C stops it; its data is kept.",
         flush=True,
     )
     sys.stdout.flush()
@@ -107,7 +107,7 @@ MAX_TTL_S = 30 * 24 * 60 * 60
 
 
 def token(
-    user: Annotated[str, typer.Option("--user", help="Who: a UUID of version 4.")],
+    user: Annotated[str, typer.Option("--user", help="The user: a UUID of version 4.")],
     ttl_s: Annotated[int, typer.Option("--ttl-s", min=1, max=MAX_TTL_S, help="How long it lasts, in seconds.")] = 3_600,
     cloud: Annotated[Path | None, typer.Option("--cloud", help="Data directory of a running `rythmiq up`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,

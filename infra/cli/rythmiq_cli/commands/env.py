@@ -153,4 +153,4 @@ def _remedy(name: str) -> str:
     """What sets a variable that is missing."""
     if name in _MADE_BY:
         return f"; {_MADE_BY[name]} makes one"
-    return "; its row in infra/env/touch.env and docs/deploy.md say what it is"
+    return "; see its row in infra/env/touch.env, and docs/deploy.md"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rythmiq_cli.operator.key_state import KeyState
 
 app = typer.Typer(
-    help="Make keys for ENCRYPTION_KEYS and DISPATCH_KEYS, and change them (operator).",
+    help="Create, list, rotate and retire keys of ENCRYPTION_KEYS and DISPATCH_KEYS (operator).",
     no_args_is_help=True,
     epilog=EPILOG,
 )
@@ -36,7 +36,7 @@ app = typer.Typer(
 
 @app.callback()
 def _keys() -> None:
-    """Make keys for ENCRYPTION_KEYS and DISPATCH_KEYS, and change them (operator)."""
+    """Create, list, rotate and retire keys of ENCRYPTION_KEYS and DISPATCH_KEYS (operator)."""
 
 
 Dispatch = Annotated[bool, typer.Option("--dispatch", help="DISPATCH_KEYS instead of ENCRYPTION_KEYS.")]
@@ -44,7 +44,7 @@ Dispatch = Annotated[bool, typer.Option("--dispatch", help="DISPATCH_KEYS instea
 
 @app.command(epilog=EPILOG)
 def new(
-    kid: Annotated[int, typer.Option("--kid", help="1 to 65535; take one that was never used.")] = 1,
+    kid: Annotated[int, typer.Option("--kid", help="1 to 65535; choose one that was never used.")] = 1,
     dispatch: Dispatch = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
@@ -72,13 +72,13 @@ def rotate(
 ) -> None:
     """Rewrap every data key under the first key of ENCRYPTION_KEYS: in the database's rows and in objects' headers.
 
-    It needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still behind the new one. A DATABASE_URL
-    that the file leaves unset is taken from the environment. It may be interrupted and run again, while the service
-    runs. Refused, and nothing is changed: a key that is not the one of its kid's first use, and a ring whose newest
-    key is not the first. Exit 1 when something is wrapped under a key that is not in the ring.
+    Needs DATABASE_URL, DO_SPACES_* and ENCRYPTION_KEYS with the old keys still after the new one. A DATABASE_URL that
+    the file leaves unset is taken from the environment. The service may keep running, and an interrupted rotation can
+    be run again. Refused before anything is changed: a key that does not match its recorded fingerprint, and a ring
+    whose newest key is not the first. Exit 1 when something is wrapped under a key that is not in the ring.
 
-    With --dispatch nothing is rewritten: it looks at the dispatch and result objects of the last 24 hours, and says
-    which old keys of DISPATCH_KEYS may go. It needs DO_SPACES_* and DISPATCH_KEYS.
+    With --dispatch nothing is rewritten: it checks the dispatch and result objects of the last 24 hours, and lists the
+    old keys of DISPATCH_KEYS that can be removed. Needs DO_SPACES_* and DISPATCH_KEYS.
     """
     environ = operator_environ(env_file, cloud)
     if dispatch:
@@ -142,9 +142,9 @@ def _rotated(environ: "Mapping[str, str]", database_url: str | None, *, dry_run:
                 if changed := rotation.changed:
                     key_state.write_down(connection, "keys.rotate", {"kid": ring.current_kid, **changed})
         except (UnavailableError, DatabaseFaultError) as error:
-            unreachable(f"{error}; what was done stays done, run it again")
+            unreachable(f"{error}; completed work is kept: run this again")
         except (BotoCoreError, ClientError) as error:
-            unreachable(f"the store does not answer: {type(error).__name__}; what was done stays done, run it again")
+            unreachable(f"the store does not answer: {type(error).__name__}; completed work is kept: run this again")
     return rotation
 
 
@@ -156,7 +156,7 @@ def _refuse_a_wrong_ring(ring: KeyRing, state: "KeyState") -> None:
         usage("; ".join(map(str, wrong)))
     if (kid := newest("encryption", ring, state)) != ring.current_kid:
         usage(
-            f"ENCRYPTION_KEYS: kid {kid} is newer than kid {ring.current_kid}, which stands first:"
+            f"ENCRYPTION_KEYS: kid {kid} is newer than kid {ring.current_kid}, which is first:"
             f" put kid {kid} first, deploy the functions, and run this again"
         )
 
@@ -164,7 +164,7 @@ def _refuse_a_wrong_ring(ring: KeyRing, state: "KeyState") -> None:
 def _left_over(rotation: "Rotation") -> Iterator[str]:
     """What is under another key than the current one, by kid."""
     if rotation.unreadable:
-        yield f"{rotation.unreadable} objects cannot be read: whatever they are under is left"
+        yield f"{rotation.unreadable} objects cannot be read, and were not rewrapped"
     for kid, (rows, objects) in rotation.left.items():
         if rows or objects:
             yield f"left under kid {kid}: {rows} rows and {objects} objects"
@@ -177,7 +177,7 @@ def _next_steps(rotation: "Rotation", env_file: Path | None, cloud: Path | None)
     place = _place(env_file, cloud)
     kid, ring = rotation.ring.current_kid, rotation.ring
     if not rotation.left:
-        yield "next: nothing; `rythmiq keys new` makes the entry that a rotation begins with"
+        yield "next: nothing to do; a rotation begins with `rythmiq keys new`"
     for old, (rows, objects) in rotation.left.items():
         if old in rotation.in_use:
             yield (
@@ -185,13 +185,13 @@ def _next_steps(rotation: "Rotation", env_file: Path | None, cloud: Path | None)
                 f" under kid {kid}: deploy them with this ring, then run this again"
             )
         elif not rows and not objects and not rotation.unreadable:
-            yield f"next: `rythmiq keys retire {old}{place}` proves that nothing needs it, before you take it out"
+            yield f"next: `rythmiq keys retire {old}{place}`, which checks that nothing needs it; only then remove it"
         elif old not in ring.kids:
-            yield f"next: put kid {old} behind kid {kid} in ENCRYPTION_KEYS, from its escrow, and run this again"
+            yield f"next: append kid {old} to ENCRYPTION_KEYS, from its escrow copy, and run this again"
         elif rotation.dry_run:
             yield f"next: `rythmiq keys rotate{place}`"
         else:
-            yield f"next: `rythmiq doctor{place}` says what does not open; then run this again, with kid {old}"
+            yield f"next: `rythmiq doctor{place}` shows what cannot be unwrapped; then run this again with kid {old}"
 
 
 def _place(env_file: Path | None, cloud: Path | None) -> str:
@@ -201,7 +201,7 @@ def _place(env_file: Path | None, cloud: Path | None) -> str:
 
 
 def _report_dispatch_keys(environ: "Mapping[str, str]", *, as_json: bool) -> ExitCode:
-    """Print which old keys may go; the exit code says whether the ring holds every key that is named."""
+    """Print which old keys can be removed; the exit code tells whether the ring holds every key that is in use."""
     from rythmiq_cli.operator import operator_client, store_config  # noqa: PLC0415  heavy for `--help`
     from rythmiq_cli.operator.key_rotation import kids_in_use  # noqa: PLC0415  ditto
     from rythmiq_cli.operator.key_state import ring_of  # noqa: PLC0415  ditto
@@ -226,12 +226,12 @@ def _report_dispatch_keys(environ: "Mapping[str, str]", *, as_json: bool) -> Exi
         print(f"New attempts are sealed under key {ring.current_kid}; nothing has to be rewritten.")
         for kid, count in old.items():
             print(
-                f"Key {kid} stays: {count} objects of attempts of the last 24 hours name it. Ask again tomorrow."
+                f"Keep key {kid}: {count} objects of attempts of the last 24 hours use it. Check again tomorrow."
                 if count
-                else f"Key {kid} may go: no attempt of the last 24 hours names it."
+                else f"Key {kid} can be removed: no attempt of the last 24 hours uses it."
             )
         for kid in missing:
-            print(f"Key {kid} is not in DISPATCH_KEYS, and {kids[kid]} objects of the last 24 hours name it.")
+            print(f"Key {kid} is not in DISPATCH_KEYS, and {kids[kid]} objects of the last 24 hours use it.")
     return ExitCode.DOES_NOT_CONFORM if missing else ExitCode.OK
 
 

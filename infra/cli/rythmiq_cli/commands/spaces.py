@@ -36,11 +36,9 @@ def apply_rules(  # noqa: PLR0913, PLR0917  typer reads an option off a paramete
     ] = None,
     drop_origin: Annotated[
         list[str] | None,
-        typer.Option("--drop-origin", help="An origin to take out that an earlier run put in; repeatable."),
+        typer.Option("--drop-origin", help="An origin to remove that an earlier run added; repeatable."),
     ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Try a policy once more that this store refused before.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Retry a policy that this store refused before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; exit 1 when something differs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -98,7 +96,7 @@ def _show(changes: "Sequence[Change]", *, as_json: bool, dry_run: bool) -> None:
     for change in changes:
         if change.refused:
             if dry_run:
-                print(f"{change.part}: {change.refused}; --again tries it once more")
+                print(f"{change.part}: {change.refused}; --again retries it")
             continue
         if not change.is_needed:
             print(f"{change.part}: {change.note or 'as it should be'}")

@@ -36,8 +36,10 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     ],
     portal: Annotated[str, typer.Option("--portal", help="A portal of the service's rule book.")],
     slot: Annotated[str | None, typer.Option("--slot", help="Which file; may be left out if there is one.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Stay, and put the results here.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait until the job has ended.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Wait, and save the results in this folder.")
+    ] = None,
     crop: CropText = None,
     rotate: Rotate = None,
     face: Face = None,
@@ -48,7 +50,7 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     page: PageText = None,
     text_layer: TextLayer = False,
     job_id: Annotated[
-        str | None, typer.Option("--job-id", help="Go on with a submit that was interrupted; charged once.")
+        str | None, typer.Option("--job-id", help="Resume a submit that was interrupted; charged once.")
     ] = None,
     url: Url = None,
     token: Token = None,

@@ -145,8 +145,7 @@ def plan(
             "cors",
             cors,
             template("cors", ORIGINS=origins) if origins else None,
-            no_page
-            or (f"kept as it was given before: {', '.join(kept)} (--drop-origin takes one out)" if kept else ""),
+            no_page or (f"kept as it was given before: {', '.join(kept)} (--drop-origin removes one)" if kept else ""),
         ),
         Change(
             "lifecycle",
@@ -178,7 +177,7 @@ def _applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outcome:
     if not change.is_needed:
         return Outcome(change.part, "unchanged", change.note)
     if change.refused:
-        return Outcome(change.part, "taken_back", f"{change.refused}; --again tries it once more", is_remembered=True)
+        return Outcome(change.part, "taken_back", f"{change.refused}; --again retries it", is_remembered=True)
     wanted: Any = change.wanted
     with _translated(change.part):
         if change.part == "cors":
@@ -208,7 +207,7 @@ def _policy_applied(s3: "S3Client", config: StoreConfig, change: Change) -> Outc
     if milder != change.wanted:
         s3.put_bucket_policy(Bucket=config.bucket, Policy=json.dumps(milder))
         if _takes_an_upload(config):
-            said = f"this store does not see its own TLS: {_TLS_ONLY} is left out; --again tries it once more"
+            said = f"this store does not see its own TLS: {_TLS_ONLY} is left out; --again retries it"
             _write_down(s3, config.bucket, {"tls": said})
             return Outcome("policy", "changed", said)
     _put_policy_back(s3, config.bucket, change.now)

@@ -284,7 +284,7 @@ def _unencrypted(environ: Mapping[str, str]) -> Iterator[Said]:
     for name in (*_URLS, *_LISTS):
         parts = environ[name].split(",") if is_set(environ, name) else []
         if any(part.strip().lower().startswith("http:") and not is_on_loopback(part.strip()) for part in parts):
-            yield name, "is http: keys and pictures could be read in transit; use https"
+            yield name, "is http: keys and pictures could be read in transit; write https"
 
 
 def _supabase_keys(environ: Mapping[str, str]) -> Iterator[Said]:

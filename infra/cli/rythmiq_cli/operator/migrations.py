@@ -157,7 +157,7 @@ def pending_migrations(files: Sequence[Migration], applied: Sequence[Applied]) -
             raise MigrationError(f"{name} was applied and is missing here: this release is older than the database")
         if (file.name, file.sha256) != (entry.name, entry.sha256):
             raise MigrationError(
-                f"{name} was applied and has changed since: put it back, and write what is new into a file of its own"
+                f"{name} was applied and has changed since: restore it, and put the change in a new file"
             )
     return tuple(file for file in files if file.version > len(applied))
 
