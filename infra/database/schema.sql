@@ -1079,14 +1079,18 @@ end $$;
 
 -- Starts the next job if the executor has room. First attempts and retries that are due wait in one queue: next is whoever
 -- waits the longest of the users with the fewest in flight. Of the places in flight, retries take half at most; a user
--- whose input made three jobs fail today has one. Null when there is no room or nobody may go. Somebody else's lock on the
--- chosen job means that it is being cancelled, and that its canceller goes on from there. What is asked of `jobs` is asked
--- again of the row as it is once it is locked; what is asked of `queue` is not. Loops, not joins: while `jobs` has grown and
--- nobody has counted it yet, a planner may read it from end to end for a join.
+-- whose input made three jobs fail today has one. The last free place is for users with nothing in flight, as long as there
+-- is one who created a job in the last ten minutes; of the jobs of that time the newest 500 are looked at. Null when there is
+-- no room or nobody may go. Somebody else's lock on the chosen job means that it is being cancelled, and that its canceller
+-- goes on from there. What is asked of `jobs` is asked again of the row as it is once it is locked; what is asked of `queue`
+-- is not. Loops, not joins: while `jobs` has grown and nobody has counted it yet, a planner may read it from end to end for
+-- a join.
 create function public.jobs_start_next(p_max_inflight integer, p_lease_s integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   c_failures_alone constant integer := 3;
+  c_lately constant interval := '10 minutes';
+  c_looked_at constant integer := 500;
   v_now constant timestamptz := public.instant();
   v_busy uuid[];
   v_retries integer;
@@ -1111,7 +1115,7 @@ begin
     exit when v_id is not null;
   end loop;
   if v_id is null and cardinality(v_busy) > 0 then
-    select oldest.job_id into v_id
+    select oldest.job_id into v_next
       from (select u as user_id, count(*) as jobs from unnest(v_busy) u group by u) b
       cross join lateral (
         select job_id, waits_from from public.queue
@@ -1123,8 +1127,17 @@ begin
         where c.user_id = b.user_id and c.usage_day = public.usage_today() and c.failures_today >= c_failures_alone
       )
       order by b.jobs, oldest.waits_from, oldest.job_id limit 1;
+    if v_next is not null and cardinality(v_busy) = p_max_inflight - 1 and exists (
+      select from (
+        select user_id from public.jobs where created_at > v_now - c_lately
+        order by created_at desc, id desc limit c_looked_at
+      ) lately
+      where user_id <> all (v_busy)
+    ) then
+      return null;
+    end if;
     select id into v_id from public.jobs
-      where id = v_id and (status = 'pending' or awaiting_dispatch) for update skip locked;
+      where id = v_next and (status = 'pending' or awaiting_dispatch) for update skip locked;
   end if;
   return public.job_start(v_id, p_lease_s);
 end $$;

@@ -19,6 +19,7 @@ BY = {
     "status of a waiting job": {"jobs_pkey", "queue_waiting", "queue_due"},
     "create": {"jobs_idempotency", "queue_of_user", "queue_due", "queue_waiting"},
     "tick": {"queue_due", "queue_waiting", "jobs_pkey"},
+    "tick, the last place": {"queue_due", "queue_waiting", "jobs_by_age"},
     "settle": {"jobs_pkey", "queue_due", "queue_waiting", "queue_pkey"},
     "fail": {"jobs_pkey", "queue_due", "queue_waiting", "queue_pkey"},
     "duplicate webhook": {"jobs_pkey"},

@@ -67,6 +67,130 @@ def test_among_users_who_have_as_many_in_flight_the_oldest_job_is_next(sql: Call
     assert sql("jobs_tick", **sql.capacity)["dispatch"]["job_id"] == older["id"]
 
 
+def a_stranger_was_here(sql: Calls) -> str:
+    """Somebody whose one job has ended."""
+    sql.complete(sql.job(user := sql.user()))
+    return user
+
+
+def test_a_user_whom_nobody_else_has_been_near_fills_all_places(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    user = sql.user(9)
+    assert [sql.job(user)["status"] for _ in range(3)] == ["processing", "processing", "pending"]
+
+
+def test_while_others_were_here_lately_the_last_place_is_for_somebody_with_nothing_in_flight(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    other, user = a_stranger_was_here(sql), sql.user(9)
+    assert [sql.job(user)["status"] for _ in range(3)] == ["processing", "pending", "pending"]
+    assert sql("jobs_tick", **sql.capacity)["dispatch"] is None
+    assert sql.job(other)["status"] == "processing"
+
+
+def test_the_last_place_is_for_whoever_is_new_too(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    sql.job(user), sql.job(user)
+    assert sql.job()["status"] == "processing"
+
+
+def test_of_more_places_all_but_the_last_go_to_whoever_asks(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 4
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    assert [sql.job(user)["status"] for _ in range(4)] == ["processing"] * 3 + ["pending"]
+
+
+def test_the_last_place_is_given_when_all_who_were_here_lately_have_something_in_flight(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 3
+    other, user = a_stranger_was_here(sql), sql.user(9)
+    sql.job(other)
+    assert [sql.job(user)["status"] for _ in range(2)] == ["processing"] * 2
+
+
+def test_ten_minutes_after_everybody_else_the_last_place_is_given_too(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    sql.job(user), (waiting := sql.job(user))
+    sql.advance(599)
+    assert sql("jobs_tick", **sql.capacity)["dispatch"] is None
+    sql.advance(1)
+    assert sql("jobs_tick", **sql.capacity)["dispatch"]["job_id"] == waiting["id"]
+
+
+def test_the_next_call_gives_a_place_that_is_kept_no_longer(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    sql.job(user), (waiting := sql.job(user))
+    sql.advance(600)
+    assert sql.create(user)["started"]["job_id"] == waiting["id"]
+
+
+def test_a_kept_place_takes_nothing_from_a_service_of_one_place(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 1
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    first, second = sql.job(user), sql.job(user)
+    assert first["status"] == "processing"
+    assert sql.complete(first)["work"]["dispatch"]["job_id"] == second["id"]
+
+
+@pytest.mark.parametrize("places", [2, 3])
+def test_jobs_of_one_user_that_a_kept_place_holds_up_go_on_one_after_the_other(sql: Calls, places: int) -> None:
+    """Nobody ticks: each end starts the next, and none is left."""
+    sql.capacity["max_inflight"] = places
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    jobs = [sql.job(user)["id"] for _ in range(7)]
+    running, ended = jobs[: places - 1], []
+    while running:
+        ended.append(running.pop(0))
+        started = sql.complete(sql.row(ended[-1]))["work"]["dispatch"]
+        running += [started["job_id"]] if started is not None else []
+    assert ended == jobs
+
+
+def test_a_job_that_a_kept_place_holds_up_goes_on_when_the_one_before_it_is_lost(sql: Calls) -> None:
+    """Whoever looks past the lease ticks: its attempt is given up, and the place goes to the one that waits."""
+    sql.capacity["max_inflight"] = 2
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    lost, waiting = sql.job(user), sql.job(user)
+    assert sql.as_user(user, "job_get", job_id=waiting["id"])["overdue"] is False
+    sql.advance(301)
+    assert sql.as_user(user, "job_get", job_id=waiting["id"])["overdue"] is True
+    assert sql("jobs_tick", **sql.capacity)["overdue"]["job_id"] == lost["id"]
+    assert retrying(sql, lost)["work"]["dispatch"]["job_id"] == waiting["id"]
+
+
+def test_a_retry_does_not_take_a_kept_place_either(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 3
+    user = sql.user(9)
+    lost, running = sql.job(user), sql.job(user)
+    retrying(sql, lost)
+    a_stranger_was_here(sql)
+    sql.job(user)
+    sql.advance(11)
+    assert sql("jobs_tick", **sql.capacity)["dispatch"] is None
+    assert sql.complete(running)["work"]["dispatch"]["attempt"] == 2
+
+
+def test_a_job_that_a_kept_place_holds_up_is_the_next_one_and_starts_when_a_place_is_left(sql: Calls) -> None:
+    sql.capacity["max_inflight"] = 2
+    a_stranger_was_here(sql)
+    user = sql.user(9)
+    sql.job(user), (waiting := sql.job(user))
+    held_ms = sql.value("select value from public.counters where name = 'place_ms'")
+    seen = sql.as_user(user, "job_get", job_id=waiting["id"])
+    assert seen["queue_position"] == 1
+    assert sql.now is not None
+    expected_in = dt.datetime.fromisoformat(seen["expected_start_at"]) - sql.now
+    assert expected_in == dt.timedelta(milliseconds=held_ms)
+
+
 def test_creating_a_job_may_hand_out_an_older_one(sql: Calls) -> None:
     fill(sql, 1)
     older = sql.job()

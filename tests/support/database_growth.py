@@ -125,6 +125,15 @@ def _tick(connection: psycopg.Connection[Any], known: dict[str, dict[str, Any]])
     return "service_role", "jobs_tick", _ROOM
 
 
+def _last_place(connection: psycopg.Connection[Any], _: object) -> tuple[str, str, dict[str, Any]]:
+    """One user alone has jobs in flight and waiting, while others were here lately."""
+    connection.execute("update public.queue set user_id = %s where state = 'in_flight'", [USER])
+    connection.execute("delete from public.queue where state = 'pending' and user_id <> %s", [USER])
+    row = connection.execute("select count(*) from public.queue where state = 'in_flight'").fetchone()
+    assert row is not None
+    return "service_role", "jobs_tick", _ROOM | {"max_inflight": row[0] + 1}
+
+
 def _settle(connection: psycopg.Connection[Any], known: dict[str, dict[str, Any]]) -> tuple[str, str, dict[str, Any]]:
     """The settlement of a claimed success, with the tick that comes with it."""
     job = known["processing"]
@@ -157,6 +166,7 @@ CALLS: dict[str, Prepare] = {
     "status of a waiting job": _get("waiting"),
     "create": _create,
     "tick": _tick,
+    "tick, the last place": _last_place,
     "settle": _settle,
     "fail": _fail,
     "duplicate webhook": _duplicate,

@@ -36,10 +36,11 @@ select
 from j, lateral (select case when status <> 'pending' then created_at + interval '1 second' end as started) s
 order by i;
 
-insert into public.queue (job_id, user_id, created_at, state, due_at)
+insert into public.queue (job_id, user_id, created_at, state, due_at, waits_from)
 select
   id, user_id, created_at, case status when 'pending' then 'pending' else 'in_flight' end,
-  case status when 'processing' then now() + interval '1 hour' end
+  case status when 'processing' then now() + interval '1 hour' end,
+  case status when 'pending' then created_at end
 from j where status in ('pending', 'processing') order by i;
 
 insert into public.uploads (job_id, user_id, raw_path, mime_type, size_bytes, kid, wrapped_key, created_at, claimed_at)
