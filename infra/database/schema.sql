@@ -1745,6 +1745,11 @@ $$;
 create function public.job_fail(p_job public.jobs, p_error jsonb, p_max_failures integer default null) returns boolean
 language plpgsql set search_path = '' as $$
 declare
+  -- our own store refuses our own credentials: an upload needs no others
+  v_is_ours constant boolean := coalesce(
+    p_error ->> 'code' = 'FETCH_FAILED' and p_error #>> '{detail,reason}' = 'access_denied' and p_job.artifact_url is null,
+    false
+  );
   v_charged boolean := false;
   v_keys jsonb;
 begin
@@ -1753,7 +1758,7 @@ begin
     awaiting_dispatch = false, not_before = null, claim = null, claim_until = null,
     error_details = coalesce(error_details, '{}') || p_error
   where id = p_job.id;
-  if public.is_failure_of_input(p_error) then
+  if public.is_failure_of_input(p_error) and not v_is_ours then
     v_charged := coalesce(public.failure_add(p_job.user_id) > p_max_failures, false);
   end if;
   insert into public.credit_ledger (user_id, job_id, kind, amount, created_at) values (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.database_calls import START, Calls, handed_out
+from tests.support.database_calls import START, Calls, handed_out, new_job
 
 OF_INPUT: list[dict[str, Any]] = [
     {"code": "DECODE_FAILED"},
@@ -68,6 +68,23 @@ def test_a_failure_of_ours_is_refunded_however_often(sql: Calls, error: dict[str
     user = sql.user()
     assert fail_often(sql, user, 4, error=error, max_failures=0) == ["refund"] * 4
     assert fail_often(sql, user, 1, max_failures=1) == ["refund"]  # and took no part of the limit
+
+
+REFUSED: dict[str, Any] = {"code": "FETCH_FAILED", "detail": {"reason": "access_denied", "transient": False}}
+
+
+def test_an_upload_that_our_own_store_refuses_us_is_refunded_however_often(sql: Calls) -> None:
+    user = sql.user()
+    assert fail_often(sql, user, 4, error=REFUSED, max_failures=0) == ["refund"] * 4
+    assert fail_often(sql, user, 1, max_failures=1) == ["refund"]
+
+
+def test_an_address_that_refuses_us_is_its_owners_failure(sql: Calls) -> None:
+    user = sql.user()
+    answer = sql("job_create", **new_job(user, None, sql.capacity) | {"artifact_url": "https://example.org/a.jpg"})
+    job = sql.row(answer["job_id"])
+    sql.fail(job, error=REFUSED, max_failures=0)
+    assert kind_of_end(sql, job) == "settle"
 
 
 def test_a_refused_refund_spends_one_credit_and_its_owner_is_told(sql: Calls) -> None:
