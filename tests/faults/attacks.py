@@ -5,6 +5,7 @@
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import mmap
@@ -93,6 +94,29 @@ def _more_memory() -> None:
     bytearray(2 << 30)
 
 
+def _larger_file() -> None:
+    """Of those that it was given, or of one that it makes, a gigabyte."""
+    with contextlib.suppress(OSError):
+        os.memfd_create("attack")
+    for fd in range(3, 256):
+        with contextlib.suppress(OSError):
+            os.lseek(fd, 1 << 30, os.SEEK_SET)
+            written = os.write(fd, b"x")
+            os.lseek(fd, 0, os.SEEK_SET)
+            if written:
+                return
+    raise RefusedError
+
+
+def _others_descriptors() -> None:
+    """Of no process: where the call is let through, the error is another one."""
+    try:
+        _call(438, -1, 0, 0)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+
+
 def _foreign_call() -> None:
     """`getpid` of i386, by its own gate."""
     code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -130,6 +154,7 @@ def _attacks() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "process_vm_readv", lambda: _call(310, parent, None, 0, None, 0, 0)
     yield "process_vm_writev", lambda: _call(311, parent, None, 0, None, 0, 0)
     yield "pidfd_open", lambda: _call(434, parent, 0)
+    yield "pidfd_getfd", _others_descriptors
     yield "clone into a namespace", _clone_into_namespace
     yield "unshare", lambda: _call(272, CLONE_NEWUSER | CLONE_NEWNET)
     yield "keyctl", lambda: _call(250, 0, -3, 1)
@@ -139,6 +164,7 @@ def _attacks() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "chroot", lambda: _call(161, b"/")
     yield "dumpable", lambda: _call(157, 4, 1, 0, 0, 0)
     yield "more memory", _more_memory
+    yield "a larger file", _larger_file
     yield "foreign call", _foreign_call
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.database_calls import START, Calls, new_id
+from tests.support.database_calls import START, Calls, new_id, new_job
 
 GIB = 1024**3
 
@@ -126,6 +126,44 @@ def test_a_job_that_is_refused_for_another_reason_has_taken_a_token(sql: Calls) 
     user = sql.user(0)
     refused = sql.create(user, rate_burst=5, rate_per_minute=60)
     assert (refused["outcome"], refused["rate"]["remaining"]) == ("no_credit", 4)
+
+
+def written(sql: Calls, function: str, **arguments: Any) -> set[tuple[str, str]]:
+    """The rows that a call inserts or changes, each once, by table and place."""
+
+    def stored() -> set[tuple[str, str]]:
+        tables = sql.rows(
+            "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+        )
+        return {
+            (table, place)
+            for (table,) in tables
+            for (place,) in sql.connection.execute(f"select ctid::text from {table}".encode())  # noqa: S608  the catalog's
+        }
+
+    before = stored()
+    sql(function, **arguments)
+    return stored() - before
+
+
+def test_a_call_writes_one_row_for_its_limits_at_most(sql: Calls) -> None:
+    limits, user = {"rate_burst": 60, "rate_per_minute": 60}, sql.user(9)
+    made = written(sql, "upload_create", **asked(user), **limits, max_bytes_a_day=GIB)
+    assert sorted(table for table, _ in made) == ["uploads", "user_credits"]
+    sql.job(user)  # the first one also writes the rules down
+    upload, other = sql.upload(user), sql.upload(user)
+    found = written(sql, "upload_get", user_id=user, job_id=upload["job_id"], **limits)
+    assert [table for table, _ in found] == ["user_credits"]
+    free = written(sql, "job_create", **new_job(user, upload["raw_path"], sql.capacity))
+    limited = written(sql, "job_create", **new_job(user, other["raw_path"], sql.capacity), **limits)
+    assert sorted(table for table, _ in limited) == sorted(table for table, _ in free)  # the credits' row is among them
+    assert sum(table == "user_credits" for table, _ in limited) == 1
+
+
+def test_a_poll_that_waits_writes_one_row_and_one_that_may_not_none(sql: Calls) -> None:
+    user = sql.user()
+    for expected in (1, 1, 0):
+        assert len(written(sql, "poll_enter", user_id=user, seconds=10, most=2)) == expected
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
