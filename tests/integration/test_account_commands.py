@@ -14,8 +14,10 @@ from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode
-from tests.support.client_stub import Stub, running_stub
+from tests.support.client_stub import Stub, stub
 from tests.support.database_calls import Calls
+
+__all__ = ["stub"]
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +139,6 @@ def test_the_sign_in_goes_too_where_a_service_key_is_set(
 
 
 # --- one's own --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    """A service."""
-    with running_stub() as running:
-        yield running
 
 
 def test_one_s_own_account_is_erased_by_its_token_and_yes(stub: Stub) -> None:

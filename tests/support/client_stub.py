@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.crypto.key_ring import DataKey, KeyRing
 from rythmiq.crypto.rqe1 import open_sealed, seal
@@ -381,3 +383,12 @@ def running_stub() -> Iterator[Stub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A service; whoever repeats a call hardly waits."""
+    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
+    with running_stub() as stub:
+        yield stub

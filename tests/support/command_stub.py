@@ -1,6 +1,5 @@
 """The `rythmiq` command in this process, against a small real service, where no cloud runs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from typer.testing import CliRunner, Result
 from rythmiq_cli.cloud_access import CloudFile, S3Access
 from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode
-from tests.support.client_stub import Stub, running_stub
+from tests.support.client_stub import Stub
 
 SECRET = "a secret of at least thirty-two bytes"
 
@@ -20,14 +19,6 @@ def somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("RYTHMIQ_URL", "RYTHMIQ_TOKEN", "SERVICE_ENV", "SUPABASE_URL", "SUPABASE_JWT_SECRET"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
-    with running_stub() as stub:
-        yield stub
 
 
 @pytest.fixture

@@ -5,15 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.client_both import Both, opened_clients
-from tests.support.client_stub import Stub, running_stub
+from tests.support.client_stub import Stub, stub
 
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
-    with running_stub() as stub:
-        yield stub
+__all__ = ["stub"]
 
 
 @pytest.fixture(params=["blocking", "async", pytest.param("node", marks=pytest.mark.node)])

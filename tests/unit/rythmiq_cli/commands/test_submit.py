@@ -7,8 +7,8 @@ import jwt
 import pytest
 
 from rythmiq_cli.exits import ExitCode
-from tests.support.client_stub import USER, Stub, running_stub
-from tests.support.command_stub import SECRET, at, cloud_in, command, ends_with, photo, somewhere_else, stub, submitted
+from tests.support.client_stub import USER, Stub, running_stub, stub
+from tests.support.command_stub import SECRET, at, cloud_in, command, ends_with, photo, somewhere_else, submitted
 
 __all__ = ["photo", "somewhere_else", "stub"]
 

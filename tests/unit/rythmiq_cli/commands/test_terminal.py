@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,13 @@ from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app, doctor
 from rythmiq_cli.exits import ExitCode, json_line, plain
-from tests.support.client_stub import Stub, running_stub
+from tests.support.client_stub import Stub, stub
+from tests.support.command_stub import somewhere_else
+
+__all__ = ["somewhere_else", "stub"]
 
 EVIL = "\x1b]0;pwned\x07 \x9b2J \u202egpj.exe \u2066 \x85"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stub]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rythmiq.client.exchange.FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("rythmiq.client.exchange.MOST_BACKOFF_S", 0.001)
-    with running_stub() as stub:
-        yield stub
 
 
 @pytest.fixture

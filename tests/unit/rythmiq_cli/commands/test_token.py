@@ -7,8 +7,8 @@ import jwt
 import pytest
 
 from rythmiq_cli.exits import ExitCode
-from tests.support.client_stub import USER, Stub
-from tests.support.command_stub import SECRET, cloud_in, command, somewhere_else, stub
+from tests.support.client_stub import USER, Stub, stub
+from tests.support.command_stub import SECRET, cloud_in, command, somewhere_else
 
 __all__ = ["somewhere_else", "stub"]
 

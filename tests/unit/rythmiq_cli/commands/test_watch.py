@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rythmiq_cli.exits import ExitCode
-from tests.support.client_stub import Stub
-from tests.support.command_stub import at, ends_with, photo, somewhere_else, stub, submitted
+from tests.support.client_stub import Stub, stub
+from tests.support.command_stub import at, ends_with, photo, somewhere_else, submitted
 
 __all__ = ["photo", "somewhere_else", "stub"]
 
