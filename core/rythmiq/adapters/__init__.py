@@ -1,1 +1,1 @@
-"""One file an outside system."""
+"""One module per outside system."""

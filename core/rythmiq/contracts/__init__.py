@@ -1,1 +1,1 @@
-"""The words on the wire: frozen pydantic models, no I/O."""
+"""Our wire formats, as frozen pydantic models; no I/O."""

@@ -1,4 +1,4 @@
-"""Words and small models that requests, payloads and rows share: ids, states, and what an owner chooses for a file.
+"""Types and small models that requests, payloads and rows share: ids, states, and an owner's options for a file.
 
 Portal rules live apart, because the functions that take requests do not need them.
 """

@@ -1,7 +1,7 @@
-"""The words of pydantic that the contracts are written in, in one place.
+"""The names of pydantic that the contracts use, imported in one place.
 
-A walled process of the worker, which is given what was validated on the other side of its wall, puts words in their
-place that hold values and validate nothing (`rythmiq_worker.walls.unvalidated`): pydantic is a tenth of a photo job.
+A sandboxed process of the worker, whose input its parent has validated, replaces them with names that hold values and
+validate nothing (`rythmiq_worker.walls.unvalidated`): pydantic is a tenth of a photo job.
 """
 
 from pydantic import (

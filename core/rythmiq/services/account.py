@@ -1,4 +1,4 @@
-"""GET and DELETE /account: credits, the ledger's latest entries, limits; and the end of it all.
+"""GET and DELETE /account: credits, the ledger's latest entries, limits; and the erasure of the account.
 
 Source: docs/specification/http-api.md, docs/specification/credits.md.
 """

@@ -1,4 +1,4 @@
-"""POST and DELETE /uploads: a place to upload to and a key to seal under, or both of them again; and the way back.
+"""POST and DELETE /uploads: a presigned upload with its data key, both again on request; and removing an upload.
 
 Source: docs/specification/http-api.md, docs/specification/storage-keys.md.
 """

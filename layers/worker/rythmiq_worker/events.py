@@ -1,4 +1,4 @@
-"""What a process that reads pictures may say in a log: known events, with known fields, about its own job.
+"""Filters the log of a process that reads pictures: known events, with known fields, about its own job.
 
 Such a process may have been taken over by what it reads, so a line of it is data, like its result: it is read, checked
 field by field and written anew under the job's own ids. What is not known is not passed on, so that nobody can forge a

@@ -1,4 +1,4 @@
-"""`rythmiq submit`, `watch`, `download` and `delete`: make a job of a file, stay with it, fetch or remove it."""
+"""`rythmiq submit`, `watch`, `download` and `delete`: create a job from a file, follow it, download or delete it."""
 
 import json
 from pathlib import Path

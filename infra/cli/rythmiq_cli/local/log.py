@@ -1,4 +1,4 @@
-"""The log of the local cloud: JSON lines on STDERR; on a terminal a few words, and the lines go to a file."""
+"""The log of the local cloud: JSON lines on STDERR; on a terminal a short form, with the lines in a file."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What the database knows of each key: its fingerprint, when functions came with it, and how many rows need it.
+"""What the database records of each key: its fingerprint, when functions last used it, and the rows wrapped under it.
 
 Source: docs/specification/database.md, "Fingerprints of keys".
 """
@@ -28,8 +28,8 @@ class KnownKey:
     """A key that functions have used.
 
     Attributes:
-        seen_at: when a function last came with it in its ring, to the minute.
-        current_at: when a function last came with it as the first of its ring, to the minute.
+        seen_at: when a function last had it in its ring, to the minute.
+        current_at: when a function last had it as the current key, to the minute.
     """
 
     ring: RingName
@@ -53,7 +53,7 @@ class WrappedRows:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """Everything that the database knows of keys."""
+    """Everything that the database records of keys."""
 
     keys: tuple[KnownKey, ...]
     rows: tuple[WrappedRows, ...]

@@ -1,4 +1,4 @@
-"""One upright picture that is cheap to hold and decodes on demand, and the door through which uploads become such.
+"""One upright picture that is cheap to hold and decodes on demand, and how an upload is opened as one.
 
 A JPEG decodes at 1/1, 1/2, 1/4 or 1/8 straight from its coefficients, which is what keeps a photo job small: nobody
 holds its full size. At most one decoded picture is kept of an upload: a small one of a JPEG, the last page of others.

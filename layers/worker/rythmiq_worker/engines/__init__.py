@@ -1,4 +1,4 @@
-"""Text recognition: what the engines are given and what they give back.
+"""Text recognition: the interface of the engines, and their results.
 
 Imported by the parent, which must stay light: numpy is named for the types only.
 """

@@ -1,1 +1,1 @@
-"""Measurements and corrections of pictures that know no slot."""
+"""Measurements and corrections of pictures, whatever the slot."""

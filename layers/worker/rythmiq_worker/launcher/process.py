@@ -1,4 +1,4 @@
-"""The worker as a process: started apart, watched to its end, and nothing of it left behind.
+"""Runs the worker process: in a session of its own, watched to its end, with no process left behind.
 
 One selector in one thread waits for the worker's STDOUT, STDERR, exit, the deadline and a signal to the launcher. What
 the worker may know of the environment is a list of names; it gets the payload on STDIN and nowhere else. On Linux the

@@ -1,1 +1,1 @@
-"""The stages that touch pixels, in a walled process: bytes and rules go in, files and facts come out."""
+"""The stages that touch pixels, in a sandboxed process: bytes and rules go in, files and facts come out."""

@@ -1,4 +1,4 @@
-"""What the image process answers, held to what it may answer: it may have been taken over by what it reads.
+"""Validates what the image process answers: a picture that it reads may have taken it over.
 
 Source: docs/specification/worker.md.
 """

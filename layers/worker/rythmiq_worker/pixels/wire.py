@@ -1,13 +1,13 @@
-"""What is said between the worker and its image process: lines of JSON on two pipes, bytes in nameless files.
+"""The protocol between the worker and its image process: JSON lines on two pipes, bytes in anonymous files.
 
-The worker says `{"context": N, "uploads": [N, ...]}`: so many bytes of the first file are the job, the rest the
-uploads. It is told `{"walls": [names of those that are missing]}`, `{"event": "stage", "stage", "state"}`, `{"event":
+The worker sends `{"context": N, "uploads": [N, ...]}`: the sizes of the job and of each upload, in the first file. It
+receives `{"walls": [names of those that are missing]}`, `{"event": "stage", "stage", "state"}`, `{"event":
 "unexpected", "stage", "type", "where"}`, `{"text": {"width_px", "height_px", "turn", "timeout_s"}}` (which it answers
-with what the text engine says), `{"made": {...}}` when the document is made, and last `{"files": {"document": N, ...},
-"pages"}`, for files that stand one behind the other in the second file, or `{"failed": {"code", "message", "detail"}}`.
+with the text engine's answer), `{"made": {...}}` when the document is made, and last `{"files": {"document": N, ...},
+"pages"}`, for files one after the other in the second file, or `{"failed": {"code", "message", "detail"}}`.
 
-The job goes to the process as a pickle, from the one that knows everything to the one that knows nothing; what comes
-back is JSON, and is believed only as far as `answers` has checked it.
+The job is sent as a pickle, which the worker trusts because it made it; what comes back is JSON, and is trusted only as
+far as `answers` has checked it.
 """
 
 import datetime as dt

@@ -1,1 +1,1 @@
-"""Processes that read what strangers made, behind walls of the kernel: no secret, no network, no file, no program."""
+"""The sandbox of processes that read untrusted files: no secret, no network, no file, no program."""

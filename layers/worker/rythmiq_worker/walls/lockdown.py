@@ -1,4 +1,4 @@
-"""Puts the calling process behind walls, for good: what it may reach is what it was started with.
+"""Locks the calling process down for good: it reaches only what it was started with.
 
 Every wall stands by itself, so that an old kernel or a narrow container still gives the others; whoever started the
 process is told which are missing. Nothing here needs a right that a user does not have.

@@ -1,4 +1,4 @@
-"""Which walls this machine gives: a process is put behind them, and says which are missing."""
+"""Finds which walls this machine lacks: a process is locked down, and reports those that are missing."""
 
 import os
 import time

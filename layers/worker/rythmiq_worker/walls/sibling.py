@@ -1,4 +1,4 @@
-"""The parent's side of a walled process: started by exec with an environment of constants, and believed nothing.
+"""The parent's side of a walled process: started by exec with a constant environment, and never trusted.
 
 It gets bytes and rules in nameless files in memory, is asked and answers in lines of JSON on two pipes, and is killed
 when its answer is not one. It knows no secret of its parent's, and what it has cost is asked of the kernel.
