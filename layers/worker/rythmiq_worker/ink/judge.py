@@ -29,6 +29,7 @@ _MOST_TO_ALIGN: Final = 60
 _MOST_LETTERS: Final = 300
 _STEEPEST: Final = 0.35
 _CLEARLY: Final = 0.3
+_MOST_PIECES: Final = 60  # a pen that fails leaves some; a page has hundreds
 _LINES_DOWN: Final = 16  # fewer letters stand on a line down the picture by chance
 
 
@@ -45,6 +46,7 @@ class Strokes:
         barred: the share of all ink that is in straight bars, across or down, as the rest of a rule or an edge is.
         alike: the share of letters that are just as high as another one.
         aligned: the share of letters whose feet, or heads, stand exactly on their line; 0 where there are too few.
+        dusty: the share of all ink that is in specks, where there are more specks than a signature has pieces.
     """
 
     height_px: float
@@ -55,6 +57,7 @@ class Strokes:
     barred: float
     alike: float
     aligned: float
+    dusty: float = 0.0
 
 
 def strokes_of(ink: Mask) -> Strokes:
@@ -75,15 +78,17 @@ def _read(boxes: Boxes) -> Strokes:
     low, high = _LETTER
     letter = (heights >= low * height_px) & (heights <= high * height_px) & (areas >= _LEAST_FILL * height_px**2)
     letters = boxes[letter]
+    piece = (heights >= _PIECE_PX) & (areas >= _PIECE_PX)
     return Strokes(
         height_px=height_px,
-        pieces=int(((heights >= _PIECE_PX) & (areas >= _PIECE_PX)).sum()),
+        pieces=int(piece.sum()),
         letters=len(letters),
         lines=_lines(letters, height_px),
         largest=float(areas.max() / areas.sum()),
         barred=float(areas[boxes[:, 2:4].min(axis=1) <= _BAR * boxes[:, 2:4].max(axis=1)].sum() / areas.sum()),
         alike=_alike(letters[:, 3], height_px),
         aligned=_aligned(letters, height_px),
+        dusty=float(areas[~piece].sum() / areas.sum()) if (~piece).sum() > _MOST_PIECES else 0.0,
     )
 
 
@@ -185,9 +190,9 @@ _MANY_LETTERS: Final = 30
 _LARGEST_IN_TEXT: Final = 0.45
 _WORDS_A_LINE: Final = 2.5
 _LARGEST_IN_WRITING: Final = 0.3
-_MOST_PIECES: Final = 60  # a pen that fails leaves some; a page has hundreds
 _DENSEST: Final = 0.4  # of the box around it
 _MANY_PIECES: Final = 25
+_DUSTY: Final = 0.1  # a sensor's noise around a signature holds .04 at most; print too small to be seen, more
 _LEAST_EXTENT: Final = 0.02  # of the long side: what is smaller is dust
 _LEAST_HEIGHT: Final = 0.015  # of the long side: what is flatter is the rest of a rule or a fold
 _BARRED: Final = 0.9
@@ -274,8 +279,9 @@ def _is_writing(strokes: Strokes) -> bool:
 
 
 def _is_scattered(strokes: Strokes) -> bool:
-    """Whether the ink is in more pieces than a signature can be, or in many with none that stands out."""
-    return strokes.pieces > _MOST_PIECES or (strokes.pieces > _MANY_PIECES and strokes.largest < _LARGEST_IN_WRITING)
+    """Whether the ink is in more pieces than a signature can be, or in many with none that stands out, or in specks."""
+    many = strokes.pieces > _MANY_PIECES and strokes.largest < _LARGEST_IN_WRITING
+    return strokes.pieces > _MOST_PIECES or many or strokes.dusty > _DUSTY
 
 
 def _is_round(part: Mask) -> bool:

@@ -46,10 +46,22 @@ def _found(part: Mask | None = None, **changed: Any) -> str:
         ({"pieces": 25, "largest": 0.2}, "ink"),
         ({"pieces": 26, "largest": 0.2}, "not_ink"),
         ({"pieces": 26, "largest": above(0.3)}, "ink"),
+        ({"dusty": below(0.1)}, "ink"),
+        ({"dusty": above(0.1)}, "not_ink"),
     ],
 )
 def test_strokes_are_a_signature_or_not(changed: dict[str, Any], finding: str) -> None:
     assert _found(**changed) == finding
+
+
+@pytest.mark.parametrize(("specks", "dusty"), [(60, 0.0), (61, 61 * 9 / (61 * 9 + 4000))])
+def test_specks_count_where_they_are_more_than_a_signatures_pieces(specks: int, dusty: float) -> None:
+    """Beside a stroke of 4,000 pixels; a speck has 3 x 3."""
+    ink = np.zeros((300, 600), bool)
+    ink[:20, :200] = True
+    for speck in range(specks):
+        ink[40 + 8 * (speck // 20) :, 8 * (speck % 20) :][:3, :3] = True
+    assert judge.strokes_of(ink).dusty == pytest.approx(dusty)
 
 
 @pytest.mark.parametrize(("share", "finding"), [(below(0.4), "ink"), (above(0.4), "not_ink")])
