@@ -5,13 +5,14 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError
-from rythmiq.contracts.keys import dispatch_key, master_key, output_key, raw_key
+from rythmiq.contracts.keys import MOST_DELETED, dispatch_key, master_key, output_key, raw_key
 from tests.support.store_clients import Client, Server
 
 DATA = b"seventeen bytes!!"
@@ -80,6 +81,16 @@ def test_many_are_deleted_in_one_call_and_no_other(client: Client, server: Serve
     assert client.size(keys[2]) is None
 
 
+def test_more_than_a_call_takes_are_deleted_in_two(client: Client, server: Server, key: str) -> None:
+    """A call with as many keys as the store takes, and another with the rest."""
+    first, last = key, key.replace("photo", "sign")
+    for each in (first, last):
+        client.put(each, DATA)
+    between = [key.replace("photo", f"photo-{number}") for number in range(MOST_DELETED - 1)]
+    SpacesStore(server.config, attempts=1, timeout_s=60).delete_objects([first, *between, last])
+    assert [client.size(each) for each in (first, last)] == [None, None]
+
+
 @pytest.mark.parametrize("changed", [{"secret_key": "not-the-secret"}, {"access_key": "NOBODY"}])
 def test_wrong_credentials_are_denied(
     make_client: MakeClient, server: Server, key: str, changed: dict[str, str]
@@ -94,6 +105,8 @@ def test_wrong_credentials_are_denied(
         stranger.size(key)
     with pytest.raises(AccessDeniedError):
         stranger.delete(key)
+    with pytest.raises(AccessDeniedError):
+        SpacesStore(replace(server.config, **changed), attempts=1, timeout_s=20).delete_objects([key])
 
 
 def test_a_clock_an_hour_off_is_denied(client: Client, key: str, signing_clock: Shift) -> None:

@@ -122,6 +122,14 @@ def test_each_status_has_its_error(serve: Serve, status: int, kind: type[StoreEr
     assert error.transient is transient
 
 
+def test_a_store_that_deletes_some_of_what_it_was_told_to_says_so(serve: Serve) -> None:
+    """By a 200 that names those which it did not."""
+    body = b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    server = serve(answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)))
+    with pytest.raises(UnexpectedAnswerError):
+        store_at(server.url).delete_objects([KEY])
+
+
 def test_a_redirect_is_not_followed(serve: Serve) -> None:
     """Wherever it points."""
     target = serve(answers(OK))
