@@ -97,6 +97,8 @@ def test_wrong_credentials_are_denied(
 ) -> None:
     """For every direct call."""
     stranger = make_client(server, **changed)
+    config = replace(server.config, **changed)  # type: ignore[arg-type]  # the fields named here are strings
+    store = SpacesStore(config, attempts=1, timeout_s=20)
     with pytest.raises(AccessDeniedError):
         stranger.put(key, DATA)
     with pytest.raises(AccessDeniedError):
@@ -106,7 +108,7 @@ def test_wrong_credentials_are_denied(
     with pytest.raises(AccessDeniedError):
         stranger.delete(key)
     with pytest.raises(AccessDeniedError):
-        SpacesStore(replace(server.config, **changed), attempts=1, timeout_s=20).delete_objects([key])
+        store.delete_objects([key])
 
 
 def test_a_clock_an_hour_off_is_denied(client: Client, key: str, signing_clock: Shift) -> None:
