@@ -280,6 +280,35 @@ def test_a_burst_is_drained_as_places_become_free(rig: Rig, user: User) -> None:
     assert [status(rig, job_id) for job_id in jobs] == [("completed", 1)] * 8
 
 
+def beside_somebody(rig: Rig) -> None:
+    """Two places, and somebody who was here lately: the last place is kept for such people."""
+    rig.initial_credits = 8
+    rig.capacity = Capacity(max_inflight=2, lease_s=LEASE_S, max_attempts=3)
+    rig.build()
+    rig.webhooks.receive(rig.work(rig.create(User()).job_id))
+
+
+def test_a_burst_that_a_kept_place_holds_up_is_drained_by_its_own_reports(rig: Rig, user: User) -> None:
+    beside_somebody(rig)
+    jobs = [rig.create(user).job_id for _ in range(5)]
+    for number in range(5):
+        assert [each.order.job_id for each in rig.executor.executions[1:]] == jobs[: number + 1]
+        rig.webhooks.receive(rig.work(jobs[number]))
+    assert [status(rig, job_id) for job_id in jobs] == [("completed", 1)] * 5
+
+
+def test_a_job_that_a_kept_place_holds_up_starts_when_somebody_looks_past_the_lease_before_it(
+    rig: Rig, user: User
+) -> None:
+    beside_somebody(rig)
+    lost, waiting = rig.create(user), rig.create(user)
+    assert rig.view(user, waiting.job_id).status == "pending"
+    set_state(rig, lost.job_id, "failed")
+    rig.advance(LEASE_S + 1)
+    assert rig.view(user, waiting.job_id).status == "processing"
+    assert len(rig.executor.of(waiting.job_id)) == 1
+
+
 def test_a_database_that_goes_away_in_a_tick_is_told(rig: Rig, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """POST /internal/reconcile is answered 503 then; a GET is answered all the same."""
     accepted = rig.create(user)

@@ -372,6 +372,12 @@ def test_a_new_key_is_told_as_json_too() -> None:
     assert len(base64.b64decode(told["entry"].partition(":")[2], validate=True)) == 32
 
 
+@pytest.mark.parametrize(("asked", "variable"), [((), "ENCRYPTION_KEYS"), (("--dispatch",), "DISPATCH_KEYS")])
+def test_a_new_key_says_which_ring_it_is_for(asked: tuple[str, ...], variable: str) -> None:
+    assert json.loads(rythmiq_command("keys", "new", *asked, "--json").stdout)["variable"] == variable
+    assert f"for {variable};" in rythmiq_command("keys", "new", *asked).stderr
+
+
 def test_every_command_speaks_json() -> None:
     """`--json` is everywhere."""
     waiting = [("rythmiq", typer.main.get_command(app))]
