@@ -159,7 +159,7 @@ def answers(data: bytes) -> str:
     readers: dict[str, Callable[[Any], object]] = {
         "made": lambda value: held.made(value, payload),
         "files": lambda _: held.sizes(message),
-        "text": held.wanted,
+        "text": held.page_request,
         "failed": lambda value: held.failure(value, "decode"),
         "walls": held.walls,
     }
@@ -167,7 +167,7 @@ def answers(data: bytes) -> str:
     for name in readers.keys() & message.keys():
         try:
             value = held.reading(readers[name], message[name])
-        except held.StrangeAnswerError:
+        except held.InvalidAnswerError:
             said.append(f"strange {name}")
             continue
         if isinstance(value, held.Made):

@@ -2,7 +2,7 @@
 
 No signal interrupts native code (an alarm set at 1 s surfaced after 14.7 s), and a crash in it takes the process along.
 So the engine gets a process of its own, behind the walls of `walls.lockdown`; no Python thread is involved. The picture
-travels as raw pixels in a nameless file that the child maps: the parent holds none of it while the child works.
+travels as raw pixels in an anonymous file that the child maps: the parent holds none of it while the child works.
 
     JobError
     ├── OcrTimeoutError   OCR_TIMEOUT: killed at its limit
@@ -23,7 +23,7 @@ from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
 from rythmiq_worker.events import printable
-from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, write_all
+from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, write_all
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -71,7 +71,7 @@ class OcrEngineError(JobError):
 
 @dataclass(frozen=True, slots=True)
 class FrameFile:
-    """One picture as raw RGB rows in a nameless file; a context manager that gives the memory back."""
+    """One picture as raw RGB rows in an anonymous file; a context manager that gives the memory back."""
 
     fd: int
     width_px: int
@@ -102,7 +102,7 @@ def write_frame(image: "PIL.Image.Image") -> FrameFile:
         ValueError: the picture is not RGB.
         OcrEngineError: there is no room for it (OCR_FAILED).
     """
-    fd = nameless_file("frame")
+    fd = anonymous_file("frame")
     try:
         write_pixels(fd, image)
     except BaseException:
@@ -112,7 +112,7 @@ def write_frame(image: "PIL.Image.Image") -> FrameFile:
 
 
 def write_pixels(fd: int, image: "PIL.Image.Image") -> None:
-    """Write a picture's rows into a nameless file, strip by strip.
+    """Write a picture's rows into an anonymous file, strip by strip.
 
     Raises:
         ValueError: the picture is not RGB.
@@ -189,7 +189,7 @@ def _document(child: Sibling, deadline: float, *, walls_required: bool) -> bytes
     lines: list[bytes] = []
     try:
         while True:
-            lines.append(child.hear(deadline))
+            lines.append(child.receive(deadline))
             if walls_required and lines[0] != NO_WALL_MISSING:
                 raise OcrEngineError("walls", "The text engine lacks walls, and SANDBOX=required.")
     except SiblingError as ended:

@@ -37,12 +37,12 @@ _WARNINGS: Final = {warning.value: warning for warning in WarningCode}
 _Value = TypeVar("_Value")
 
 
-class StrangeAnswerError(Exception):
-    """This is no answer of an image process that is itself."""
+class InvalidAnswerError(Exception):
+    """The image process sent what it may not answer."""
 
 
 class Made(NamedTuple):
-    """What it says of a document that it made."""
+    """The facts of a document that it made."""
 
     quality: float
     warnings: tuple[Notice, ...]
@@ -52,8 +52,8 @@ class Made(NamedTuple):
     receipt: Receipt
 
 
-class Wanted(NamedTuple):
-    """A page that it wants to have read."""
+class PageRequest(NamedTuple):
+    """A page whose text it asks for."""
 
     width_px: int
     height_px: int
@@ -72,12 +72,12 @@ def reading(read: Callable[[Any], _Value], value: object) -> _Value:
     """Read a part of an answer.
 
     Raises:
-        StrangeAnswerError: it is not what it must be.
+        InvalidAnswerError: it is not what it must be.
     """
     try:
         return read(value)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, ValidationError, RecursionError):
-        raise StrangeAnswerError from None
+        raise InvalidAnswerError from None
 
 
 def walls(value: list[str]) -> tuple[str, ...]:
@@ -114,13 +114,13 @@ def sizes(message: dict[str, Any]) -> Sizes:
     return Sizes(counts, _count(message["pages"], 1000))
 
 
-def wanted(value: dict[str, Any]) -> Wanted:
-    """Read which page it wants to have read."""
+def page_request(value: dict[str, Any]) -> PageRequest:
+    """Read which page's text it asks for."""
     timeout_s = float(_exactly(float, value["timeout_s"]))
     if not math.isfinite(timeout_s):
         raise ValueError("no time")
     width_px, height_px = _count(value["width_px"], _MAX_SIDE_PX), _count(value["height_px"], _MAX_SIDE_PX)
-    return Wanted(width_px, height_px, _exactly(bool, value["turn"]), timeout_s)
+    return PageRequest(width_px, height_px, _exactly(bool, value["turn"]), timeout_s)
 
 
 def failure(value: dict[str, Any], stage: Any) -> JobError:
@@ -134,7 +134,7 @@ def failure(value: dict[str, Any], stage: Any) -> JobError:
 
 
 def require_document(receipt: Receipt, document: bytes) -> None:
-    """Hold the document to its receipt."""
+    """Check that the receipt is this document's."""
     facts = receipt.document
     if facts.bytes != len(document) or facts.sha256 != hashlib.sha256(document).hexdigest():
         raise ValueError("another document's receipt")

@@ -1,7 +1,7 @@
 """The image process: `walls.start` runs it for `process.ImageProcess`, never a person.
 
-Its code is imported first, so that it is ready when the upload is; then the walls go up, and only then is it told of a
-job. It has an environment of constants, no network and no file, and knows neither keys nor where anything is stored.
+Its code is imported first, so that it is ready when the upload is; then the walls go up, and only then does it read
+the job. It has a constant environment, no network and no file, and knows neither keys nor where anything is stored.
 """
 
 import gc
@@ -38,7 +38,7 @@ class _Words(ModuleType):
 
 def main(arguments: list[str]) -> NoReturn:
     """Import, put up the walls, run the one job, and leave without teardown."""
-    hearing, saying, parent, given, made, frame = (int(text) for text in arguments[:6])
+    requests, answers, parent, given, made, frame = (int(text) for text in arguments[:6])
     models, kind = arguments[6:]
     die_with_parent(parent)
     gc.set_threshold(200_000)  # as in the worker itself
@@ -65,5 +65,5 @@ def main(arguments: list[str]) -> NoReturn:
     if models:
         os.environ["OCR_MODELS_DIR"] = models
     missing = lock_down(Room(CPU_S, (str(built_in()), *filter(None, [models]))))
-    JobRun(hearing, saying, given, made, frame).through(missing)
+    JobRun(requests, answers, given, made, frame).through(missing)
     os._exit(0)

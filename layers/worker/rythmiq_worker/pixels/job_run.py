@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
 from rythmiq_worker.job import Conformed, Context, Upload
-from rythmiq_worker.pixels.wire import FILES, line_of, told
+from rythmiq_worker.pixels.wire import FILES, line_of, read_assignment
 from rythmiq_worker.stages import conformed
-from rythmiq_worker.walls.sibling import heard_lines, write_all
+from rythmiq_worker.walls.sibling import received_lines, write_all
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,45 +31,45 @@ class JobRun:
     """One job.
 
     Args:
-        hearing: the pipe on which the worker speaks.
-        saying: the one on which it answers.
+        requests: the pipe that the worker writes to.
+        answers: the pipe that it reads.
         given: the file with the job and its uploads.
         made: the file for what is made.
         frame: the file for a page that is to be read.
     """
 
-    def __init__(self, hearing: int, saying: int, given: int, made: int, frame: int) -> None:
-        self._heard = heard_lines(hearing)
-        self._saying, self._given, self._made, self._frame = saying, given, made, frame
+    def __init__(self, requests: int, answers: int, given: int, made: int, frame: int) -> None:
+        self._requests = received_lines(requests)
+        self._answers, self._given, self._made, self._frame = answers, given, made, frame
         self._stage: Stage = "init"
 
     def through(self, missing_walls: Sequence[str]) -> None:
-        """Hear of the job and run it; whatever goes wrong is said."""
-        self.say(walls=missing_walls)
-        begins = next(self._heard, None)
+        """Read the job and run it; whatever goes wrong becomes an answer."""
+        self.send(walls=missing_walls)
+        begins = next(self._requests, None)
         if begins is None:
             return  # nothing to do: the upload could not be had
         try:
             self._run(json.loads(begins))
         except JobError as error:
-            self.say(failed={"code": error.code.value, "message": error.message, "detail": error.detail})
+            self.send(failed={"code": error.code.value, "message": error.message, "detail": error.detail})
         except BaseException as error:  # noqa: BLE001  a library's SystemExit, too, must end in an answer
             kind = type(error).__name__
-            self.say(event="unexpected", stage=self._stage, type=kind, where=_where(error))
+            self.send(event="unexpected", stage=self._stage, type=kind, where=_where(error))
             # The error's own words may quote a file or a name; its type does not.
             message = f"something unexpected went wrong ({kind})"
             memory = isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
             detail = {"reason": "memory"} if memory else None
-            self.say(failed={"code": ErrorCode.INTERNAL_ERROR.value, "message": message, "detail": detail})
+            self.send(failed={"code": ErrorCode.INTERNAL_ERROR.value, "message": message, "detail": detail})
 
-    def say(self, **message: object) -> None:
-        """Say one line."""
-        write_all(self._saying, line_of(message) + b"\n")
+    def send(self, **message: object) -> None:
+        """Send one message."""
+        write_all(self._answers, line_of(message) + b"\n")
 
-    def ask(self, **message: object) -> dict[str, Any]:
-        """Say one line, and hear its answer."""
-        self.say(**message)
-        answer: dict[str, Any] = json.loads(next(self._heard))
+    def request(self, **message: object) -> dict[str, Any]:
+        """Send one message, and read its answer."""
+        self.send(**message)
+        answer: dict[str, Any] = json.loads(next(self._requests))
         return answer
 
     def _run(self, begins: dict[str, Any]) -> None:
@@ -77,10 +77,10 @@ class JobRun:
         for size in (begins["context"], *begins["uploads"]):
             parts.append(os.pread(self._given, size, at))
             at += size
-        job = told(parts[0])
-        ctx = Context(job.payload, job.settings, job.dispatched_at, reader=_Asking(self, self._frame))
+        job = read_assignment(parts[0])
+        ctx = Context(job.payload, job.settings, job.dispatched_at, reader=_RemoteReader(self, self._frame))
         made = conformed(Upload(tuple(parts[1:])), ctx, self._running)
-        self.say(made=_facts(made, ctx))
+        self.send(made=_facts(made, ctx))
         self._stage = "upload"
         from rythmiq_worker.stages.pack import pack  # noqa: PLC0415  a job that fails makes no files
 
@@ -88,14 +88,14 @@ class JobRun:
         contents = [getattr(files, name) for name in FILES]
         for content in contents:
             write_all(self._made, content)
-        self.say(files=dict(zip(FILES, map(len, contents), strict=True)), pages=files.pages)
+        self.send(files=dict(zip(FILES, map(len, contents), strict=True)), pages=files.pages)
 
     @contextmanager
     def _running(self, stage: Stage) -> Iterator[None]:
         self._stage = stage
-        self.say(event="stage", stage=stage, state="start")
+        self.send(event="stage", stage=stage, state="start")
         yield
-        self.say(event="stage", stage=stage, state="end")
+        self.send(event="stage", stage=stage, state="end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Frame:
         os.ftruncate(self.fd, 0)
 
 
-class _Asking:
+class _RemoteReader:
     """Implements `job.PageReader`: the worker has another walled process read the page."""
 
     def __init__(self, run: JobRun, fd: int) -> None:
@@ -131,8 +131,8 @@ class _Asking:
 
         if not isinstance(frame, _Frame):
             raise TypeError("a frame of this reader")
-        wanted = {"width_px": frame.width_px, "height_px": frame.height_px, "turn": turn, "timeout_s": timeout_s}
-        answer = self._run.ask(text=wanted)
+        page = {"width_px": frame.width_px, "height_px": frame.height_px, "turn": turn, "timeout_s": timeout_s}
+        answer = self._run.request(text=page)
         failed = answer.get("failed")
         if failed is None:
             return page_of(answer)

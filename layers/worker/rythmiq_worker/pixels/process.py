@@ -16,9 +16,9 @@ from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.events import known_event
 from rythmiq_worker.job import Context, Files, Upload
 from rythmiq_worker.pixels import answers
-from rythmiq_worker.pixels.answers import Made, StrangeAnswerError, Wanted, reading
+from rythmiq_worker.pixels.answers import InvalidAnswerError, Made, PageRequest, reading
 from rythmiq_worker.pixels.wire import CPU_S, context_bytes, line_of
-from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, nameless_file, seal, write_all
+from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, seal, write_all
 
 if TYPE_CHECKING:
     from rythmiq_worker.stages import Running
@@ -48,7 +48,7 @@ class ImageProcess:
         self._ocr_ends_at: float | None = None
         self._ends_at = time.monotonic() + WALL_S
         self._files = self._given, self._made, self._frame = [
-            nameless_file(name) for name in ("given", "made", "frame")
+            anonymous_file(name) for name in ("given", "made", "frame")
         ]
         settings = ctx.settings
         kind = ctx.payload.portal_schema.schema_definition.kind
@@ -57,9 +57,9 @@ class ImageProcess:
         except OSError:
             self._close()
             raise _internal("the image process could not be started", "start", "init") from None
-        self._walls_heard = False
+        self._walls_received = False
         if settings.sandbox == "required":
-            self._hear_walls()
+            self._receive_walls()
 
     def cpu_s(self) -> float:
         """What it has taken, while it has not been reaped."""
@@ -79,25 +79,25 @@ class ImageProcess:
         for part in (context, *upload.contents):
             write_all(self._given, part)
         seal(self._given)
-        if not self._walls_heard:
-            self._hear_walls()
+        if not self._walls_received:
+            self._receive_walls()
         self._ends_at = time.monotonic() + WALL_S
-        self._sibling.tell(line_of({"context": len(context), "uploads": list(map(len, upload.contents))}))
+        self._sibling.send(line_of({"context": len(context), "uploads": list(map(len, upload.contents))}))
         with ExitStack() as stage:
             while True:
-                said = self._hear()
-                if said.get("event") == "stage":
+                message = self._receive()
+                if message.get("event") == "stage":
                     stage.close()
-                    if self._moves_on(said):
+                    if self._moves_on(message):
                         stage.enter_context(running(self._stage))
-                elif "text" in said:
-                    self._sibling.tell(self._read(self._checked(answers.wanted, said["text"])))
-                elif "made" in said and self._stage == _ORDER[-1]:
+                elif "text" in message:
+                    self._sibling.send(self._read(self._checked(answers.page_request, message["text"])))
+                elif "made" in message and self._stage == _ORDER[-1]:
                     self._stage = "upload"
-                    made: Made = self._checked(lambda value: answers.made(value, self._ctx.payload), said["made"])
+                    made: Made = self._checked(lambda value: answers.made(value, self._ctx.payload), message["made"])
                     return made
                 else:
-                    self._fails(said)
+                    self._fails(message)
 
     def files(self, made: Made) -> Files:
         """Take the files that it made.
@@ -105,17 +105,17 @@ class ImageProcess:
         Raises:
             JobError: they cannot be had, or are not those that it spoke of.
         """
-        said = self._hear()
-        if "files" not in said:
-            self._fails(said)
-        counts, pages = self._checked(answers.sizes, said)
+        message = self._receive()
+        if "files" not in message:
+            self._fails(message)
+        counts, pages = self._checked(answers.sizes, message)
         parts, at = [], 0
         for count in counts:
             parts.append(os.pread(self._made, count, at))
             at += count
         document, preview, before, text, master = parts
         if tuple(map(len, parts)) != counts:
-            raise self._strange()
+            raise self._invalid()
         self._checked(lambda content: answers.require_document(made.receipt, content), document)
         self._sibling.end()
         return Files(document, preview, before, text, master, pages)
@@ -127,87 +127,87 @@ class ImageProcess:
         self._sibling.end()
         self._close()
 
-    def _hear_walls(self) -> None:
-        said = self._hear()
-        if "walls" not in said:
-            self._fails(said)
-        missing = self._checked(answers.walls, said["walls"])
-        self._walls_heard = True
+    def _receive_walls(self) -> None:
+        message = self._receive()
+        if "walls" not in message:
+            self._fails(message)
+        missing = self._checked(answers.walls, message["walls"])
+        self._walls_received = True
         if missing:
             self._event("walls", missing=",".join(missing))
             if self._ctx.settings.sandbox == "required":
                 raise _internal(f"SANDBOX=required, and this machine lacks {', '.join(missing)}", "walls", "init")
 
-    def _hear(self) -> dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         try:
-            return read_object(self._sibling.hear(self._ends_at))
+            return read_object(self._sibling.receive(self._ends_at))
         except StrictJsonError:
-            raise self._strange() from None
+            raise self._invalid() from None
         except TimeoutError:
             if time.monotonic() < self._ends_at:  # it hung up, and stays
-                raise self._strange() from None
+                raise self._invalid() from None
             self._sibling.end()
             raise _internal(f"the image process did not end within {WALL_S} s", "hang", self._stage) from None
         except SiblingError as error:
             raise self._ended(error.exit_code) from None
 
-    def _moves_on(self, said: dict[str, Any]) -> bool:
+    def _moves_on(self, message: dict[str, Any]) -> bool:
         """Whether a stage begins; each follows the one before."""
-        entered = said.get("state") == "start"
+        entered = message.get("state") == "start"
         at = _ORDER.index(self._stage) + 1 if self._stage in _ORDER else 0
         expected = _ORDER[at] if entered and at < len(_ORDER) else self._stage
-        if said.get("stage") != expected or said.get("state") not in {"start", "end"} or expected not in _ORDER:
-            raise self._strange()
+        if message.get("stage") != expected or message.get("state") not in {"start", "end"} or expected not in _ORDER:
+            raise self._invalid()
         self._stage = expected
         return entered
 
-    def _read(self, wanted: Wanted) -> bytes:
+    def _read(self, page: PageRequest) -> bytes:
         """Have a page read, within the time that all pages have together; the answer to the image process."""
         from rythmiq_worker.engines.child import FrameFile  # noqa: PLC0415  only documents
         from rythmiq_worker.engines.child_main import document_of  # noqa: PLC0415  ditto
         from rythmiq_worker.stages.ocr import own_reader  # noqa: PLC0415  ditto
 
-        if self._stage != "ocr" or os.fstat(self._frame).st_size != wanted.width_px * wanted.height_px * _CHANNELS:
-            raise self._strange()
+        if self._stage != "ocr" or os.fstat(self._frame).st_size != page.width_px * page.height_px * _CHANNELS:
+            raise self._invalid()
         now = time.monotonic()
         if self._ocr_ends_at is None:
             self._ocr_ends_at = now + self._ctx.settings.ocr_timeout_s
-        left_s = max(0.0, min(wanted.timeout_s, self._ocr_ends_at - now))
-        frame = FrameFile(self._frame, wanted.width_px, wanted.height_px)
+        left_s = max(0.0, min(page.timeout_s, self._ocr_ends_at - now))
+        frame = FrameFile(self._frame, page.width_px, page.height_px)
         try:
-            return document_of(own_reader(self._ctx).read(frame, turn=wanted.turn, timeout_s=left_s))
+            return document_of(own_reader(self._ctx).read(frame, turn=page.turn, timeout_s=left_s))
         except JobError as error:
             return line_of({"failed": {"code": error.code.value, "message": error.message, "detail": error.detail}})
         finally:
             self._ends_at += time.monotonic() - now
 
-    def _fails(self, said: dict[str, Any]) -> NoReturn:
-        """Take what ends the job: an unexpected error is logged, and then told."""
-        if said.get("event") == "unexpected":
-            payload, line = self._ctx.payload, line_of({**said, "stage": self._stage})
+    def _fails(self, message: dict[str, Any]) -> NoReturn:
+        """Take what ends the job: an unexpected error is logged first."""
+        if message.get("event") == "unexpected":
+            payload, line = self._ctx.payload, line_of({**message, "stage": self._stage})
             known = known_event(line, job_id=payload.job_id, attempt=payload.attempt)
             if known is None:
-                raise self._strange()
+                raise self._invalid()
             self._event("unexpected", **{name: known[name] for name in ("stage", "type", "where") if name in known})
-            said = self._hear()
-        if "failed" not in said:
-            raise self._strange()
-        raise self._checked(lambda value: answers.failure(value, self._stage), said["failed"])
+            message = self._receive()
+        if "failed" not in message:
+            raise self._invalid()
+        raise self._checked(lambda value: answers.failure(value, self._stage), message["failed"])
 
     def _checked(self, read: Callable[[Any], Any], value: object) -> Any:
         try:
             return reading(read, value)
-        except StrangeAnswerError:
-            raise self._strange() from None
+        except InvalidAnswerError:
+            raise self._invalid() from None
 
-    def _strange(self) -> JobError:
+    def _invalid(self) -> JobError:
         self._sibling.end()
         return _internal("the image process did not answer as it must", "garbage", self._stage)
 
     def _ended(self, exit_code: int | None) -> JobError:
-        """Say what its death means."""
+        """The error that its death means."""
         if exit_code is None:
-            return self._strange()
+            return self._invalid()
         name = signal.Signals(-exit_code).name if exit_code < 0 else None
         if self._stage == "decode" or name == "SIGXCPU":
             sentence = "The file asks for more work or memory than we give it."

@@ -35,8 +35,8 @@ class Bounds(NamedTuple):
     ocr_timeout_s: float
 
 
-class Told(NamedTuple):
-    """What the image process is told of a job."""
+class Assignment(NamedTuple):
+    """What the image process receives of a job."""
 
     payload: "Payload"
     bounds: Bounds
@@ -54,14 +54,14 @@ def context_bytes(ctx: "Context") -> bytes:
     source = payload.input.model_copy(update={"raw_path": None, "raw_paths": None, "artifact_url": None})
     bare = payload.model_copy(update={"encryption": None, "storage": None, "user_id": "", "input": source})
     bounds = Bounds(settings.max_pixels, settings.max_pages, settings.ocr_timeout_s)
-    return pickle.dumps(Told(bare, bounds, ctx.dispatched_at), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(Assignment(bare, bounds, ctx.dispatched_at), pickle.HIGHEST_PROTOCOL)
 
 
-def told(data: bytes) -> Told:
-    """Read it again, on the side of the image process."""
-    return cast("Told", pickle.loads(data))  # noqa: S301  its maker is the worker, who could do anything anyway
+def read_assignment(data: bytes) -> Assignment:
+    """Read it, on the side of the image process."""
+    return cast("Assignment", pickle.loads(data))  # noqa: S301  its maker is the worker, who could do anything anyway
 
 
 def line_of(message: Mapping[str, object]) -> bytes:
-    """Write one message, without the line's end."""
+    """Serialize one message, without the line's end."""
     return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

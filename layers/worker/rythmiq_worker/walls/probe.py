@@ -13,23 +13,23 @@ _CPU_S = 5
 
 
 def missing_walls() -> tuple[str, ...]:
-    """Try them in a process of its own; the names of the missing ones, in their order.
+    """Lock a process of its own down; return the names of the missing walls, in their order.
 
     Raises:
         OSError: the process could not be started, or did not answer.
     """
     with Sibling(_PROGRAM, ()) as process:
         try:
-            said = process.hear(time.monotonic() + _TIMEOUT_S).decode("ascii", "replace").split(",")
+            reported = process.receive(time.monotonic() + _TIMEOUT_S).decode("ascii", "replace").split(",")
         except (SiblingError, TimeoutError) as error:
             raise OSError("the walled process did not answer") from error
-    return tuple(name for name in WALLS if name in said)
+    return tuple(name for name in WALLS if name in reported)
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Be the process."""
-    _, saying, parent = (int(text) for text in arguments)
+    """Run in the process that is locked down."""
+    _, answers, parent = (int(text) for text in arguments)
     die_with_parent(parent)
     missing = lock_down(Room(_CPU_S))
-    write_all(saying, f"{','.join(missing)}\n".encode())
+    write_all(answers, f"{','.join(missing)}\n".encode())
     os._exit(0)

@@ -57,10 +57,10 @@ class Program:
 
 
 class SiblingError(Exception):
-    """A walled process broke off, or said what is no answer.
+    """A walled process ended early, or sent what is no answer.
 
     Attributes:
-        exit_code: negative for a signal; None for one that was ended for what it said.
+        exit_code: negative for a signal; None for one that was killed for what it sent.
     """
 
     def __init__(self, exit_code: int | None) -> None:
@@ -79,7 +79,7 @@ class Sibling:
         program: what it runs.
         files: descriptors that it is given; it finds them under the same numbers.
         arguments: after the numbers of its two pipes and of its parent.
-        max_line_bytes: of what it says.
+        max_line_bytes: of what it sends.
 
     Raises:
         OSError: it could not be started.
@@ -94,68 +94,68 @@ class Sibling:
         max_line_bytes: int = MAX_LINE_BYTES,
     ) -> None:
         self._max_line_bytes = max_line_bytes
-        told, self._telling = os.pipe()
-        self._hearing, saying = os.pipe()
-        self._said = bytearray()
+        child_reads, self._to_child = os.pipe()
+        self._from_child, child_writes = os.pipe()
+        self._received = bytearray()
         self._lines_left = _MAX_LINES
         self.exit_code: int | None = None
         self.spent_s = 0.0
-        given = (told, saying, *files)
+        given = (child_reads, child_writes, *files)
         try:
             for fd in given:
                 os.set_inheritable(fd, True)  # noqa: FBT003  its only form; nothing else starts meanwhile
-            self.pid = _spawn(program, given, (told, saying, os.getpid(), *arguments))
+            self.pid = _spawn(program, given, (child_reads, child_writes, os.getpid(), *arguments))
         except BaseException:
-            os.close(self._telling)
-            os.close(self._hearing)
+            os.close(self._to_child)
+            os.close(self._from_child)
             raise
         finally:
             for fd in files:
                 os.set_inheritable(fd, False)  # noqa: FBT003  ditto
-            os.close(told)
-            os.close(saying)
+            os.close(child_reads)
+            os.close(child_writes)
 
-    def tell(self, line: bytes) -> None:
-        """Write one line; one that is gone is found out when it is heard."""
+    def send(self, line: bytes) -> None:
+        """Write one line; whether the process is gone shows when its answer is read."""
         rest = memoryview(line + b"\n")
         with contextlib.suppress(BrokenPipeError):
             while rest:
-                rest = rest[os.write(self._telling, rest) :]
+                rest = rest[os.write(self._to_child, rest) :]
 
-    def hear(self, deadline: float | None = None) -> bytes:
-        """The next line that it says, without its end.
+    def receive(self, deadline: float | None = None) -> bytes:
+        """Read its next line, without the line's end.
 
         Args:
             deadline: of the monotonic clock; without one the wait has no end.
 
         Raises:
-            SiblingError: there is none: it ended, or says too much; it is gone then.
-            TimeoutError: the deadline came first, or it hung up and stays.
+            SiblingError: there is none: it ended, or was killed because it sent too much.
+            TimeoutError: the deadline came first, or it closed its pipe and does not exit.
         """
-        while (end := self._said.find(b"\n")) < 0:
-            if len(self._said) > self._max_line_bytes:
-                raise self.disbelieved()
+        while (end := self._received.find(b"\n")) < 0:
+            if len(self._received) > self._max_line_bytes:
+                raise self.rejected()
             left_s = None if deadline is None else deadline - time.monotonic()
-            if left_s is not None and (left_s <= 0 or not select.select([self._hearing], [], [], left_s)[0]):
+            if left_s is not None and (left_s <= 0 or not select.select([self._from_child], [], [], left_s)[0]):
                 raise TimeoutError
-            part = os.read(self._hearing, _READ_BYTES)
+            part = os.read(self._from_child, _READ_BYTES)
             if not part:
                 self._see_it_exit(_GRACE_S if left_s is None else min(_GRACE_S, left_s))
                 self.end()
                 raise SiblingError(self.exit_code)
-            self._said += part
-        line = bytes(self._said[:end])
-        del self._said[: end + 1]
+            self._received += part
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
         self._lines_left -= 1
         if self._lines_left < 0:
-            raise self.disbelieved()
+            raise self.rejected()
         return line
 
     def _see_it_exit(self, timeout_s: float) -> None:
-        """Wait for the exit of one that has hung up.
+        """Wait for the exit of one that has closed its pipe.
 
         Raises:
-            TimeoutError: it stays.
+            TimeoutError: it does not exit.
         """
         if not hasattr(os, "pidfd_open"):
             return
@@ -166,8 +166,8 @@ class Sibling:
         finally:
             os.close(process)
 
-    def disbelieved(self) -> SiblingError:
-        """End it for what it said."""
+    def rejected(self) -> SiblingError:
+        """Kill it for what it sent; the error to raise."""
         self.end()
         return SiblingError(None)
 
@@ -186,8 +186,8 @@ class Sibling:
         _, status, spent = os.wait4(self.pid, 0)
         self.spent_s = spent.ru_utime + spent.ru_stime
         self.exit_code = os.waitstatus_to_exitcode(status)
-        os.close(self._telling)
-        os.close(self._hearing)
+        os.close(self._to_child)
+        os.close(self._from_child)
 
     def __enter__(self) -> Self:
         return self
@@ -216,8 +216,8 @@ def code_paths() -> list[str]:
     return list(dict.fromkeys([*ours, *(place for place in sys.path if Path(place).name in INSTALLED)]))
 
 
-def nameless_file(name: str) -> int:
-    """A file in memory that has no name, and is gone with its last descriptor."""
+def anonymous_file(name: str) -> int:
+    """A file in memory that is gone with its last descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create(f"rythmiq-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     import tempfile  # noqa: PLC0415  Linux needs none
@@ -227,7 +227,7 @@ def nameless_file(name: str) -> int:
 
 
 def seal(fd: int) -> None:
-    """Let nobody change a nameless file any more."""
+    """Let nobody change an anonymous file any more."""
     if hasattr(fcntl, "F_ADD_SEALS"):
         seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
@@ -240,8 +240,8 @@ def write_all(fd: int, data: "bytes | memoryview") -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def heard_lines(fd: int) -> Iterator[bytes]:
-    """The child's side: each line that its parent tells, without its end; none when the parent is gone."""
+def received_lines(fd: int) -> Iterator[bytes]:
+    """The child's side: each line that its parent sends, without the line's end, until the parent closes the pipe."""
     with open(fd, "rb", closefd=False) as pipe:
         for line in pipe:
             yield line[:-1]
