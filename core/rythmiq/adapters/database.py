@@ -110,7 +110,7 @@ class SqlDatabase:
         return self._row(rows.UploadAnswer, "upload_get", user_id=user_id, job_id=job_id, **_fields(rate))
 
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
-        """Forget one's own upload that no job has claimed, and say what to remove."""
+        """Delete the caller's upload that no job has claimed; return what to remove."""
         return self._row(rows.UploadDeletion, "upload_delete", user_id=user_id, job_id=job_id)
 
     def rule_names(self, portal: str, version: str | None) -> RuleNames:
@@ -225,7 +225,7 @@ class SqlDatabase:
         self._call("poll_leave", user_id=user_id, until=until)
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
-        """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""
+        """Cancel a pending job with its refund; return what to remove of it, or of a terminal one."""
         return self._row(jobs.Deletion, "job_delete", user_id=user_id, job_id=job_id, **_fields(capacity))
 
     def job_erase(self, user_id: str, job_id: str) -> None:

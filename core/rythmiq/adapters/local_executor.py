@@ -145,7 +145,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
 
 
 class HoldExecutor:
-    """Implements `ports.Executor`; it keeps nothing, so its references say all that it knows."""
+    """Implements `ports.Executor`; it is stateless: a reference is all that it knows."""
 
     @property
     def name(self) -> Literal["hold"]:

@@ -207,7 +207,7 @@ class SpacesStore:
         self._call("PUT", self._url(key), content=data, headers={"Content-Type": content_type}, timeout_s=timeout_s)
 
     def object_exists(self, key: str, *, timeout_s: float | None = None) -> int | None:
-        """Say how many bytes an object has, or None when there is none.
+        """Return an object's size in bytes, or None when there is none.
 
         Raises:
             StoreError: one of its kinds.

@@ -78,7 +78,7 @@ class Request:
     told: dict[str, str] = field(default_factory=dict, compare=False)
 
     def tell_rate(self, limit: "RateLimit", rate: Mapping[str, int] | None) -> None:
-        """Say what is left of a user's POST calls; the fields are draft-ietf-httpapi-ratelimit-headers-11's."""
+        """Add what is left of a user's POST calls; the fields are draft-ietf-httpapi-ratelimit-headers-11's."""
         if rate is not None:
             window_s = -(-limit.rate_burst * 60 // limit.rate_per_minute)
             self.told["RateLimit-Policy"] = f'"post";q={limit.rate_burst};w={window_s}'

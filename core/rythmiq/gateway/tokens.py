@@ -61,7 +61,7 @@ class _Secret(HMACAlgorithm):
         return key.encode() if isinstance(key, str) else key
 
     def check_key_length(self, key: bytes) -> None:
-        """Say nothing at each call: the settings have refused a short secret, but in dev."""
+        """Skip the check at each call: outside dev, the settings have refused a short secret."""
 
 
 class SecretKey:

@@ -217,7 +217,7 @@ class Database(Protocol):
         """Read one's own upload: found, claimed or unknown."""
 
     def upload_delete(self, user_id: str, job_id: str) -> UploadDeletion:
-        """Forget one's own upload that no job has claimed, and say what to remove."""
+        """Delete the caller's upload that no job has claimed; return what to remove."""
 
     def rule_names(self, portal: str, version: str | None) -> RuleNames:
         """What the rule book has beside these names."""
@@ -289,7 +289,7 @@ class Database(Protocol):
         """Give back the place that `poll_enter` gave."""
 
     def job_delete(self, user_id: str, job_id: str, capacity: Capacity) -> Deletion:
-        """Cancel a pending job with its refund, and say what to remove of it or of a terminal one."""
+        """Cancel a pending job with its refund; return what to remove of it, or of a terminal one."""
 
     def job_erase(self, user_id: str, job_id: str) -> None:
         """Erase personal data of a terminal job; a tombstone stays for the ledger."""

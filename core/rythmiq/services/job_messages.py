@@ -220,7 +220,7 @@ _REFUSALS = {
 
 
 def unknown_rules(request: JobRequest, names: RuleNames) -> ProblemError:
-    """Say which of portal, version and slot the rule book does not have, and what is near."""
+    """Name which of portal, version and slot the rule book does not have, and what is near."""
     if not names.versions:
         field, asked, known = "portal", request.portal, names.portals
         said = "The rule book has no such portal."

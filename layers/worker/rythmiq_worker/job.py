@@ -75,7 +75,7 @@ class Context:
         return {}
 
     def hashes(self, artifacts: "Artifacts") -> "Hashes":
-        """Return what the result says of its artifacts, so that nobody can put older ones in their place."""
+        """Return the hashes of the result's artifacts, so that older ones cannot take their place."""
         from rythmiq.contracts.result import Hashes  # noqa: PLC0415  a job without artifacts has none
 
         stored = self.stored_sha256

@@ -93,7 +93,7 @@ def check(
 
 
 def _of_database(values: "Mapping[str, str]", file: Path | None) -> list[str]:
-    """What the database says of the rings."""
+    """Compare the rings with the database; the faults, one sentence each."""
     from rythmiq.contracts.errors import SettingsError  # noqa: PLC0415  heavy for `--help`
     from rythmiq.ports import DatabaseFaultError, UnavailableError  # noqa: PLC0415  ditto
     from rythmiq_cli.operator.key_state import VARIABLES, key_state_of, ring_of, wrong_keys  # noqa: PLC0415  ditto

@@ -74,7 +74,7 @@ def _sources() -> Path:
 
 
 def _in_options(sentence: str) -> str:
-    """What the settings say of variables, said of options."""
+    """Put the options' names in place of the variables' in an error of the settings."""
     for name, option in (
         ("PUBLIC_URL", "--api"),
         ("SUPABASE_URL", "--supabase-url"),

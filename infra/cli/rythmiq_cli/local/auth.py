@@ -326,7 +326,7 @@ class LocalAuth:
 
 
 def _shown(user: Mapping[str, Any]) -> dict[str, Any]:
-    """A user as GoTrue tells it."""
+    """A user as GoTrue returns it."""
     provider = {} if user["is_anonymous"] else {"provider": "email", "providers": ["email"]}
     return {
         "id": user["id"],

@@ -83,7 +83,7 @@ class GoogleFlows:
         return _page(flow_id, flow, _EMAIL_FIELD)
 
     def callback(self, request: Request, email_of: Callable[[Mapping[str, str]], str]) -> Response:
-        """Take what the page in Google's place was told, and lead back at its end."""
+        """Handle the form of the page in Google's place, and redirect back at its end."""
         said = request.form
         flow_id = said.get("flow", "")
         flow = self._living(self._open, flow_id)

@@ -160,7 +160,7 @@ class Rotation:
         return self.objects["failed"] - self._failed_under_a_kid
 
     def conclude(self, state: KeyState) -> None:
-        """Say what is left under other keys, by the rows as they are now and the objects as they were met."""
+        """Count what is left under other keys, from the rows as they are now and the objects as they were read."""
         rows = {entry.kid: entry.count for entry in state.rows}
         others = {*self.ring.kids, *rows, *self._objects_left} - {self.ring.current_kid}
         self.left = {kid: (rows.get(kid, 0), self._objects_left[kid]) for kid in sorted(others)}

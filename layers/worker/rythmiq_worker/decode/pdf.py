@@ -159,7 +159,7 @@ def _document(data: bytes) -> Iterator[Any]:
 
 
 def _why_closed(data: bytes, error_code: int) -> Reason:
-    """Say why PDFium does not open a file.
+    """Return why PDFium does not open a file.
 
     A document without pages leaves PDFium's last error as it was before, so the code alone would tell of another file.
     """
@@ -184,7 +184,7 @@ class DrawnSource:
     scalable: bool = False
 
     def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
-        """Say that the page is drawn at full size only."""
+        """Return 1: the page is drawn at full size only."""
         return 1
 
     def decode(self, scale: int) -> "Image.Image":  # noqa: ARG002  the port's shape
@@ -204,7 +204,7 @@ class DrawnSource:
             return drawn.tobytes()
 
     def patch(self, side_px: int) -> None:
-        """Say that no part is drawn alone."""
+        """Return nothing: no part is drawn alone."""
 
     def lossless(self) -> bytes | None:
         """Return nothing: a drawn page was never a JPEG."""

@@ -335,7 +335,7 @@ def open_pages(*uploads: bytes, max_pixels: int, max_pages: int, first_only: boo
 
 @contextmanager
 def _named(number: int | None) -> Iterator[None]:
-    """Say which of several uploads does not decode."""
+    """Name the upload that does not decode, where there are several."""
     try:
         yield
     except JobError as error:

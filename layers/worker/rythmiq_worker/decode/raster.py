@@ -209,7 +209,7 @@ class JpegSource:
     scalable: bool = True
 
     def scale_for(self, min_width_px: int, min_height_px: int) -> int:
-        """Say by how much the decoder may divide the size and still be as large as asked."""
+        """Return by how much the decoder may divide the size and still be as large as asked."""
         for scale in _DRAFT_SCALES:
             if -(-self.width_px // scale) >= min_width_px and -(-self.height_px // scale) >= min_height_px:
                 return scale
@@ -248,7 +248,7 @@ class PillowSource:
     scalable: bool = False
 
     def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
-        """Say that the decoder gives full size only."""
+        """Return 1: the decoder gives full size only."""
         return 1
 
     def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
@@ -261,7 +261,7 @@ class PillowSource:
         return to_srgb(image)
 
     def patch(self, side_px: int) -> None:
-        """Say that no part decodes alone."""
+        """Return nothing: no part decodes alone."""
 
     def lossless(self) -> bytes | None:
         """Return nothing: a master is a JPEG."""
@@ -280,7 +280,7 @@ class HeifSource:
     scalable: bool = False
 
     def scale_for(self, min_width_px: int, min_height_px: int) -> int:  # noqa: ARG002  the port's shape
-        """Say that the decoder gives full size only."""
+        """Return 1: the decoder gives full size only."""
         return 1
 
     def decode(self, scale: int) -> Image.Image:  # noqa: ARG002  the port's shape
@@ -291,7 +291,7 @@ class HeifSource:
         return to_srgb(image)
 
     def patch(self, side_px: int) -> None:
-        """Say that no part decodes alone."""
+        """Return nothing: no part decodes alone."""
 
     def lossless(self) -> bytes | None:
         """Return nothing: a master is a JPEG."""

@@ -95,7 +95,7 @@ def read_lock(path: Path) -> list[Model]:
 
 
 def findings(lock: Path, packages: Path, models: Path | None) -> Iterator[str]:
-    """Say what is wrong with an installation, a line each.
+    """Find what is wrong with an installation, one line each.
 
     Args:
         lock: models.lock.
@@ -143,7 +143,7 @@ def weights_in(root: Path | None) -> Iterator[Path]:
 
 
 def lock_name(model: Model) -> str:
-    """Say which file was meant, for a person who has to find it."""
+    """Describe the file that was meant, for a person who has to find it."""
     return f"the one of models.lock ({model.source})"
 
 

@@ -88,7 +88,7 @@ class WorkerStderr:
             self._part = b""
 
     def end(self) -> None:
-        """Take the last line, and say how much was not shown."""
+        """Take the last line, and log how much was not shown."""
         if self._part:
             self._take(self._part)
         if self._hidden_bytes:

@@ -103,7 +103,7 @@ class ImageProcess:
         """Take the files that it made.
 
         Raises:
-            JobError: they cannot be had, or are not those that it spoke of.
+            JobError: they cannot be read, or are not those that it announced.
         """
         message = self._receive()
         if "files" not in message:
