@@ -108,6 +108,22 @@ def test_a_killed_store_comes_back_with_everything(tmp_path: Path) -> None:
         assert preflight(second.config, "https://page.test").headers["access-control-allow-origin"]
 
 
+def test_a_page_may_read_why_it_was_refused() -> None:
+    """An object that is there already, and an address that has expired; a stranger's page reads neither."""
+    raw = raw_key(USER, str(uuid.uuid4()), dt.datetime(2026, 11, 23, tzinfo=dt.UTC), "photo.jpg")
+    with local_store(bucket="refusals") as local:
+        allow_origin(local.config, "https://page.test")
+        upload = SpacesStore(local.config, attempts=1).generate_upload_url(raw, size_bytes=3)
+        assert httpx.put(upload.url, content=b"raw", headers=upload.headers).status_code == 200
+        for status in (412, 403):
+            for origin, read in (("https://page.test", "https://page.test"), ("https://other.test", None)):
+                headers = {**upload.headers, "Origin": origin}
+                answer = httpx.put(upload.url, content=b"raw", headers=headers)
+                assert answer.status_code == status
+                assert answer.headers.get("access-control-allow-origin") == read
+            local.guard.now = lambda: dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)
+
+
 def test_the_keys_on_disk_are_for_the_owner_only(tmp_path: Path) -> None:
     """Mode 0600."""
     with local_store(data_dir=tmp_path / "s3", bucket="owner-only"):

@@ -29,6 +29,7 @@ from werkzeug.wrappers import Response
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.cloud_access import made_store_keys
 from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp, serving
+from rythmiq_cli.local.store.cors import ReadableRefusals
 from rythmiq_cli.local.store.guard import SigV4Guard
 
 # moto would allow every origin everywhere; a browser is to meet the bucket's own CORS rules, as on a real store.
@@ -70,7 +71,7 @@ def local_store(
         access_key, secret_key = made_store_keys(data_dir)
     guard = SigV4Guard(app, {access_key: secret_key})
     Client(app).put(f"/{bucket}")  # behind the guard, in this process: no boto3 client to pay for
-    with serving(port, guard) as server:
+    with serving(port, ReadableRefusals(guard, app)) as server:
         yield LocalStore(StoreConfig(server.url, region, bucket, access_key, secret_key), guard)
 
 
