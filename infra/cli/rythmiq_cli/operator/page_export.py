@@ -26,6 +26,7 @@ _PLACES = {"index.html": "index.html", "operator.html": "operator/index.html", "
 _LEADS_ON = """<!doctype html>
 <meta charset="utf-8">
 <meta http-equiv="refresh" content="0; url=/app/">
+<link rel="icon" href="data:,">
 <title>Rythmiq One</title>
 <a href="/app/">Rythmiq One</a>
 """
