@@ -8,7 +8,9 @@ import { icon } from "./icons.js";
 import { note } from "./view.js";
 
 const KEPT = "rythmiq.consent";
-const TERMS = "2026-11";
+// Of the words that are agreed to, in both languages: whoever agreed to others is asked anew. A test computes it.
+const TERMS = "bc84b59c";
+const WORDS = Object.freeze(["encrypted", "worker", "kept", "delete"]);
 
 /**
  * The fields, with the button that starts.
@@ -34,9 +36,7 @@ export function consentFields({ credits, isGuest, cost, words, onStart }) {
     h(
       "ul",
       { class: "stack tight" },
-      ["encrypted", "worker", "kept", "delete"].map((key) =>
-        h("li", { class: "row-top" }, icon("pass"), h("span", null, t(`consent.${key}`))),
-      ),
+      WORDS.map((key) => h("li", { class: "row-top" }, icon("pass"), h("span", null, t(`consent.${key}`)))),
     ),
     poor
       ? note(

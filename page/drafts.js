@@ -4,6 +4,7 @@
  */
 
 import { readFacts } from "./file-facts.js";
+import { uprightSize } from "./one-scale.js";
 import { forget, keep, kept } from "./storage.js";
 
 /** @typedef {{ file: File, facts: import("./file-facts.js").FileFacts }} DraftFile */
@@ -47,6 +48,11 @@ export async function choose(app, id, files, options = {}) {
 export async function remember(app, draft) {
   app.drafts.set(draft.id, draft);
   await keep("drafts", { ...draft }).catch(() => undefined); // a full device keeps it in memory
+}
+
+/** The size of a draft's one picture, upright; null of several, and where the file does not tell. @param {Draft} draft */
+export function sizeOf({ files: [one, another] }) {
+  return one && !another ? uprightSize(one.facts) : null;
 }
 
 /** Forget a draft. @param {import("./view.js").App} app @param {string} id */

@@ -34,6 +34,7 @@
  * @property {string} version
  * @property {Part[]} parts none for an order on a master
  * @property {string | null} master the storage key of a master, in place of parts
+ * @property {[number, number] | null} [size] of the one picture, upright, where the device knows it
  * @property {string | null} [name] what the person calls the file, where there are no parts
  * @property {Record<string, unknown>} options
  * @property {State} state
@@ -57,7 +58,7 @@ export const ENDED = /** @type {readonly State[]} */ (["completed", "failed", "c
 /**
  * A new order.
  *
- * @param {{ id: string, portal: string, portal_name: string, slot: string, version: string, files: { name: string, mime: string, file: Blob }[], master?: string | null, name?: string | null, options?: Record<string, unknown>, application?: string | null, user_id?: string | null, now: number }} what
+ * @param {{ id: string, portal: string, portal_name: string, slot: string, version: string, files: { name: string, mime: string, file: Blob }[], master?: string | null, name?: string | null, size?: [number, number] | null, options?: Record<string, unknown>, application?: string | null, user_id?: string | null, now: number }} what
  * @returns {Order}
  */
 export function newOrder({
@@ -69,6 +70,7 @@ export function newOrder({
   files,
   master = null,
   name = null,
+  size = null,
   options = {},
   application = null,
   user_id = null,
@@ -91,6 +93,7 @@ export function newOrder({
     })),
     master,
     name,
+    size,
     options,
     state: "ready",
     job_id: null,

@@ -14,7 +14,7 @@ import {
   UnreachableError,
 } from "./rythmiq.js";
 import { sealedFor } from "./sealing.js";
-import { all, forget, keep, kept } from "./storage.js";
+import { all, forget, keep, keepInstead, kept } from "./storage.js";
 
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./order.js").Event} Event */
@@ -45,9 +45,18 @@ export class Orders {
   /** @type {Map<string, AbortController>} */
   #running = new Map();
 
-  /** Begin an order. @param {Order} order */
-  async begin(order) {
-    await this.#keep(order);
+  /**
+   * Begin an order.
+   *
+   * @param {Order} order
+   * @param {string | null} [draft] that it is made of: gone in the same moment, or a reload between would order it twice
+   */
+  async begin(order, draft = null) {
+    if (draft === null) await this.#keep(order);
+    else {
+      await keepInstead("orders", { ...order }, "drafts", draft);
+      this.#told(order);
+    }
     void this.run(order.id);
   }
 
@@ -78,23 +87,29 @@ export class Orders {
     }
   }
 
-  /** Run an order to its end; does nothing when this or another tab does it already. @param {string} id */
+  /**
+   * Run an order to its end. Where another tab runs it, wait for that one, and go on if it went away before it came to an
+   * end: so does the page that was here before a reload, for a moment.
+   *
+   * @param {string} id
+   */
   async run(id) {
     if (this.#running.has(id)) return;
     const control = new AbortController();
     this.#running.set(id, control);
     try {
-      await exclusively(`rythmiq.order.${id}`, () => this.#drive(id, control.signal));
+      await exclusively(`rythmiq.order.${id}`, control.signal, (waited) => this.#drive(id, control.signal, waited));
     } finally {
       this.#running.delete(id);
     }
   }
 
-  /** @param {string} id @param {AbortSignal} signal */
-  async #drive(id, signal) {
+  /** @param {string} id @param {AbortSignal} signal @param {boolean} waited whether another tab ran it until now */
+  async #drive(id, signal, waited) {
     /** @type {Order | null} */
     let order = await kept("orders", id);
     if (order === null || ENDED.includes(order.state)) return;
+    if (waited && order.state === "stopped") return; // the other tab's person was told why
     const step = async (/** @type {Event} */ event) => {
       order = after(/** @type {Order} */ (order), event);
       await this.#keep(order);
@@ -132,6 +147,8 @@ export class Orders {
   async #deliver(now, step, signal) {
     /** @type {Map<number, import("./rythmiq.js").UploadAnswer>} */
     const signed = new Map();
+    /** @type {UnreachableError | null} */
+    let unheard = null;
     const waiting = () => now().parts.flatMap((part, index) => (part.sent ? [] : [{ part, index }]));
     if (waiting().length > 0) {
       await step({ type: "seal" });
@@ -152,7 +169,15 @@ export class Orders {
         if (upload === undefined || part.sealed === null) throw new Error("a part is not sealed");
         const onProgress = (/** @type {number} */ sent) =>
           this.#show(after(now(), { type: "progress", sent: arrived + sent, total }));
-        await this.#client.put(upload, part.sealed, { onProgress, signal });
+        try {
+          await this.#client.put(upload, part.sealed, { onProgress, signal });
+        } catch (error) {
+          // It may have arrived all the same: answers get lost, and a store's refusal of a second try may be none that a
+          // page can read. The service looks itself when the job is created.
+          if (signal.aborted || !(error instanceof UnreachableError)) throw error;
+          unheard = error;
+          continue;
+        }
         arrived += part.size + OVERHEAD_BYTES;
         await step({ type: "progress", sent: arrived, total });
         await step({ type: "arrived", part: index });
@@ -162,21 +187,25 @@ export class Orders {
     const order = now();
     const paths = order.parts.map((part) => part.upload?.raw_path ?? "");
     const [first] = order.parts;
-    const accepted = await this.#client.createJob({
-      portal: order.portal,
-      slot: order.slot,
-      portalVersion: order.version,
-      ...(order.master !== null
-        ? { rawPath: order.master }
-        : paths.length > 1
-          ? { rawPaths: paths }
-          : { rawPath: paths[0] ?? "" }),
-      ...(first && { mimeType: first.mime }),
-      originalFilename: first?.name ?? order.name ?? undefined,
-      options: order.options,
-      idempotencyKey: order.id,
-      signal,
-    });
+    const accepted = await this.#client
+      .createJob({
+        portal: order.portal,
+        slot: order.slot,
+        portalVersion: order.version,
+        ...(order.master !== null
+          ? { rawPath: order.master }
+          : paths.length > 1
+            ? { rawPaths: paths }
+            : { rawPath: paths[0] ?? "" }),
+        ...(first && { mimeType: first.mime }),
+        originalFilename: first?.name ?? order.name ?? undefined,
+        options: order.options,
+        idempotencyKey: order.id,
+        signal,
+      })
+      .catch((error) => {
+        throw unheard !== null && isMissing(error) ? unheard : error;
+      });
     await step({ type: "accepted", job_id: accepted.job_id });
     await keep("history", {
       id: accepted.job_id,
@@ -232,10 +261,21 @@ export class Orders {
     return true;
   }
 
-  /** Forget an order on this device. @param {string} id */
-  async forget(id) {
+  /**
+   * Forget an order whose job was deleted; only that is remembered, so that its address says so later, too.
+   *
+   * @param {string} id
+   * @param {string} jobId
+   */
+  async forgetDeleted(id, jobId) {
     this.#running.get(id)?.abort();
+    await keep("history", { id: jobId, order: id, deleted_at: Date.now() });
     await forget("orders", id);
+  }
+
+  /** Whether the person deleted the order or job of that id from this device. @param {string} id */
+  async wasDeleted(id) {
+    return (await all("history")).some(({ id: job, order, deleted_at }) => deleted_at && (job === id || order === id));
   }
 
   /** Let go of every order that this tab runs: whoever forgets everything must not find it kept again. */
@@ -246,6 +286,11 @@ export class Orders {
   /** @param {Order} order */
   async #keep(order) {
     await keep("orders", { ...order });
+    this.#told(order);
+  }
+
+  /** Tell this tab and the others. @param {Order} order */
+  #told(order) {
     this.#channel.postMessage(order.id);
     this.#show(order);
   }
@@ -291,8 +336,13 @@ export function problemOf(error) {
  * @returns {{ type: "unsent" } | { type: "lapsed" } | null}
  */
 function remedyOf(error) {
-  if (error instanceof ConflictError && error.code === "OBJECT_MISSING") return { type: "unsent" };
+  if (isMissing(error)) return { type: "unsent" };
   return error instanceof NotFoundError && error.code === "NOT_FOUND" ? { type: "lapsed" } : null;
+}
+
+/** Whether the store has not what a job should be made of. @param {unknown} error */
+function isMissing(error) {
+  return error instanceof ConflictError && error.code === "OBJECT_MISSING";
 }
 
 /** @param {import("./order.js").Part} part @returns {Blob} */
@@ -301,10 +351,23 @@ function plainOf(part) {
   return part.file;
 }
 
-/** Do it unless another tab does it. @param {string} name @param {() => Promise<void>} act */
-async function exclusively(name, act) {
-  if (!navigator.locks) return act();
-  return navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
-    if (lock !== null) await act();
+/**
+ * Do it while no other tab does.
+ *
+ * @param {string} name
+ * @param {AbortSignal} signal ends the wait
+ * @param {(waited: boolean) => Promise<void>} act
+ */
+async function exclusively(name, signal, act) {
+  if (!navigator.locks) return act(false);
+  const isFree = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+    if (lock !== null) await act(false);
+    return lock !== null;
   });
+  if (isFree || signal.aborted) return;
+  await navigator.locks
+    .request(name, { signal }, () => act(true))
+    .catch((error) => {
+      if (!signal.aborted) throw error;
+    });
 }

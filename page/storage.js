@@ -42,18 +42,19 @@ function database() {
 }
 
 /**
- * @param {Store} store
+ * @param {Store | [Store, Store]} names
  * @param {IDBTransactionMode} mode
- * @param {(objects: IDBObjectStore) => IDBRequest<any>} act
+ * @param {(objects: IDBObjectStore, others: IDBObjectStore) => IDBRequest<any>} act `others`: of the second, where there are two
  * @param {() => any} otherwise
  * @returns {Promise<any>}
  */
-async function within(store, mode, act, otherwise) {
+async function within(names, mode, act, otherwise) {
   const opened = await database();
   if (opened === null) return otherwise();
   return new Promise((resolve, reject) => {
-    const transaction = opened.transaction(store, mode);
-    const request = act(transaction.objectStore(store));
+    const transaction = opened.transaction(names, mode);
+    const [one, other] = [names].flat();
+    const request = act(transaction.objectStore(one ?? ""), transaction.objectStore(other ?? one ?? ""));
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
     transaction.onabort = () => reject(transaction.error ?? new Error("the device has no room"));
@@ -67,6 +68,29 @@ export async function keep(store, record) {
     "readwrite",
     (objects) => objects.put(record),
     () => void fallback.set(`${store}/${record.id}`, record),
+  );
+}
+
+/**
+ * Keep a record in place of one of another store: both or neither.
+ *
+ * @param {Store} store
+ * @param {{ id: string, [name: string]: unknown }} record
+ * @param {Store} other
+ * @param {string} id of what goes
+ */
+export async function keepInstead(store, record, other, id) {
+  await within(
+    [store, other],
+    "readwrite",
+    (objects, others) => {
+      others.delete(id);
+      return objects.put(record);
+    },
+    () => {
+      fallback.delete(`${other}/${id}`);
+      fallback.set(`${store}/${record.id}`, record);
+    },
   );
 }
 

@@ -2,7 +2,7 @@
  * A whole application: several files of one portal, what is still missing, and one ZIP of all.
  */
 
-import { choose, draftId, draftOf, drop } from "./drafts.js";
+import { choose, draftId, draftOf, drop, sizeOf } from "./drafts.js";
 import { MIME_TYPES } from "./file-facts.js";
 import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
@@ -195,6 +195,7 @@ export async function applicationView(app, name) {
                 mime: MIME_TYPES[facts.format],
                 file,
               })),
+              size: sizeOf(draft),
               options: draft.options,
               application: id,
               user_id: app.auth?.session?.user.id ?? null,
@@ -203,7 +204,7 @@ export async function applicationView(app, name) {
             plan.orders[slot.slot] = order.id;
             orders.set(slot.slot, order);
             await keep("drafts", { ...plan });
-            await app.orders.begin(order);
+            await app.orders.begin(order, draft.id);
             await drop(app, draft.id);
           }
           app.credits = null;

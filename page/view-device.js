@@ -7,6 +7,7 @@ import { forgetConsent } from "./consent.js";
 import { announce, fill, h } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { ENDED } from "./order.js";
 import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
 import { all, forgetEverything } from "./storage.js";
@@ -27,7 +28,11 @@ export async function deviceView(app) {
       return fill(account, h("div", { id: "account", class: "stack" }, ...signInFields(app, () => void show())));
     fill(
       data,
-      accountData(app, () => (list((here = [])), void show())),
+      accountData(app, () => {
+        here = others = [];
+        list();
+        void show();
+      }),
     );
     const credits = h("p", null, t("device.credits.asking"));
     const guest = session.user.is_anonymous === true;
@@ -60,12 +65,15 @@ export async function deviceView(app) {
     credits.textContent =
       available === null ? t("device.credits.unknown") : t("device.credits", { count: number(available) });
   };
-  const orders = await all("orders");
-  const known = new Map((await all("history")).map((line) => [line.order, line]));
-  let here = orders.map((order) => ({ ...order, filename: known.get(order.id)?.filename }));
   const history = h("div", { class: "stack" });
-  const list = (/** @type {any[]} */ elsewhere) => {
-    const lines = [...here, ...elsewhere].sort((one, other) => other.created_at - one.created_at);
+  let here = await ordersHere();
+  /** @type {any[]} */
+  let others = [];
+  const list = () => {
+    const ours = new Set(here.map(({ job_id }) => job_id));
+    const lines = [...here, ...others.filter(({ id }) => !ours.has(id))];
+    lines.sort((one, other) => other.created_at - one.created_at);
+    const focused = history.contains(document.activeElement) && document.activeElement?.getAttribute("href");
     fill(
       history,
       lines.length === 0
@@ -76,12 +84,25 @@ export async function deviceView(app) {
             lines.map((line) => h("li", null, lineOf(line))),
           ),
     );
+    if (focused) /** @type {HTMLElement | null} */ (history.querySelector(`a[href="${focused}"]`))?.focus();
   };
-  list([]);
+  list();
+  /** What is still under way is followed, so that its line says what has come of it. */
+  const leaving = here
+    .filter(({ state }) => !ENDED.includes(state))
+    .map(({ id, state }) => {
+      let shown = state;
+      return app.orders.watch(id, async ({ order }) => {
+        if (order.state === shown) return;
+        shown = order.state;
+        here = await ordersHere();
+        list();
+      });
+    });
   /** What other devices of the account made. */
   const elsewhere = async () => {
     const found = [];
-    const ours = new Set(orders.map(({ job_id }) => job_id));
+    const ours = new Set(here.map(({ job_id }) => job_id));
     for await (const job of app.client.jobs({ pageSize: 50 })) {
       if (!ours.has(job.job_id)) {
         const name = app.portals.find(({ portal }) => portal === job.portal)?.name ?? job.portal;
@@ -95,7 +116,8 @@ export async function deviceView(app) {
       }
       if (found.length >= MOST) break;
     }
-    list(found);
+    others = found;
+    list();
   };
   const forget = h(
     "button",
@@ -125,6 +147,7 @@ export async function deviceView(app) {
   app.news = null;
   return {
     title: t("device.title"),
+    leave: () => leaving.forEach((leave) => leave()),
     nodes: [
       h(
         "div",
@@ -144,6 +167,12 @@ export async function deviceView(app) {
       ),
     ],
   };
+}
+
+/** The orders of this device, each with the name of the file that came of it. @returns {Promise<any[]>} */
+async function ordersHere() {
+  const known = new Map((await all("history")).map((line) => [line.order, line]));
+  return (await all("orders")).map((order) => ({ ...order, filename: known.get(order.id)?.filename }));
 }
 
 /** @param {{ id: string, filename?: string, slot: string, portal_name: string, created_at: number, state: string }} line */

@@ -2,7 +2,7 @@
  * From a checked file to an order: sign in, consent, start.
  */
 
-import { drop, draftId, draftOf } from "./drafts.js";
+import { drop, draftId, draftOf, sizeOf } from "./drafts.js";
 import { MIME_TYPES } from "./file-facts.js";
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
@@ -74,14 +74,16 @@ export async function makeView(app, portalName, slotName) {
             mime: MIME_TYPES[facts.format],
             file,
           })),
+          size: sizeOf(draft),
           options: draft.options,
           user_id: app.auth?.session?.user.id ?? null,
           now: Date.now(),
         });
-        await app.orders.begin(order);
+        await app.orders.begin(order, id);
         app.credits = null;
         await drop(app, id);
-        location.replace(`#/o/${order.id}`);
+        // Whoever went back meanwhile is where they want to be: the order goes on without being looked at.
+        if (location.hash === `#${pathOf(portal, slot, "make")}`) location.replace(`#/o/${order.id}`);
       },
     });
   };

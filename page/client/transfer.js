@@ -54,6 +54,7 @@ export class Answer {
 export async function transfer(method, url, request) {
   const { headers, body, onProgress, stall, extraMs, mayBeKept = false, maxBytes = MAX_ANSWER_BYTES } = request;
   if (onProgress && typeof XMLHttpRequest !== "undefined") {
+    stall.arm(extraMs); // nothing may come of it at all, not even a first progress
     return observed(method, url, headers, body, onProgress, stall);
   }
   const total = body instanceof Blob ? body.size : body instanceof Uint8Array ? body.length : 0;

@@ -1,6 +1,8 @@
 """What may happen in each state of an order, costing nothing twice: lost answers, limits, reloads, charges."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from playwright.sync_api import Route, expect
 
@@ -9,6 +11,18 @@ from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import within
 
 HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+DIES_ONCE_THE_ORDER_IS_KEPT = """() => {
+  const { put } = IDBObjectStore.prototype;
+  const { transaction } = IDBDatabase.prototype;
+  IDBObjectStore.prototype.put = function (record) {
+    if (this.name === "orders") this.transaction.addEventListener("complete", () => { window.dead = true; });
+    return put.call(this, record);
+  };
+  IDBDatabase.prototype.transaction = function (...names) {
+    if (window.dead) throw new Error("the page is gone");
+    return transaction.apply(this, names);
+  };
+}"""
 STORE, UPLOADS, JOBS = re.compile(r"/raw/"), re.compile(r"/uploads$"), re.compile(r"/jobs$")
 
 
@@ -44,6 +58,31 @@ def test_the_store_has_it_already(visit: Visit, portrait: bytes) -> None:
     person.agree()
     _once(person)
     assert statuses == [200, 412]
+
+
+def test_a_store_whose_answers_cannot_be_read(visit: Visit, portrait: bytes) -> None:
+    """The upload has arrived, and no answer to it or to a second try is ever heard: the service knows where it is."""
+    person = _at_consent(visit, portrait)
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    person.page.route(STORE, lose)
+    person.agree()
+    _once(person)
+
+
+def test_a_store_that_is_not_reached(visit: Visit, portrait: bytes) -> None:
+    """Nothing has arrived: it says that it goes on in a moment, keeps everything, and charges nothing."""
+    person = _at_consent(visit, portrait)
+    person.page.route(STORE, lambda route: route.abort())
+    person.agree()
+    person.sees("problem.busy.title")
+    assert person.credits() == (CREDITS, 0)
+    person.page.unroute(STORE)
+    person.press("order.go_on")
+    _once(person)
 
 
 def test_too_many_calls_in_a_minute(visit: Visit, portrait: bytes) -> None:
@@ -136,14 +175,91 @@ def test_back_while_it_is_sent(visit: Visit, portrait: bytes) -> None:
     person.page.route(STORE, lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
     with person.page.expect_request(STORE):
         person.agree()
+    person.page.wait_for_url("**/app#/o/*")
     person.page.go_back()
     person.sees("slot.wanted")
-    within(10, lambda: held, "the upload")
-    held[0].continue_()
-    within(60, lambda: [status for _, status in person.jobs()] == ["completed"], "the job's end")
+    _let_go(person, held)
     person.open("/device")
     person.page.locator("a.line", has_text="asha_photo.jpg").click()
     _once(person)
+
+
+def test_leaving_before_the_order_is_shown(visit: Visit, portrait: bytes) -> None:
+    """Whoever leaves while the order is being kept stays where they went; the order goes on."""
+    person = _at_consent(visit, portrait)
+    person.page.evaluate(
+        """() => document.querySelector("form").addEventListener("submit", () => {
+          location.hash = "#/p/neet-2026/photo";
+        })"""
+    )
+    person.agree()
+    person.sees("slot.wanted")
+    within(60, lambda: [status for _, status in person.jobs()] == ["completed"], "the job's end")
+    assert person.page.url.endswith("/app#/p/neet-2026/photo")
+    person.is_well()
+
+
+def test_a_draft_becomes_an_order_at_once(visit: Visit, portrait: bytes) -> None:
+    """The page goes away as soon as the order is kept: afterwards there is the order alone, and it is one job."""
+    person = _at_consent(visit, portrait)
+    person.page.evaluate(DIES_ONCE_THE_ORDER_IS_KEPT)
+    person.agree()
+    person.page.wait_for_function("() => window.dead")
+    person.page.reload()
+    assert person.kept("drafts") == []
+    person.sees("make.no_file")
+    within(60, lambda: [status for _, status in person.jobs()] == ["completed"], "the job's end")
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_the_device_s_list_says_what_has_come_of_an_order(
+    visit: Visit, busy: Callable[[], AbstractContextManager[None]], portrait: bytes
+) -> None:
+    """While somebody looks at it: the line gets the file's name, and keeps the focus."""
+    with busy():
+        person = visit().make(("asha.jpg", portrait))
+        person.sees("order.queue", place=1)
+        person.open("/device")
+        line = person.page.locator("section[aria-labelledby=history] a.line")
+        expect(line).to_contain_text(person.say("order.running"))
+        line.focus()
+    expect(line).to_contain_text("asha_photo.jpg", timeout=60_000)
+    expect(line).to_contain_text(person.say("order.completed"))
+    expect(line).to_be_focused()
+    person.is_well()
+
+
+def test_an_upload_that_never_begins_is_given_up(visit: Visit) -> None:
+    """Not even a first progress: after the client's patience it is an error that the page can explain."""
+    person = visit().open()
+    person.page.route(STORE, lambda _route: None)
+    told = person.page.evaluate(
+        """async (address) => {
+          const folder = performance.getEntriesByType("resource").map(({ name }) => name)
+            .find((name) => name.endsWith("/main.js")).replace("main.js", "");
+          const { Client } = await import(`${folder}rythmiq.js`);
+          const client = new Client(location.origin, { root: true, timeoutMs: 100, tries: 1 });
+          const upload = { method: "PUT", url: address, headers: {}, fields: {} };
+          const sent = client.put({ job_id: "j", upload }, new Blob(["1"]), { onProgress: () => undefined });
+          return sent.then(() => "sent", (error) => error.name);
+        }""",
+        f"{person.cloud.file.s3.endpoint}/bucket/raw/a",
+    )
+    assert told == "UnreachableError"
+
+
+def test_consent_is_remembered_for_its_own_words(visit: Visit, portrait: bytes) -> None:
+    """Once given it is ticked; whoever agreed to other words is asked anew."""
+    person = _at_consent(visit, portrait)
+    person.page.route(UPLOADS, lambda _route: None)
+    person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    person.choose(("other.jpg", portrait))
+    person.press("check.make")
+    expect(person.page.locator("#agree")).to_be_checked()
+    person.page.evaluate("() => localStorage.setItem('rythmiq.consent', 'of other words')")
+    person.page.reload()
+    expect(person.page.locator("#agree")).not_to_be_checked()
 
 
 def test_cancelling_offline_is_said_beside_the_button(visit: Visit, portrait: bytes) -> None:
@@ -159,6 +275,12 @@ def test_cancelling_offline_is_said_beside_the_button(visit: Visit, portrait: by
     person.page.unroute(re.compile(r"/jobs/"))
     person.page.context.set_offline(False)
     _once(person)
+
+
+def _let_go(person: Visitor, held: list[Route]) -> None:
+    """Let the first held request go; Playwright hands it over only while it is asked for something."""
+    within(10, lambda: person.page.evaluate("() => 1") and held, "the request")
+    held[0].continue_()
 
 
 def _limited(route: Route, code: str, retry_after_s: int) -> None:

@@ -8,8 +8,10 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
+from tests.e2e.cloud_process import within
 
 STORE = re.compile(r"/raw/")
+LOCKS = "async () => { const { held, pending } = await navigator.locks.query(); return held.length + pending.length; }"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,23 @@ def test_a_reload_in_mid_upload(visit: Visit, portrait: bytes) -> None:
     person.page.unroute(STORE)
     person.page.reload()
     _went_well(person)
+
+
+def test_a_reload_when_the_upload_has_arrived_unheard(visit: Visit, portrait: bytes) -> None:
+    """The store refuses the second upload because it has the first, and the page goes on from there."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    arrived: list[int] = []
+    person.page.route(STORE, lambda route: arrived.append(route.fetch().status))
+    with person.page.expect_request(STORE):
+        person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    within(20, lambda: person.page.evaluate("() => 1") and arrived, "the upload")
+    person.page.reload()
+    person.page.unroute(STORE)
+    _went_well(person)
+    assert arrived == [200]
 
 
 def test_a_reload_after_the_upload_and_before_the_job(visit: Visit, portrait: bytes) -> None:
@@ -286,15 +305,52 @@ def test_two_tabs_run_one_order(visit: Visit, portrait: bytes) -> None:
     other = Visitor(person.page.context.new_page(), person.cloud)
     other.page.goto(person.page.url)
     _went_well(person)
-    other.page.wait_for_selector("a[download].main")
+    other.has_file()
     assert _sent(other) == 0
     assert other.errors == []
+
+
+def test_a_tab_goes_on_with_what_another_has_left(visit: Visit, portrait: bytes) -> None:
+    """The tab that sent it is closed in mid-upload: the one that showed it sends it; it is charged once."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    person.page.route(STORE, _hold)
+    with person.page.expect_request(STORE):
+        person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    other = Visitor(person.page.context.new_page(), person.cloud)
+    other.page.goto(person.page.url)
+    other.sees("order.sending")
+    person.page.close()
+    _went_well(other)
+    assert _sent(other) == 1
+
+
+def test_a_tab_leaves_alone_what_has_stopped_in_another(visit: Visit, portrait: bytes) -> None:
+    """It waited for the other tab, whose person was told why; nothing is asked for again until somebody taps."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    held: list[Route] = []
+    person.page.route("**/uploads", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    with person.page.expect_request("**/uploads"):
+        person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    other = Visitor(person.page.context.new_page(), person.cloud)
+    other.page.goto(person.page.url)
+    other.sees("order.sealing")
+    _refuse(held[0], 413, "UPLOAD_TOO_LARGE")
+    other.sees("refused.UPLOAD_TOO_LARGE")
+    # The tab that waited for the lock has had it, and let it go.
+    within(20, lambda: other.page.evaluate(LOCKS) == 0, "the locks' end")
+    assert not any(request.url.endswith("/uploads") for request in other.requests)
 
 
 def test_the_back_button(visit: Visit, portrait: bytes) -> None:
     """Back from the result is the form, not the consent for a file that is sent; forward is the result."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.page.go_back()
     person.sees("slot.wanted")
     person.page.go_forward()

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
 from tests.e2e.cloud_process import CloudProcess
 
@@ -109,10 +109,15 @@ class Visitor:
         self.agree()
         return self
 
-    def download(self) -> tuple[str, bytes]:
-        """Download the document: its name and its bytes."""
+    def has_file(self) -> Locator:
+        """Wait until the job is done and its document can be downloaded; where."""
         link = self.page.locator("a[download].main")
         link.wait_for(timeout=90_000)
+        return link
+
+    def download(self) -> tuple[str, bytes]:
+        """Download the document: its name and its bytes."""
+        link = self.has_file()
         with self.page.expect_download() as waiting:
             link.click()
         return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()

@@ -1,5 +1,6 @@
 """The page's languages: one key set, the API's own advice, and no sentence that the page asks for and does not have."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -60,6 +61,16 @@ def test_every_slot_has_a_name() -> None:
     """Slots are named in the person's language."""
     slots = {slot.slot for portal in all_portals() for slot in portal.slots}
     assert {f"slot.{slot}" for slot in slots} <= ENGLISH.keys()
+
+
+def test_whoever_agreed_to_other_words_is_asked_anew() -> None:
+    """The consent that a device remembers is of the words themselves, in both languages."""
+    source = (PAGE / "consent.js").read_text(encoding="utf-8")
+    (terms,) = re.findall(r'^const TERMS = "(\w+)";$', source, re.MULTILINE)
+    (listed,) = re.findall(r"^const WORDS = Object\.freeze\(\[(.*)\]\);$", source, re.MULTILINE)
+    keys = [*re.findall(r'"(\w+)"', listed), "agree"]
+    words = "\n".join(language[f"consent.{key}"] for language in (ENGLISH, HINDI) for key in keys)
+    assert terms == hashlib.sha256(words.encode()).hexdigest()[:8]
 
 
 def test_every_sentence_that_is_asked_for_is_there() -> None:
