@@ -3,23 +3,25 @@
  * turning, a white background, a caption. A new job, for one credit, which is said beforehand.
  */
 
-import { h } from "./dom.js";
+import { fill, h, svg } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { optionFields } from "./job-options.js";
 import { nameOf, newOrder } from "./order.js";
-import { svg } from "./dom.js";
+import { boxOf, round, turnedChoices, turnedPicture, turnedPoints } from "./turning.js";
 
-/** @typedef {[number, number]} Point */
+/** @typedef {import("./turning.js").Point} Point */
+/** @typedef {import("./turning.js").Box} Box */
 
 /**
  * @param {import("./view.js").App} app
  * @param {import("./order.js").Order} order
  * @param {import("./rythmiq.js").JobView} view
  * @param {Promise<import("./result.js").Files>} files
+ * @param {(() => void)[]} leaving
  * @returns {HTMLElement}
  */
-export function adjuster(app, order, view, files) {
+export function adjuster(app, order, view, files, leaving) {
   const portal = app.portals.find((one) => one.portal === view.portal);
   const slot = portal?.slots.find((one) => one.slot === view.slot);
   const master = view.artifacts?.["master_path"];
@@ -30,42 +32,49 @@ export function adjuster(app, order, view, files) {
   }
   /** @type {Record<string, any>} */
   let options = { ...order.options };
+  // Every share, found or chosen, is of the picture as its owner turned it, and of no other turn.
+  const madeAt = ownTurn(view);
+  if (madeAt && options["rotate"] === undefined) options["rotate"] = madeAt;
   const picture = h("div", { class: "stack" });
   const isDocument = slot.kind === "document" || slot.kind === "auto";
-  void files.then(
-    ({ before }) => {
-      if (before === null || (view.receipt?.document["pages"] ?? 1) > 1) return;
-      const isTurned = operation(view, "turn") !== null; // shares are of the upright picture, which this is not
-      if (!isDocument && !isTurned)
-        picture.append(cropChooser(before, options["crop"], (crop) => (options = { ...options, crop })));
-      picture.prepend(
-        slot.kind === "photo"
-          ? faceChooser(
-              before,
-              operation(view, "face"),
-              (face) => (options = face ? { ...without(options, "face"), face } : without(options, "face")),
-            )
-          : isDocument
-            ? cornerChooser(
-                before,
-                operation(view, "page"),
-                (corners) =>
-                  (options = corners
-                    ? { ...without(options, "corners", "page"), corners }
-                    : without(options, "corners")),
-              )
-            : "",
-      );
-    },
-    () => undefined,
-  );
+  let drawing = 0;
+  const draw = async () => {
+    const turn = ++drawing;
+    const { before } = await files;
+    if (before === null || (view.receipt?.document["pages"] ?? 1) > 1) return;
+    const degrees = Number(options["rotate"] ?? 0);
+    const shown = degrees === 0 ? before : await turnedPicture(before, degrees);
+    if (shown !== before) leaving.push(() => URL.revokeObjectURL(shown));
+    if (turn !== drawing) return; // it was turned again meanwhile
+    const by = degrees - madeAt;
+    const found = isDocument ? pageOf(view) : faceOf(view);
+    const start = found && turnedPoints(found, by);
+    fill(
+      picture,
+      slot.kind === "photo" &&
+        faceChooser(shown, options["face"], start, (face) => (options = { ...without(options, "face"), face })),
+      isDocument &&
+        cornerChooser(
+          shown,
+          options["corners"] ?? start,
+          (corners) => (options = { ...without(options, "corners", "page"), corners }),
+        ),
+      !isDocument && cropChooser(shown, options["crop"], (crop) => (options = { ...options, crop })),
+    );
+  };
+  const redraw = () => void draw().catch(() => undefined); // where the pictures cannot be had, the result says why
+  redraw();
   const turns = h(
     "select",
     {
       class: "input",
       id: "turn",
-      onchange: () =>
-        (options = turns.value === "" ? without(options, "rotate") : { ...options, rotate: Number(turns.value) }),
+      onchange: () => {
+        const by = Number(turns.value) - Number(options["rotate"] ?? 0);
+        options = { ...without(options, "rotate"), ...turnedChoices(options, by) };
+        if (turns.value !== "") options["rotate"] = Number(turns.value);
+        redraw();
+      },
     },
     ["", "0", "90", "180", "270"].map((value) =>
       h(
@@ -108,6 +117,7 @@ export function adjuster(app, order, view, files) {
             files: [],
             master,
             name: nameOf(order, view.receipt?.document.filename),
+            size: order.size ?? null,
             options: clean(options),
             application: order.application,
             user_id: order.user_id,
@@ -141,6 +151,24 @@ function operation(view, name) {
   return all.find(({ op }) => op === name)?.parameters ?? null;
 }
 
+/** By how many degrees clockwise the owner had the picture turned; what a face or the text decided is no part of it. @param {import("./rythmiq.js").JobView} view */
+function ownTurn(view) {
+  const turn = operation(view, "turn");
+  return turn === null || turn["decided_by"] ? 0 : Number(turn["degrees_clockwise"] ?? 0);
+}
+
+/** The middle of the face that was used. @param {import("./rythmiq.js").JobView} view @returns {Point[] | null} */
+function faceOf(view) {
+  const face = operation(view, "face");
+  return face && [[face["x"] + face["width"] / 2, face["y"] + face["height"] / 2]];
+}
+
+/** The page's corners that were used. @param {import("./rythmiq.js").JobView} view @returns {Point[] | null} */
+function pageOf(view) {
+  const corners = operation(view, "page")?.["corners"];
+  return Array.isArray(corners) && corners.length === 4 ? corners : null;
+}
+
 /** What to do; the keys where there are some. @param {string} words */
 function hint(words) {
   return h("p", { class: "small quiet" }, words, h("span", { class: "no-touch" }, ` ${t("adjust.keys")}`));
@@ -150,16 +178,15 @@ function hint(words) {
  * A picture on which a point is chosen, by tapping or with the arrow keys.
  *
  * @param {string} address
- * @param {Record<string, any> | null} found the face that was used, in shares
- * @param {(face: { x: number, y: number } | null) => void} onChange
+ * @param {{ x: number, y: number } | undefined} chosen before
+ * @param {Point[] | null} found the face that was used
+ * @param {(face: { x: number, y: number }) => void} onChange
  */
-function faceChooser(address, found, onChange) {
-  const start = /** @type {Point} */ (
-    found ? [found["x"] + found["width"] / 2, found["y"] + found["height"] / 2] : [0.5, 0.4]
-  );
-  const chooser = handles(address, [start], [t("adjust.face.handle")], ([point]) =>
-    onChange(point ? { x: point[0], y: point[1] } : null),
-  );
+function faceChooser(address, chosen, found, onChange) {
+  const start = chosen ? /** @type {Point} */ ([chosen.x, chosen.y]) : (found?.[0] ?? [0.5, 0.4]);
+  const chooser = handles(address, [start], [t("adjust.face.handle")], ([point]) => {
+    if (point) onChange({ x: point[0], y: point[1] });
+  });
   return h(
     "div",
     { class: "stack tight" },
@@ -173,13 +200,10 @@ function faceChooser(address, found, onChange) {
  * A picture on which a page's four corners are dragged.
  *
  * @param {string} address
- * @param {Record<string, any> | null} found
- * @param {(corners: Point[] | null) => void} onChange
+ * @param {Point[] | null} known
+ * @param {(corners: Point[]) => void} onChange
  */
-function cornerChooser(address, found, onChange) {
-  const known = /** @type {Point[] | undefined} */ (
-    Array.isArray(found?.["corners"]) && found["corners"].length === 4 ? found["corners"] : undefined
-  );
+function cornerChooser(address, known, onChange) {
   const start = known ?? [
     [0.05, 0.05],
     [0.95, 0.05],
@@ -200,8 +224,8 @@ function cornerChooser(address, found, onChange) {
  * A picture on which a part is chosen by two of its corners.
  *
  * @param {string} address
- * @param {{ x: number, y: number, width: number, height: number } | undefined} chosen before
- * @param {(crop: { x: number, y: number, width: number, height: number }) => void} onChange
+ * @param {Box | undefined} chosen before
+ * @param {(crop: Box) => void} onChange
  */
 function cropChooser(address, chosen, onChange) {
   const { x, y, width, height } = chosen ?? { x: 0, y: 0, width: 1, height: 1 };
@@ -214,10 +238,7 @@ function cropChooser(address, chosen, onChange) {
     ],
     names,
     ([one, other]) => {
-      if (!one || !other) return;
-      const [left, top] = [Math.min(one[0], other[0], 1 - LEAST), Math.min(one[1], other[1], 1 - LEAST)];
-      const size = (/** @type {0 | 1} */ axis) => round(Math.max(Math.abs(one[axis] - other[axis]), LEAST));
-      onChange({ x: left, y: top, width: size(0), height: size(1) });
+      if (one && other) onChange(boxOf(one, other));
     },
   );
   return h(
@@ -230,7 +251,6 @@ function cropChooser(address, chosen, onChange) {
 }
 
 const STEP = 0.01;
-const LEAST = 0.05;
 /** @type {Readonly<Record<string, Point>>} */
 const ARROWS = Object.freeze({
   ArrowLeft: [-STEP, 0],
@@ -317,9 +337,4 @@ function handles(address, start, names, onChange) {
 /** @param {number} value */
 function share(value) {
   return Math.min(1, Math.max(0, value));
-}
-
-/** @param {number} value */
-function round(value) {
-  return Math.round(value * 10_000) / 10_000;
 }

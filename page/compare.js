@@ -4,6 +4,7 @@
 
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
+import { placeBehind } from "./one-scale.js";
 import { portalFrame } from "./portal-frame.js";
 
 const TAG_SHARE = 25; // percent: a side that is narrower than its label shows none
@@ -13,12 +14,13 @@ const TAG_SHARE = 25; // percent: a side that is narrower than its label shows n
  *
  * @param {string | null} before address of a picture
  * @param {string | null} after
- * @param {import("./rythmiq.js").ReceiptDocument} file
+ * @param {import("./rythmiq.js").Receipt} receipt
  * @param {import("./rule-book.js").Slot | null} slot whose frame is drawn
+ * @param {[number, number] | null} sent size of the upload, upright
  * @returns {{ pictures: HTMLElement, choice: HTMLElement | null }}
  */
-export function comparison(before, after, file, slot) {
-  const [width, height] = [Number(file["width_px"]), Number(file["height_px"])];
+export function comparison(before, after, receipt, slot, sent) {
+  const [width, height] = [Number(receipt.document["width_px"]), Number(receipt.document["height_px"])];
   if (after === null) return { pictures: h("p", { class: "quiet" }, t("result.no_picture")), choice: null };
   const size = t("rule.px.exact", { width, height });
   const made = picture(after, t("compare.after.alt", { size }));
@@ -27,7 +29,10 @@ export function comparison(before, after, file, slot) {
   const frame = h("div", { class: "compare" }, made, wanted?.drawn ?? null);
   if (width && height) frame.style.setProperty("--shape", String(width / height));
   const pictures = h("figure", { class: "stack tight" }, frame);
-  if (before !== null) pictures.append(slider(frame, before, [made, ...(wanted ? [wanted.drawn] : [])]));
+  if (before !== null) {
+    const behind = slot?.kind === "photo" ? placeBehind(receipt, sent) : null;
+    pictures.append(slider(frame, pictureBefore(before, behind), [made, ...(wanted ? [wanted.drawn] : [])]));
+  }
   return {
     pictures,
     choice: wanted && frameChoice(wanted.drawn, [t("compare.size", { size }), ...wanted.words]),
@@ -64,14 +69,31 @@ function frameChoice(drawn, words) {
 }
 
 /**
+ * The picture before: where it lies behind what is after, else as a whole.
+ *
+ * @param {string} before
+ * @param {import("./one-scale.js").Place | null} behind
+ */
+function pictureBefore(before, behind) {
+  const image = picture(before, t("compare.before.alt"));
+  if (behind !== null) {
+    const percent = (/** @type {number} */ share) => `${share * 100}%`;
+    const [width, height] = [percent(behind.width), percent(behind.height)];
+    Object.assign(image.style, { left: percent(behind.left), top: percent(behind.top), width, height });
+    image.style.rotate = `${behind.turn}deg`;
+    image.style.transformOrigin = `${percent(behind.x)} ${percent(behind.y)}`;
+  }
+  return h("div", { class: "old" }, image);
+}
+
+/**
  * The picture before, laid over a part of what is after.
  *
  * @param {HTMLElement} frame
- * @param {string} before
+ * @param {HTMLElement} old
  * @param {(HTMLElement | SVGElement)[]} after
  */
-function slider(frame, before, after) {
-  const old = picture(before, t("compare.before.alt"));
+function slider(frame, old, after) {
   const tags = [
     h("span", { class: "tag left" }, t("compare.before")),
     h("span", { class: "tag right" }, t("compare.after")),

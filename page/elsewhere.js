@@ -45,6 +45,7 @@ export function elsewhere(app, order, view) {
           files: [],
           master,
           name: nameOf(order, view.receipt?.document.filename),
+          size: order.size ?? null,
           user_id: order.user_id,
           now: Date.now(),
         });

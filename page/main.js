@@ -67,7 +67,6 @@ async function start() {
       portals: [],
       credits: null,
       maxBytes: null,
-      deleted: new Set(),
       news: null,
       signInFailed: false,
       drafts: new Map(),

@@ -11,17 +11,22 @@ import { icon } from "./icons.js";
  *
  * @param {File[]} files
  * @param {(file: File) => HTMLElement} pictureOf the same picture each time: a new one would be blank until it is read
- * @param {(order: number[]) => void} onChange the new order, as places in the old one; a page that is left out is removed
+ * @param {(order: number[]) => Promise<void>} onChange the new order, as places in the old one; a page that is left out is
+ *   removed; draws the list anew
  */
 export function sheets(files, pictureOf, onChange) {
   let dragged = -1;
   const whole = files.map((_, index) => index);
-  const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
+  const moved = async (/** @type {number} */ from, /** @type {number} */ to) => {
     if (to < 0 || to >= files.length || from === to) return;
     const order = [...whole];
     order.splice(to, 0, ...order.splice(from, 1));
     announce(t("pages.moved", { page: number(from + 1), place: number(to + 1) }));
-    onChange(order);
+    await onChange(order);
+  };
+  const byArrow = async (/** @type {number} */ from, /** @type {number} */ to) => {
+    await moved(from, to);
+    focusArrow(to, to < from);
   };
   return h(
     "ol",
@@ -67,7 +72,7 @@ export function sheets(files, pictureOf, onChange) {
           ondrop: (/** @type {DragEvent} */ event) => {
             if (dragged < 0) return;
             event.preventDefault();
-            moved(dragged, index);
+            void moved(dragged, index);
           },
         },
         h("div", { onclick: () => larger.click() }, pictureOf(file)),
@@ -75,13 +80,20 @@ export function sheets(files, pictureOf, onChange) {
         h(
           "div",
           { class: "row" },
-          button("back", t("pages.earlier"), () => moved(index, index - 1), index === 0),
-          button("next", t("pages.later"), () => moved(index, index + 1), index === files.length - 1),
+          button("back", t("pages.earlier"), () => void byArrow(index, index - 1), index === 0),
+          button("next", t("pages.later"), () => void byArrow(index, index + 1), index === files.length - 1),
           larger,
-          button("trash", t("pages.remove"), () => onChange(whole.filter((place) => place !== index))),
+          button("trash", t("pages.remove"), () => void onChange(whole.filter((place) => place !== index))),
         ),
       );
       return item;
     }),
   );
+}
+
+/** Keep the focus on a page that was moved: on the arrow that was used, at either end on the other one. @param {number} place @param {boolean} earlier */
+function focusArrow(place, earlier) {
+  const [back, next] = document.querySelectorAll(`.sheet:nth-child(${place + 1}) button`);
+  const used = /** @type {HTMLButtonElement | undefined} */ (earlier ? back : next);
+  /** @type {HTMLButtonElement | undefined} */ (used?.disabled ? (earlier ? next : back) : used)?.focus();
 }

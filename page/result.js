@@ -10,10 +10,10 @@ import { icon } from "./icons.js";
 import { clauseList, clauseName, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
 import { problemOf } from "./orders.js";
+import { finishedPages } from "./pdf-pages.js";
 import { printSheet } from "./print-sheet.js";
 import { problemNote } from "./problems.js";
 import { frameRatio } from "./rule-book.js";
-import { forget } from "./storage.js";
 import { bytesWords, sizeWords } from "./verdicts.js";
 import { more, note } from "./view.js";
 
@@ -40,10 +40,11 @@ export function resultNodes(app, order, view, leaving) {
   const below = h("div", null);
   const files = loaded(app, view, leaving);
   void files.then(
-    ({ before, preview }) => {
-      const compared = comparison(before, preview, receipt.document, slotOf(app, order));
+    async ({ document: made, before, preview }) => {
+      const compared = comparison(before, preview, receipt, slotOf(app, order), order.size ?? null);
       fill(pictures, compared.pictures);
-      if (compared.choice) fill(below, compared.choice);
+      const count = Number(receipt.document["pages"] ?? 1);
+      fill(below, compared.choice ?? (count > 1 && (await finishedPages(made, count, leaving))));
     },
     (error) => fill(pictures, problemNote(app, problemOf(error))),
   );
@@ -80,7 +81,7 @@ export function resultNodes(app, order, view, leaving) {
           "section",
           { class: "card stack", "aria-labelledby": "adjust" },
           h("h2", { id: "adjust" }, t("adjust.title")),
-          more(t("adjust.open"), adjuster(app, order, view, files)),
+          more(t("adjust.open"), adjuster(app, order, view, files, leaving)),
         ),
         elsewhere(app, order, view),
         keeping(app, order, view),
@@ -325,9 +326,7 @@ function keeping(app, order, view) {
           yes.setAttribute("aria-disabled", "true");
           try {
             await app.client.delete(view.job_id);
-            await forget("history", view.job_id);
-            await app.orders.forget(order.id);
-            for (const gone of [order.id, view.job_id]) app.deleted.add(gone);
+            await app.orders.forgetDeleted(order.id, view.job_id);
             announce((app.news = t("delete.done")), "alert");
             app.go("/device");
           } catch (error) {

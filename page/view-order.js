@@ -21,7 +21,7 @@ const STAGES = Object.freeze(["fetch", "decode", "quality", "enhance", "ocr", "s
 
 /** @param {import("./view.js").App} app @param {string} id of an order of this device, or of a job @returns {Promise<import("./view.js").View>} */
 export async function orderView(app, id) {
-  if (app.deleted.has(id)) throw new MissingError("deleted");
+  if (await app.orders.wasDeleted(id)) throw new MissingError("deleted");
   /** @type {Order | null} */
   const found = (await kept("orders", id)) ?? (await app.orders.ofJob(id));
   /** @type {JobView | null} */

@@ -23,7 +23,6 @@ import { slotName } from "./rule-book.js";
  * @property {number | null} maxBytes of all files of a job, once known
  * @property {boolean} signInFailed somebody came back from Google without being signed in; said where they sign in
  * @property {Map<string, import("./drafts.js").Draft>} drafts by portal and slot
- * @property {Set<string>} deleted orders and jobs that were deleted since the page was loaded
  * @property {string | null} news said once at the top of the next list of files
  * @property {(path: string) => void} go
  * @property {() => void} again draws the view anew

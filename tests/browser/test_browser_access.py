@@ -110,7 +110,7 @@ def test_states_from_sign_in_to_the_result(
     found["offline"] = _violations(person)
     person.page.unroute("**/raw/**")
     person.page.context.set_offline(False)
-    person.page.wait_for_selector("a[download].main", timeout=60_000)
+    person.has_file()
     for summary in person.page.locator("summary:not(.no-touch summary)").all():
         summary.click()
     found["result"] = _violations(person)
@@ -133,7 +133,7 @@ def test_states_on_a_desktop(visit: Visit, portrait: bytes, language: str, theme
     person.page.wait_for_selector("#agree")
     found["consent"] = _violations(person)
     person.agree()
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     for summary in person.page.locator("summary:not(.no-touch summary)").all():
         summary.click()
     found["result"] = _violations(person)
@@ -219,7 +219,7 @@ def test_keys_alone_go_the_whole_way(visit: Visit, portrait: bytes) -> None:
     page.keyboard.press("Space")
     _tab_to(person, "button.main")
     page.keyboard.press("Enter")
-    page.wait_for_selector("a[download].main")
+    person.has_file()
     _tab_to(person, "input[type=range]")
     page.keyboard.press("ArrowRight")
     _tab_to(person, "a[download].main")
@@ -243,7 +243,7 @@ def test_the_stages_are_heard(visit: Visit, portrait: bytes) -> None:
     person.press("check.make")
     person.sign_in()
     person.agree()
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     heard = person.page.evaluate("() => window.heard")
     assert person.say("order.completed") in heard
     assert {person.say("order.sending"), person.say("order.pending"), person.say("order.processing")} & set(heard)

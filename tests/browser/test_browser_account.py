@@ -89,7 +89,7 @@ def test_signing_out_ends_the_session_everywhere(visit: Visit) -> None:
 def test_a_result_asks_to_sign_in_again(visit: Visit, portrait: bytes) -> None:
     """Signed out meanwhile, the finished file is not lost: signing in shows it."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     address = person.page.url
     person.open("/device")
     person.press("device.sign_out")
@@ -104,7 +104,7 @@ def test_a_result_asks_to_sign_in_again(visit: Visit, portrait: bytes) -> None:
 def test_the_account_is_taken_along_as_a_file(visit: Visit, portrait: bytes) -> None:
     """Jobs, credits and what the device remembers; no key, no token."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.open("/device")
     with person.page.expect_download() as waiting:
         person.press("data.export")
@@ -120,7 +120,7 @@ def test_the_account_is_taken_along_as_a_file(visit: Visit, portrait: bytes) -> 
 def test_an_account_is_erased_with_everything(visit: Visit, portrait: bytes) -> None:
     """After a second tap: the receipt is shown and saved, and neither service nor device knows the person."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     user_id = person.user_id()
     person.open("/device")
     person.press("data.erase")

@@ -159,7 +159,7 @@ def test_a_code_leads_the_phone_to_the_same_form(visit: Visit) -> None:
 def test_a_job_of_one_device_is_shown_on_another(visit: Visit, portrait: bytes) -> None:
     """Whoever signs in elsewhere with the same address sees the file by its job."""
     phone = visit().make(("a.jpg", portrait))
-    phone.page.wait_for_selector("a[download].main")
+    phone.has_file()
     ((job_id, _),) = phone.jobs()
     desktop = visit("desktop")
     desktop.email = phone.email
@@ -174,7 +174,7 @@ def test_a_job_of_one_device_is_shown_on_another(visit: Visit, portrait: bytes) 
 def test_somebody_elses_order_is_not_shown(visit: Visit, portrait: bytes) -> None:
     """Another account gets nothing of it."""
     owner = visit().make(("a.jpg", portrait))
-    owner.page.wait_for_selector("a[download].main")
+    owner.has_file()
     ((job_id, _),) = owner.jobs()
     other = visit().open("/device")
     other.sign_in()
@@ -186,7 +186,7 @@ def test_somebody_elses_order_is_not_shown(visit: Visit, portrait: bytes) -> Non
 def test_everything_on_the_device_is_forgotten(visit: Visit, portrait: bytes) -> None:
     """Two taps, and neither files nor list are left."""
     person = visit().make(("a.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.open("/device")
     person.press("device.forget")
     person.press("device.forget.sure")

@@ -85,7 +85,7 @@ def test_name_and_date_are_printed(visit: Visit, portrait: bytes) -> None:
     person.press("check.make")
     person.sign_in()
     person.agree()
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     person.press("result.done")
     person.sees("operation.caption")
     assert _options(person) == {"caption": {"name": "Asha Devi", "date": "2026-11-29"}}
@@ -130,6 +130,18 @@ def test_a_paper_is_photographed_by_the_camera_behind(visit: Visit) -> None:
     person.screenshot("camera-paper")
     person.page.wait_for_selector(".clauses")
     assert person.page.evaluate("location.hash") == "#/p/sbi/signature"
+
+
+@pytest.mark.parametrize(
+    ("paper", "print_", "hint"), [("#222", "#000", "dark"), ("#888", "#888", "blurred")], ids=["dark", "blurred"]
+)
+def test_what_is_wrong_with_the_picture_is_told(visit: Visit, paper: str, print_: str, hint: str) -> None:
+    """Too little light, or nothing sharp: it says so, and nothing is taken by itself."""
+    person = visit()
+    person.page.add_init_script(A_STILL_PAPER.replace("#ddd", paper).replace("#223", print_))
+    person.open("/p/sbi/signature/camera")
+    expect(person.page.locator(".hint")).to_have_text(person.say(f"camera.hint.{hint}"))
+    expect(person.page.locator(".camera.ready")).to_have_count(0)
 
 
 def test_a_tilted_phone_is_told(visit: Visit) -> None:

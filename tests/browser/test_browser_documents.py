@@ -24,6 +24,16 @@ def signature() -> bytes:
 
 
 SEEN = "() => [...document.querySelectorAll('.sheet img')].every((image) => image.complete && image.naturalWidth > 0)"
+DARKEST = """() => [...document.querySelectorAll(".sheet img")].map((image) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [1, 100];
+  const paint = canvas.getContext("2d");
+  paint.imageSmoothingQuality = "high";
+  paint.drawImage(image, 0, 0, 1, 100);
+  const rows = [...Array(100).keys()].map((y) => paint.getImageData(0, y, 1, 1).data[0]);
+  const bands = rows.slice(0, 92).map((_, y) => rows.slice(y, y + 8).reduce((sum, one) => sum + one));
+  return Math.round((bands.indexOf(Math.min(...bands)) / 100 - 1 / 8) * 4);
+})"""
 WATCHED = """() => {
   window.blank = 0;
   new MutationObserver(() => {
@@ -71,12 +81,12 @@ def test_a_signature(visit: Visit, signature: bytes, device: str, language: str)
 def test_three_photos_become_one_pdf_in_their_order(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
     """The last page is moved to the front by keys, and comes first in the PDF; it is one job and one credit."""
     person = visit().choose(*pages, path=CERTIFICATE)
-    person.page.wait_for_selector(".sheet >> nth=2")
-    for place in (2, 1):
-        button = person.page.locator(".sheet").nth(place).get_by_role("button").first
-        button.focus()
-        person.page.keyboard.press("Enter")
-        person.page.wait_for_timeout(100)
+    sheets = person.page.locator(".sheet")
+    sheets.nth(2).get_by_role("button").first.focus()
+    person.page.keyboard.press("Enter")
+    expect(sheets.nth(1).get_by_role("button").first).to_be_focused()
+    person.page.keyboard.press("Enter")
+    expect(sheets.nth(0).get_by_role("button").nth(1)).to_be_focused()  # the one to the front has no more to do
     person.screenshot("pages")
     person.press("pages.make")
     person.sign_in()
@@ -85,6 +95,8 @@ def test_three_photos_become_one_pdf_in_their_order(visit: Visit, pages: list[tu
     assert filename.endswith(".pdf")
     assert _bars(content) == [2, 0, 1]
     person.sees("order.completed.pages", count=3)
+    person.page.wait_for_function(f"() => document.querySelectorAll('.sheet img').length === 3 && ({SEEN})()")
+    assert person.page.evaluate(DARKEST) == [2, 0, 1]
     person.page.locator("summary", has_text=person.say("result.done")).click()
     person.sees("operation.crop.free")
     person.sees("operation.of_page", page=3, words=person.say("operation.page"))
@@ -159,7 +171,7 @@ def test_a_page_can_be_added_later(visit: Visit, pages: list[tuple[str, bytes]])
 def test_corners_are_dragged_and_the_page_made_again(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
     """The corners go with the job, in shares, clockwise from the upper left."""
     person = visit("desktop").make(pages[0], path=CERTIFICATE)
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.press("adjust.open")
     corner = person.page.get_by_role("button", name=person.say("adjust.corner.upper_left"))
     corner.wait_for()
@@ -174,13 +186,36 @@ def test_corners_are_dragged_and_the_page_made_again(visit: Visit, pages: list[t
     address = person.page.url
     person.press("adjust.again")
     person.page.wait_for_function("address => location.href !== address", arg=address)
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     ((corners,),) = person.cloud.rows(
         "select options -> 'corners' from public.jobs where user_id = %s and options ? 'corners'", person.user_id()
     )
     (left, top), (right, _), *_ = corners
     assert 0 < left < 0.5 < right <= 1
     assert 0 < top < 0.5
+
+
+def test_corners_lie_on_the_picture_as_it_was_turned(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """Turned before it is made again, and in the result of that: each corner stays on its corner of the page."""
+    person = visit("desktop").make(pages[0], path=CERTIFICATE)
+    _, tall = _corners(person)
+    assert tall
+    corner = person.page.get_by_role("button", name=person.say("adjust.corner.upper_left"))
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        corner.press(key)
+    upright, _ = _corners(person, opened=True)
+    person.page.select_option("#turn", "90")
+    person.page.wait_for_function(IS_WIDE)
+    turned, _ = _corners(person, opened=True)
+    expected = [(1 - y, x) for x, y in (upright[3], *upright[:3])]
+    assert turned == [pytest.approx(point, abs=0.001) for point in expected]
+    address = person.page.url
+    person.press("adjust.again")
+    person.page.wait_for_function("address => location.href !== address", arg=address)
+    again, tall = _corners(person)
+    assert not tall
+    assert again == [pytest.approx(point, abs=0.001) for point in turned]
+    person.is_well()
 
 
 @pytest.mark.parametrize(("device", "language", "theme"), [("phone", "en", "light"), ("desktop", "hi", "dark")])
@@ -213,6 +248,23 @@ def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
     person.page.reload()
     person.sees("application.done", done=2, of=2)
     person.is_well()
+
+
+IS_WIDE = """() => {
+  const image = document.querySelector(".adjust img");
+  return image !== null && image.naturalWidth > image.naturalHeight;
+}"""
+CORNERS = "all => all.map(({ style }) => [parseFloat(style.left) / 100, parseFloat(style.top) / 100])"
+
+
+def _corners(person: Visitor, *, opened: bool = False) -> tuple[list[tuple[float, float]], bool]:
+    """Where the page's corners are drawn, in shares, and whether the picture below is higher than wide."""
+    if not opened:
+        person.has_file()
+        person.press("adjust.open")
+    person.page.wait_for_function("() => document.querySelector('.adjust img')?.naturalWidth > 0")
+    found = person.page.locator(".adjust .handle").evaluate_all(CORNERS)
+    return [tuple(point) for point in found], not person.page.evaluate(IS_WIDE)
 
 
 def _pick(person: Visitor, slot: str, file: tuple[str, bytes]) -> None:

@@ -52,7 +52,7 @@ def test_a_photo_becomes_the_portals_file(
 def test_the_zip_holds_document_and_receipt(visit: Visit, portrait: bytes) -> None:
     """Everything as a ZIP."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     with person.page.expect_download() as waiting:
         person.press("result.zip")
     assert waiting.value.suggested_filename == "asha_photo.zip"
@@ -63,7 +63,7 @@ def test_the_zip_holds_document_and_receipt(visit: Visit, portrait: bytes) -> No
 def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> None:
     """Eight copies of 35 x 45 mm, with cut marks, at 300 DPI."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     with person.page.expect_download() as waiting:
         person.press("result.print")
     sheet = Image.open(waiting.value.path())
@@ -91,7 +91,7 @@ def test_the_form_s_frame_lies_over_the_photo(visit: Visit, portrait: bytes) -> 
 def test_a_part_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:
     """Two corners go by keys, in shares of the picture; another job on the master is made of that part."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     person.press("adjust.open")
     corner = person.page.get_by_role("button", name=person.say("adjust.corner.lower_right"))
     corner.press("ArrowLeft")
@@ -121,7 +121,7 @@ def test_a_device_that_cannot_share_offers_nothing_of_it(visit: Visit, portrait:
     person = visit()
     person.page.add_init_script("navigator.canShare = () => false;")
     person.make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     assert person.page.get_by_text(person.say("result.share"), exact=True).count() == 0
 
 
@@ -134,7 +134,7 @@ def _crops(person: Visitor) -> list[tuple[object]]:
 def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes) -> None:
     """The point goes with the arrow keys, and another job on the master is charged once, as was said."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.press("adjust.open")
     handle = person.page.get_by_role("button", name=person.say("adjust.face.handle"))
     handle.wait_for()
@@ -142,7 +142,7 @@ def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes
     first = person.page.url
     person.press("adjust.again")
     person.page.wait_for_function("address => location.href !== address", arg=first)
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     options = person.cloud.rows(
         "select options from public.jobs where user_id = %s and options ? 'face'", person.user_id()
     )
@@ -153,7 +153,7 @@ def test_a_face_is_chosen_and_the_photo_made_again(visit: Visit, portrait: bytes
 def test_the_same_photo_serves_another_portal(visit: Visit, portrait: bytes) -> None:
     """Another form's file comes from the master: no second upload."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.press("elsewhere.open")
     box = person.page.locator("label", has_text="SBI (State Bank of India recruitment)").locator("input").first
     box.check()
@@ -168,7 +168,7 @@ def test_the_same_photo_serves_another_portal(visit: Visit, portrait: bytes) -> 
 def test_delete_now_removes_everything(visit: Visit, portrait: bytes) -> None:
     """The job, its objects and this device's line are gone."""
     person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     person.press("delete.now")
     person.press("delete.yes")
     person.sees("device.history.none")

@@ -59,7 +59,7 @@ def test_hostile_portals_and_receipts_are_words(visit: Visit, portrait: bytes) -
     person.page.route("**/portals", poisoned)
     person.page.route(re.compile(r"/jobs/[0-9a-f-]{36}"), poisoned_job)
     person.make(("a.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     assert person.page.get_by_text(HOSTILE).count() > 0
     person.page.go_back()
     person.press("slot.sources")
@@ -102,7 +102,7 @@ def test_the_policy_has_nothing_unsafe(visit: Visit) -> None:
 def test_no_token_stands_in_an_address_or_the_history(visit: Visit, portrait: bytes) -> None:
     """Neither in the page's address nor in any request's; the store's signed addresses hold no token of ours."""
     person = visit().make(("a.jpg", portrait))
-    person.page.wait_for_selector("a[download].main")
+    person.has_file()
     token = person.page.evaluate("() => JSON.parse(localStorage.getItem('rythmiq.session')).access_token")
     refresh = person.page.evaluate("() => JSON.parse(localStorage.getItem('rythmiq.session')).refresh_token")
     for request in person.requests:

@@ -1,10 +1,13 @@
 """The result on a small phone: what is there without scrolling, comparing, and what is said of saving."""
 
+import io
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import CDPSession, Page, ViewportSize, expect
 
 from tests.browser.conftest import Visit
@@ -83,6 +86,19 @@ def test_the_download_is_on_the_first_screen(visit: Visit, portrait: bytes, slot
     person.screenshot(f"first-screen-{slot.split('/')[1]}", whole=False)
 
 
+def test_before_and_after_are_at_one_scale(visit: Visit, portrait: bytes) -> None:
+    """The same face at the same place, so that a slide shows what was changed and not what was cut off."""
+    person = _with_result(visit, ("asha.jpg", portrait))
+    seen = []
+    for key in ("Home", "End"):
+        person.page.get_by_label(person.say("compare.slider")).press(key)
+        picture = Image.open(io.BytesIO(person.page.locator(".compare").screenshot())).convert("L")
+        width, height = picture.size
+        middle = picture.crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
+        seen.append(np.asarray(middle, dtype=float).ravel())
+    assert np.corrcoef(np.stack(seen))[0, 1] > 0.97
+
+
 def test_a_download_is_said_to_be_saved(visit: Visit, portrait: bytes) -> None:
     """To be seen beside the button, and in the region that is read out."""
     person = _with_result(visit, ("asha.jpg", portrait))
@@ -103,6 +119,8 @@ def test_a_deletion_is_said_and_remembered(visit: Visit, portrait: bytes) -> Non
     person.page.go_back()
     person.sees("deleted.title")
     expect(person.page.get_by_text(person.say("missing.todo"))).to_have_count(0)
+    person.page.reload()
+    person.sees("deleted.title")
 
 
 def test_a_file_made_again_keeps_its_name(visit: Visit, portrait: bytes) -> None:
@@ -143,7 +161,7 @@ def test_the_rules_that_were_checked_are_counted(visit: Visit, portrait: bytes) 
 def test_a_time_in_hindi_says_which_part_of_the_day(visit: Visit, portrait: bytes) -> None:
     """As it is spoken, not "pm"."""
     person = visit(language="hi").make(("asha.jpg", portrait))
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     person.open("/device")
     line = person.page.locator("section[aria-labelledby=history] li").first
     expect(line).to_contain_text(re.compile(r"\d, (सुबह|दोपहर|शाम|रात) \d+:\d\d"))
@@ -153,6 +171,6 @@ def _with_result(visit: Visit, file: tuple[str, bytes], path: str = "/p/neet-202
     person = visit()
     person.page.set_viewport_size(SMALL_PHONE)
     person.make(file, path=path)
-    person.page.wait_for_selector("a[download].main", timeout=90_000)
+    person.has_file()
     person.page.wait_for_selector(".compare .knob")
     return person
