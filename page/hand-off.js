@@ -5,7 +5,6 @@
 import { h, svg } from "./dom.js";
 import { t } from "./i18n.js";
 import { more } from "./view.js";
-import { qrCode } from "./qr.js";
 
 /** @returns {HTMLElement} */
 export function handOff() {
@@ -15,15 +14,19 @@ export function handOff() {
   details.addEventListener("toggle", () => {
     if (!details.open || place.childElementCount > 1) return;
     const address = location.origin + location.pathname + location.hash;
-    const code = picture(address, t("phone.alt", { address }));
-    if (code) place.append(code);
-    place.append(h("p", { class: "small quiet" }, address), h("p", { class: "small quiet" }, t("phone.finish")));
+    const line = h("p", { class: "small quiet" }, address);
+    place.append(line, h("p", { class: "small quiet" }, t("phone.finish")));
+    void picture(address, t("phone.alt", { address })).then(
+      (code) => code && line.before(code),
+      () => undefined, // without a network there is the address
+    );
   });
   return details;
 }
 
 /** The code with its quiet edge; nothing where the address is too long for one. @param {string} text @param {string} label */
-function picture(text, label) {
+async function picture(text, label) {
+  const { qrCode } = /** @type {typeof import("./qr.js")} */ (await import(new URL("./qr.js", import.meta.url).href));
   const grid = qrCode(text);
   if (grid === null) return null;
   const path = grid.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : ""))).join("");

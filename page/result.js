@@ -11,7 +11,6 @@ import { clauseList, clauseName, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
 import { problemOf } from "./orders.js";
 import { finishedPages } from "./pdf-pages.js";
-import { printSheet } from "./print-sheet.js";
 import { problemNote } from "./problems.js";
 import { frameRatio } from "./rule-book.js";
 import { bytesWords, sizeWords } from "./verdicts.js";
@@ -233,7 +232,7 @@ function takeAway(app, view, order, files) {
               icon("share"),
               t("result.share"),
             ),
-          print && printButton(content, name, slot),
+          print && printButton(app, content, name, slot),
         ),
       );
     })
@@ -299,18 +298,28 @@ function zipButton(app, view) {
   return button;
 }
 
-/** @param {Blob} content @param {string} name @param {import("./rule-book.js").Slot} slot */
-function printButton(content, name, slot) {
-  return h(
+/** @param {App} app @param {Blob} content @param {string} name @param {import("./rule-book.js").Slot} slot */
+function printButton(app, content, name, slot) {
+  const button = h(
     "button",
     {
       class: "button",
       type: "button",
-      onclick: async () => save(await printSheet(content, slot), `${name.replace(/\.[^.]*$/, "")}-print-4x6.jpg`),
+      onclick: async () => {
+        try {
+          const { printSheet } = /** @type {typeof import("./print-sheet.js")} */ (
+            await import(new URL("./print-sheet.js", import.meta.url).href)
+          );
+          save(await printSheet(content, slot), `${name.replace(/\.[^.]*$/, "")}-print-4x6.jpg`);
+        } catch (error) {
+          button.after(problemNote(app, problemOf(error)) ?? "");
+        }
+      },
     },
     icon("print"),
     t("result.print"),
   );
+  return button;
 }
 
 /** How long it is kept, and deleting it now. @param {App} app @param {Order} order @param {JobView} view */

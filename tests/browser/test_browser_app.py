@@ -156,6 +156,15 @@ def test_a_code_leads_the_phone_to_the_same_form(visit: Visit) -> None:
     assert _read(person) == address
 
 
+def test_a_code_that_cannot_be_drawn_leaves_its_address(visit: Visit) -> None:
+    """To be typed on the phone."""
+    person = visit("desktop").open("/p/sbi/photo")
+    person.page.route("**/qr.js", lambda route: route.abort())
+    person.press("phone.title")
+    expect(person.page.get_by_text(f"{person.cloud.file.base_url}/app#/p/sbi/photo", exact=True)).to_be_visible()
+    expect(person.page.locator(".qr")).to_have_count(0)
+
+
 def test_a_job_of_one_device_is_shown_on_another(visit: Visit, portrait: bytes) -> None:
     """Whoever signs in elsewhere with the same address sees the file by its job."""
     phone = visit().make(("a.jpg", portrait))

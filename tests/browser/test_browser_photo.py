@@ -73,6 +73,18 @@ def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> N
     assert min(above_the_copies.tobytes()) < 200, "no cut marks"
 
 
+def test_a_print_sheet_that_cannot_be_drawn_now(visit: Visit, portrait: bytes) -> None:
+    """What draws it does not come: it says so beside the button, and the next tap does it."""
+    person = visit(service_workers="block").make(("asha.jpg", portrait))
+    person.has_file()
+    person.page.route("**/print-sheet.js", lambda route: route.abort())
+    person.press("result.print")
+    person.sees("problem.offline.title")
+    person.page.unroute("**/print-sheet.js")
+    with person.page.expect_download():
+        person.press("result.print")
+
+
 def test_the_form_s_frame_lies_over_the_photo(visit: Visit, portrait: bytes) -> None:
     """Two ovals as high as the form's least and largest head, said in words too, and drawn at a tick."""
     person = visit().make(("asha.jpg", portrait))
