@@ -23,6 +23,7 @@ from rythmiq_worker.walls.sibling import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 OWN_DESCRIPTORS = 8  # the standard three, two pipes, three nameless files
+MANY_DESCRIPTORS = 128
 TEMPORARY = "/tmp"  # noqa: S108  where one would be made without the environment
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
@@ -108,6 +109,16 @@ def _larger_file() -> None:
     raise RefusedError
 
 
+def _more_descriptors() -> None:
+    held: list[int] = []
+    try:
+        while len(held) < MANY_DESCRIPTORS:
+            held += os.pipe()
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
 def _others_descriptors() -> None:
     """Of no process: where the call is let through, the error is another one."""
     try:
@@ -165,6 +176,7 @@ def _attacks() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "dumpable", lambda: _call(157, 4, 1, 0, 0, 0)
     yield "more memory", _more_memory
     yield "a larger file", _larger_file
+    yield "more descriptors", _more_descriptors
     yield "foreign call", _foreign_call
 
 
