@@ -42,3 +42,20 @@ def test_how_much_of_a_page_in_hindi_was_read_is_told(engine: TurningEngine) -> 
     assert sight.letters == pytest.approx(sum(len("".join(line.split())) for line in page.lines), rel=0.02)
     assert (sight.unread_lines, sight.scripts) == (0, ())
     assert sight.legibility is not None
+
+
+def test_a_page_that_is_read_with_reason_is_not_tried_another_way_up(
+    engine: TurningEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(rapidocr, "find_turn", lambda *given: asked.append(given))
+    assert read(engine, form(24, rows=8)).lines
+    assert asked == []
+
+
+def test_the_text_of_a_turned_page_in_hindi_is_that_of_the_upright_one(engine: TurningEngine) -> None:
+    page = form(24, rows=8)
+    lying = engine.read_turned(np.ascontiguousarray(np.rot90(np.asarray(page.image, np.uint8), 2)))
+    assert lying.turn is not None
+    assert lying.turn.degrees_clockwise == 180
+    assert [line.text for line in lying.lines] == [line.text for line in read(engine, page).lines] != []
