@@ -1,4 +1,4 @@
-"""What the worker's tests share: one guarded store, and a few uploads, for the whole session."""
+"""What these tests share: one guarded store, one database of the use cases, and a few uploads, for the session."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,11 @@ from rythmiq_cli.local.store.s3_server import local_store
 from tests.support import worker_uploads
 from tests.support.database_fixtures import sql, untouched_database_url
 from tests.support.hostile_store import HostileStore, hostile_store
+from tests.support.service_rig import rig, service_database, user
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 from tests.support.worker_run import Job
 
-__all__ = ["sql", "untouched_database_url"]
+__all__ = ["rig", "service_database", "sql", "untouched_database_url", "user"]
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from tests.support.gateway_doors import (
     Doors,
 )
 from tests.support.gateway_walk import create, doors, report, show
-from tests.support.service_rig import SECRET, Rig, User, rig, service_database, user
+from tests.support.service_rig import SECRET, Rig, User
 from tests.support.web_calls import Seen
 
-__all__ = ["doors", "rig", "service_database", "user"]
+__all__ = ["doors"]
 
 
 # --- the launcher ---------------------------------------------------------------------------------------------------

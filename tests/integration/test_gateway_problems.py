@@ -13,10 +13,8 @@ from rythmiq.gateway.routes import account
 from rythmiq.ports.database import RateLimit
 from tests.support.gateway_doors import AS_LAUNCHER, OPENAPI, Doors, as_user, page_origins, token_of
 from tests.support.memory import Fault
-from tests.support.service_rig import Rig, User, rig, service_database, user
+from tests.support.service_rig import Rig, User
 from tests.support.web_calls import JSON, Seen, ask
-
-__all__ = ["rig", "service_database", "user"]
 
 UNKNOWN = "6b0f3a52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 DOCS = Path(__file__).parents[2] / "docs"

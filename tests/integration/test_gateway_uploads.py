@@ -14,9 +14,9 @@ from tests.support.gateway_doors import (
     token_of,
 )
 from tests.support.gateway_walk import create, doors, upload
-from tests.support.service_rig import Rig, User, rig, service_database, user
+from tests.support.service_rig import Rig, User
 
-__all__ = ["doors", "rig", "service_database", "user"]
+__all__ = ["doors"]
 
 
 def test_an_upload_is_signed_with_its_key(doors: Doors, user: User) -> None:

@@ -14,9 +14,9 @@ from tests.support.gateway_doors import (
     token_of,
 )
 from tests.support.gateway_walk import create, doors, report, show
-from tests.support.service_rig import BASE_URL, Rig, User, rig, service_database, user
+from tests.support.service_rig import BASE_URL, Rig, User
 
-__all__ = ["doors", "rig", "service_database", "user"]
+__all__ = ["doors"]
 
 
 # --- jobs -----------------------------------------------------------------------------------------------------------

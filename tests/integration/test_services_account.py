@@ -8,9 +8,7 @@ import pytest
 from rythmiq.contracts.bodies import AccountLimits
 from rythmiq.ports import AccountErasedError, DatabaseUnavailableError, UnavailableError
 from rythmiq.services.account import Accounts
-from tests.support.service_rig import Rig, User, lines, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
+from tests.support.service_rig import Rig, User, lines
 
 LIMITS = AccountLimits(max_active_jobs=20, max_upload_bytes=1_000_000, max_pages=10)
 

@@ -13,10 +13,8 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.support.memory import Fault
-from tests.support.service_rig import Rig, User, at_once, rig, service_database, user
+from tests.support.service_rig import Rig, User, at_once
 from tests.support.service_steps import refused_request
-
-__all__ = ["rig", "service_database", "user"]
 
 DOWN = StoreUnavailableError("the server answered 503")
 

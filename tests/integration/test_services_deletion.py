@@ -7,10 +7,8 @@ from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq.ports.database import Capacity
 from tests.support.memory import Fault
-from tests.support.service_rig import BASE_URL, LEASE_S, Rig, User, rig, service_database, user
+from tests.support.service_rig import BASE_URL, LEASE_S, Rig, User
 from tests.support.service_steps import done, look, refused
-
-__all__ = ["rig", "service_database", "user"]
 
 
 def page(rig: Rig, user: User, **how: Any) -> Any:

@@ -13,10 +13,8 @@ from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import JobCreated
 from tests.support.memory import Fault
-from tests.support.service_rig import Rig, User, rig, service_database, user
+from tests.support.service_rig import Rig, User
 from tests.support.service_steps import refused_request
-
-__all__ = ["rig", "service_database", "user"]
 
 DOWN = StoreUnavailableError("the server answered 503")
 

@@ -6,10 +6,7 @@ from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
 from rythmiq.crypto.rqe1 import DecryptionError
 from tests.support.reconciling import code, set_state, status, tick_after
-from tests.support.service_rig import Rig, User, lines, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
-
+from tests.support.service_rig import Rig, User, lines
 
 # --- a result that is not the launcher's ------------------------------------------------------------------------------
 

@@ -8,21 +8,7 @@ from rythmiq.contracts.errors import AccessDeniedError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from tests.support.memory import Fault
-from tests.support.service_rig import (
-    DOCUMENT,
-    LEASE_S,
-    PHOTO,
-    PREVIEW,
-    TEXT,
-    Rig,
-    User,
-    rig,
-    service_database,
-    sha256,
-    user,
-)
-
-__all__ = ["rig", "service_database", "user"]
+from tests.support.service_rig import DOCUMENT, LEASE_S, PHOTO, PREVIEW, TEXT, Rig, User, sha256
 
 DAY_S = 24 * 60 * 60
 

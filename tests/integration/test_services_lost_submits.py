@@ -6,9 +6,7 @@ from rythmiq.ports import Order
 from rythmiq.ports.database import Capacity
 from tests.support.memory import Fault
 from tests.support.reconciling import DOWN, code, set_state, status, tick_after
-from tests.support.service_rig import LEASE_S, Rig, User, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
+from tests.support.service_rig import LEASE_S, Rig, User
 
 
 def test_a_submit_whose_reply_was_lost_is_found_and_not_repeated(rig: Rig, user: User) -> None:

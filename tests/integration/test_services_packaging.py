@@ -14,23 +14,8 @@ from rythmiq.contracts.result import Success
 from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
 from tests.support.memory import Fault
-from tests.support.service_rig import (
-    BEFORE,
-    DOCUMENT,
-    LEASE_S,
-    METRICS,
-    PREVIEW,
-    Rig,
-    User,
-    at_once,
-    lines,
-    rig,
-    service_database,
-    user,
-)
+from tests.support.service_rig import BEFORE, DOCUMENT, LEASE_S, METRICS, PREVIEW, Rig, User, at_once, lines
 from tests.support.service_steps import refused_report
-
-__all__ = ["rig", "service_database", "user"]
 
 # --- packaging trouble ------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,7 @@ from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import StartedJob
 from tests.support.memory import Fault
 from tests.support.reconciling import DOWN, code, set_state, status, tick_after
-from tests.support.service_rig import LEASE_S, Rig, User, at_once, lines, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
-
+from tests.support.service_rig import LEASE_S, Rig, User, at_once, lines
 
 # --- nothing is due ---------------------------------------------------------------------------------------------------
 

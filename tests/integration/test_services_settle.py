@@ -11,20 +11,8 @@ from rythmiq.contracts.problems import ProblemCode
 from rythmiq.contracts.result import Success
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import StartedJob
-from tests.support.service_rig import (
-    DOCUMENT,
-    LEASE_S,
-    METRICS,
-    TEXT,
-    Rig,
-    User,
-    rig,
-    service_database,
-    user,
-)
+from tests.support.service_rig import DOCUMENT, LEASE_S, METRICS, TEXT, Rig, User
 from tests.support.service_steps import refused_report
-
-__all__ = ["rig", "service_database", "user"]
 
 
 def with_artifacts(body: WebhookBody, **changed: Any) -> WebhookBody:

@@ -12,9 +12,7 @@ from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.support.memory import Fault
-from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
+from tests.support.service_rig import PHOTO, Rig, User
 
 PDF = {"portal": "aadhaar-update", "slot": "document-pdf"}
 

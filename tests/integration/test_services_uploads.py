@@ -13,12 +13,10 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.services.backends import Backends
 from rythmiq.services.uploads import UploadPolicy, Uploads
 from tests.support.memory import Fault
-from tests.support.service_rig import PHOTO, Rig, User, rig, service_database, user
+from tests.support.service_rig import PHOTO, Rig, User
 
 if TYPE_CHECKING:
     from tests.support.memory import SignedPlace
-
-__all__ = ["rig", "service_database", "user"]
 
 
 def request(**changes: object) -> UploadRequest:

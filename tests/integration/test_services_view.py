@@ -13,10 +13,8 @@ from rythmiq.gateway.http import Request
 from rythmiq.ports import DatabaseUnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.services.jobs import MOST_POLLS
-from tests.support.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User, rig, service_database, user
+from tests.support.service_rig import ADVICE, BASE_URL, LEASE_S, WARNINGS, Rig, User
 from tests.support.service_steps import done, look, refused
-
-__all__ = ["rig", "service_database", "user"]
 
 
 def known(header: str) -> Callable[[str], bool]:

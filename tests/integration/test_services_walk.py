@@ -1,8 +1,6 @@
 """The walk of one job through the use cases: upload, job, dispatch, webhook, ZIP, download, erasure."""
 
-from tests.support.service_rig import DOCUMENT, TEXT, Rig, User, rig, service_database, user
-
-__all__ = ["rig", "service_database", "user"]
+from tests.support.service_rig import DOCUMENT, TEXT, Rig, User
 
 
 def test_a_job_is_walked_from_upload_to_download(rig: Rig, user: User) -> None:
