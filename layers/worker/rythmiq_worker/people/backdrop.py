@@ -149,7 +149,9 @@ def _structure(colours: NDArray[np.float32], behind: NDArray[np.bool]) -> tuple[
     edge = (squares > _EDGE * _EDGE) & inner
     near_edge = cv2.dilate(edge.astype(np.uint8), np.ones((_NEAR_EDGE_PX, _NEAR_EDGE_PX), np.uint8)) > 0
     some = _thinned(behind)
-    standing_out = _distance(_thinned(soft), some) > _STANDS_OUT
+    # Averaged, not thinned: a thin line would count or not by the column that it happens to stand in.
+    halved = np.asarray(cv2.resize(soft, some.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    standing_out = _distance(halved, some) > _STANDS_OUT
     things = int((standing_out & _thinned(near_edge)[some]).sum()) / int(some.sum())
     return int(edge.sum()) / int(behind.sum()), things
 

@@ -80,6 +80,16 @@ def test_a_black_bar_at_the_side_is_busy() -> None:
     assert _judged(wall)[0] == "fail"
 
 
+@pytest.mark.parametrize("column", [30, 31])
+@pytest.mark.parametrize(("level", "busy"), [(104, True), (140, False)])
+def test_a_thin_line_counts_alike_in_every_column(column: int, level: int, *, busy: bool) -> None:
+    wall, mask = np.full((256, 256, 3), 240, np.uint8), np.zeros((256, 256), np.uint8)
+    wall[:, column], mask[60:, 80:180] = level, 255
+    found = backdrop_of(wall, mask)
+    assert found is not None
+    assert (found.things > 0) is busy
+
+
 def _filled_frame(wall: tuple[int, int, int], *, background_px: int) -> tuple[Pixels, Pixels]:
     """A head that leaves two strips of wall, a third of which is brown hair that the mask missed."""
     rgb, mask = np.full((256, 256, 3), (90, 60, 40), np.uint8), np.full((256, 256), 255, np.uint8)
