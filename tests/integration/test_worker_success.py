@@ -63,6 +63,15 @@ def test_the_hand_offs_flat_payload_works_word_for_word(plain_job: Job, portrait
     assert [warning.partition(":")[0] for warning in answer["warnings"]] == ["PLAINTEXT_JOB"]
 
 
+def test_a_warning_is_said_in_words_and_as_code_in_the_same_order(plain_job: Job) -> None:
+    plain_job.rules |= {"kind": "photo", "face": "required"}
+    plain_job.upload(blank())
+    answer = plain_job.run().document
+    codes = [warning.partition(":")[0] for warning in answer["warnings"]]
+    assert {"PLAINTEXT_JOB", "FACE_NOT_FOUND"} <= set(codes)
+    assert [advice["code"] for advice in answer["advice"]] == codes
+
+
 def test_a_sealed_photo_is_sealed_wherever_it_goes(sealed_job: Job, portrait: bytes) -> None:
     """Every object is RQE1 with the payload's kid and wrapped key, under its own storage key; the names say `.enc`."""
     sealed_job.rules.clear()
