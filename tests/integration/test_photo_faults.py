@@ -22,6 +22,7 @@ from rythmiq.contracts.result import Clause, ClauseName, Operation, Receipt
 from rythmiq_worker.intake import admitted
 from rythmiq_worker.job import Upload
 from rythmiq_worker.stages import conformed
+from tests.data.portraits import portrait as sample
 from tests.samples import faults
 from tests.samples.faults import Pixels, sitter, sitters_face
 from tests.support.people import needs_networks
@@ -182,6 +183,8 @@ FAULTS = (
     Fault("eyes too low", sitter, "HEAD_OFF_CENTRE", named("centring"), rules={"eye_line": [0.9, 0.95]}),
     Fault("a leaning head", of(faults.leaning, degrees_clockwise=24), "HEAD_TILTED", named("roll"),
           rules={"level": "forbidden"}),
+    Fault("a head turned aside", lambda: np.asarray(sample("profile").image), "NOT_FRONTAL", named("pose"),
+          named("NO_COLOUR", "BLURRED", "UPSCALED"), rules={"background": "any", "grey": "any"}),
     Fault("a look upwards", of(faults.that_looks_up, up_deg=40), "NOT_FRONTAL", named("pose"), named("UPSCALED")),
     Fault("closed eyes", of(faults.with_closed_eyes), "EYES_CLOSED", named("eyes")),
     Fault("an open mouth", of(faults.with_an_open_mouth), "MOUTH_OPEN", named("mouth")),
