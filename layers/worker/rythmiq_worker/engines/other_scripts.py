@@ -214,8 +214,10 @@ class OtherScripts:
         languages = self._languages[script]
         reader = self._reader((LATIN, *languages))
         words = [] if reader is None else page.words(line, reader)
-        agreed = [word for word in words if _is_latin_word(word.text) and word.is_like_any(seen)]
-        latin = [word for word in seen if is_sure(word) and not word.is_part_of_any(agreed)]
+        alike = [word for word in words if _is_latin_word(word.text) and word.is_like_any(seen)]
+        agreed = [word for word in alike if word.confidence >= WORD_FROM]
+        sure = [word for word in seen if is_sure(word) and not word.is_part_of_any(agreed)]
+        latin = [part for word in sure for part in word.parted(words)]
         latin += [word for word in agreed if not word.is_within(latin)]
         others = [word for word in words if not word.is_within(latin)]
         odd = [word for word in others if _is_latin_word(word.text)]

@@ -249,6 +249,13 @@ class Word:
         """Whether another reader has seen it whole, and a letter more; a mark more is none."""
         return any(self.is_within([other]) and self.letters in other.letters != self.letters for other in others)
 
+    def parted(self, others: "Iterable[Word]") -> "list[Word]":
+        """Itself; or words of letters in its place, in which another reader has seen the same letters with blanks."""
+        parts = [other for other in others if other.is_within([self])]
+        words = all(len(part.letters) > 1 and part.letters.isalpha() for part in parts)
+        same = len(parts) > 1 and "".join(part.letters for part in parts) == self.letters
+        return [replace(part, confidence=self.confidence) for part in parts] if words and same else [self]
+
     def is_within(self, others: "Iterable[Word]") -> bool:
         """Whether more than half of it is covered by others, which do not overlap."""
         covered = sum(max(0.0, min(self.right, other.right) - max(self.left, other.left)) for other in others)

@@ -141,6 +141,24 @@ def test_a_mark_more_is_no_letter_more(other: str, *, part: bool) -> None:
     assert Word("FEMALE", 1.0, 0.1, 0.9).is_part_of_any([Word(other, 0.6, 0.1, 0.95)]) is part
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "text"),
+    [
+        ("PneumoniaVirus", ("Pneumonia", "Virus,"), "Pneumonia Virus,"),
+        ("PneumoniaVirus", ("Pneumonia", "Viras"), "PneumoniaVirus"),
+        ("14/08/2003", ("14/08/", "2003"), "14/08/2003"),
+        ("Virus", ("Virus.",), "Virus"),
+    ],
+)
+def test_a_blank_is_whose_reader_sees_it_between_the_same_letters(
+    ours: str, theirs: tuple[str, ...], text: str
+) -> None:
+    word = Word(ours, 0.9, 0.1, 0.9)
+    seen = [Word(other, 0.7, 0.1 + 0.4 * place, 0.48 + 0.4 * place) for place, other in enumerate(theirs)]
+    assert " ".join(part.text for part in word.parted([*seen, Word("को", 0.9, 0.92, 0.98)])) == text
+    assert {part.confidence for part in word.parted(seen)} == {0.9}
+
+
 def test_a_reading_that_does_not_tell_letter_by_letter_has_no_words() -> None:
     assert words_of(Reading("Government", 1.0), ASPECT) == []
 
@@ -286,6 +304,17 @@ def test_a_latin_word_that_both_readers_see_is_one(
     half = line_of(headline=False)
     half[14:18, 8:240] = 10
     assert reread([ours], [half], "hin", everything=True).readings[0].text == text
+
+
+def test_latin_that_both_readers_see_and_doubt_is_read_again_without_latin(
+    readers: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = (HINDI[0], Word("gftrat", 0.1, 0.66, 0.98))
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): mixed, ("hin",): (Word("मित्र", 0.7, 0.66, 0.98),)})
+    half = line_of(headline=False)
+    half[14:18, 8:240] = 10
+    found = reread([spread("gftraf", 0.7, 0.7, 0.95)], [half], "hin", everything=True)
+    assert found.readings[0].text == "राष्ट्रीय मित्र"
 
 
 def test_latin_that_only_tesseract_sees_is_read_again_without_latin(
