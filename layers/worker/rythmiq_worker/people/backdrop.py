@@ -17,7 +17,8 @@ Rule = Literal["white", "light"]
 Reason = Literal["dark", "coloured", "busy"]
 
 _SIDE_PX = 256
-_PERSON = 20  # of 255: hair's edge is the person's
+_PERSON, _SURELY_PERSON = 20, 128  # of 255: hair's edge is the person's
+_HAIR_PX = 21  # twice the reach of that edge; what the mask half takes for a person farther off is a thing on the wall
 _GROWN_PX = 11  # by which the person is grown, so that neither hair nor its shine counts
 _RIM_PX = 4  # of the picture's own border: resizing and a print's edge live there
 _LEAST_SHARE = 0.005  # of the picture: less is no background
@@ -116,8 +117,10 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
     factor = min(1.0, _SIDE_PX / max(mask.shape))
     size = (max(1, round(mask.shape[1] * factor)), max(1, round(mask.shape[0] * factor)))
     small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    person = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) >= _PERSON, np.uint8)
-    grown = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GROWN_PX, _GROWN_PX)))
+    alpha = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+    near = cv2.dilate(np.asarray(alpha >= _SURELY_PERSON, np.uint8), _disc(_HAIR_PX))
+    person = near & np.asarray(alpha >= _PERSON, np.uint8)
+    grown = cv2.dilate(person, _disc(_GROWN_PX))
     behind = np.zeros(grown.shape, np.bool)
     behind[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] = grown[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX] == 0
     if behind.mean() < _LEAST_SHARE or not _thinned(behind).any():
@@ -137,6 +140,10 @@ def backdrop_of(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Backdrop | N
         edges=on_edge,
         share=share,
     )
+
+
+def _disc(diameter_px: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter_px, diameter_px)), np.uint8)
 
 
 def _structure(colours: NDArray[np.float32], behind: NDArray[np.bool]) -> tuple[float, float]:

@@ -90,6 +90,18 @@ def test_a_thin_line_counts_alike_in_every_column(column: int, level: int, *, bu
     assert (found.things > 0) is busy
 
 
+@pytest.mark.parametrize(("left", "grade"), [(20, "fail"), (70, "pass")])
+def test_what_the_mask_half_takes_for_the_person_is_hair_beside_it_and_a_thing_farther_off(
+    left: int, grade: str
+) -> None:
+    wall, mask = np.full((256, 256, 3), 240, np.uint8), np.zeros((256, 256), np.uint8)
+    mask[40:, 80:180] = 255
+    wall[150:200, left : left + 10], mask[150:200, left : left + 10] = (200, 30, 40), 90
+    found = backdrop_of(wall, mask)
+    assert found is not None
+    assert found.judged("light").grade == grade
+
+
 def _filled_frame(wall: tuple[int, int, int], *, background_px: int) -> tuple[Pixels, Pixels]:
     """A head that leaves two strips of wall, a third of which is brown hair that the mask missed."""
     rgb, mask = np.full((256, 256, 3), (90, 60, 40), np.uint8), np.full((256, 256), 255, np.uint8)
