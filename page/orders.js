@@ -23,12 +23,15 @@ import { all, forget, keep, keepInstead, kept } from "./storage.js";
 /** @typedef {{ order: Order, view: JobView | null }} Sight */
 
 const OFFLINE = "offline";
+const PASSING = ["offline", "busy"];
+const END = "end";
 
 export class Orders {
   /** @param {import("./rythmiq.js").Client} client */
   constructor(client) {
     this.#client = client;
     this.#channel.onmessage = async ({ data }) => {
+      if (data === END) return this.#endOwn();
       const order = await kept("orders", data);
       if (order) this.#show(order);
     };
@@ -109,7 +112,8 @@ export class Orders {
     /** @type {Order | null} */
     let order = await kept("orders", id);
     if (order === null || ENDED.includes(order.state)) return;
-    if (waited && order.state === "stopped") return; // the other tab's person was told why
+    // The other tab's person was told why; but a page that is reloaded sees its own requests fail, and tells nobody.
+    if (waited && order.state === "stopped" && !PASSING.includes(order.problem?.kind ?? "refused")) return;
     const step = async (/** @type {Event} */ event) => {
       order = after(/** @type {Order} */ (order), event);
       await this.#keep(order);
@@ -154,8 +158,12 @@ export class Orders {
       await step({ type: "seal" });
       for (const { part, index } of waiting()) {
         const upload = part.upload
-          ? await this.#client.signAgain(part.upload.job_id, { signal })
+          ? await this.#client.signAgain(part.upload.job_id, { signal }).catch(unlessClaimed)
           : await this.#client.announce(plainOf(part), { filename: part.name, mimeType: part.mime, signal });
+        if (upload === null) {
+          await step({ type: "arrived", part: index });
+          continue;
+        }
         signed.set(index, upload);
         await step({ type: "signed", part: index, upload: { job_id: upload.job_id, raw_path: upload.raw_path } });
         if (part.sealed === null && part.file !== null)
@@ -278,8 +286,13 @@ export class Orders {
     return (await all("history")).some(({ id: job, order, deleted_at }) => deleted_at && (job === id || order === id));
   }
 
-  /** Let go of every order that this tab runs: whoever forgets everything must not find it kept again. */
+  /** Let go of every order that this tab or another runs: whoever forgets everything must not find it kept again. */
   endAll() {
+    this.#channel.postMessage(END);
+    this.#endOwn();
+  }
+
+  #endOwn() {
     this.#running.forEach((control) => control.abort());
   }
 
@@ -343,6 +356,17 @@ function remedyOf(error) {
 /** Whether the store has not what a job should be made of. @param {unknown} error */
 function isMissing(error) {
   return error instanceof ConflictError && error.code === "OBJECT_MISSING";
+}
+
+/**
+ * Nothing to sign: the job was created after all, and its answer was lost. Creating it again finds it.
+ *
+ * @param {unknown} error
+ * @returns {null}
+ */
+function unlessClaimed(error) {
+  if (error instanceof ConflictError && error.code === "UPLOAD_CLAIMED") return null;
+  throw error;
 }
 
 /** @param {import("./order.js").Part} part @returns {Blob} */

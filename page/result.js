@@ -38,15 +38,14 @@ export function resultNodes(app, order, view, leaving) {
   const pictures = h("div", { class: "stack" }, h("p", { class: "quiet", role: "status" }, t("result.opening")));
   const below = h("div", null);
   const files = loaded(app, view, leaving);
-  void files.then(
-    async ({ document: made, before, preview }) => {
+  void files
+    .then(async ({ document: made, before, preview }) => {
       const compared = comparison(before, preview, receipt, slotOf(app, order), order.size ?? null);
       fill(pictures, compared.pictures);
       const count = Number(receipt.document["pages"] ?? 1);
       fill(below, compared.choice ?? (count > 1 && (await finishedPages(made, count, leaving))));
-    },
-    (error) => fill(pictures, problemNote(app, problemOf(error))),
-  );
+    })
+    .catch((error) => fill(pictures, problemNote(app, problemOf(error))));
   return [
     h(
       "div",

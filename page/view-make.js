@@ -63,6 +63,7 @@ export async function makeView(app, portalName, slotName) {
       cost: 1,
       words: t("consent.start"),
       onStart: async () => {
+        const here = location.hash;
         const order = newOrder({
           id: crypto.randomUUID(),
           portal: portal.portal,
@@ -83,7 +84,7 @@ export async function makeView(app, portalName, slotName) {
         app.credits = null;
         await drop(app, id);
         // Whoever went back meanwhile is where they want to be: the order goes on without being looked at.
-        if (location.hash === `#${pathOf(portal, slot, "make")}`) location.replace(`#/o/${order.id}`);
+        if (location.hash === here) location.replace(`#/o/${order.id}`);
       },
     });
   };

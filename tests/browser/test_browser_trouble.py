@@ -170,6 +170,30 @@ def test_a_reload_after_the_upload_and_before_the_job(visit: Visit, portrait: by
     assert _sent(person) == 1
 
 
+def test_a_reload_after_both_answers_were_lost(visit: Visit, portrait: bytes) -> None:
+    """The file has arrived and the job was created, and nothing came back: it is found again, and charged once."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    created: list[int] = []
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    person.page.route(STORE, lose)
+    person.page.route("**/jobs", lambda route: created.append(route.fetch().status))
+    person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    within(20, lambda: person.page.evaluate("() => 1") and created, "the job")
+    sent = _sent(person)
+    person.page.reload()
+    person.page.unroute("**/jobs")
+    _went_well(person)
+    assert created[0] == 202
+    assert _sent(person) == sent
+
+
 def test_an_answer_that_is_lost(visit: Visit, portrait: bytes) -> None:
     """The job is created, the 202 never comes: the same job is found again, and charged once."""
     person = visit().choose(("asha.jpg", portrait))
