@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> NoReturn:
     memory_bytes = MEMORY_BYTES
     with contextlib.suppress(BaseException):  # `answer` reports what is broken
         prepare = getattr(importlib.import_module(module), "prepare", None)
-        memory_bytes = prepare(choice) if prepare else MEMORY_BYTES
+        memory_bytes = (prepare(choice) if prepare else None) or MEMORY_BYTES
     for name in os.environ.keys() - ENVIRONMENT.keys():
         del os.environ[name]  # OpenCV adds to it
     if tessdata:

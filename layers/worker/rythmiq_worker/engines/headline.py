@@ -54,7 +54,7 @@ def hangs_wholly(line: "NDArray[np.uint8]") -> bool:
     near = np.ones((1, max(1, round(NEAR * len(ink)))), np.uint8)
     edges = np.flatnonzero(np.diff(np.asarray(cv2.morphologyEx(bare, cv2.MORPH_CLOSE, near))[0], prepend=0, append=0))
     longest_px = int(np.diff(edges)[::2].max(initial=0))
-    return bool(covered.any() and covered[written].mean() >= MOSTLY and longest_px <= BARE * len(ink))
+    return bool(covered.any() and written.any() and covered[written].mean() >= MOSTLY and longest_px <= BARE * len(ink))
 
 
 def _headline(ink: "NDArray[np.uint8]") -> "NDArray[np.bool]":

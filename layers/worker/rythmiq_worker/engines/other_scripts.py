@@ -214,7 +214,8 @@ class OtherScripts:
         languages = self._languages[script]
         reader = self._reader((LATIN, *languages))
         words = [] if reader is None else page.words(line, reader)
-        alike = [word for word in words if _is_latin_word(word.text) and word.is_like_any(seen)]
+        own = words_of(page.readings[line], page.aspects[line])  # also what hangs: print under a rule is Latin to both
+        alike = [word for word in words if _is_latin_word(word.text) and word.is_like_any(own)]
         agreed = [word for word in alike if word.confidence >= WORD_FROM]
         sure = [word for word in seen if is_sure(word) and not word.is_part_of_any(agreed)]
         latin = [part for word in sure for part in word.parted(words)]

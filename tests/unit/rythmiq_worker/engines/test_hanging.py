@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
+from rythmiq_worker.engines.headline import hangs_wholly
 from rythmiq_worker.engines.other_scripts import Hung, OtherScripts
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import Word
@@ -94,3 +95,10 @@ def test_on_a_page_in_hindi_a_sure_line_of_which_a_part_hangs_is_read_by_both(
     half[14:18, 8:120] = 10
     found = reread([first, spread("HRART/GOVERNMENTOFINDIA", 0.97)], [line_of(headline=first is GARBAGE), half], "hin")
     assert found.readings[1].text == text
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rule_as_thin_as_a_pixel_is_no_line_that_hangs() -> None:
+    line = np.full((48, 480, 3), 250, np.uint8)
+    line[10] = 10
+    assert not hangs_wholly(line)

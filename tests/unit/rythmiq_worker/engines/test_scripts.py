@@ -306,6 +306,14 @@ def test_a_latin_word_that_both_readers_see_is_one(
     assert reread([ours], [half], "hin", everything=True).readings[0].text == text
 
 
+def test_latin_under_a_rule_is_latin_to_both_readers(readers: type[Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule of a table's cell looks like a headline."""
+    seen = (Word("Government", 0.95, 0.03, 0.52), Word("of", 0.95, 0.58, 0.67), Word("India", 0.95, 0.73, 0.97))
+    monkeypatch.setattr(readers, "known", {("eng", "hin"): seen})
+    found = reread([LATIN], [line_of(headline=True)], "hin", everything=True)
+    assert found.readings[0].text == "Government of India"
+
+
 def test_latin_that_both_readers_see_and_doubt_is_read_again_without_latin(
     readers: type[Reader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
