@@ -70,7 +70,7 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 # cloud's tests follow; the page's, in a browser, run beside both, because they leave more than half of two cores idle.
 PARALLEL := -n auto --maxprocesses=4 --dist
 .PHONY: test
-test: test-unit  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
+test: test-unit $(NODE_READY)  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
 	@log=$$(mktemp); status=0; $(BIN)/python -m pytest tests/browser >$$log 2>&1 & page=$$!; \
 	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser || status=1; \
 	$(BIN)/python -m pytest tests/e2e || status=1; wait $$page || status=1; cat $$log; rm $$log; exit $$status
