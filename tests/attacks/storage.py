@@ -13,8 +13,8 @@ import httpx
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key, result_key
+from rythmiq.crypto import DecryptionError, open_sealed
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError, open_sealed
 from tests.attacks.arena import Arena, Attack, rows_of
 
 DATA = b"seventeen bytes!!"

@@ -20,8 +20,8 @@ from rythmiq.adapters.local_executor import HoldExecutor
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.attempt import SECRET_HEADER, Dispatch, WebhookBody
 from rythmiq.contracts.errors import ObjectMissingError
+from rythmiq.crypto import seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import seal
 from rythmiq_cli.bundles import build_bundles, unpack
 from rythmiq_cli.local.functions.process import FunctionProcess
 from rythmiq_cli.local.postgres import OWNER

@@ -8,8 +8,8 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import raw_key
+from rythmiq.crypto import open_sealed, parse_header, seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, parse_header, seal
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator.key_rotation import Rotation
 from tests.support.store_clients import Server, operator

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import Stage
-from rythmiq.crypto.rqe1 import is_sealed
+from rythmiq.crypto import is_sealed
 from rythmiq_cli.cloud_access import CloudFile
 
 _STAGES = get_args(Stage)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.crypto import OVERHEAD_BYTES
 from tests.e2e.cloud_process import CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
 from tests.support import worker_uploads

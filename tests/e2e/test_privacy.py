@@ -13,8 +13,8 @@ import httpx
 
 from rythmiq.client import Caption, Client, JobOptions
 from rythmiq.contracts.keys import dispatch_key, parse_key
+from rythmiq.crypto import is_sealed, parse_header, seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import is_sealed, parse_header, seal
 from tests.e2e.cloud_process import CloudProcess, processes, within
 from tests.e2e.conftest import Cloud
 from tests.support import worker_uploads

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 
 from rythmiq.contracts.attempt import Dispatch
-from rythmiq.crypto.rqe1 import seal
+from rythmiq.crypto import seal
 from tests.fuzz.mutations import CORPUS
 
 USER = "5f2b7c1e-9d34-4a6b-8c1d-0e2f3a4b5c6d"

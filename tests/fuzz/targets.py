@@ -16,7 +16,7 @@ from rythmiq.contracts.keys import InvalidKeyError, parse_key, raw_key, sanitize
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.result import RESULT, Receipt, Success
-from rythmiq.crypto.rqe1 import DecryptionError, open_sealed
+from rythmiq.crypto import DecryptionError, open_sealed
 from rythmiq.gateway.http import read_event
 from rythmiq.gateway.routes import internal
 from rythmiq.gateway.tokens import SecretKey, TokenVerifier

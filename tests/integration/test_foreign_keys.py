@@ -10,8 +10,8 @@ import pytest
 
 from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.crypto import DecryptionError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError
 from tests.support.service_rig import BASE_URL, LEASE_S, Rig, User
 
 THEIRS = ("kid", "wrapped_key", "artifacts", "document_id", "raw_path")

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from rythmiq.adapters.postgres import PostgresTransport
 from rythmiq.adapters.spaces import SpacesStore
+from rythmiq.crypto import seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import seal
 from rythmiq.settings import EnvironmentSettings
 from rythmiq.settings.api import HealthSettings, UploadsSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq.contracts.keys import dispatch_key, result_key
-from rythmiq.crypto.rqe1 import open_sealed, parse_header
+from rythmiq.crypto import open_sealed, parse_header
 from rythmiq_cli.commands import app
 from rythmiq_cli.operator import operator_client
 from rythmiq_cli.operator.key_rotation import kids_in_use

@@ -12,8 +12,8 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import result_key
+from rythmiq.crypto import open_sealed, parse_header
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, parse_header
 from tests.support.launch_run import KEYS, RING, USERS_RING, WEBHOOK_SECRET, Order, is_alive, until
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_run import ROOT, WORKER_PYTHON, Job, environ_for

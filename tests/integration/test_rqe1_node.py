@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from rythmiq.crypto import open_sealed, parse_header
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, parse_header
 from tests.vectors.make_rqe1 import DISPATCH_KEYS, KEKS, USER
 
 SCRIPT = Path(__file__).parents[1] / "vectors" / "check_rqe1.mjs"

@@ -4,7 +4,7 @@ import pytest
 
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Success
-from rythmiq.crypto.rqe1 import DecryptionError
+from rythmiq.crypto import DecryptionError
 from tests.support.reconciling import code, set_state, status, tick_after
 from tests.support.service_rig import Rig, User, lines
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.payload import PAYLOAD_VERSION
-from rythmiq.crypto.rqe1 import is_sealed, parse_header
+from rythmiq.crypto import is_sealed, parse_header
 from tests.support.worker_run import FLAT, KID, ORIGINAL, STAGES, WRAPPED_KEY, Job
 from tests.support.worker_uploads import TEXT, blank, card, encoded
 

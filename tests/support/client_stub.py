@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from rythmiq.contracts.keys import sanitize_filename
+from rythmiq.crypto import open_sealed, seal
 from rythmiq.crypto.key_ring import DataKey, KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, seal
 
 USER = "0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 STAMP = "20260101T000000Z"

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key
+from rythmiq.crypto import seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import seal
 from rythmiq_cli.commands import app
 from rythmiq_cli.local.store.s3_server import local_store
 from tests.support.database_calls import Calls

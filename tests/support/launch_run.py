@@ -22,8 +22,8 @@ from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.attempt import Dispatch, WebhookBody, derive_token
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.result import Failure, Success
+from rythmiq.crypto import seal
 from rythmiq.crypto.key_ring import DataKey, KeyRing
-from rythmiq.crypto.rqe1 import seal
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_run import FAULTS, ROOT, WORKER_PYTHON, Job, environ_for
 

@@ -48,8 +48,8 @@ from rythmiq.contracts.result import (
     StageTime,
     Success,
 )
+from rythmiq.crypto import open_sealed, seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports import Order
 from rythmiq.ports.database import Caller, Capacity, RateLimit
 from rythmiq.services.account import Accounts

@@ -20,7 +20,7 @@ from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import CATALOGUE, ErrorCode, may_repeat
 from rythmiq.contracts.keys import parse_timestamp, raw_key
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
-from rythmiq.crypto.rqe1 import open_sealed, seal
+from rythmiq.crypto import open_sealed, seal
 
 ROOT = Path(__file__).parents[2]
 FAULTS = ROOT / "tests" / "faults"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from rythmiq.crypto.rqe1 import Reason, seal
+from rythmiq.crypto import Reason, seal
 
 VECTORS = Path(__file__).with_name("rqe1.json")
 CLIENT_VECTORS = Path(__file__).with_name("rqe1_client.json")

@@ -38,7 +38,7 @@ from rythmiq.contracts.bodies import AccountAnswer, AccountErased
 from rythmiq.contracts.choices import JobStatus
 from rythmiq.contracts.job_bodies import JobItem, JobPage, JobView
 from rythmiq.contracts.portal import Portal
-from rythmiq.crypto.rqe1 import DecryptionError, open_sealed
+from rythmiq.crypto import DecryptionError, open_sealed
 
 JobFile = Literal["document", "preview", "before", "output", "text"]
 JOB_FILES: tuple[JobFile, ...] = ("document", "preview", "before", "output", "text")

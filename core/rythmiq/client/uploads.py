@@ -31,7 +31,7 @@ from rythmiq.client.jobs import job
 from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
 from rythmiq.contracts.job_bodies import JobAccepted, JobLinks, JobOptions, JobRequest
 from rythmiq.contracts.problems import ProblemCode
-from rythmiq.crypto.rqe1 import seal
+from rythmiq.crypto import seal
 
 File = bytes | str | Path
 OnSent = Callable[[int], object] | None

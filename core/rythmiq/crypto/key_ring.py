@@ -17,7 +17,7 @@ from typing import Self
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from rythmiq.contracts.hkdf import hkdf_sha256
-from rythmiq.crypto.rqe1 import (
+from rythmiq.crypto import (
     KEY_BYTES,
     MAX_KID,
     DecryptionError,

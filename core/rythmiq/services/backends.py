@@ -11,8 +11,8 @@ from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import StoreError
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.crypto import DecryptionError
 from rythmiq.crypto.key_ring import DataKey, KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.log import log
 
 if TYPE_CHECKING:

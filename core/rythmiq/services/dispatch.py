@@ -11,7 +11,7 @@ from rythmiq.contracts.attempt import TOKEN_TTL_S, Callback, DataKeys, Dispatch,
 from rythmiq.contracts.errors import ErrorCode, RythmiqError, StoreError, failure
 from rythmiq.contracts.keys import SEALED_TYPE, dispatch_key
 from rythmiq.contracts.payload import InputReference, StorageReference, payload_version, require_own_source
-from rythmiq.crypto.rqe1 import DecryptionError
+from rythmiq.crypto import DecryptionError
 from rythmiq.log import log
 from rythmiq.ports import Executor, ExecutorRejectedError, Order, UnavailableError
 from rythmiq.ports.database import Capacity

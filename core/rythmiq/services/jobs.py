@@ -16,7 +16,7 @@ from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobVi
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import OriginRules
 from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
+from rythmiq.crypto import OVERHEAD_BYTES
 from rythmiq.log import log
 from rythmiq.ports import UnavailableError
 from rythmiq.ports.database import Caller, Capacity, NewJob, RateLimit

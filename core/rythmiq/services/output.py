@@ -22,8 +22,8 @@ from rythmiq.contracts.errors import ObjectMissingError, ObjectTooLargeError, Ry
 from rythmiq.contracts.keys import CONTROLS, SEALED_TYPE, output_key, sanitize_filename, zip_name
 from rythmiq.contracts.portal import Source
 from rythmiq.contracts.result import Artifacts, Clause, Operation, Receipt, Success
+from rythmiq.crypto import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.crypto.key_ring import DataKey
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, open_sealed, seal
 from rythmiq.log import log
 from rythmiq.ports import ObjectStore
 from rythmiq.ports.jobs import SettlingJob

@@ -10,7 +10,7 @@ from rythmiq.clock import Deadline
 from rythmiq.contracts.errors import ErrorCode, ObjectMissingError, failure
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError
+from rythmiq.crypto import OVERHEAD_BYTES, DecryptionError
 from rythmiq.log import log
 from rythmiq.ports import Executor, ExecutorState, ExecutorUnclearError, UnavailableError
 from rythmiq.ports.database import Capacity

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from rythmiq.contracts.bodies import SignedUpload, UploadAnswer, UploadKey, UploadRequest
 from rythmiq.contracts.keys import SEALED_TYPE, is_upload_of, raw_key, sanitize_filename
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
+from rythmiq.crypto import OVERHEAD_BYTES
 from rythmiq.crypto.key_ring import DataKey
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES
 from rythmiq.log import log
 from rythmiq.ports.database import RateLimit, Upload
 from rythmiq.services.backends import Backends

@@ -10,8 +10,8 @@ from itertools import islice
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.crypto import DecryptionError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq.ports import DatabaseFaultError, UnavailableError
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import operator_client

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rythmiq.contracts.attempt import TOKEN_TTL_S
 from rythmiq.contracts.keys import InvalidKeyError, StorageKey, is_service_key, parse_key
+from rythmiq.crypto import OVERHEAD_BYTES, DecryptionError, Header, is_sealed, parse_header
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, Header, is_sealed, parse_header
 from rythmiq_cli.operator.key_state import KeyState, still_current
 
 if TYPE_CHECKING:

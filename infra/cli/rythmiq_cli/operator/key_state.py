@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rythmiq.contracts.errors import SettingsError
+from rythmiq.crypto import DecryptionError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq_cli.operator import data_api, is_set, operator_actor
 
 if TYPE_CHECKING:

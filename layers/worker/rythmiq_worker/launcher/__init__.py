@@ -34,8 +34,8 @@ from rythmiq.contracts.attempt import Dispatch, WebhookBody
 from rythmiq.contracts.errors import ObjectMissingError, SettingsError, StoreError
 from rythmiq.contracts.keys import InvalidKeyError, dispatch_key, launch_arguments, result_key
 from rythmiq.contracts.result import Failure, Success
+from rythmiq.crypto import OVERHEAD_BYTES, parse_header
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, parse_header
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
 from rythmiq_worker.job import open_store
 from rythmiq_worker.launcher.delivery import Delivered, LaunchLog, Limits, Progress, ResultSender, WorkerStderr

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from rythmiq.contracts.attempt import Dispatch
 from rythmiq.contracts.errors import ErrorCode, Stage, may_repeat
 from rythmiq.contracts.result import MAX_STDOUT_BYTES, RESULT, ErrorReport, Failure, Success
+from rythmiq.crypto import DecryptionError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError
 from rythmiq_worker.launcher.process import Ended
 
 MAX_DISPATCH_BYTES = 1024 * 1024

@@ -22,7 +22,7 @@ from rythmiq.contracts.errors import (
 )
 from rythmiq.contracts.origins import OriginRefusedError, permitted
 from rythmiq.contracts.payload import Encryption
-from rythmiq.crypto.rqe1 import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
+from rythmiq.crypto import OVERHEAD_BYTES, DecryptionError, is_sealed, open_sealed, parse_header
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.intake import input_key, origin_rules
 from rythmiq_worker.job import Context, Upload

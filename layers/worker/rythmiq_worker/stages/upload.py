@@ -17,7 +17,7 @@ from rythmiq.contracts.keys import (
     text_name,
 )
 from rythmiq.contracts.result import Artifacts
-from rythmiq.crypto.rqe1 import seal
+from rythmiq.crypto import seal
 from rythmiq_worker.job import Context, Files
 
 _TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}

@@ -18,7 +18,7 @@ from rythmiq.client import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from rythmiq.crypto.rqe1 import is_sealed
+from rythmiq.crypto import is_sealed
 from tests.support.client_both import Both
 from tests.support.client_stub import Stub
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rythmiq.crypto import DecryptionError, open_sealed, parse_header, seal
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import DecryptionError, open_sealed, parse_header, seal
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 RING = KeyRing({2: NEW, 1: OLD})

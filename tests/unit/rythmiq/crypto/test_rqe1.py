@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rythmiq.crypto import rqe1
-from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.crypto.rqe1 import (
+from rythmiq import crypto
+from rythmiq.crypto import (
     OVERHEAD_BYTES,
     DecryptionError,
     Reason,
@@ -22,6 +21,7 @@ from rythmiq.crypto.rqe1 import (
     parse_header,
     seal,
 )
+from rythmiq.crypto.key_ring import KeyRing
 from tests.vectors.make_rqe1 import (
     DATA_KEY,
     DISPATCH_KEYS,
@@ -106,8 +106,8 @@ def test_the_commitment_is_compared_in_constant_time_and_before_decryption(monke
     def never(_key: bytes) -> None:
         pytest.fail("the cipher was reached")
 
-    monkeypatch.setattr("rythmiq.crypto.rqe1.hmac.compare_digest", compare)
-    monkeypatch.setattr(rqe1, "AESGCM", never)
+    monkeypatch.setattr("rythmiq.crypto.hmac.compare_digest", compare)
+    monkeypatch.setattr(crypto, "AESGCM", never)
     with pytest.raises(DecryptionError) as refused:
         open_sealed(SEALED, storage_key=KEY, data_key=DATA_KEY)
     assert refused.value.reason == "wrong_key"

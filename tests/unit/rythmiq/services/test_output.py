@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rythmiq.clock import Deadline
 from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.result import Artifacts, DocumentFacts, Metrics, Receipt, Success
+from rythmiq.crypto import open_sealed, seal
 from rythmiq.crypto.key_ring import DataKey, KeyRing
-from rythmiq.crypto.rqe1 import open_sealed, seal
 from rythmiq.ports.jobs import SettlingJob
 from rythmiq.services.output import PackagingError, Packer, document_filename, zip_bytes
 from tests.support.memory import FixedClock, MemoryStore
