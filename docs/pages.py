@@ -18,8 +18,8 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.portal import Portal, Slot, Source
 from rythmiq.contracts.problems import PROBLEMS, FieldCode, ProblemCode
+from rythmiq.gateway import Operation
 from rythmiq.gateway.openapi import FUNCTIONS
-from rythmiq.gateway.operations import Operation
 from rythmiq.portals import all_portals
 from rythmiq_cli import exits
 from rythmiq_cli.commands import app

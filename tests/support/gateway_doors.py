@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from rythmiq import __version__
+from rythmiq.gateway import OperatorGuard
 from rythmiq.gateway.openapi import FUNCTIONS, document
-from rythmiq.gateway.operations import OperatorGuard
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 from rythmiq.gateway.routes.app import PageConfig, PageFiles
 from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard

@@ -19,6 +19,7 @@ from rythmiq.contracts.errors import SettingsError, StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.contracts.strict_json import StrictJsonError, read_object
+from rythmiq.gateway import DependenciesT, Operation, Route
 from rythmiq.gateway.http import (
     RETRY_AFTER_S,
     Call,
@@ -31,7 +32,6 @@ from rythmiq.gateway.http import (
     read_event,
     write_result,
 )
-from rythmiq.gateway.operations import DependenciesT, Operation, Route
 from rythmiq.gateway.validation import refusal_of
 from rythmiq.log import log
 from rythmiq.log import request as log_of_request

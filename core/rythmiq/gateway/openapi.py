@@ -20,7 +20,7 @@ from rythmiq.contracts.job_bodies import JobArtifacts, JobError, JobView
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq.contracts.result import Metrics, Receipt
-from rythmiq.gateway.operations import Answer, Operation, Parameter
+from rythmiq.gateway import Answer, Operation, Parameter
 from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
 
 FUNCTIONS: Mapping[str, tuple[Operation, ...]] = {

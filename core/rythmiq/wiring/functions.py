@@ -154,7 +154,7 @@ def build_health() -> "Application[health.Dependencies]":
 
     @cache
     def deep() -> health.Deep:
-        from rythmiq.gateway.operations import OperatorGuard
+        from rythmiq.gateway import OperatorGuard
         from rythmiq.settings.api import HealthSettings
 
         settings = HealthSettings.from_environ(os.environ)
@@ -201,7 +201,7 @@ def build_reconcile() -> "Application[internal.ReconcileDependencies]":
 
 def build_metrics() -> "Application[metrics.Dependencies]":
     """Build `internal/metrics`."""
-    from rythmiq.gateway.operations import OperatorGuard
+    from rythmiq.gateway import OperatorGuard
     from rythmiq.gateway.routes import metrics
     from rythmiq.settings.api import MetricsSettings
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rythmiq.contracts.bodies import AccountAnswer, AccountErased
+from rythmiq.gateway import Answer, HasGuard, Operation, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier

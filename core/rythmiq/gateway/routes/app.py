@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 
 CACHE = "public, max-age=300"
 _HTML = {200: Answer("The document.", schema={"type": "string"}, media_type="text/html")}

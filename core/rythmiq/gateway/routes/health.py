@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from rythmiq import __version__
 from rythmiq.contracts.bodies import HealthAnswer
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway import Answer, HasGuard, Operation, OperatorGuard, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import RETRY_AFTER_S, Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, OperatorGuard, Parameter, Route
 from rythmiq.ports import DatabaseUnavailableError
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from rythmiq.contracts.attempt import (
     token_holds,
 )
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.log import is_about
 
 if TYPE_CHECKING:

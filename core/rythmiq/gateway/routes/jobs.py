@@ -11,9 +11,9 @@ from rythmiq.contracts.bodies import IDEMPOTENCY_KEY
 from rythmiq.contracts.choices import JobStatus
 from rythmiq.contracts.job_bodies import JobAccepted, JobPage, JobRequest, JobView
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.validation import Parameters
 
 if TYPE_CHECKING:

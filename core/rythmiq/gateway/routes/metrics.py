@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rythmiq.gateway import Answer, HasGuard, Operation, OperatorGuard, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, OperatorGuard, Route
 
 if TYPE_CHECKING:
     from rythmiq.ports.database import Database

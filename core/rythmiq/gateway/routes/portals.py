@@ -11,9 +11,9 @@ from typing import Any
 
 from rythmiq.contracts.portal import Portal, PortalsAnswer
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 
 CACHE = "public, max-age=300"
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "The `ETag` of an earlier answer.")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rythmiq.contracts.bodies import UploadAnswer, UploadRequest
 from rythmiq.contracts.problems import ProblemCode
+from rythmiq.gateway import Answer, HasGuard, Operation, Parameter, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Response, json_response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Parameter, Route
 
 if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rythmiq.contracts.errors import SettingsError, StoreTimeoutError
 from rythmiq.contracts.problems import ProblemCode, ProblemError
+from rythmiq.gateway import Answer, HasGuard, Operation, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 from rythmiq.ports import DatabaseUnavailableError, ExecutorUnclearError
 from rythmiq.ports.database import Caller
 from tests.support.web_calls import JSON, Seen, ask, web_event

@@ -14,8 +14,8 @@ import pytest
 
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.problems import PROBLEMS, ProblemCode
+from rythmiq.gateway import Operation
 from rythmiq.gateway.openapi import FUNCTIONS, document
-from rythmiq.gateway.operations import Operation
 from rythmiq.portals import all_portals, portal_document, portals_document
 from tests.support.json_schema import ValidationError, check
 

@@ -10,9 +10,9 @@ from rythmiq.contracts.attempt import WebhookBody
 from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.problems import FieldCode, ProblemCode, ProblemError
+from rythmiq.gateway import Answer, HasGuard, Operation, Route
 from rythmiq.gateway.application import Application
 from rythmiq.gateway.http import Call, Request, Response
-from rythmiq.gateway.operations import Answer, HasGuard, Operation, Route
 from rythmiq.gateway.validation import MAX_ERRORS
 from tests.support.web_calls import JSON, Seen, ask
 
