@@ -11,7 +11,7 @@ import time
 import uuid
 from pathlib import Path
 
-from rythmiq.client.clients import Client
+from rythmiq.client import Client
 from rythmiq.client.exchange import Answer, NoAnswer, Send
 from tests.data.portraits import portrait
 from tests.e2e.cloud_process import CloudProcess

@@ -1,7 +1,7 @@
 """One HTTP exchange of the client, without I/O: what to send, how to read the answer, when to retry.
 
 A *flow* is a sans-I/O protocol generator: it yields effects (`Send`, `Pause`, `Blocking`, `Emit`) and is sent each
-one's outcome. `rythmiq.client.clients` performs flows, blocking or on an event loop, so every decision is written once.
+one's outcome. `rythmiq.client` performs flows, blocking or on an event loop, so every decision is written once.
 
 Every call here is idempotent or made so by an Idempotency-Key, and is retried, except with `repeat="unsent"`: such a
 call is retried only if it certainly did not leave.
