@@ -17,7 +17,7 @@ from rythmiq.contracts.payload import StorageReference
 from rythmiq.ports import Executor
 from rythmiq.ports.database import Capacity, Database
 from rythmiq.ports.jobs import OverdueJob, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher
 from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
 from rythmiq.services.settle import Settlement

@@ -10,7 +10,7 @@ from rythmiq.contracts.errors import StoreUnavailableError
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.problems import ProblemCode, ProblemError
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 from rythmiq.services.uploads import UploadPolicy, Uploads
 from tests.support.memory import Fault
 from tests.support.service_rig import PHOTO, Rig, User

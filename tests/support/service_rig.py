@@ -52,8 +52,8 @@ from rythmiq.crypto import open_sealed, seal
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.ports import Order
 from rythmiq.ports.database import Caller, Capacity, RateLimit
+from rythmiq.services import Backends
 from rythmiq.services.account import Accounts
-from rythmiq.services.backends import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher
 from rythmiq.services.jobs import JobPolicy, Jobs
 from rythmiq.services.reconcile import ReconcilePolicy, Reconciler

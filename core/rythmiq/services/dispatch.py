@@ -16,7 +16,7 @@ from rythmiq.log import log
 from rythmiq.ports import Executor, ExecutorRejectedError, Order, UnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import StartedJob, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 
 SUBMIT_S = 5.0
 """Time limit of a submit inside a caller's request."""

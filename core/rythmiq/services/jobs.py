@@ -21,7 +21,7 @@ from rythmiq.log import log
 from rythmiq.ports import UnavailableError
 from rythmiq.ports.database import Caller, Capacity, NewJob, RateLimit
 from rythmiq.ports.jobs import JobRow, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 from rythmiq.services.job_messages import (
     LinkPolicy,
     Source,

@@ -15,7 +15,7 @@ from rythmiq.log import log
 from rythmiq.ports import Executor, ExecutorState, ExecutorUnclearError, UnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import OverdueJob, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 from rythmiq.services.dispatch import Dispatcher
 from rythmiq.services.settle import Settlement
 

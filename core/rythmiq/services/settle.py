@@ -17,7 +17,7 @@ from rythmiq.contracts.result import Failure, Success
 from rythmiq.log import log
 from rythmiq.ports.database import Capacity, Database, Finish
 from rythmiq.ports.jobs import Ended, SettlingJob, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable

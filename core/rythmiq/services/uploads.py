@@ -15,7 +15,7 @@ from rythmiq.crypto import OVERHEAD_BYTES
 from rythmiq.crypto.key_ring import DataKey
 from rythmiq.log import log
 from rythmiq.ports.database import RateLimit, Upload
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -17,7 +17,7 @@ from rythmiq.log import log
 from rythmiq.ports import UnavailableError
 from rythmiq.ports.database import Capacity
 from rythmiq.ports.jobs import Removal, StartedJob, TickWork
-from rythmiq.services.backends import Backends
+from rythmiq.services import Backends
 from rythmiq.services.dispatch import SUBMIT_S, Dispatcher
 from rythmiq.services.reconcile import Reconciler, remaining_s
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rythmiq.gateway.tokens import TokenVerifier
     from rythmiq.ports import Executor, SignIns
     from rythmiq.ports.database import Capacity, Database, RateLimit
-    from rythmiq.services.backends import Backends
+    from rythmiq.services import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.api import (
         AuthSettings,
@@ -207,7 +207,7 @@ def _texts(secret: "SecretStr", previous: "SecretStr | None") -> tuple[str, str 
 def backends_of(settings: "UploadsSettings | ExecutionSettings") -> "Backends":
     """Return database, store, key rings and clock."""
     from rythmiq.clock import SystemClock
-    from rythmiq.services.backends import Backends
+    from rythmiq.services import Backends
 
     ring, dispatch_ring = ring_of(settings.encryption_keys), ring_of(getattr(settings, "dispatch_keys", None))
     headers = keys_header(encryption=ring, dispatch=dispatch_ring)

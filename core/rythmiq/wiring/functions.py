@@ -17,7 +17,7 @@ from rythmiq.wiring import factories
 if TYPE_CHECKING:
     from rythmiq.gateway.application import Application
     from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
-    from rythmiq.services.backends import Backends
+    from rythmiq.services import Backends
     from rythmiq.services.work import WorkLoop
     from rythmiq.settings.execution import ExecutionSettings
 
