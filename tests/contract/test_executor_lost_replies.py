@@ -19,9 +19,8 @@ from rythmiq.ports.database import Capacity, Database
 from rythmiq.ports.jobs import OverdueJob, TickWork
 from rythmiq.services import Backends
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher
-from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
+from rythmiq.services.reconcile import ReconcilePolicy, Reconciler, WorkLoop
 from rythmiq.services.settle import Settlement
-from rythmiq.services.work import WorkLoop
 from tests.support.executor_rigs import camber_in_process, kubernetes_at, kubernetes_config
 from tests.support.fake_camber import FakeCamber
 from tests.support.fake_camber import Plan as CamberPlan

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rythmiq.contracts.errors import StoreUnavailableError
-from rythmiq.services.work import TickReport
+from rythmiq.services.reconcile import TickReport
 from tests.support.service_rig import LEASE_S, Rig
 
 DOWN = StoreUnavailableError("the server answered 503")

@@ -56,10 +56,9 @@ from rythmiq.services import Backends
 from rythmiq.services.account import Accounts
 from rythmiq.services.dispatch import DispatchConfig, Dispatcher
 from rythmiq.services.jobs import JobPolicy, Jobs
-from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
+from rythmiq.services.reconcile import ReconcilePolicy, Reconciler, WorkLoop
 from rythmiq.services.settle import Settlement, Webhooks
 from rythmiq.services.uploads import UploadPolicy, Uploads
-from rythmiq.services.work import WorkLoop
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
 from tests.support.postgres_fixture import PostgresForTests
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rythmiq.ports.database import RateSink
-    from rythmiq.services.work import WorkLoop
+    from rythmiq.services.reconcile import WorkLoop
 
 MAX_PAGE = 100
 STORE_RETRY_S = 5

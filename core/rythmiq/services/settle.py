@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rythmiq.services.output import Packed
-    from rythmiq.services.work import WorkLoop
+    from rythmiq.services.reconcile import WorkLoop
 
 SETTLE_S = 20.0
 """Time limit of packaging: within a function's own and the launcher's (65 s)."""

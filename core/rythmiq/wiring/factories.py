@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rythmiq.ports import Executor, SignIns
     from rythmiq.ports.database import Capacity, Database, RateLimit
     from rythmiq.services import Backends
-    from rythmiq.services.work import WorkLoop
+    from rythmiq.services.reconcile import WorkLoop
     from rythmiq.settings.api import (
         AuthSettings,
         DatabaseSettings,
@@ -218,9 +218,8 @@ def work_of(settings: "ExecutionSettings", backends: "Backends") -> "WorkLoop":
     """Return what ends overdue attempts and starts the next ones."""
     from rythmiq.contracts.payload import StorageReference
     from rythmiq.services.dispatch import DispatchConfig, Dispatcher
-    from rythmiq.services.reconcile import ReconcilePolicy, Reconciler
+    from rythmiq.services.reconcile import ReconcilePolicy, Reconciler, WorkLoop
     from rythmiq.services.settle import Settlement
-    from rythmiq.services.work import WorkLoop
 
     capacity, executor = capacity_of(settings), executor_of(settings)
     config = DispatchConfig(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rythmiq.gateway.application import Application
     from rythmiq.gateway.routes import account, app, health, internal, jobs, metrics, portals, uploads
     from rythmiq.services import Backends
-    from rythmiq.services.work import WorkLoop
+    from rythmiq.services.reconcile import WorkLoop
     from rythmiq.settings.execution import ExecutionSettings
 
 _DependenciesT = TypeVar("_DependenciesT")

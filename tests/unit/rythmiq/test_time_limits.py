@@ -11,7 +11,7 @@ from rythmiq.adapters.postgres import PATIENCE_S, PostgresTransport
 from rythmiq.adapters.supabase import SupabaseTransport
 from rythmiq.gateway import tokens
 from rythmiq.gateway.routes.internal import WITHIN_S
-from rythmiq.services import settle, work
+from rythmiq.services import reconcile, settle
 from rythmiq.services.dispatch import SUBMIT_S
 
 PROJECT = yaml.safe_load((Path(__file__).parents[3] / "project.yml").read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def test_a_silent_database_is_given_up_in_time(function: str, database_s: float)
 def test_a_tick_that_works_to_its_end_is_written_down_in_time() -> None:
     written_s = default(SupabaseTransport, "timeout_s")
     assert WITHIN_S + written_s <= LIMITS_S["internal/reconcile"]
-    assert work.TICK_S < WITHIN_S
+    assert reconcile.TICK_S < WITHIN_S
 
 
 def test_a_webhook_packs_and_starts_the_next_job_in_time() -> None:

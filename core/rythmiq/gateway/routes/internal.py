@@ -27,8 +27,8 @@ from rythmiq.gateway.http import Call, Request, Response, json_response
 from rythmiq.log import is_about
 
 if TYPE_CHECKING:
+    from rythmiq.services.reconcile import WorkLoop
     from rythmiq.services.settle import Webhooks
-    from rythmiq.services.work import WorkLoop
 
 _SECRET = Parameter(SECRET_HEADER, "header", "The webhook secret, or the token of exactly this attempt.")
 
