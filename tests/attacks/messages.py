@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.attempt import Dispatch, ProgressBody, WebhookBody
 from rythmiq.contracts.bodies import UploadRequest
 from rythmiq.contracts.job_bodies import JobRequest
 from rythmiq.contracts.keys import dispatch_key
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import RESULT
-from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.launcher.dispatch import payload_of
 from tests.attacks.arena import Arena, Attack
 

@@ -15,10 +15,10 @@ from typing import Any, Generic
 
 from pydantic import ValidationError
 
+from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import SettingsError, StoreError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.gateway import DependenciesT, Operation, Route
 from rythmiq.gateway.http import (
     RETRY_AFTER_S,

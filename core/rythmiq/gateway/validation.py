@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rythmiq.contracts import pointer
 from rythmiq.contracts.choices import BY_PAGE, ONE
 from rythmiq.contracts.problems import FieldCode, FieldError, ProblemCode, ProblemError
-from rythmiq.contracts.strict_json import pointer
 from rythmiq.gateway.http import Request
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from rythmiq.contracts import StrictJsonError, pointer, read_object
 from rythmiq.contracts.errors import ErrorCode, JobError
 from rythmiq.contracts.keys import RawKey, parse_key
 from rythmiq.contracts.origins import OriginRefusedError, OriginRules, own_key, store_origin
 from rythmiq.contracts.payload import Payload, StorageReference, refused_options, require_owned
-from rythmiq.contracts.strict_json import StrictJsonError, pointer, read_object
 from rythmiq.settings.worker import WorkerSettings
 from rythmiq_worker.job import Context
 from rythmiq_worker.stdio import MAX_PAYLOAD_BYTES

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
-from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
 from rythmiq_worker.events import printable
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, write_all

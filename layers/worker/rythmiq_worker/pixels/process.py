@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
-from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq_worker.events import known_event
 from rythmiq_worker.job import Context, Files, Upload
 from rythmiq_worker.pixels import answers

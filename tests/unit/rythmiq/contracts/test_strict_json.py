@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rythmiq.contracts.strict_json import StrictJsonError, pointer, read_object
+from rythmiq.contracts import StrictJsonError, pointer, read_object
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.attempt import derive_token
 from rythmiq.contracts.problems import ProblemCode, ProblemError
-from rythmiq.contracts.strict_json import StrictJsonError, read_object
 from rythmiq.gateway.http import Request
 from rythmiq.gateway.routes.internal import ReportGuard, SecretGuard
 from tests.support.memory import FixedClock
