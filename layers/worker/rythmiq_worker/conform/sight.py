@@ -48,7 +48,7 @@ class Rim(NamedTuple):
 
 def rim_of(image: Image.Image) -> Rim:
     """Measure the rim of a picture."""
-    from rythmiq_worker.imaging.colour import lightness_and_chroma, quantile  # noqa: PLC0415  a page has no background
+    from rythmiq_worker.imaging import lightness_and_chroma, quantile  # noqa: PLC0415  a page has no background
 
     small = image.convert("RGB")
     small.thumbnail((256, 256), Image.Resampling.BOX)

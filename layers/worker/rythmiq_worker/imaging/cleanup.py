@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.imaging.colour import quantile
+from rythmiq_worker.imaging import quantile
 from rythmiq_worker.imaging.measures import fine_gray, noise_sigma
 
 Colours = NDArray[np.uint8]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.imaging.colour import quantile
+from rythmiq_worker.imaging import quantile
 
 Gray = NDArray[np.uint8]
 Plane = NDArray[np.float32]

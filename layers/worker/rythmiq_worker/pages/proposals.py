@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import otsu_threshold
+from rythmiq_worker.imaging import otsu_threshold
 from rythmiq_worker.pages import Colours, Look, Points
 
 Mask = NDArray[np.uint8]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lab, quantile
+from rythmiq_worker.imaging import lab, quantile
 from rythmiq_worker.people import Bounds, Grade
 
 Rule = Literal["white", "light"]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lightness, quantile
+from rythmiq_worker.imaging import lightness, quantile
 from rythmiq_worker.imaging.measures import blur_effect, edge_width
 from rythmiq_worker.people import Bounds, Grade, worst
 from rythmiq_worker.people.face import LEFT_EYE_RING, RIGHT_EYE_RING, Closeup, Face, closeup

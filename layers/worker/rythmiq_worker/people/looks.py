@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lab, lightness, quantile
+from rythmiq_worker.imaging import lab, lightness, quantile
 from rythmiq_worker.people import Bounds, Grade, worst
 from rythmiq_worker.people.face import CHIN, FOREHEAD, LEFT_EYE_RING, OVAL, RIGHT_EYE_RING, Closeup, Face, closeup
 

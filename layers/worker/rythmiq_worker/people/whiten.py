@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lab
+from rythmiq_worker.imaging import lab
 from rythmiq_worker.people.face import Face, subject_of
 
 Kept = Literal["several_people", "unclear_edge", "same_colour", "no_face"]

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from rythmiq_worker.imaging.colour import lab, lightness, lightness_and_chroma, otsu_threshold, quantile
+from rythmiq_worker.imaging import lab, lightness, lightness_and_chroma, otsu_threshold, quantile
 
 
 def test_lightness_and_chroma_are_those_of_opencv() -> None:

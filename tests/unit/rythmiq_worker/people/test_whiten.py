@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lab
+from rythmiq_worker.imaging import lab
 from rythmiq_worker.people.face import Face
 from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.imaging.colour import lightness
+from rythmiq_worker.imaging import lightness
 from rythmiq_worker.people import whiten
 from rythmiq_worker.people.face import Box
 from tests.data.faces import face_at
