@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 from PIL import Image
 
-from rythmiq_worker.decode.undecodable import Reason
+from rythmiq_worker.decode import Reason
 from tests.data import hostile, raw_files
 from tests.data.damaged_pictures import damaged
 from tests.data.hostile_bombs import bombs

@@ -13,18 +13,18 @@ MOST_CPU_S = 3
 
 
 def _die(how: str) -> None:
-    from rythmiq_worker.decode import undecodable
+    from rythmiq_worker import decode
 
     if how == "busy-decoder":
-        vars(undecodable)["DECODER_CPU_S"] = 0
-        with undecodable.decoder_door():
+        vars(decode)["DECODER_CPU_S"] = 0
+        with decode.decoder_door():
             while True:
                 pass
     if how == "busy":
         while True:
             pass
     if how == "large-decoder":
-        with undecodable.decoder_door():
+        with decode.decoder_door():
             bytearray(2 << 30)
     if how == "exit":
         os._exit(3)

@@ -17,9 +17,8 @@ from rythmiq_worker.conform.geometry import Region, holds_head, resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
 from rythmiq_worker.conform.reporting import advice_on
 from rythmiq_worker.conform.sight import Sight, look
-from rythmiq_worker.decode.orientation import exif_turn
+from rythmiq_worker.decode import decoder_door, exif_turn, require_pixels
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.decode.undecodable import decoder_door, require_pixels
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.decode.undecodable import undecodable
+from rythmiq_worker.decode import undecodable
 
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = 0xD9

@@ -23,9 +23,8 @@ import pypdfium2.raw as pdfium
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.decode.orientation import UPRIGHT, Turn
+from rythmiq_worker.decode import UPRIGHT, Reason, Turn, require_pixels, undecodable
 from rythmiq_worker.decode.raster import JpegSource, open_jpeg
-from rythmiq_worker.decode.undecodable import Reason, require_pixels, undecodable
 from rythmiq_worker.walls.lockdown import MEMORY_BYTES, is_walled
 
 if TYPE_CHECKING:

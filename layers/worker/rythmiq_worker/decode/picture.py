@@ -14,8 +14,7 @@ from PIL import Image
 
 from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.errors import JobError
-from rythmiq_worker.decode.orientation import UPRIGHT, Turn
-from rythmiq_worker.decode.undecodable import decoder_door, undecodable
+from rythmiq_worker.decode import UPRIGHT, Turn, decoder_door, undecodable
 
 PREVIEW_SIDE_PX: Final = 480
 _QUALITY: Final = 80

@@ -16,9 +16,8 @@ from typing import Final
 from PIL import Image, JpegImagePlugin
 
 from rythmiq.contracts.advice import WarningCode
+from rythmiq_worker.decode import UPRIGHT, Turn, exif_turn, require_pixels, silenced_stderr, undecodable
 from rythmiq_worker.decode.jpeg_scan import first_rows, read_header, without_metadata
-from rythmiq_worker.decode.orientation import UPRIGHT, Turn, exif_turn
-from rythmiq_worker.decode.undecodable import require_pixels, silenced_stderr, undecodable
 
 _WIDE_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
 _ROWS_AT_ONCE: Final = 256

@@ -1,4 +1,4 @@
-"""Geometry of whole pictures: homographies, and the lean of a page's lines. Quarter turns are decode.orientation's.
+"""Geometry of whole pictures: homographies, and the lean of a page's lines. Quarter turns are decode's.
 
 The lean is judged by where letters stand. The feet of the letters of a line lie on one straight line; projected along
 the right direction they fall into few rows, and the direction in which they do so most is the lean (Baird, 1987). The

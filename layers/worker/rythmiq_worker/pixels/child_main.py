@@ -17,7 +17,8 @@ from rythmiq.cold_start import defer
 # Named by what follows, for tools of developers, paths as URLs and programs to be run; used by no job.
 defer("platform", "subprocess", "textwrap", "urllib.parse")
 
-from rythmiq_worker.walls import unvalidated  # noqa: E402  the line above comes first
+from rythmiq_worker.pixels import CPU_S  # noqa: E402  the line above comes first
+from rythmiq_worker.walls import unvalidated  # noqa: E402  ditto
 from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down  # noqa: E402  ditto
 from rythmiq_worker.walls.sibling import ENVIRONMENT  # noqa: E402  ditto
 
@@ -58,7 +59,6 @@ def main(arguments: list[str]) -> NoReturn:
             import_module("cv2").setNumThreads(1)
     from rythmiq_worker.installation import built_in  # noqa: PLC0415  after `unvalidated` is in its place
     from rythmiq_worker.pixels.job_run import JobRun  # noqa: PLC0415  ditto
-    from rythmiq_worker.pixels.wire import CPU_S  # noqa: PLC0415  ditto
 
     for name in os.environ.keys() - ENVIRONMENT.keys():
         del os.environ[name]  # OpenCV adds to it

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
 from rythmiq_worker.job import Conformed, Context, Upload
-from rythmiq_worker.pixels.wire import FILES, line_of, read_assignment
+from rythmiq_worker.pixels import FILES, line_of, read_assignment
 from rythmiq_worker.stages import conformed
 from rythmiq_worker.walls.sibling import received_lines, write_all
 

@@ -15,9 +15,8 @@ from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
 from rythmiq_worker.events import known_event
 from rythmiq_worker.job import Context, Files, Upload
-from rythmiq_worker.pixels import answers
+from rythmiq_worker.pixels import CPU_S, answers, context_bytes, line_of
 from rythmiq_worker.pixels.answers import InvalidAnswerError, Made, PageRequest, reading
-from rythmiq_worker.pixels.wire import CPU_S, context_bytes, line_of
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, seal, write_all
 
 if TYPE_CHECKING:
