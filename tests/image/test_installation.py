@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rythmiq_worker import installation
 from rythmiq_worker.engines import models, paddle
-from rythmiq_worker.installation import __main__ as installation
 from tests.image.dockerfile import ROOT
 
 LOCK = ROOT / "layers" / "worker" / "models.lock"

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from rythmiq_worker.installation import __main__ as installation
+from rythmiq_worker import installation
 from tests.image.dockerfile import ROOT
 
 WORKER = ROOT / "layers" / "worker"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from rythmiq.contracts.errors import ErrorCode, JobError
+from rythmiq_worker.decode import decoder_door
 from rythmiq_worker.decode import raster as raster_in
 from rythmiq_worker.decode.jpeg_scan import MAX_SCANS
-from rythmiq_worker.decode import decoder_door
 from tests.support.uploads import as_pdf, encode, page_of, pages_of, portrait
 
 SMALL = portrait(96, 80)

@@ -1,25 +1,87 @@
-"""`python -m rythmiq_worker.installation [MODELS.LOCK]`: is this installation whole, and nothing but the worker?
+"""What is installed beside the worker: finds its networks' files, and checks all of it.
 
-Held against are the models (each file of models.lock with its hash, and no other), the OpenCV (exactly one, without
-windows: opencv-contrib-python shares the folder of the headless one, and whichever was written last wins), and what an
-image of the worker must not hold (a boto3 client, a database driver, anything of the API). One line a finding on
-STDOUT; exit code 1 when there is one.
+The operator's folder (OCR_MODELS_DIR) goes first, file by file: one that holds PaddleOCR's folders alone hides nothing.
+Then comes the folder that the build filled: `layers/worker/models` in a checkout, `models` below the prefix in the
+image and the release. Nothing is ever fetched here; `layers/worker/weights.py` does that, when the worker is built.
 
-It runs in the image's build, in the tests, and wherever an operator wants to know.
+`python -m rythmiq_worker.installation [MODELS.LOCK]`: is this installation whole, and nothing but the worker? Held
+against are the models (each file of models.lock with its hash, and no other), the OpenCV (exactly one, without windows:
+opencv-contrib-python shares the folder of the headless one, and whichever was written last wins), and what an image of
+the worker must not hold (a boto3 client, a database driver, anything of the API). One line a finding on STDOUT; exit
+code 1 when there is one. It runs in the image's build, in the tests, and wherever an operator wants to know.
 """
 
 import hashlib
-import importlib.metadata
+import os
 import re
 import sys
-import sysconfig
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rythmiq_worker.installation import built_in
+from rythmiq.contracts.errors import ErrorCode, JobError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+VARIABLE = "OCR_MODELS_DIR"
+FOLDER = "models"
+ADVICE = (
+    "run `make setup` in a checkout, build the image or the release anew, or fetch it with `python "
+    f"layers/worker/weights.py FOLDER` and set {VARIABLE}=FOLDER"
+)
+_BESIDE = Path(__file__).resolve().parents[1]
+"""`layers/worker` in a checkout, site-packages in an installation."""
+
+
+class ModelsMissingError(JobError):
+    """A model is not installed: INTERNAL_ERROR at whichever stage asked for it.
+
+    Args:
+        message: what to install; nothing of the job.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.INTERNAL_ERROR, message)
+
+
+def find_model(name: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Find the file of a network by its name, as models.lock has it.
+
+    Args:
+        name: of a file whose place in models.lock is `models`.
+        environ: where the operator's folder is named.
+
+    Raises:
+        ModelsMissingError: no folder has it; its name and what to do are in the message.
+    """
+    for folder in folders(environ):
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelsMissingError(f"The network {name} is missing: {ADVICE}.")
+
+
+def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders that are looked into, in this order: the operator's where there is one, and the worker's own."""
+    own = built_in()
+    named = environ.get(VARIABLE)
+    return (Path(named), own) if named else (own,)
+
+
+def built_in(beside: Path = _BESIDE) -> Path:
+    """The folder that the build filled, whether it is there or not.
+
+    An installation's prefix is told from where its packages lie: a walled process runs without `site`, which sets
+    `sys.prefix`.
+
+    Args:
+        beside: the folder that our packages lie in; a checkout's has models.lock in it.
+    """
+    if (beside / "models.lock").is_file():
+        return beside / FOLDER
+    return beside.parents[2] / FOLDER  # of PREFIX/lib/python3.11/site-packages
+
 
 OPENCV = "opencv-python-headless"
 FORBIDDEN = frozenset(
@@ -87,6 +149,8 @@ def read_lock(path: Path) -> list[Model]:
     Raises:
         ValueError: an entry is not what `Model` says.
     """
+    import tomllib  # noqa: PLC0415  a job reads no lock
+
     models = [Model(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["model"]]
     for model in models:
         if model.place not in _PLACES or not re.fullmatch(r"[0-9a-f]{64}", model.sha256 or "0" * 64):
@@ -102,15 +166,17 @@ def findings(lock: Path, packages: Path, models: Path | None) -> Iterator[str]:
         packages: site-packages.
         models: the operator's folder; None or a missing one is an empty one.
     """
+    from importlib.metadata import distributions  # noqa: PLC0415  a job asks for none
+
     listed = read_lock(lock)
     yield from model_findings(listed, packages, models)
-    distributions = {
+    installed = {
         _normal(name): distribution
-        for distribution in importlib.metadata.distributions(path=[str(packages)])
+        for distribution in distributions(path=[str(packages)])
         if (name := distribution.metadata["Name"])
     }
-    yield from opencv_findings(distributions)
-    for name in sorted(FORBIDDEN & distributions.keys()):
+    yield from opencv_findings(installed)
+    for name in sorted(FORBIDDEN & installed.keys()):
         yield f"{name} is installed, which the worker has no use for"
     for module in FORBIDDEN_MODULES:
         if packages.joinpath(*module.split(".")).exists():
@@ -147,7 +213,7 @@ def lock_name(model: Model) -> str:
     return f"the one of models.lock ({model.source})"
 
 
-def opencv_findings(distributions: Mapping[str, importlib.metadata.Distribution]) -> Iterator[str]:
+def opencv_findings(distributions: "Mapping[str, Distribution]") -> Iterator[str]:
     """Look for more than one OpenCV in `cv2/`, and for one that wants a screen."""
     owners = sorted(name for name in distributions if name.startswith("opencv"))
     if owners != [OPENCV]:
@@ -164,6 +230,8 @@ def opencv_findings(distributions: Mapping[str, importlib.metadata.Distribution]
 
 def main(arguments: Sequence[str]) -> int:
     """Check the installation that runs this; the exit code."""
+    import sysconfig  # noqa: PLC0415  a job asks for no folder of Python's
+
     models = built_in()
     lock = Path(arguments[0]) if arguments else models.with_name("models.lock")
     found = list(findings(lock, Path(sysconfig.get_path("purelib")), models))
