@@ -15,14 +15,14 @@ def main(arguments: list[str]) -> NoReturn:
     def change() -> None:
         from rythmiq.contracts.errors import ErrorCode, JobError
         from rythmiq_worker.job import Conformed
-        from rythmiq_worker.stages import pack
+        from rythmiq_worker.stages import schema
 
         def telling(_made: Conformed) -> None:
             packages = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
             named = {name for name in TOLD & sys.modules.keys() if "__getattr__" not in vars(sys.modules[name])}
             raise JobError(ErrorCode.INTERNAL_ERROR, " ".join(sorted(packages | named)))
 
-        vars(pack)["pack"] = telling
+        vars(schema)["pack"] = telling
 
     run_after(change, arguments)
 

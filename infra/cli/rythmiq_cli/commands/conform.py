@@ -108,7 +108,7 @@ def _made(
     """Run the job; the results by file name."""
     from rythmiq.services.output import receipt_page  # noqa: PLC0415  `--help` needs none of it
     from rythmiq_cli.local_job import STAGES, run_local  # noqa: PLC0415  ditto
-    from rythmiq_worker.stages.pack import before_of, preview_of, text_of  # noqa: PLC0415  ditto
+    from rythmiq_worker.stages.schema import before_of, preview_of, text_of  # noqa: PLC0415  ditto
 
     with stage_progress(STAGES) as on_stage:
         made, notices = run_local(contents, first.name, rules, options, on_stage)

@@ -25,7 +25,7 @@ from rythmiq_worker.walls.sibling import ENVIRONMENT  # noqa: E402  ditto
 _DOCSTRINGS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
 _ANNOTATIONS = ("numpy._typing", "numpy.typing")
 # Those that every job needs; what is broken shows at its stage.
-_STAGES = ("decode", "quality", "enhance", "ocr", "schema", "pack")
+_STAGES = ("decode", "quality", "enhance", "ocr", "schema")
 
 
 class _Words(ModuleType):

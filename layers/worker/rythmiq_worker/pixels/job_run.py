@@ -82,7 +82,7 @@ class JobRun:
         made = conformed(Upload(tuple(parts[1:])), ctx, self._running)
         self.send(made=_facts(made, ctx))
         self._stage = "upload"
-        from rythmiq_worker.stages.pack import pack  # noqa: PLC0415  a job that fails makes no files
+        from rythmiq_worker.stages.schema import pack  # noqa: PLC0415  it is there, with its stage
 
         files = pack(made)
         contents = [getattr(files, name) for name in FILES]
