@@ -14,7 +14,8 @@ from rythmiq.contracts.advice import WarningCode
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import Clause, Operation
-from rythmiq_worker.conform import Conformed, Labels, check_with_advice, conform
+from rythmiq_worker.conform import Conformed, Labels, conform
+from rythmiq_worker.conform.check import check_with_advice
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.search import find_faces
 from tests.samples.cutout import WHITE, before_wall

@@ -141,11 +141,12 @@ def check(
     rules = rules_for(portal, slot, schema)
     content = read_file(file, MAX_INPUT_BYTES)
     from rythmiq_cli.local_job import read_texts  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq_worker import conform as engine  # noqa: PLC0415  ditto
+    from rythmiq_worker.conform import Labels  # noqa: PLC0415  ditto
+    from rythmiq_worker.conform.check import check_with_advice  # noqa: PLC0415  ditto
 
-    labels = engine.Labels(rules.portal, rules.slot, rules.version, "", file.name)
+    labels = Labels(rules.portal, rules.slot, rules.version, "", file.name)
     texts = partial(read_texts, content, file.name, rules)
-    checked = engine.check_with_advice(content, rules.definition, labels, read_texts=texts)
+    checked = check_with_advice(content, rules.definition, labels, read_texts=texts)
     receipt, warnings = checked.receipt, [str(notice) for notice in checked.warnings]
     valid_to = rules.definition.valid_to
     if valid_to is not None and valid_to < dt.datetime.now(tz=dt.UTC).date():

@@ -11,8 +11,8 @@ from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import DocumentFacts, Receipt
+from rythmiq_worker.conform import VERSIONS, Labels
 from rythmiq_worker.conform.clauses import clauses_for
-from rythmiq_worker.conform.engine import VERSIONS, Labels
 from rythmiq_worker.conform.geometry import Region, holds_head, resolve_kind
 from rythmiq_worker.conform.measure import decoded, measure
 from rythmiq_worker.conform.reporting import advice_on

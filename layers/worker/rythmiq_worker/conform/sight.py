@@ -124,7 +124,7 @@ def look(  # noqa: PLR0913  what is looked at
     if rules.background != "any" and (person is None or person.face is None):
         rim = rim_of(image)
     if kind in {"signature", "thumb"} and ink is None:
-        from rythmiq_worker.ink.find import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere
+        from rythmiq_worker.ink import find_ink  # noqa: PLC0415  nobody looks for ink elsewhere
 
         ink = find_ink(image.convert("RGB"), "thumb" if kind == "thumb" else "signature")[1]
     gray = shrunk(np.asarray(image.convert("L")), SHARPNESS_SIDE_PX) if kind == "document" else None

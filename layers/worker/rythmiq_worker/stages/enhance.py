@@ -74,7 +74,7 @@ def _look_at_ink(turned: Enhanced, kind: "InkKind", ctx: Context) -> Enhanced:
     Raises:
         JobError: DECODE_FAILED.
     """
-    from rythmiq_worker.ink.find import find_ink  # noqa: PLC0415  see the module docstring
+    from rythmiq_worker.ink import find_ink  # noqa: PLC0415  see the module docstring
 
     thumbnail = _chosen(turned.pages[0].thumbnail(), ctx.payload.options.crop)
     return turned._replace(ink=find_ink(thumbnail, kind)[1])
@@ -102,7 +102,7 @@ def _freed(
     page: "Picture", kind: "InkKind", options: "Options", operations: list[Operation]
 ) -> "tuple[Picture, InkSight]":
     """Free one picture of ink from its desk and its paper, and cut to it unless its owner drew a crop."""
-    from rythmiq_worker.ink.find import MARGIN, find_ink, ink_on_white  # noqa: PLC0415  ditto
+    from rythmiq_worker.ink import MARGIN, find_ink, ink_on_white  # noqa: PLC0415  ditto
 
     thumbnail, crop = page.thumbnail(), options.crop
     if crop is None and options.corners is None and options.page is None:

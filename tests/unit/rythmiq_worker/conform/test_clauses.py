@@ -14,7 +14,8 @@ from PIL import Image, ImageFilter
 
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import Clause, ClauseName, Receipt
-from rythmiq_worker.conform import Labels, check, conform
+from rythmiq_worker.conform import Labels, conform
+from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.clauses import clauses_for
 from rythmiq_worker.conform.measure import measure
 from rythmiq_worker.conform.sight import Sight

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rythmiq_worker.ink import judge
-from rythmiq_worker.ink.find import find_ink
+from rythmiq_worker.ink import find_ink, judge
 from rythmiq_worker.ink.judge import Strokes, judge_ink
 from tests.support.bounds import above, below
 

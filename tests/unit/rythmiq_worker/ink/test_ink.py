@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from rythmiq.contracts.advice import Notice, WarningCode
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import Operation
+from rythmiq_worker.conform import Labels
 from rythmiq_worker.conform.check import check
 from rythmiq_worker.conform.content_clauses import ink_clauses, ink_notices
-from rythmiq_worker.conform.engine import Labels
 from rythmiq_worker.decode.picture import Picture
-from rythmiq_worker.ink.find import find_ink, sheet_mask
+from rythmiq_worker.ink import find_ink, sheet_mask
 from rythmiq_worker.ink.judge import InkKind, InkSight, judge_ink
 from rythmiq_worker.ink.ruling import find_ruling
 from rythmiq_worker.job import Texts

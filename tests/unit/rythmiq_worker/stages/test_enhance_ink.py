@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rythmiq_worker.ink.find import MARGIN
+from rythmiq_worker.ink import MARGIN
 from rythmiq_worker.stages.enhance import enhance
 from tests.support.enhanced_pictures import INK, PAPER, enhanced, shaded, signature, stroke
 from tests.support.uploads import context, decoded, difference, portrait
