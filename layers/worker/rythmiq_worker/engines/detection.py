@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from rythmiq_worker.engines.course import course_of, may_bend, several
+from rythmiq_worker.engines.line_shape import course_of, may_bend, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rythmiq_worker.engines.headline import Stretch, hanging_share, hangs_wholly
+from rythmiq_worker.engines.line_shape import Stretch, hanging_share, hangs_wholly
 from rythmiq_worker.engines.recognition import Reading, box_size, crop_line
 from rythmiq_worker.engines.tesseract import (
     CLOSE,

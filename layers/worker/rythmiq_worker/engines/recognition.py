@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from rythmiq_worker.engines.course import crop_course, size_of
+from rythmiq_worker.engines.line_shape import crop_course, size_of
 from rythmiq_worker.engines.models import LINE_HEIGHT_PX
 
 if TYPE_CHECKING:

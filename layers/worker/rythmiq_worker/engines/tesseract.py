@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 
 from rythmiq_worker.engines import TextSight
-from rythmiq_worker.engines.headline import MOST_INK, Stretch, hanging_share
+from rythmiq_worker.engines.line_shape import MOST_INK, Stretch, hanging_share
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.installation import built_in
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rythmiq_worker.engines.headline import hangs_wholly
+from rythmiq_worker.engines.line_shape import hangs_wholly
 from rythmiq_worker.engines.other_scripts import OtherScripts, _Page, is_sure
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import Look, Word, is_latin, look_of, sight_of, stretches

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rythmiq.contracts.choices import TextLanguage
 from rythmiq_worker.engines import other_scripts
-from rythmiq_worker.engines.headline import hangs_wholly
+from rythmiq_worker.engines.line_shape import hangs_wholly
 from rythmiq_worker.engines.other_scripts import Hung, OtherScripts
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import Word

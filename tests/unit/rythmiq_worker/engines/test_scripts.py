@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rythmiq_worker.engines import other_scripts
-from rythmiq_worker.engines.headline import Stretch, hanging_share
+from rythmiq_worker.engines.line_shape import Stretch, hanging_share
 from rythmiq_worker.engines.other_scripts import READ_FROM, OtherScripts, is_sure, of_language, words_of
 from rythmiq_worker.engines.recognition import Reading
 from rythmiq_worker.engines.tesseract import (

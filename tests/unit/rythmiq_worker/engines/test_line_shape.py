@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rythmiq_worker.engines.course import STATIONS, course_of, crop_course, size_of
 from rythmiq_worker.engines.detection import UNCLIP_RATIO, boxes_of
+from rythmiq_worker.engines.line_shape import STATIONS, course_of, crop_course, size_of
 from rythmiq_worker.engines.models import LINE_HEIGHT_PX
 from rythmiq_worker.engines.recognition import Turn, crop_line, line_width, turns_of
 

@@ -1,11 +1,14 @@
-"""Lines that bend: where a line of text runs on a page that is curved or folded, and how it is cut out level.
+"""The shape of a line of text: how it bends, and over what of it the stroke runs on which its letters hang.
 
 A rectangle around a bent line is as high as the bend, holds its neighbours' letters and is mostly paper, so such a line
 used to be refused as no text, without a word. What is probable has an outline; its middle, from one end to the other,
-is the line's course.
+is the line's course, by which it is cut out level.
+
+The letters of Devanagari, Bengali and Gurmukhi hang on a headline.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -189,3 +192,60 @@ def _smooth(
         curve = np.polynomial.Polynomial.fit(places[kept], middles[kept], BEND_DEGREE).convert()
         kept &= np.abs(curve(places) - middles) <= height_px / 2
     return None if kept.mean() < FULL else curve
+
+
+_RUN = 0.6  # of the height: a stroke along the line as long as that is no part of a Latin letter
+_UPPER = 0.55  # of the height: a line below that underlines
+_MOSTLY = 0.6  # of the columns with ink: Devanagari has .67 and more, a line of both scripts less
+_BARE = 1.0  # line heights without a headline: a word of three Latin letters or digits is wider
+_NEAR = 0.12  # of the height: letters of one word stand as close
+_LEAST_WRITTEN_PX = 2  # less ink in a column is dust
+MOST_INK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a line of which nothing was read, from and to, as shares of its width."""
+
+    start: float
+    end: float
+
+
+def ink_of(line: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Where a line has ink, whether it is dark or light: H x W, uint8, 0 or 1."""
+    gray = cv2.cvtColor(line, cv2.COLOR_RGB2GRAY)
+    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    dark = ink.astype(np.uint8, copy=False)
+    return 1 - dark if dark.mean() > MOST_INK else dark
+
+
+def hanging_share(line: "NDArray[np.uint8]", parts: Sequence[Stretch]) -> float:
+    """The share of some parts of a line, by width, over which a long stroke runs in its upper half."""
+    covered = _headline(ink_of(line))
+    width_px = len(covered)
+    wanted = np.zeros(width_px, np.bool)
+    for part in parts:
+        wanted[round(part.start * width_px) : round(part.end * width_px)] = True
+    return float(covered[wanted].mean()) if wanted.any() else 0.0
+
+
+def hangs_wholly(line: "NDArray[np.uint8]") -> bool:
+    """Whether nearly all of a line hangs on a headline, and what does not is nowhere as long as a Latin word."""
+    ink = ink_of(line)
+    covered = _headline(ink)
+    written = ink.sum(axis=0) >= _LEAST_WRITTEN_PX
+    bare = (written & ~covered).astype(np.uint8)[np.newaxis]
+    near = np.ones((1, max(1, round(_NEAR * len(ink)))), np.uint8)
+    edges = np.flatnonzero(np.diff(np.asarray(cv2.morphologyEx(bare, cv2.MORPH_CLOSE, near))[0], prepend=0, append=0))
+    longest_px = int(np.diff(edges)[::2].max(initial=0))
+    return bool(
+        covered.any() and written.any() and covered[written].mean() >= _MOSTLY and longest_px <= _BARE * len(ink)
+    )
+
+
+def _headline(ink: "NDArray[np.uint8]") -> "NDArray[np.bool]":
+    """Over which columns of a line's ink a long stroke runs in its upper half."""
+    height_px = len(ink)
+    strokes = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, round(_RUN * height_px)), np.uint8))
+    covered: NDArray[np.bool] = np.asarray(strokes)[: round(_UPPER * height_px)].max(axis=0) > 0
+    return covered
