@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from rythmiq_worker.people.backdrop import Rule, backdrop_of
 from rythmiq_worker.people.face import Face, rivals_of, subject_of
-from rythmiq_worker.people.face_quality import FaceLight, Sharpness, face_light, face_sharpness
 from rythmiq_worker.people.head import head_of, person_mask
-from rythmiq_worker.people.looks import Look, look_of
+from rythmiq_worker.people.looks import FaceLight, Look, Sharpness, face_light, face_sharpness, look_of
 from rythmiq_worker.people.search import find_faces
 from rythmiq_worker.people.whiten import white_background
 from tests.bench.real_pictures import RealPicture, overlap

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_worker.installation import ModelsMissingError, find_model
-from rythmiq_worker.people.networks import FACE_FILE
+from rythmiq_worker.people.search import FACE_FILE
 from tests.data.portraits import ASTRONAUT_FACE
 from tests.samples.portrait import astronaut
 

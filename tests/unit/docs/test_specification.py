@@ -14,8 +14,18 @@ from rythmiq.contracts.result import ClauseName, Receipt, Verdict
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq_cli.exits import ExitCode
 from rythmiq_worker.conform.person_clauses import CENTRING_BOUNDS, EYE_LINE_BOUNDS, FACE_SIZE_BOUNDS
-from rythmiq_worker.people.face_quality import EDGE_WIDTH_PX, SMEAR, UNEVEN
-from rythmiq_worker.people.looks import COLOUR, DARK_GLASSES, EYES_OPEN, MOUTH_OPEN, PITCH_DEG, ROLL_DEG, YAW_DEG
+from rythmiq_worker.people.looks import (
+    COLOUR,
+    DARK_GLASSES,
+    EDGE_WIDTH_PX,
+    EYES_OPEN,
+    MOUTH_OPEN,
+    PITCH_DEG,
+    ROLL_DEG,
+    SMEAR,
+    UNEVEN,
+    YAW_DEG,
+)
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "specification"

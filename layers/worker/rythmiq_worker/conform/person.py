@@ -15,9 +15,8 @@ from rythmiq_worker.conform.geometry import Layout
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.backdrop import Backdrop, backdrop_of
 from rythmiq_worker.people.face import Face
-from rythmiq_worker.people.face_quality import FACE_SIDE_PX, face_light, face_sharpness
 from rythmiq_worker.people.head import Head, head_of, mask_bottom
-from rythmiq_worker.people.looks import Look, look_of
+from rythmiq_worker.people.looks import FACE_SIDE_PX, Look, face_light, face_sharpness, look_of
 from rythmiq_worker.people.portrait import FindFaces, Portrait, Rgb, Wish, onto_picture, read_portrait, small_copy
 from rythmiq_worker.people.search import find_faces, read_mesh
 

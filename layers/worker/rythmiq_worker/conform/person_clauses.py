@@ -12,8 +12,7 @@ from rythmiq.contracts.result import Clause, ClauseName, Verdict
 from rythmiq_worker.conform.content_clauses import Finding
 from rythmiq_worker.conform.person import Person
 from rythmiq_worker.people import Grade, looks
-from rythmiq_worker.people.face_quality import EDGE_WIDTH_PX, FACE_SIDE_PX, FaceLight
-from rythmiq_worker.people.looks import Look
+from rythmiq_worker.people.looks import EDGE_WIDTH_PX, FACE_SIDE_PX, FaceLight, Look
 from rythmiq_worker.people.portrait import Portrait
 
 FACE_SIZE_BOUNDS: Final = (0.04, 0.08)

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rythmiq_worker.people import run_network
 from rythmiq_worker.people.face import CHIN, FOREHEAD, LEFT_EYE, RIGHT_EYE, Face
-from rythmiq_worker.people.networks import run_mask_network
 
+MASK_FILE = "selfie_segmentation.tflite"
 _SIDE_PX = 256
 _SIDE_PER_FACE = 3.4  # head and shoulders, with air around them
 _BOTTOM_SHARE = 0.55  # of that square, what lies below the middle of the face
@@ -49,6 +50,21 @@ def person_mask(rgb: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
     mask = np.zeros((height_px, width_px), np.uint8)
     mask[max(0, top) : bottom, max(0, left) : right] = large[max(0, -top) : bottom - top, max(0, -left) : right - left]
     return mask
+
+
+def run_mask_network(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Tell the person from what is behind.
+
+    Args:
+        pixels: 256 x 256 x 3, float32, RGB, 0 to 1.
+
+    Returns:
+        256 x 256, float32: 0 behind, 1 the person.
+
+    Raises:
+        ModelsMissingError: the network is not installed.
+    """
+    return run_network(MASK_FILE, pixels, ("activation_10",))[0].reshape(256, 256)
 
 
 def mask_bottom(face: Face, width_px: int, height_px: int) -> int:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rythmiq_worker.people.face import Face, rivals_of, subject_of
-from rythmiq_worker.people.face_quality import FaceLight, Sharpness
 from rythmiq_worker.people.head import Head, head_of, person_mask
+from rythmiq_worker.people.looks import FaceLight, Sharpness
 from rythmiq_worker.people.search import find_faces
 
 SEARCH_SIDE_PX: Final = 512

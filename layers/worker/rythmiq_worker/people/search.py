@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rythmiq_worker.people import run_network
 from rythmiq_worker.people.face import LEAST_SCORE, LEAST_SUBJECT_SCORE, Box, Face
-from rythmiq_worker.people.networks import run_face_network, run_mesh_network
 
+FACE_FILE = "face_detection_back.tflite"
+MESH_FILE = "face_landmark.tflite"
 MESH_PX = 192
 # The square about a face: its side, of the height of the face's box, and how far below that box's middle its own lies.
 # So it is the square about the detector's box, by which the chin is found where people see it.
@@ -276,3 +278,35 @@ def _overlap(one: Box, other: Box) -> float:
     shared = max(0.0, across) * max(0.0, down)
     whole = one.width * one.height + other.width * other.height - shared
     return shared / whole if whole > 0 else 0.0
+
+
+def run_face_network(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Look for faces.
+
+    Args:
+        pixels: 256 x 256 x 3, float32, RGB, -1 to 1.
+
+    Returns:
+        896 scores before the sigmoid, and 896 x 16 offsets from the anchors in the network's pixels.
+
+    Raises:
+        ModelsMissingError: the network is not installed.
+    """
+    scores, offsets = run_network(FACE_FILE, pixels, ("classificators", "regressors"))
+    return scores.reshape(-1), offsets.reshape(-1, 16)
+
+
+def run_mesh_network(pixels: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+    """Find the points of the face in the middle.
+
+    Args:
+        pixels: 192 x 192 x 3, float32, RGB, 0 to 1, the face upright.
+
+    Returns:
+        How sure it is that there is a face, before the sigmoid, and 468 x 3 points in the network's pixels.
+
+    Raises:
+        ModelsMissingError: the network is not installed.
+    """
+    score, points = run_network(MESH_FILE, pixels, ("conv2d_30", "conv2d_20"))
+    return float(score.reshape(-1)[0]), points.reshape(468, 3)

@@ -80,9 +80,9 @@ class Curves(NamedTuple):
 
 
 _PAPER_BLOWN: Final = Curve(0.45, 0.75)
-_FACE_EDGE_WIDTH: Final = Curve(5.2, 5.8)  # a reason from the middle on, as people.face_quality has it
+_FACE_EDGE_WIDTH: Final = Curve(5.2, 5.8)  # a reason from the middle on, as people.looks has it
 _FACE_SMEAR: Final = Curve(0.67, 0.73)
-_FACE_DARK: Final = Curve(0.0, 0.9)  # yes or no: what makes a face dark is no single figure (people.face_quality)
+_FACE_DARK: Final = Curve(0.0, 0.9)  # yes or no: what makes a face dark is no single figure (people.looks)
 _PHOTO: Final = Curves(
     edge_width=Curve(4.2, 5.2),
     blur_effect=Curve(0.45, 0.60),

@@ -15,9 +15,19 @@ from rythmiq_worker.conform.person_clauses import (
     person_findings,
 )
 from rythmiq_worker.people.face import Box
-from rythmiq_worker.people.face_quality import UNEVEN, FaceLight
 from rythmiq_worker.people.head import Head
-from rythmiq_worker.people.looks import COLOUR, DARK_GLASSES, EYES_OPEN, MOUTH_OPEN, PITCH_DEG, ROLL_DEG, YAW_DEG, Look
+from rythmiq_worker.people.looks import (
+    COLOUR,
+    DARK_GLASSES,
+    EYES_OPEN,
+    MOUTH_OPEN,
+    PITCH_DEG,
+    ROLL_DEG,
+    UNEVEN,
+    YAW_DEG,
+    FaceLight,
+    Look,
+)
 from rythmiq_worker.people.portrait import Portrait
 from tests.data.faces import face_at
 

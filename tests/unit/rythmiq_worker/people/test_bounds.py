@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from rythmiq_worker.people import search
 from rythmiq_worker.people.backdrop import Backdrop, Rule, backdrop_of
 from rythmiq_worker.people.face import Box, Face, rivals_of, subject_of
-from rythmiq_worker.people.face_quality import FaceLight, Sharpness
 from rythmiq_worker.people.head import Head, head_of
-from rythmiq_worker.people.looks import Look
+from rythmiq_worker.people.looks import FaceLight, Look, Sharpness
 from rythmiq_worker.people.portrait import Wish, read_portrait
 from rythmiq_worker.people.search import Cut
 from tests.data.faces import face_at

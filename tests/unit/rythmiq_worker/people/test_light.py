@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from rythmiq_worker.people.face import LEFT_EYE_RING, LIPS, OVAL, RIGHT_EYE_RING, Face
-from rythmiq_worker.people.face_quality import (
+from rythmiq_worker.people.head import person_mask
+from rythmiq_worker.people.looks import (
     EDGE_WIDTH_PX,
     EYE_WHITE,
     SHINE,
@@ -19,7 +20,6 @@ from rythmiq_worker.people.face_quality import (
     face_light,
     face_sharpness,
 )
-from rythmiq_worker.people.head import person_mask
 from rythmiq_worker.people.search import find_faces
 from tests.support.people import astronaut_rgb, needs_networks
 
