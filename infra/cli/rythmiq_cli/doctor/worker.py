@@ -11,7 +11,7 @@ from rythmiq.contracts.errors import AccessDeniedError, ObjectMissingError, Stor
 from rythmiq.contracts.keys import raw_key
 from rythmiq_cli.doctor import Finding, Reporter
 from rythmiq_cli.operator import is_set
-from rythmiq_worker.walls.probe import missing_walls
+from rythmiq_worker.walls.sibling import missing_walls
 
 _REPORT = Reporter("store")
 _DATA = b"rythmiq doctor: bytes that are nobody's, deleted at the end"

@@ -1,4 +1,4 @@
-"""The image process: `walls.start` runs it for `process.ImageProcess`, never a person.
+"""The image process: `walls.__main__` runs it for `process.ImageProcess`, never a person.
 
 Its code is imported first, so that it is ready when the upload is; then the walls go up, and only then does it read
 the job. It has a constant environment, no network and no file, and knows neither keys nor where anything is stored.

@@ -1,7 +1,8 @@
 """The parent's side of a walled process: started by exec with a constant environment, and never trusted.
 
 It gets bytes and rules in nameless files in memory, is asked and answers in lines of JSON on two pipes, and is killed
-when its answer is not one. It knows no secret of its parent's, and what it has cost is asked of the kernel.
+when its answer is not one. It knows no secret of its parent's, and what it has cost is asked of the kernel. Which walls
+a machine lacks is asked of one that is locked down and does nothing else.
 """
 
 import contextlib
@@ -15,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import rythmiq
-from rythmiq_worker.walls.lockdown import INSTALLED
+from rythmiq_worker.walls.lockdown import INSTALLED, WALLS, Room, die_with_parent, lock_down
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -38,7 +39,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 MAX_LINE_BYTES: Final = 512 * 1024
 _MAX_LINES: Final = 10_000
 _READ_BYTES: Final = 64 * 1024
-_START: Final = str(Path(__file__).with_name("start.py"))
+_START: Final = str(Path(__file__).with_name("__main__.py"))
 _GRACE_S: Final = 5.0
 _CPU_CLOCK: Final = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: all threads of a process
 
@@ -245,3 +246,31 @@ def received_lines(fd: int) -> Iterator[bytes]:
     with open(fd, "rb", closefd=False) as pipe:
         for line in pipe:
             yield line[:-1]
+
+
+_PROBE: Final = Program("rythmiq_worker.walls.sibling")
+_PROBE_TIMEOUT_S: Final = 10.0
+_PROBE_CPU_S: Final = 5
+
+
+def missing_walls() -> tuple[str, ...]:
+    """Lock a process of its own down; return the names of the missing walls, in their order.
+
+    Raises:
+        OSError: the process could not be started, or did not answer.
+    """
+    with Sibling(_PROBE, ()) as process:
+        try:
+            reported = process.receive(time.monotonic() + _PROBE_TIMEOUT_S).decode("ascii", "replace").split(",")
+        except (SiblingError, TimeoutError) as error:
+            raise OSError("the walled process did not answer") from error
+    return tuple(name for name in WALLS if name in reported)
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Be the process that is locked down and reports."""
+    _, answers, parent = (int(text) for text in arguments)
+    die_with_parent(parent)
+    missing = lock_down(Room(_PROBE_CPU_S))
+    write_all(answers, f"{','.join(missing)}\n".encode())
+    os._exit(0)
