@@ -23,10 +23,18 @@ from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import Clause, DocumentFacts, Operation, Receipt
 from rythmiq_worker.conform.clauses import clauses_for
-from rythmiq_worker.conform.geometry import Layout, ResolvedKind, can_shrink, chosen_region, lay_out, resolve_kind
+from rythmiq_worker.conform.geometry import (
+    Layout,
+    Region,
+    ResolvedKind,
+    Subject,
+    can_shrink,
+    chosen_region,
+    lay_out,
+    resolve_kind,
+)
 from rythmiq_worker.conform.measure import decoded, decoded_pages, measure
 from rythmiq_worker.conform.pdf import Layered, Page, fit_pdf, layer_of
-from rythmiq_worker.conform.placing import Placed, place
 from rythmiq_worker.conform.raster import Encoded, TooLargeError, fit_jpeg, fit_png
 from rythmiq_worker.conform.render import Finished, coloured, drawn, finish, is_bilevel
 from rythmiq_worker.conform.reporting import notices_for, operations_of
@@ -125,8 +133,13 @@ def conform(  # noqa: PLR0913  what a document depends on
     if kind != "photo":
         portrait = None
     captioned = kind == "photo" and options.caption is not None
-    placed = place(pages[0], portrait, rules, options, captioned=captioned)
-    made = _made((placed.picture, *pages[1:]), rules, kind, placed, portrait, options, lines)
+    first, subject = pages[0], None
+    bounds = chosen_region(first.width_px, first.height_px, options.crop)
+    if portrait is not None:
+        from rythmiq_worker.conform.person import place  # noqa: PLC0415  only photos show a person
+
+        first, bounds, subject = place(first, portrait, rules, options, captioned=captioned)
+    made = _made((first, *pages[1:]), rules, kind, bounds, subject, portrait, options, lines)
     facts = measure(made.encoded.data)
     shown = decoded(made.encoded.data) if facts.container in {"jpeg", "png"} else None
     sight = _sight(made, rules, kind, shown, portrait, ink, texts)
@@ -167,7 +180,8 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
     pages: Sequence[Picture],
     rules: SchemaDefinition,
     kind: ResolvedKind,
-    placed: Placed,
+    bounds: Region,
+    subject: Subject | None,
     portrait: "Portrait | None",
     options: Options,
     lines: "Sequence[Sequence[TextLine]]",
@@ -180,8 +194,8 @@ def _made(  # noqa: PLR0913, PLR0917  what an encode depends on
         layout = lay_out(
             rules,
             kind,
-            placed.bounds,
-            placed.subject,
+            bounds,
+            subject,
             shrink=shrink,
             caption=kind == "photo" and options.caption is not None,
         )

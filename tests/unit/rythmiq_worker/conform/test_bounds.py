@@ -10,9 +10,8 @@ from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.clauses import _sharpness
 from rythmiq_worker.conform.content_clauses import text_clauses
 from rythmiq_worker.conform.geometry import resolve_kind
-from rythmiq_worker.conform.person import Person, has_company
+from rythmiq_worker.conform.person import Person, has_company, place
 from rythmiq_worker.conform.person_clauses import person_findings
-from rythmiq_worker.conform.placing import place
 from rythmiq_worker.conform.sight import Rim, Sight
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.engines import TextSight

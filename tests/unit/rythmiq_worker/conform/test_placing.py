@@ -9,8 +9,7 @@ from PIL import Image
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq_worker.conform.geometry import Region, holds_head, lay_out
-from rythmiq_worker.conform.person import portrait_of, wish_of
-from rythmiq_worker.conform.placing import LEVEL_FROM_DEG, Placed, place
+from rythmiq_worker.conform.person import LEVEL_FROM_DEG, Placed, place, portrait_of, wish_of
 from rythmiq_worker.decode.picture import Picture
 from rythmiq_worker.people.portrait import Portrait, Wish, read_portrait
 from tests.support.people import astronaut_rgb, needs_networks, turned_about_face
