@@ -233,8 +233,8 @@ def quality(decoded: Decoded, ctx: Context, find: "FindFaces | None" = None) -> 
 
 def _figures(page: Picture, fine: measures.Gray, canonical: measures.Gray, native: measures.Gray) -> dict[str, float]:
     long_side_px = max(page.width_px, page.height_px)
-    # Blocks are of native pixels, and count as they show at the size at which a picture is looked at, as noise does.
-    shown = min(1.0, measures.FINE_PX / long_side_px)
+    # Blocks are of native pixels, and count by the area that they show at the size at which a picture is looked at.
+    shown = min(1.0, measures.FINE_PX / long_side_px) ** 2
     return {
         "edge_width": measures.edge_width(canonical),
         "blur_effect": measures.blur_effect(canonical),

@@ -1,5 +1,6 @@
 """QUALITY: the judgement follows the defect, warns of what is wrong, and of nothing else."""
 
+import io
 import math
 from collections.abc import Callable
 
@@ -315,3 +316,14 @@ def test_quality_decodes_a_jpeg_once_and_small(monkeypatch: pytest.MonkeyPatch) 
     quality(opened, ctx)
     assert opened.pages[0].thumbnail() is kept
     assert max(scales) == 1500 * 1000
+
+
+def test_a_hard_compressed_page_of_many_pixels_scores_as_it_does_when_it_is_reduced() -> None:
+    """Reducing by a fifteenth hides the grid of the blocks, and changes nothing that anybody sees."""
+    enlarged = page(1000, 700).resize((3000, 2100), Image.Resampling.BICUBIC)
+    picture = blurred(noisy(enlarged, 14), 2.5)
+    native = judged(picture, "document", quality_percent=20)
+    coded = Image.open(io.BytesIO(encode(picture, "JPEG", quality=20)))
+    reduced = judged(coded.resize((2800, 1960), Image.Resampling.LANCZOS), "document")
+    assert native.measures["blockiness"] > 0.07
+    assert native.score == pytest.approx(reduced.score, abs=0.05)
