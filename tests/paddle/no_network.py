@@ -14,11 +14,11 @@ def _abort(*_: object) -> Never:
     os.abort()
 
 
-def prepare(choice: "ModelChoice") -> int:
+def prepare(choice: "ModelChoice") -> None:
     for name in ("connect", "connect_ex", "sendto"):
         setattr(socket.socket, name, _abort)
     vars(socket)["getaddrinfo"] = _abort
-    return paddle.prepare(choice)
+    paddle.prepare(choice)
 
 
 def load(choice: "ModelChoice") -> "OcrEngine":

@@ -17,6 +17,8 @@ from tests.bench.ocr import error_rate
 from tests.data.pages import PagePhoto, ocr_pages
 from tests.integration.test_ocr_reads import CARD, drawn
 from tests.paddle.models import in_devanagari
+from tests.samples.camera import Shot, photograph
+from tests.samples.pages import marksheet
 
 AMPLE_S = 600.0
 ROOT = Path(__file__).parents[2]
@@ -80,6 +82,14 @@ def test_an_empty_picture_of_any_size_has_no_text(size: tuple[int, int], engine:
 def test_models_in_paddle_s_own_format_read_the_same(paddle_models: Path) -> None:
     assert paddle.inference_engine(paddle_models / paddle.DETECTION) == "paddle_static"
     assert read_in_child(drawn(CARD), ModelChoice("en", paddle_models)) == list(CARD)
+
+
+def test_a_photo_in_paddle_s_own_format_fits_the_address_space_of_the_walls(
+    paddle_models: Path, onnx_models: Path
+) -> None:
+    photo = np.asarray(photograph(marksheet(922).image, Shot(size_px=(2700, 3600)), seed=2))
+    ours, usual = (" ".join(read_in_child(photo, ModelChoice("en", models))) for models in (paddle_models, onnx_models))
+    assert error_rate(ours, usual) < 0.001
 
 
 def test_models_of_both_formats_read_together(onnx_models: Path, paddle_models: Path, tmp_path: Path) -> None:

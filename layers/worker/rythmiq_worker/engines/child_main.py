@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq_worker.engines import ModelChoice, PageText, TurningEngine
 from rythmiq_worker.installation import built_in
-from rythmiq_worker.walls.lockdown import MEMORY_BYTES, Room, die_with_parent, lock_down
+from rythmiq_worker.walls.lockdown import Room, die_with_parent, lock_down
 from rythmiq_worker.walls.sibling import ENVIRONMENT, write_all
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ THREADS = 2
 class EngineModule(Protocol):
     """What a module of an engine offers."""
 
-    # A `prepare(choice)`, where there is one, runs before the walls are up; it returns the bytes that reading may take.
+    # A `prepare(choice)`, where there is one, runs before the walls are up.
     def load(self, choice: ModelChoice) -> "OcrEngine":
         """Make the engine with these models."""
         ...
@@ -93,15 +93,15 @@ def main(arguments: list[str]) -> NoReturn:
     die_with_parent(parent)
     others = cast("tuple[TextLanguage, ...]", tuple(name for name in languages.split(",") if name))
     choice = ModelChoice(cast("OcrLanguage", language), Path(folder) if folder else None, others)
-    memory_bytes = MEMORY_BYTES
     with contextlib.suppress(BaseException):  # `answer` reports what is broken
         prepare = getattr(importlib.import_module(module), "prepare", None)
-        memory_bytes = (prepare(choice) if prepare else None) or MEMORY_BYTES
+        if prepare:
+            prepare(choice)
     for name in os.environ.keys() - ENVIRONMENT.keys():
         del os.environ[name]  # OpenCV adds to it
     if tessdata:
         os.environ["TESSDATA_PREFIX"] = tessdata
-    missing = lock_down(Room(THREADS * seconds + 1, model_folders(folder, tessdata), memory_bytes))
+    missing = lock_down(Room(cpu_s=THREADS * seconds + 1, readable=model_folders(folder, tessdata)))
     write_all(saying, f"walls:{','.join(missing)}\n".encode())
     write_all(saying, answer(module, choice, (frame_fd, width_px, height_px), turn=turn == "1") + b"\n")
     os._exit(0)

@@ -40,7 +40,6 @@ from rythmiq_worker.engines.models import THREADS
 from rythmiq_worker.engines.rapidocr import FEW_LINES, FULL_LOOK_PX, SMALL_TEXT_LOOK_PX, has_small_text, lines_of
 from rythmiq_worker.engines.recognition import Reading, box_size
 from rythmiq_worker.installation import ModelsMissingError
-from rythmiq_worker.walls.lockdown import MEMORY_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,13 +67,11 @@ FORMATS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
 ENGINE_OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "onnxruntime": {"intra_op_num_threads": THREADS, "inter_op_num_threads": 1, "log_severity_level": 3},
-        # oneDNN works up to paddlepaddle 3.2; in 3.3.1 it cannot run the detector (docs/decisions.md)
-        "paddle_static": {"run_mode": "mkldnn", "cpu_threads": THREADS},
+        # oneDNN is faster, and takes more address space than the walls leave (docs/decisions.md)
+        "paddle_static": {"run_mode": "paddle", "cpu_threads": 1},
     }
 )
 LINES_AT_ONCE = 6
-PADDLE_MEMORY_BYTES: Final = 4 << 30
-"""What oneDNN takes for a photo of 10 megapixels is 3.4 GB, by the processor; ONNX Runtime does with MEMORY_BYTES."""
 INSTALL = "install layers/worker/requirements-paddle.txt"
 
 
@@ -82,21 +79,13 @@ class EngineMissingError(RythmiqError):
     """A package that the engine needs is not installed; the message says what to install."""
 
 
-def prepare(choice: ModelChoice = BUNDLED) -> int:
-    """Import PaddleOCR, and Paddle for models in its format: they make folders and run programs, which walls forbid.
-
-    Returns:
-        The address space in bytes that reading may take from then on.
-    """
+def prepare(choice: ModelChoice = BUNDLED) -> None:
+    """Import PaddleOCR, and Paddle for models in its format: they make folders and run programs, which walls forbid."""
     packages = ["paddleocr"]
-    memory_bytes = MEMORY_BYTES
     if choice.folder is not None:
         models = (choice.folder / name for name in (DETECTION, RECOGNITION[choice.language]))
-        if "paddle_static" in map(inference_engine, models):
-            packages += ["paddle"]
-            memory_bytes = PADDLE_MEMORY_BYTES
+        packages += ["paddle"] if "paddle_static" in map(inference_engine, models) else []
     _imported(tuple(packages))
-    return memory_bytes
 
 
 @lru_cache(maxsize=1)

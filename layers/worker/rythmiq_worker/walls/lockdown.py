@@ -60,12 +60,10 @@ class Room:
     Attributes:
         cpu_s: of all its threads; above that it is killed.
         readable: folders and files beside Python's own code.
-        memory_bytes: of address space beyond what it has.
     """
 
     cpu_s: int
     readable: tuple[str, ...] = ()
-    memory_bytes: int = MEMORY_BYTES
 
 
 _down = False
@@ -151,7 +149,7 @@ def _limit(room: Room) -> bool:
         resource.RLIMIT_FSIZE: MAX_FILE_BYTES,
         resource.RLIMIT_NOFILE: _MOST_OPEN_FILES,
         resource.RLIMIT_NPROC: _threads_there() + _MORE_THREADS,
-        resource.RLIMIT_AS: _size_bytes() + room.memory_bytes,
+        resource.RLIMIT_AS: _size_bytes() + MEMORY_BYTES,
     }
     try:
         for limit, most in wanted.items():
