@@ -90,6 +90,14 @@ def _signals_by_descriptor() -> None:
     fcntl.fcntl(reader, fcntl.F_SETOWN, os.getppid())
 
 
+def _without_limit() -> None:
+    """Above these a limit is none; no attack would meet that of processes, which root does not feel."""
+    most = {"AS": 1 << 40, "CORE": 0, "CPU": 3600, "FSIZE": 1 << 30, "NOFILE": 128, "NPROC": 20_000}
+    hard = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in most}
+    if all(0 <= hard[name] <= most[name] for name in most):
+        raise RefusedError
+
+
 def _more_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     bytearray(2 << 30)
@@ -174,6 +182,7 @@ def _attacks() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "io_uring", lambda: _call(425, 1, ctypes.create_string_buffer(128))
     yield "chroot", lambda: _call(161, b"/")
     yield "dumpable", lambda: _call(157, 4, 1, 0, 0, 0)
+    yield "no limit of a kind", _without_limit
     yield "more memory", _more_memory
     yield "a larger file", _larger_file
     yield "more descriptors", _more_descriptors
