@@ -6,7 +6,7 @@ import { forgetConsent } from "./consent.js";
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { problemOf } from "./orders.js";
+import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { save } from "./result.js";
 import { RefusedError, UnreachableError } from "./rythmiq.js";

@@ -8,7 +8,7 @@ import { uprightSize } from "./one-scale.js";
 import { forget, keep, kept } from "./storage.js";
 
 /** @typedef {{ file: File, facts: import("./file-facts.js").FileFacts }} DraftFile */
-/** @typedef {{ id: string, files: DraftFile[], options: Record<string, unknown> }} Draft */
+/** @typedef {{ id: string, files: DraftFile[], options: Record<string, unknown>, mark?: string }} Draft `mark`: which of a slot's, where the device keeps it */
 
 /** @param {import("./view.js").Portal} portal @param {import("./view.js").Slot} slot */
 export function draftId(portal, slot) {
@@ -47,7 +47,15 @@ export async function choose(app, id, files, options = {}) {
 /** Keep a changed draft. @param {import("./view.js").App} app @param {Draft} draft */
 export async function remember(app, draft) {
   app.drafts.set(draft.id, draft);
-  await keep("drafts", { ...draft }).catch(() => undefined); // a full device keeps it in memory
+  const mark = draft.mark ?? crypto.randomUUID();
+  try {
+    await keep("drafts", { ...draft, mark });
+    draft.mark = mark;
+  } catch {
+    // A full device keeps it in memory, and not the one before in its place.
+    delete draft.mark;
+    await forget("drafts", draft.id).catch(() => undefined);
+  }
 }
 
 /** The size of a draft's one picture, upright; null of several, and where the file does not tell. @param {Draft} draft */

@@ -63,7 +63,7 @@ async function start() {
       config,
       auth,
       client,
-      orders: new Orders(client),
+      orders: new Orders(client, () => auth?.session?.user.id ?? null),
       portals: [],
       credits: null,
       maxBytes: null,
@@ -82,9 +82,10 @@ async function start() {
     if (location.hash.length <= 2) fill(one("#main"), h("div", { class: "stack tight" }, ...homeHead()));
     await speak(preferred);
     app.portals = /** @type {import("./rule-book.js").Portal[]} */ (await rules);
-    auth?.onChange(() => {
+    auth?.onChange((session) => {
       app.credits = null;
       frame(app);
+      if (session) void app.orders.resumeAll();
     });
     if (auth && brought) await auth.comeBack(brought).catch(() => (app.signInFailed = true));
     if (new URLSearchParams(location.search).has("shared"))

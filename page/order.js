@@ -45,6 +45,8 @@
  * @property {string | null} application the list of files that it belongs to
  * @property {string | null} user_id whose it is
  * @property {number} created_at milliseconds since 1970
+ * @property {boolean} [asked] whether the job was asked for: the service may have it, also where no answer came
+ * @property {boolean} [leaving] the person cancels it: nobody takes another step until it is known whether that was in time
  */
 
 /**
@@ -140,7 +142,11 @@ export function after(order, event) {
     case "arrived":
       return withPart(order, event.part, { sent: true });
     case "create":
-      return ["ready", "sending"].includes(order.state) && allSent(order) ? { ...order, state: "creating" } : order;
+      return {
+        ...order,
+        asked: true,
+        state: ["ready", "sending"].includes(order.state) && allSent(order) ? "creating" : order.state,
+      };
     case "accepted": // from here on the service has everything: nothing sealed or plain stays on the device
       return {
         ...order,
@@ -171,6 +177,7 @@ export function after(order, event) {
       return {
         ...order,
         state: "cancelled",
+        leaving: false,
         problem: null,
         parts: order.parts.map((part) => ({ ...part, file: null, sealed: null })),
       };

@@ -5,62 +5,67 @@
  */
 
 import { after, canResume, ENDED } from "./order.js";
-import {
-  ClientError,
-  ConflictError,
-  NotFoundError,
-  OVERHEAD_BYTES,
-  RefusedError,
-  UnreachableError,
-} from "./rythmiq.js";
-import { sealedFor } from "./sealing.js";
-import { all, forget, keep, keepInstead, kept } from "./storage.js";
+import { calledOff, jobFor } from "./asking.js";
+import { delivered } from "./delivery.js";
+import { UnauthenticatedError } from "./rythmiq.js";
+import { isMissing, problemOf, remedyOf } from "./stops.js";
+import { all, change, forget, keep, keepInstead, kept } from "./storage.js";
 
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./order.js").Event} Event */
-/** @typedef {import("./order.js").Problem} Problem */
 /** @typedef {import("./rythmiq.js").JobView} JobView */
 /** @typedef {{ order: Order, view: JobView | null }} Sight */
+/** @typedef {(event: Event, line?: { id: string, [name: string]: unknown } | null) => Promise<void>} Step `line`: of the history */
 
 const OFFLINE = "offline";
 const PASSING = ["offline", "busy"];
 const END = "end";
 
+/** The order is forgotten, has ended, or is being cancelled: no step is taken any more. */
+class GoneError extends Error {}
+
 export class Orders {
-  /** @param {import("./rythmiq.js").Client} client */
-  constructor(client) {
+  /**
+   * @param {import("./rythmiq.js").Client} client
+   * @param {() => string | null} whose the id of whoever is signed in
+   */
+  constructor(client, whose) {
     this.#client = client;
+    this.#whose = whose;
     this.#channel.onmessage = async ({ data }) => {
       if (data === END) return this.#endOwn();
       const order = await kept("orders", data);
       if (order) this.#show(order);
+      if (order === null || order.leaving || ENDED.includes(order.state)) this.#letGo(data);
     };
     addEventListener("online", () => void this.resumeAll());
-    addEventListener("offline", () => this.#running.forEach((control) => control.abort(OFFLINE)));
+    addEventListener("offline", () => this.#endOwn(OFFLINE));
   }
 
   #client;
+  #whose;
   #channel = new BroadcastChannel("rythmiq.orders");
   /** @type {Map<string, JobView>} */
   #views = new Map();
   /** @type {Map<string, Set<(sight: Sight) => void>>} */
   #watchers = new Map();
-  /** @type {Map<string, AbortController>} */
+  /** @type {Map<string, { control: AbortController, asks: boolean, done: Promise<void> }>} */
   #running = new Map();
 
   /**
    * Begin an order.
    *
    * @param {Order} order
-   * @param {string | null} [draft] that it is made of: gone in the same moment, or a reload between would order it twice
+   * @param {{ id: string, mark?: string } | null} [draft] that it is made of: gone in the same moment, or a reload between
+   *   would order it twice
+   * @returns {Promise<boolean>} false where another tab has ordered or changed the draft meanwhile
    */
   async begin(order, draft = null) {
-    if (draft === null) await this.#keep(order);
-    else {
-      await keepInstead("orders", { ...order }, "drafts", draft);
-      this.#told(order);
-    }
+    if (draft === null) await keep("orders", { ...order });
+    else if (!(await keepInstead("orders", { ...order }, "drafts", draft.id, draft.mark))) return false;
+    this.#told(order);
     void this.run(order.id);
+    return true;
   }
 
   /**
@@ -84,10 +89,22 @@ export class Orders {
 
   /** Go on with everything that can go on: after a reload, or when the network is back. */
   async resumeAll() {
-    for (const order of /** @type {Order[]} */ (await all("orders"))) {
-      const waits = order.state !== "stopped" || order.problem?.kind === "offline" || order.problem?.kind === "busy";
-      if (!ENDED.includes(order.state) && waits && canResume(order)) void this.run(order.id);
-    }
+    for (const order of await all("orders")) if (this.goesOn(order)) void this.run(order.id);
+  }
+
+  /** Whether an order goes on by itself, without anything that a person does to it. @param {Order} order */
+  goesOn(order) {
+    if (ENDED.includes(order.state)) return false;
+    if (order.leaving) return true;
+    const kind = order.problem?.kind ?? "refused";
+    const waits = PASSING.includes(kind) || (kind === "sign-in" && order.user_id === this.#whose());
+    return (order.state !== "stopped" || waits) && canResume(order);
+  }
+
+  /** Whether an order is of somebody else than who is signed in. @param {Order} order */
+  #isOthers({ user_id }) {
+    const whose = this.#whose();
+    return user_id !== null && whose !== null && whose !== user_id;
   }
 
   /**
@@ -95,39 +112,54 @@ export class Orders {
    * end: so does the page that was here before a reload, for a moment.
    *
    * @param {string} id
+   * @param {boolean} [byHand] whether the person asks for it
    */
-  async run(id) {
+  async run(id, byHand = false) {
     if (this.#running.has(id)) return;
     const control = new AbortController();
-    this.#running.set(id, control);
-    try {
-      await exclusively(`rythmiq.order.${id}`, control.signal, (waited) => this.#drive(id, control.signal, waited));
-    } finally {
-      this.#running.delete(id);
-    }
+    const { signal } = control;
+    const done = exclusively(lockOf(id), signal, (waited) => this.#drive(id, signal, waited, byHand)).catch((error) => {
+      if (!(error instanceof GoneError)) throw error;
+    });
+    this.#running.set(id, { control, asks: false, done });
+    await done.finally(() => this.#running.delete(id));
   }
 
-  /** @param {string} id @param {AbortSignal} signal @param {boolean} waited whether another tab ran it until now */
-  async #drive(id, signal, waited) {
+  /**
+   * @param {string} id
+   * @param {AbortSignal} signal
+   * @param {boolean} waited whether another tab ran it until now
+   * @param {boolean} byHand
+   */
+  async #drive(id, signal, waited, byHand) {
+    if (signal.aborted) return;
     /** @type {Order | null} */
     let order = await kept("orders", id);
+    // A page that was closed meanwhile did not come to the end of it.
+    if (order?.leaving) order = (await this.#settled(id).catch(() => false)) ? null : await kept("orders", id);
     if (order === null || ENDED.includes(order.state)) return;
     // The other tab's person was told why; but a page that is reloaded sees its own requests fail, and tells nobody.
     if (waited && order.state === "stopped" && !PASSING.includes(order.problem?.kind ?? "refused")) return;
-    const step = async (/** @type {Event} */ event) => {
-      order = after(/** @type {Order} */ (order), event);
-      await this.#keep(order);
+    const step = async (/** @type {Event} */ event, /** @type {Parameters<Step>[1]} */ line = null) => {
+      const next = after(/** @type {Order} */ (order), event);
+      const now = await this.#change(id, ({ leaving = false }) => ({ ...next, leaving }), line);
+      if (now === null || now.leaving) throw new GoneError();
+      order = next;
     };
     // A tab that was closed in mid-step left its state behind: begin from what is done.
     if (order.state !== "stopped") order = { ...order, state: "stopped" };
+    // Of what was not signed yet nothing is anybody's: it goes on as whoever signs in for it.
+    if (byHand && this.#isOthers(order) && !order.asked && order.parts.every(({ upload }) => upload === null))
+      order = { ...order, user_id: this.#whose() };
     await step({ type: "resume" });
     for (let again = 0; ; again += 1) {
       try {
-        if (order.job_id === null) await this.#deliver(() => /** @type {Order} */ (order), step, signal);
+        if (this.#isOthers(order)) throw signedOut();
+        if (order.job_id === null) await this.#order(() => /** @type {Order} */ (order), step, signal);
         await this.#follow(() => /** @type {Order} */ (order), step, signal);
         return;
       } catch (error) {
-        if (signal.aborted && signal.reason !== OFFLINE) return;
+        if (error instanceof GoneError || (signal.aborted && signal.reason !== OFFLINE)) return;
         const remedy = again === 0 && order.job_id === null ? remedyOf(error) : null;
         if (remedy !== null && canResume(after(order, remedy))) await step(remedy);
         else {
@@ -142,95 +174,41 @@ export class Orders {
   }
 
   /**
-   * Sign, seal and upload each part that has not arrived, and create the job.
+   * Deliver what has not arrived, and create the job.
    *
    * @param {() => Order} now
-   * @param {(event: Event) => Promise<void>} step
+   * @param {Step} step
    * @param {AbortSignal} signal
    */
-  async #deliver(now, step, signal) {
-    /** @type {Map<number, import("./rythmiq.js").UploadAnswer>} */
-    const signed = new Map();
-    /** @type {UnreachableError | null} */
-    let unheard = null;
-    const waiting = () => now().parts.flatMap((part, index) => (part.sent ? [] : [{ part, index }]));
-    if (waiting().length > 0) {
-      await step({ type: "seal" });
-      for (const { part, index } of waiting()) {
-        const upload = part.upload
-          ? await this.#client.signAgain(part.upload.job_id, { signal }).catch(unlessClaimed)
-          : await this.#client.announce(plainOf(part), { filename: part.name, mimeType: part.mime, signal });
-        if (upload === null) {
-          await step({ type: "arrived", part: index });
-          continue;
-        }
-        signed.set(index, upload);
-        await step({ type: "signed", part: index, upload: { job_id: upload.job_id, raw_path: upload.raw_path } });
-        if (part.sealed === null && part.file !== null)
-          await step({ type: "sealed", part: index, sealed: await sealedFor(part.file, upload) });
-      }
-      await step({ type: "send" });
-      const total = now().parts.reduce((sum, part) => sum + part.size + OVERHEAD_BYTES, 0);
-      let arrived = now().parts.reduce((sum, part) => sum + (part.sent ? part.size + OVERHEAD_BYTES : 0), 0);
-      for (const { part, index } of waiting()) {
-        const upload = signed.get(index);
-        if (upload === undefined || part.sealed === null) throw new Error("a part is not sealed");
-        const onProgress = (/** @type {number} */ sent) =>
-          this.#show(after(now(), { type: "progress", sent: arrived + sent, total }));
-        try {
-          await this.#client.put(upload, part.sealed, { onProgress, signal });
-        } catch (error) {
-          // It may have arrived all the same: answers get lost, and a store's refusal of a second try may be none that a
-          // page can read. The service looks itself when the job is created.
-          if (signal.aborted || !(error instanceof UnreachableError)) throw error;
-          unheard = error;
-          continue;
-        }
-        arrived += part.size + OVERHEAD_BYTES;
-        await step({ type: "progress", sent: arrived, total });
-        await step({ type: "arrived", part: index });
-      }
-    }
+  async #order(now, step, signal) {
+    const unheard = await delivered(this.#client, now, step, (order) => this.#show(order), signal);
     await step({ type: "create" });
     const order = now();
-    const paths = order.parts.map((part) => part.upload?.raw_path ?? "");
-    const [first] = order.parts;
-    const accepted = await this.#client
-      .createJob({
-        portal: order.portal,
-        slot: order.slot,
-        portalVersion: order.version,
-        ...(order.master !== null
-          ? { rawPath: order.master }
-          : paths.length > 1
-            ? { rawPaths: paths }
-            : { rawPath: paths[0] ?? "" }),
-        ...(first && { mimeType: first.mime }),
-        originalFilename: first?.name ?? order.name ?? undefined,
-        options: order.options,
-        idempotencyKey: order.id,
-        signal,
-      })
-      .catch((error) => {
-        throw unheard !== null && isMissing(error) ? unheard : error;
-      });
-    await step({ type: "accepted", job_id: accepted.job_id });
-    await keep("history", {
-      id: accepted.job_id,
-      order: order.id,
-      portal: order.portal,
-      portal_name: order.portal_name,
-      slot: order.slot,
-      created_at: order.created_at,
-      status: "processing",
+    const run = this.#running.get(order.id);
+    if (run) run.asks = order.master !== null;
+    const accepted = await jobFor(this.#client, order, { signal }).catch((error) => {
+      throw unheard !== null && isMissing(error) ? unheard : error;
     });
+    await step(
+      { type: "accepted", job_id: accepted.job_id },
+      {
+        id: accepted.job_id,
+        order: order.id,
+        portal: order.portal,
+        portal_name: order.portal_name,
+        slot: order.slot,
+        created_at: order.created_at,
+        status: "processing",
+      },
+    );
+    if (run) run.asks = false;
   }
 
   /**
    * Watch the job to its end.
    *
    * @param {() => Order} now
-   * @param {(event: Event) => Promise<void>} step
+   * @param {Step} step
    * @param {AbortSignal} signal
    */
   async #follow(now, step, signal) {
@@ -240,14 +218,8 @@ export class Orders {
       this.#views.set(now().id, view);
       if (view.status === "completed" || view.status === "failed") {
         const line = await kept("history", jobId);
-        if (line)
-          await keep("history", {
-            ...line,
-            status: view.status,
-            conforms: view.conforms,
-            filename: view.receipt?.document.filename,
-          });
-        await step({ type: view.status });
+        const { status, conforms } = view;
+        await step({ type: status }, line && { ...line, status, conforms, filename: view.receipt?.document.filename });
       } else this.#show(now());
     }
   }
@@ -259,14 +231,49 @@ export class Orders {
    * @returns {Promise<boolean>} whether it is cancelled
    */
   async cancel(id) {
+    const order = await this.#change(id, (found) => ({ ...found, leaving: true }));
+    if (order === null) return (await kept("orders", id))?.state === "cancelled";
+    this.#letGo(id);
+    await this.#running.get(id)?.done.catch(() => undefined);
+    let isOff = null;
+    try {
+      await exclusively(lockOf(id), null, async () => void (isOff = await this.#settled(id)));
+      return isOff === true;
+    } finally {
+      // What had stopped does so still, unless it turns out that there is a job.
+      if (isOff === false || (isOff === null && order.state !== "stopped")) void this.run(id);
+    }
+  }
+
+  /**
+   * Come to the end of a cancelling. Only whoever has the order's lock may, so that no step is under way.
+   *
+   * @param {string} id
+   * @returns {Promise<boolean>} whether it is cancelled
+   */
+  async #settled(id) {
     /** @type {Order | null} */
     const order = await kept("orders", id);
-    if (order === null || ENDED.includes(order.state)) return false;
-    if (order.job_id !== null && !(await this.#client.cancel(order.job_id))) return false;
-    this.#running.get(id)?.abort();
-    await this.#keep(after(order, { type: "cancel" }));
-    if (order.job_id !== null) await forget("history", order.job_id);
-    return true;
+    if (order === null || ENDED.includes(order.state)) return order?.state === "cancelled";
+    let isOff = false;
+    try {
+      if (this.#isOthers(order) && (order.asked || order.job_id !== null)) throw signedOut();
+      isOff = await calledOff(this.#client, order);
+    } finally {
+      await this.#change(id, (found) => (isOff ? after(found, { type: "cancel" }) : { ...found, leaving: false }));
+    }
+    if (isOff && order.job_id !== null) await forget("history", order.job_id);
+    return isOff;
+  }
+
+  /**
+   * End what this tab does for an order. Not so where a job is asked for that only its answer names: that is awaited.
+   *
+   * @param {string} id
+   */
+  #letGo(id) {
+    const run = this.#running.get(id);
+    if (run && !run.asks) run.control.abort();
   }
 
   /**
@@ -276,7 +283,7 @@ export class Orders {
    * @param {string} jobId
    */
   async forgetDeleted(id, jobId) {
-    this.#running.get(id)?.abort();
+    this.#letGo(id);
     await keep("history", { id: jobId, order: id, deleted_at: Date.now() });
     await forget("orders", id);
   }
@@ -292,14 +299,24 @@ export class Orders {
     this.#endOwn();
   }
 
-  #endOwn() {
-    this.#running.forEach((control) => control.abort());
+  /** @param {string} [reason] */
+  #endOwn(reason) {
+    this.#running.forEach(({ control }) => control.abort(reason));
   }
 
-  /** @param {Order} order */
-  async #keep(order) {
-    await keep("orders", { ...order });
-    this.#told(order);
+  /**
+   * Change an order that has not ended, unless it is gone.
+   *
+   * @param {string} id
+   * @param {(found: Order) => Order} update
+   * @param {Parameters<Step>[1]} [line]
+   * @returns {Promise<Order | null>} null where nothing was changed
+   */
+  async #change(id, update, line = null) {
+    const mayChange = (/** @type {Order} */ found) => (ENDED.includes(found.state) ? null : update(found));
+    const order = await change("orders", id, mayChange, "history", line);
+    if (order) this.#told(order);
+    return order;
   }
 
   /** Tell this tab and the others. @param {Order} order */
@@ -315,71 +332,22 @@ export class Orders {
   }
 }
 
-/**
- * What stops an order, as the page explains it.
- *
- * @param {unknown} error
- * @returns {Problem}
- */
-export function problemOf(error) {
-  if (error instanceof RefusedError) {
-    const kind =
-      { UNAUTHENTICATED: "sign-in", SIGN_IN_REQUIRED: "guest", NO_CREDIT: "no-credit", DAILY_LIMIT: "limit" }[
-        error.code
-      ] ?? (error.status === 429 ? "busy" : "refused");
-    return {
-      kind: /** @type {Problem["kind"]} */ (kind),
-      code: error.code,
-      detail: error.message,
-      ...(error.retryAfterS !== null && { again_at: Date.now() + error.retryAfterS * 1_000 }),
-    };
-  }
-  if (error instanceof UnreachableError)
-    return { kind: navigator.onLine ? "busy" : "offline", code: error.code, detail: error.message };
-  if (error instanceof ClientError) return { kind: "refused", code: error.code, detail: error.message };
-  if (error instanceof TypeError || (error instanceof DOMException && error.name !== "QuotaExceededError"))
-    return { kind: "offline" };
-  return { kind: "lost", detail: error instanceof Error ? error.message : String(error) };
+/** The refusal of whoever is signed in as somebody else. */
+function signedOut() {
+  const problem = { status: 401, code: "UNAUTHENTICATED", errors: [], retryAfterS: null, requestId: null };
+  return new UnauthenticatedError("the order is another account's", problem);
 }
 
-/**
- * What makes a second try worth while: the store has lost an upload, or the service no longer knows it.
- *
- * @param {unknown} error
- * @returns {{ type: "unsent" } | { type: "lapsed" } | null}
- */
-function remedyOf(error) {
-  if (isMissing(error)) return { type: "unsent" };
-  return error instanceof NotFoundError && error.code === "NOT_FOUND" ? { type: "lapsed" } : null;
-}
-
-/** Whether the store has not what a job should be made of. @param {unknown} error */
-function isMissing(error) {
-  return error instanceof ConflictError && error.code === "OBJECT_MISSING";
-}
-
-/**
- * Nothing to sign: the job was created after all, and its answer was lost. Creating it again finds it.
- *
- * @param {unknown} error
- * @returns {null}
- */
-function unlessClaimed(error) {
-  if (error instanceof ConflictError && error.code === "UPLOAD_CLAIMED") return null;
-  throw error;
-}
-
-/** @param {import("./order.js").Part} part @returns {Blob} */
-function plainOf(part) {
-  if (part.file === null) throw new Error("the file is not on this device any more");
-  return part.file;
+/** @param {string} id */
+function lockOf(id) {
+  return `rythmiq.order.${id}`;
 }
 
 /**
  * Do it while no other tab does.
  *
  * @param {string} name
- * @param {AbortSignal} signal ends the wait
+ * @param {AbortSignal | null} signal ends the wait
  * @param {(waited: boolean) => Promise<void>} act
  */
 async function exclusively(name, signal, act) {
@@ -388,10 +356,10 @@ async function exclusively(name, signal, act) {
     if (lock !== null) await act(false);
     return lock !== null;
   });
-  if (isFree || signal.aborted) return;
+  if (isFree || signal?.aborted) return;
   await navigator.locks
-    .request(name, { signal }, () => act(true))
+    .request(name, signal ? { signal } : {}, () => act(true))
     .catch((error) => {
-      if (!signal.aborted) throw error;
+      if (!signal?.aborted) throw error;
     });
 }

@@ -9,7 +9,7 @@ import { advise, day, has, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { clauseList, clauseName, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
-import { problemOf } from "./orders.js";
+import { problemOf } from "./stops.js";
 import { finishedPages } from "./pdf-pages.js";
 import { problemNote } from "./problems.js";
 import { frameRatio } from "./rule-book.js";

@@ -72,26 +72,72 @@ export async function keep(store, record) {
 }
 
 /**
+ * Change what is kept, in one step that no other tab comes between: it may have changed or removed it meanwhile.
+ *
+ * @param {Store} store
+ * @param {string} id
+ * @param {(found: any) => any} update what to keep in its place; null leaves it as it is
+ * @param {Store} [other]
+ * @param {{ id: string, [name: string]: unknown } | null} [beside] kept in that store with the change, or not at all
+ * @returns {Promise<any>} what is kept now; null where there is nothing, or nothing was changed
+ */
+export async function change(store, id, update, other = store, beside = null) {
+  let made = null;
+  await within(
+    [store, other],
+    "readwrite",
+    (objects, others) => {
+      const request = objects.get(id);
+      request.onsuccess = () => {
+        made = request.result ? update(request.result) : null;
+        if (made) objects.put(made);
+        if (made && beside) others.put(beside);
+      };
+      return request;
+    },
+    () => {
+      const found = fallback.get(`${store}/${id}`);
+      made = found ? update(found) : null;
+      if (made) fallback.set(`${store}/${id}`, made);
+      if (made && beside) fallback.set(`${other}/${beside.id}`, beside);
+    },
+  );
+  return made;
+}
+
+/**
  * Keep a record in place of one of another store: both or neither.
  *
  * @param {Store} store
  * @param {{ id: string, [name: string]: unknown }} record
  * @param {Store} other
  * @param {string} id of what goes
+ * @param {string | undefined} mark which it has, if it is still the same
+ * @returns {Promise<boolean>} false where another one, or none, is there by now: nothing is changed
  */
-export async function keepInstead(store, record, other, id) {
+export async function keepInstead(store, record, other, id, mark) {
+  let isSame = false;
   await within(
     [store, other],
     "readwrite",
     (objects, others) => {
-      others.delete(id);
-      return objects.put(record);
+      const request = others.get(id);
+      request.onsuccess = () => {
+        isSame = request.result?.mark === mark;
+        if (!isSame) return;
+        others.delete(id);
+        objects.put(record);
+      };
+      return request;
     },
     () => {
+      isSame = fallback.get(`${other}/${id}`)?.mark === mark;
+      if (!isSame) return;
       fallback.delete(`${other}/${id}`);
       fallback.set(`${store}/${record.id}`, record);
     },
   );
+  return isSame;
 }
 
 /** One record, or null. @param {Store} store @param {string} id @returns {Promise<any>} */

@@ -2,14 +2,14 @@
  * A whole application: several files of one portal, what is still missing, and one ZIP of all.
  */
 
-import { choose, draftId, draftOf, drop, sizeOf } from "./drafts.js";
+import { choose, draftId, draftOf, sizeOf } from "./drafts.js";
 import { MIME_TYPES } from "./file-facts.js";
 import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
 import { consentFields } from "./consent.js";
 import { newOrder } from "./order.js";
-import { problemOf } from "./orders.js";
+import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { save } from "./result.js";
 import { slotName, slotSummary, takesPages } from "./rule-book.js";
@@ -204,8 +204,11 @@ export async function applicationView(app, name) {
             plan.orders[slot.slot] = order.id;
             orders.set(slot.slot, order);
             await keep("drafts", { ...plan });
-            await app.orders.begin(order, draft.id);
-            await drop(app, draft.id);
+            app.drafts.delete(draft.id);
+            if (await app.orders.begin(order, draft)) continue;
+            delete plan.orders[slot.slot]; // another tab has ordered or changed it: shown as it is by now
+            orders.delete(slot.slot);
+            await keep("drafts", { ...plan });
           }
           app.credits = null;
           await follow();

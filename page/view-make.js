@@ -2,12 +2,12 @@
  * From a checked file to an order: sign in, consent, start.
  */
 
-import { drop, draftId, draftOf, sizeOf } from "./drafts.js";
+import { draftId, draftOf, sizeOf } from "./drafts.js";
 import { MIME_TYPES } from "./file-facts.js";
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { newOrder } from "./order.js";
-import { problemOf } from "./orders.js";
+import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { consentFields } from "./consent.js";
 import { signInFields } from "./sign-in.js";
@@ -80,9 +80,10 @@ export async function makeView(app, portalName, slotName) {
           user_id: app.auth?.session?.user.id ?? null,
           now: Date.now(),
         });
-        await app.orders.begin(order, id);
+        const isBegun = await app.orders.begin(order, draft);
         app.credits = null;
-        await drop(app, id);
+        app.drafts.delete(id);
+        if (!isBegun) return app.again(); // it shows what there is by now
         // Whoever went back meanwhile is where they want to be: the order goes on without being looked at.
         if (location.hash === here) location.replace(`#/o/${order.id}`);
       },

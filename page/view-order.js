@@ -7,12 +7,12 @@ import { hour, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failureWords, problemNote } from "./problems.js";
 import { kept } from "./storage.js";
-import { canResume, ENDED } from "./order.js";
+import { canResume } from "./order.js";
 import { resultNodes } from "./result.js";
 import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
 import { back, MissingError, note } from "./view.js";
-import { problemOf } from "./orders.js";
+import { problemOf } from "./stops.js";
 
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./rythmiq.js").JobView} JobView */
@@ -32,6 +32,8 @@ export async function orderView(app, id) {
   else ({ order, view: seen } = await orderOfJob(app, id));
   const place = h("div", { class: "stack loose" });
   const heading = h("h1", { tabindex: "-1" });
+  // Why it was not cancelled: what is above it is drawn anew when the order goes on.
+  const late = h("p", { role: "alert", class: "small" });
   /** @type {(() => void)[]} */
   const leaving = [];
   let shown = "";
@@ -59,19 +61,20 @@ export async function orderView(app, id) {
     heading.textContent = titleOf(current, view);
     if (said !== heading.textContent) announce((said = heading.textContent));
     if (state === "completed" || state === "failed") {
+      late.textContent = "";
       if (shown !== state) await ended((shown = state), current, view);
     } else {
       const key = `${state}/${view?.stage}/${view?.status}/${current.problem?.kind}/${view?.queue_position}`;
       if (shown === key && state === "sending") return progress(place, current);
       if (shown === key) return;
       shown = key;
-      fill(place, ...underWay(app, current, view));
+      fill(place, ...underWay(app, current, view, late));
       progress(place, current);
     }
   };
   if (found) leaving.push(app.orders.watch(order.id, (sight) => void show(sight.order, sight.view)));
   await show(order, seen);
-  if (found && !ENDED.includes(order.state) && order.state !== "stopped") void app.orders.run(order.id);
+  if (found && app.orders.goesOn(order)) void app.orders.run(order.id);
 
   return {
     title: `${slotName(order.slot)} · ${order.portal_name}`,
@@ -90,6 +93,7 @@ export async function orderView(app, id) {
           heading,
         ),
         place,
+        late,
       ),
     ],
   };
@@ -125,7 +129,7 @@ async function orderOfJob(app, jobId) {
     total_bytes: 0,
     problem: null,
     application: null,
-    user_id: null,
+    user_id: app.auth.session.user.id,
     created_at: Date.parse(view.created_at),
   };
   if (state === "running") await app.orders.begin(order);
@@ -142,9 +146,9 @@ function titleOf(order, view) {
   return t(`order.${order.state}`);
 }
 
-/** @param {import("./view.js").App} app @param {Order} order @param {JobView | null} view @returns {(Node | null)[]} */
-function underWay(app, order, view) {
-  if (order.state === "stopped") return [stopped(app, order)];
+/** @param {import("./view.js").App} app @param {Order} order @param {JobView | null} view @param {HTMLElement} late @returns {(Node | null)[]} */
+function underWay(app, order, view, late) {
+  if (order.state === "stopped") return [stopped(app, order, late)];
   if (order.state === "cancelled")
     return [
       note(
@@ -173,7 +177,7 @@ function underWay(app, order, view) {
           )
         : stageList(view, isPhoto, isPaper(app, order)),
       h("p", { class: "small quiet" }, t(early ? "order.leave.early" : "order.leave")),
-      (early || view?.status !== "processing") && cancelButton(app, order),
+      (early || view?.status !== "processing") && cancelButton(app, order, late),
     ),
   ];
 }
@@ -232,11 +236,11 @@ function progress(place, order) {
   });
 }
 
-/** @param {import("./view.js").App} app @param {Order} order */
-function stopped(app, order) {
+/** @param {import("./view.js").App} app @param {Order} order @param {HTMLElement} late */
+function stopped(app, order, late) {
   const kind = order.problem?.kind;
   if (!canResume(order)) return h("div", { class: "stack" }, problemNote(app, { kind: "lost" }, chooseAgain(order)));
-  const run = () => void app.orders.run(order.id);
+  const run = () => void app.orders.run(order.id, true);
   if (kind === "sign-in") return signInCard(app, order.problem, run);
   if ((kind === "guest" || kind === "no-credit") && app.auth?.session?.user.is_anonymous)
     return signInCard(app, order.problem, run, true);
@@ -245,7 +249,7 @@ function stopped(app, order) {
     "div",
     { class: "stack" },
     problemNote(app, order.problem, final ? chooseAgain(order) : againButton(run)),
-    cancelButton(app, order),
+    cancelButton(app, order, late),
   );
 }
 
@@ -271,9 +275,8 @@ function againButton(act) {
   return h("p", null, h("button", { class: "button main", type: "button", onclick: act }, t("order.go_on")));
 }
 
-/** @param {import("./view.js").App} app @param {Order} order */
-function cancelButton(app, order) {
-  const said = h("p", { role: "alert", class: "small" });
+/** @param {import("./view.js").App} app @param {Order} order @param {HTMLElement} late where it is said that it was too late */
+function cancelButton(app, order, late) {
   const button = h(
     "button",
     {
@@ -281,18 +284,18 @@ function cancelButton(app, order) {
       type: "button",
       onclick: async () => {
         button.setAttribute("aria-disabled", "true");
-        said.textContent = "";
+        late.textContent = "";
         try {
-          if (!(await app.orders.cancel(order.id))) said.textContent = t("order.cancel.late");
+          if (!(await app.orders.cancel(order.id))) late.textContent = t("order.cancel.late");
         } catch (error) {
-          said.textContent = t(`problem.${problemOf(error).kind}.title`);
+          late.textContent = t(`problem.${problemOf(error).kind}.title`);
         }
         button.removeAttribute("aria-disabled");
       },
     },
     t("order.cancel"),
   );
-  return h("div", null, button, said);
+  return h("div", null, button);
 }
 
 /** @param {Order} order @param {JobView | null} view */

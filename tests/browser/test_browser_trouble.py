@@ -1,36 +1,19 @@
 """Whatever goes wrong on the way: the page says what to do next, and nothing is lost or charged twice."""
 
 import random
-import re
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import CREDITS, Visit
+from tests.browser.under_way import STORE, hold, refuse, uploads_of, went_well
 from tests.browser.visitor import Visitor
-from tests.e2e.cloud_process import within
-
-STORE = re.compile(r"/raw/")
-LOCKS = "async () => { const { held, pending } = await navigator.locks.query(); return held.length + pending.length; }"
 
 
 @pytest.fixture(scope="module")
 def large() -> bytes:
     """Larger than the service takes; a picture by its first bytes."""
     return b"\xff\xd8\xff\xe0" + random.Random(1).randbytes(4_200_000)  # noqa: S311  no secret
-
-
-def _went_well(person: Visitor, *, credits_left: int = CREDITS - 1) -> None:
-    """One job, completed and charged once, and the file can be had."""
-    filename, content = person.download()
-    assert filename
-    assert content[:3] == b"\xff\xd8\xff"
-    assert [status for _, status in person.jobs()] == ["completed"]
-    assert person.credits() == (credits_left, 0)
-
-
-def _sent(person: Visitor) -> int:
-    return sum(request.method == "PUT" and STORE.search(request.url) is not None for request in person.requests)
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])
@@ -58,14 +41,14 @@ def test_a_file_that_is_too_large(visit: Visit, large: bytes) -> None:
     person.sign_in()
     person.sees("make.too_large")
     person.screenshot("too-large")
-    assert _sent(person) == 0
+    assert uploads_of(person) == 0
     assert person.jobs() == []
 
 
 def test_the_service_refuses_what_is_too_large(visit: Visit, portrait: bytes) -> None:
     """A limit that changed meanwhile is said when the upload is announced."""
     person = visit().choose(("photo.jpg", portrait))
-    person.page.route("**/uploads", lambda route: _refuse(route, 413, "UPLOAD_TOO_LARGE"))
+    person.page.route("**/uploads", lambda route: refuse(route, 413, "UPLOAD_TOO_LARGE"))
     person.press("check.make")
     person.sign_in()
     person.agree()
@@ -78,7 +61,7 @@ def test_offline_in_mid_upload(visit: Visit, portrait: bytes) -> None:
     person = visit().choose(("asha.jpg", portrait))
     person.press("check.make")
     person.sign_in()
-    person.page.route(STORE, _hold)
+    person.page.route(STORE, hold)
     with person.page.expect_request(STORE):
         person.agree()
     person.page.context.set_offline(True)
@@ -87,7 +70,7 @@ def test_offline_in_mid_upload(visit: Visit, portrait: bytes) -> None:
     assert person.kept("orders")[0]["parts"][0]["sealed"].startswith("blob of")
     person.page.unroute(STORE)
     person.page.context.set_offline(False)
-    _went_well(person)
+    went_well(person)
     assert len(person.cloud.rows("select 1 from public.uploads where user_id = %s", person.user_id())) <= 1
 
 
@@ -107,120 +90,8 @@ def test_an_expired_address(visit: Visit, portrait: bytes) -> None:
 
     person.page.route(STORE, expired)
     person.agree()
-    _went_well(person)
-    assert _sent(person) == 2
-
-
-def test_a_reload_before_anything_is_sent(visit: Visit, portrait: bytes) -> None:
-    """The chosen file is still there, and so is the way on."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.page.reload()
-    person.sees("check.make")
-    person.press("check.make")
-    person.sign_in()
-    person.page.reload()
-    person.page.wait_for_selector("#agree")
-    person.agree()
-    _went_well(person)
-
-
-def test_a_reload_in_mid_upload(visit: Visit, portrait: bytes) -> None:
-    """The sealed file is kept on the device and sent after the reload, without another upload row or charge."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    person.page.route(STORE, _hold)
-    with person.page.expect_request(STORE):
-        person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    person.page.unroute(STORE)
-    person.page.reload()
-    _went_well(person)
-
-
-def test_a_reload_when_the_upload_has_arrived_unheard(visit: Visit, portrait: bytes) -> None:
-    """The store refuses the second upload because it has the first, and the page goes on from there."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    arrived: list[int] = []
-    person.page.route(STORE, lambda route: arrived.append(route.fetch().status))
-    with person.page.expect_request(STORE):
-        person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    within(20, lambda: person.page.evaluate("() => 1") and arrived, "the upload")
-    person.page.reload()
-    person.page.unroute(STORE)
-    _went_well(person)
-    assert arrived == [200]
-
-
-def test_a_reload_after_the_upload_and_before_the_job(visit: Visit, portrait: bytes) -> None:
-    """What has arrived is not sent again."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    person.page.route("**/jobs", _hold)
-    with person.page.expect_request("**/jobs"):
-        person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    person.page.unroute("**/jobs")
-    person.page.reload()
-    _went_well(person)
-    assert _sent(person) == 1
-
-
-def test_a_reload_after_both_answers_were_lost(visit: Visit, portrait: bytes) -> None:
-    """The file has arrived and the job was created, and nothing came back: it is found again, and charged once."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    created: list[int] = []
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort()
-
-    person.page.route(STORE, lose)
-    person.page.route("**/jobs", lambda route: created.append(route.fetch().status))
-    person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    within(20, lambda: person.page.evaluate("() => 1") and created, "the job")
-    sent = _sent(person)
-    person.page.reload()
-    person.page.unroute("**/jobs")
-    _went_well(person)
-    assert created[0] == 202
-    assert _sent(person) == sent
-
-
-def test_an_answer_that_is_lost(visit: Visit, portrait: bytes) -> None:
-    """The job is created, the 202 never comes: the same job is found again, and charged once."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    lost = iter([True])
-
-    def lose(route: Route) -> None:
-        if next(lost, False):
-            route.fetch()
-            route.abort()
-        else:
-            route.continue_()
-
-    person.page.route("**/jobs", lose)
-    person.agree()
-    _went_well(person)
-
-
-def test_a_reload_while_it_is_made_and_afterwards(visit: Visit, portrait: bytes) -> None:
-    """The stages go on where they are, and the result is there again."""
-    person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_selector(".stages, a[download].main")
-    person.page.reload()
-    _went_well(person)
-    person.page.reload()
-    _went_well(person)
+    went_well(person)
+    assert uploads_of(person) == 2
 
 
 def test_a_job_that_fails(visit: Visit) -> None:
@@ -245,7 +116,7 @@ def test_no_credit_is_said_before_anything_is_sent(visit: Visit, portrait: bytes
     person.sees("problem.no-credit.title")
     expect(person.page.locator("button.main")).to_be_disabled()
     person.screenshot("no-credit")
-    assert _sent(person) == 0
+    assert uploads_of(person) == 0
 
 
 def test_no_credit_in_the_middle(visit: Visit, portrait: bytes) -> None:
@@ -267,7 +138,7 @@ def test_no_credit_in_the_middle(visit: Visit, portrait: bytes) -> None:
     filename, _ = person.download()
     assert filename == "asha_photo.jpg"
     assert person.credits() == (CREDITS - 2, 0)
-    assert _sent(person) == 1
+    assert uploads_of(person) == 1
 
 
 def test_a_guest_tries_once_and_then_gives_an_address(visit: Visit, portrait: bytes) -> None:
@@ -294,7 +165,7 @@ def test_a_guest_who_is_refused(visit: Visit, portrait: bytes) -> None:
     person.press("check.make")
     person.press("signin.guest")
     person.page.wait_for_selector("#agree")
-    person.page.route("**/uploads", lambda route: _refuse(route, 403, "SIGN_IN_REQUIRED"))
+    person.page.route("**/uploads", lambda route: refuse(route, 403, "SIGN_IN_REQUIRED"))
     person.agree()
     person.sees("problem.guest.title")
     person.screenshot("guest-refused")
@@ -319,80 +190,7 @@ def test_a_session_that_is_over(visit: Visit, portrait: bytes) -> None:
     person.agree()
     person.sees("problem.sign-in.title")
     person.sign_in()
-    _went_well(person)
-
-
-def test_two_tabs_run_one_order(visit: Visit, portrait: bytes) -> None:
-    """A second tab shows the order and sends nothing again; both end with the file."""
-    person = visit().make(("asha.jpg", portrait))
-    person.page.wait_for_url("**/app#/o/*")
-    other = Visitor(person.page.context.new_page(), person.cloud)
-    other.page.goto(person.page.url)
-    _went_well(person)
-    other.has_file()
-    assert _sent(other) == 0
-    assert other.errors == []
-
-
-def test_a_tab_goes_on_with_what_another_has_left(visit: Visit, portrait: bytes) -> None:
-    """The tab that sent it is closed in mid-upload: the one that showed it sends it; it is charged once."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    person.page.route(STORE, _hold)
-    with person.page.expect_request(STORE):
-        person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    other = Visitor(person.page.context.new_page(), person.cloud)
-    other.page.goto(person.page.url)
-    other.sees("order.sending")
-    person.page.close()
-    _went_well(other)
-    assert _sent(other) == 1
-
-
-def test_a_tab_leaves_alone_what_has_stopped_in_another(visit: Visit, portrait: bytes) -> None:
-    """It waited for the other tab, whose person was told why; nothing is asked for again until somebody taps."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    held: list[Route] = []
-    person.page.route("**/uploads", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
-    with person.page.expect_request("**/uploads"):
-        person.agree()
-    person.page.wait_for_url("**/app#/o/*")
-    other = Visitor(person.page.context.new_page(), person.cloud)
-    other.page.goto(person.page.url)
-    other.sees("order.sealing")
-    _refuse(held[0], 413, "UPLOAD_TOO_LARGE")
-    other.sees("refused.UPLOAD_TOO_LARGE")
-    # The tab that waited for the lock has had it, and let it go.
-    within(20, lambda: other.page.evaluate(LOCKS) == 0, "the locks' end")
-    assert not any(request.url.endswith("/uploads") for request in other.requests)
-
-
-def test_the_back_button(visit: Visit, portrait: bytes) -> None:
-    """Back from the result is the form, not the consent for a file that is sent; forward is the result."""
-    person = visit().make(("asha.jpg", portrait))
-    person.has_file()
-    person.page.go_back()
-    person.sees("slot.wanted")
-    person.page.go_forward()
-    _went_well(person)
-
-
-def test_cancelling_before_it_is_sent(visit: Visit, portrait: bytes) -> None:
-    """Nothing is charged, nothing is kept."""
-    person = visit().choose(("asha.jpg", portrait))
-    person.press("check.make")
-    person.sign_in()
-    person.page.route(STORE, _hold)
-    with person.page.expect_request(STORE):
-        person.agree()
-    person.press("order.cancel")
-    person.sees("order.cancelled.what")
-    assert person.credits() == (CREDITS, 0)
-    assert "blob" not in str(person.kept("orders"))
+    went_well(person)
 
 
 def test_a_wrong_code(visit: Visit, portrait: bytes) -> None:
@@ -414,18 +212,6 @@ def test_an_address_that_leads_nowhere(visit: Visit) -> None:
     for path in ("/p/nobody", "/p/neet-2026/nothing", "/o/00000000-0000-4000-8000-000000000000", "/x/y"):
         person = visit().open(path)
         person.sees("missing.home")
-
-
-def _refuse(route: Route, status: int, code: str) -> None:
-    route.fulfill(
-        status=status,
-        content_type="application/problem+json",
-        json={"type": "about:blank", "title": code, "status": status, "code": code, "detail": code, "errors": []},
-    )
-
-
-def _hold(_route: Route) -> None:
-    """Never answer."""
 
 
 def _without_credits(route: Route) -> None:
