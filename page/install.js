@@ -37,7 +37,7 @@ export function register(config) {
 function filesOf(config) {
   const ours = `${location.origin}${config.scope}/a/`;
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  const asked = ["./print-sheet.js", "./qr.js"].map((file) => new URL(file, import.meta.url).href); // fetched when wanted
+  const asked = ["./print-sheet.js", "./qr.js", "./zip.js"].map((file) => new URL(file, import.meta.url).href); // fetched when wanted
   return [...new Set([...loaded, ...asked, import.meta.url])].filter((address) => address.startsWith(ours));
 }
 

@@ -33,7 +33,7 @@ export function jpegsOf(pdf) {
  *
  * @param {Blob} document
  * @param {number} count how many there are
- * @param {(() => void)[]} leaving
+ * @param {import("./view.js").Leaving} leaving
  * @returns {Promise<HTMLElement | null>}
  */
 export async function finishedPages(document, count, leaving) {

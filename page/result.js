@@ -20,13 +20,14 @@ import { more, note } from "./view.js";
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./rythmiq.js").JobView} JobView */
 
+const SAVING_MS = 60_000;
 const TYPES = Object.freeze({ jpeg: "image/jpeg", png: "image/png", pdf: "application/pdf" });
 
 /**
  * @param {App} app
  * @param {Order} order
  * @param {JobView} view
- * @param {(() => void)[]} leaving
+ * @param {import("./view.js").Leaving} leaving
  * @returns {Node[]}
  */
 export function resultNodes(app, order, view, leaving) {
@@ -50,7 +51,14 @@ export function resultNodes(app, order, view, leaving) {
     h(
       "div",
       { class: "columns" },
-      h("div", { class: "stack stay" }, fitLine(receipt, wrong), pictures, takeAway(app, view, order, files), below),
+      h(
+        "div",
+        { class: "stack stay" },
+        fitLine(receipt, wrong),
+        pictures,
+        takeAway(app, view, order, files, leaving),
+        below,
+      ),
       h(
         "div",
         { class: "stack" },
@@ -110,7 +118,7 @@ function fitLine({ document: file }, wrong) {
  *
  * @param {App} app
  * @param {JobView} view
- * @param {(() => void)[]} leaving
+ * @param {import("./view.js").Leaving} leaving
  * @returns {Promise<Files>}
  */
 async function loaded(app, view, leaving) {
@@ -201,8 +209,9 @@ function slotOf(app, order) {
  * @param {JobView} view
  * @param {Order} order
  * @param {Promise<Files>} files
+ * @param {import("./view.js").Leaving} leaving
  */
-function takeAway(app, view, order, files) {
+function takeAway(app, view, order, files, leaving) {
   const name = view.receipt?.document.filename ?? "document";
   const place = h("div", { class: "stack" });
   const slot = slotOf(app, order);
@@ -214,7 +223,7 @@ function takeAway(app, view, order, files) {
       const print = slot?.kind === "photo" && content.type !== "application/pdf";
       fill(
         place,
-        saveLink(content, name, saved),
+        saveLink(content, name, saved, leaving),
         saved,
         h(
           "div",
@@ -245,8 +254,9 @@ function takeAway(app, view, order, files) {
  * @param {Blob} content
  * @param {string} name
  * @param {HTMLElement} saved
+ * @param {import("./view.js").Leaving} leaving
  */
-function saveLink(content, name, saved) {
+function saveLink(content, name, saved, leaving) {
   const link = h(
     "a",
     { class: "button main full", download: name },
@@ -254,6 +264,7 @@ function saveLink(content, name, saved) {
     h("span", { class: "name" }, t("result.download", { name })),
   );
   link.href = URL.createObjectURL(content);
+  leaving.push(() => letGo(link.href, saved.hidden ? 0 : SAVING_MS));
   link.addEventListener("click", () => {
     saved.hidden = false;
     announce(t("result.saved"));
@@ -266,8 +277,13 @@ export function save(content, name) {
   const link = h("a", { download: name });
   link.href = URL.createObjectURL(content);
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  letGo(link.href, SAVING_MS);
   announce(t("result.saved"));
+}
+
+/** @param {string} address of a file @param {number} ms after which nobody reads it any more */
+function letGo(address, ms) {
+  setTimeout(() => URL.revokeObjectURL(address), ms);
 }
 
 /** @param {App} app @param {JobView} view */

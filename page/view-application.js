@@ -17,8 +17,7 @@ import { signInFields } from "./sign-in.js";
 import { keep, kept } from "./storage.js";
 import { judge } from "./verdicts.js";
 import { creditsOf } from "./view-make.js";
-import { back, MissingError, oldRules, pathOf, portalOf } from "./view.js";
-import { zip } from "./zip.js";
+import { back, MissingError, oldRules, pathOf, portalOf, untilLeft } from "./view.js";
 
 /** @typedef {import("./view.js").App} App */
 /** @typedef {import("./rule-book.js").Slot} Slot */
@@ -39,8 +38,7 @@ export async function applicationView(app, name) {
   const foot = h("section", { class: "card stack", "aria-live": "off" });
   /** @type {Map<string, import("./order.js").Order>} */
   const orders = new Map();
-  /** @type {(() => void)[]} */
-  const leaving = [];
+  const leaving = untilLeft();
 
   const follow = async () => {
     for (const [slot, orderId] of Object.entries(plan.orders)) {
@@ -237,6 +235,9 @@ export async function applicationView(app, name) {
                 content: await app.client.download(view, "document"),
               });
             }
+            const { zip } = /** @type {typeof import("./zip.js")} */ (
+              await import(new URL("./zip.js", import.meta.url).href)
+            );
             save(zip(files), `${portal.portal}.zip`);
           } catch (error) {
             button.after(problemNote(app, problemOf(error)) ?? "");
@@ -255,7 +256,7 @@ export async function applicationView(app, name) {
   await show();
   return {
     title: t("application.title", { portal: portal.name }),
-    leave: () => leaving.forEach((leave) => leave()),
+    leave: leaving.leave,
     nodes: [
       h(
         "div",

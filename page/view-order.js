@@ -11,7 +11,7 @@ import { canResume } from "./order.js";
 import { resultNodes } from "./result.js";
 import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
-import { back, MissingError, note } from "./view.js";
+import { back, MissingError, note, untilLeft } from "./view.js";
 import { problemOf } from "./stops.js";
 
 /** @typedef {import("./order.js").Order} Order */
@@ -34,8 +34,7 @@ export async function orderView(app, id) {
   const heading = h("h1", { tabindex: "-1" });
   // Why it was not cancelled: what is above it is drawn anew when the order goes on.
   const late = h("p", { role: "alert", class: "small" });
-  /** @type {(() => void)[]} */
-  const leaving = [];
+  const leaving = untilLeft();
   let shown = "";
   let said = "";
 
@@ -79,7 +78,7 @@ export async function orderView(app, id) {
   return {
     title: `${slotName(order.slot)} · ${order.portal_name}`,
     wide: true,
-    leave: () => leaving.forEach((leave) => leave()),
+    leave: leaving.leave,
     nodes: [
       h(
         "div",

@@ -11,7 +11,7 @@ import { picker, thumbnail } from "./picker.js";
 import { formatWords, kbWords, pixelBounds, pixelWords, slotName, sourceOf, takesPages } from "./rule-book.js";
 import { clauseList } from "./clauses.js";
 import { judge, sizeWords } from "./verdicts.js";
-import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine } from "./view.js";
+import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine, untilLeft } from "./view.js";
 import { optionFields } from "./job-options.js";
 import { handOff } from "./hand-off.js";
 import { measure } from "./measures.js";
@@ -25,8 +25,8 @@ export async function slotView(app, portalName, slotName_) {
   const portal = portalOf(app, portalName);
   const slot = slotOf(portal, slotName_);
   const id = draftId(portal, slot);
-  /** @type {(() => void)[]} */
-  const leaving = [];
+  let leaving = untilLeft();
+  let isLeft = false;
   const chosen = h("section", { class: "stack", "aria-live": "off" });
   const several = takesPages(slot);
   /** @type {Map<File, ReturnType<typeof thumbnail>>} */
@@ -38,7 +38,9 @@ export async function slotView(app, portalName, slotName_) {
   };
 
   const show = (/** @type {Draft | null} */ draft, focus = false, /** @type {Draft | null} */ before = null) => {
-    for (const leave of leaving.splice(0)) leave();
+    leaving.leave();
+    if (isLeft) return; // what was chosen is kept, and shown when somebody comes back
+    leaving = untilLeft();
     const place = picker({
       kind: slot.kind,
       several,
@@ -72,7 +74,10 @@ export async function slotView(app, portalName, slotName_) {
 
   return {
     title: slotTitle(portal, slot),
-    leave: () => [...leaving, ...[...pictures.values()].map(({ leave }) => leave)].forEach((leave) => leave()),
+    leave: () => {
+      isLeft = true;
+      [leaving, ...pictures.values()].forEach(({ leave }) => leave());
+    },
     nodes: [
       h(
         "div",
@@ -172,7 +177,7 @@ function wanted(slot) {
  * @param {import("./view.js").Portal} portal
  * @param {import("./view.js").Slot} slot
  * @param {Draft} draft
- * @param {(() => void)[]} leaving
+ * @param {import("./view.js").Leaving} leaving
  * @param {Show} show
  */
 function result(app, portal, slot, draft, leaving, show) {

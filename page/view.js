@@ -37,6 +37,25 @@ import { slotName } from "./rule-book.js";
  * @property {() => void} [leave] before another one is shown
  */
 
+/**
+ * @typedef {object} Leaving what is to be done once a view is left
+ * @property {(act: () => void) => void} push an act; done at once where the view is left already, as by what still loads
+ * @property {() => void} leave
+ */
+
+/** @returns {Leaving} */
+export function untilLeft() {
+  /** @type {(() => void)[] | null} */
+  let acts = [];
+  return {
+    push: (act) => void (acts === null ? act() : acts.push(act)),
+    leave: () => {
+      acts?.forEach((act) => act());
+      acts = null;
+    },
+  };
+}
+
 /** Something of the rule book or of this device is not there; "deleted": the person did that. */
 export class MissingError extends Error {}
 

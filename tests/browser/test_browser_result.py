@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import CDPSession, Page, ViewportSize, expect
+from playwright.sync_api import CDPSession, Page, Route, ViewportSize, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
+from tests.samples.pages import letter
 from tests.samples.signature import signature_photo
+from tests.support import worker_uploads
 from tests.support.worker_uploads import encoded
 
 SMALL_PHONE = ViewportSize(width=360, height=740)
@@ -165,6 +167,53 @@ def test_a_time_in_hindi_says_which_part_of_the_day(visit: Visit, portrait: byte
     person.open("/device")
     line = person.page.locator("section[aria-labelledby=history] li").first
     expect(line).to_contain_text(re.compile(r"\d, (सुबह|दोपहर|शाम|रात) \d+:\d\d"))
+
+
+COUNTED = """() => {
+  const { createObjectURL, revokeObjectURL } = URL;
+  [window.made, window.live] = [0, new Set()];
+  URL.createObjectURL = (thing) => {
+    const address = createObjectURL.call(URL, thing);
+    if (thing.type !== "text/javascript") window.made += 1;
+    window.live.add(address);
+    return address;
+  };
+  URL.revokeObjectURL = (address) => (window.live.delete(address), revokeObjectURL.call(URL, address));
+}"""
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "made"), [(1, "/p/neet-2026/photo", 3), (2, "/p/college-generic/document-pdf", 5)]
+)
+def test_no_file_is_held_in_memory_once_the_result_is_left(visit: Visit, files: int, path: str, made: int) -> None:
+    """Whether it was there to see, or still came when the view was left already."""
+    chosen = [(f"{number}.jpg", encoded(letter(number, 900, rows=8).image, quality=80)) for number in range(files)]
+    person = visit()
+    if files == 1:
+        person.make(("asha.jpg", worker_uploads.portrait()))
+    else:
+        person.choose(*chosen, path=path)
+        person.press("pages.make")
+        person.sign_in()
+        person.agree()
+    person.has_file()
+    result = person.page.url
+    person.page.add_init_script(f"({COUNTED})()")
+    person.page.reload()
+    person.has_file()
+    person.page.wait_for_function("made => window.made >= made", arg=made)
+    person.open("/privacy")
+    person.page.wait_for_function("() => window.live.size === 0")
+
+    held: list[Route] = []
+    person.page.route(re.compile(r"/output/"), lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    with person.page.expect_request(re.compile(r"/output/")):
+        person.page.goto(result)
+    person.open("/device")
+    before = person.page.evaluate("() => window.made")
+    person.page.unroute(re.compile(r"/output/"))
+    person.page.wait_for_function("([before, made]) => window.made >= before + made - 1", arg=[before, made])
+    person.page.wait_for_function("() => window.live.size === 0")
 
 
 def _with_result(visit: Visit, file: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> Visitor:
