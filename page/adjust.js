@@ -18,7 +18,7 @@ import { boxOf, round, turnedChoices, turnedPicture, turnedPoints } from "./turn
  * @param {import("./order.js").Order} order
  * @param {import("./rythmiq.js").JobView} view
  * @param {Promise<import("./result.js").Files>} files
- * @param {(() => void)[]} leaving
+ * @param {import("./view.js").Leaving} leaving
  * @returns {HTMLElement}
  */
 export function adjuster(app, order, view, files, leaving) {
@@ -33,7 +33,7 @@ export function adjuster(app, order, view, files, leaving) {
   /** @type {Record<string, any>} */
   let options = { ...order.options };
   // Every share, found or chosen, is of the picture as its owner turned it, and of no other turn.
-  const madeAt = ownTurn(view);
+  const madeAt = turnOf(view, false);
   if (madeAt && options["rotate"] === undefined) options["rotate"] = madeAt;
   const picture = h("div", { class: "stack" });
   const isDocument = slot.kind === "document" || slot.kind === "auto";
@@ -42,24 +42,22 @@ export function adjuster(app, order, view, files, leaving) {
     const turn = ++drawing;
     const { before } = await files;
     if (before === null || (view.receipt?.document["pages"] ?? 1) > 1) return;
-    const degrees = Number(options["rotate"] ?? 0);
+    // What a face or the text has turned is shown so, as in the result; the service's shares are of what was before.
+    const further = options["rotate"] === undefined ? turnOf(view, true) : 0;
+    const degrees = Number(options["rotate"] ?? further);
     const shown = degrees === 0 ? before : await turnedPicture(before, degrees);
     if (shown !== before) leaving.push(() => URL.revokeObjectURL(shown));
     if (turn !== drawing) return; // it was turned again meanwhile
-    const by = degrees - madeAt;
     const found = isDocument ? pageOf(view) : faceOf(view);
-    const start = found && turnedPoints(found, by);
+    const start = found && turnedPoints(found, degrees - madeAt);
+    const chosen = turnedChoices(options, further);
+    const choose = (/** @type {Parameters<typeof turnedChoices>[0]} */ choice, /** @type {string[]} */ ...instead) =>
+      (options = { ...without(options, ...instead), ...turnedChoices(choice, -further) });
     fill(
       picture,
-      slot.kind === "photo" &&
-        faceChooser(shown, options["face"], start, (face) => (options = { ...without(options, "face"), face })),
-      isDocument &&
-        cornerChooser(
-          shown,
-          options["corners"] ?? start,
-          (corners) => (options = { ...without(options, "corners", "page"), corners }),
-        ),
-      !isDocument && cropChooser(shown, options["crop"], (crop) => (options = { ...options, crop })),
+      slot.kind === "photo" && faceChooser(shown, chosen.face, start, (face) => choose({ face })),
+      isDocument && cornerChooser(shown, chosen.corners ?? start, (corners) => choose({ corners }, "page")),
+      !isDocument && cropChooser(shown, chosen.crop, (crop) => choose({ crop })),
     );
   };
   const redraw = () => void draw().catch(() => undefined); // where the pictures cannot be had, the result says why
@@ -151,10 +149,10 @@ function operation(view, name) {
   return all.find(({ op }) => op === name)?.parameters ?? null;
 }
 
-/** By how many degrees clockwise the owner had the picture turned; what a face or the text decided is no part of it. @param {import("./rythmiq.js").JobView} view */
-function ownTurn(view) {
+/** By how many degrees clockwise the owner had the picture turned, or a face or the text did. @param {import("./rythmiq.js").JobView} view @param {boolean} isDecided by what it shows */
+function turnOf(view, isDecided) {
   const turn = operation(view, "turn");
-  return turn === null || turn["decided_by"] ? 0 : Number(turn["degrees_clockwise"] ?? 0);
+  return turn === null || Boolean(turn["decided_by"]) !== isDecided ? 0 : Number(turn["degrees_clockwise"] ?? 0);
 }
 
 /** The middle of the face that was used. @param {import("./rythmiq.js").JobView} view @returns {Point[] | null} */

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import within
+from tests.support.worker_uploads import encoded
 
 
 @pytest.mark.parametrize(
@@ -186,3 +187,25 @@ def test_delete_now_removes_everything(visit: Visit, portrait: bytes) -> None:
     person.sees("device.history.none")
     assert person.cloud.stored_keys(f"output/{person.user_id()}/") == []
     assert person.kept("orders") == []
+
+
+def test_a_photo_that_lay_on_its_side_is_changed_as_it_is_seen(visit: Visit, portrait: bytes) -> None:
+    """Its face turned it: it is shown upright with the point on the face, which goes to the service as it was sent."""
+    lying = encoded(Image.open(io.BytesIO(portrait)).transpose(Image.Transpose.ROTATE_90), quality=92)
+    person = visit().make(("asha.jpg", lying))
+    person.has_file()
+    person.press("adjust.open")
+    person.page.wait_for_function("() => document.querySelector('.adjust img')?.naturalWidth > 0")
+    image = person.page.locator(".adjust img").first
+    assert image.evaluate("({ naturalWidth, naturalHeight }) => naturalHeight > naturalWidth")
+    handle = person.page.get_by_role("button", name=person.say("adjust.face.handle"))
+    x, y = handle.evaluate("({ style }) => [parseFloat(style.left), parseFloat(style.top)]")
+    assert (x, y) == (pytest.approx(43, abs=4), pytest.approx(22, abs=4))
+    handle.press("ArrowRight")
+    first = person.page.url
+    person.press("adjust.again")
+    person.page.wait_for_function("address => location.href !== address", arg=first)
+    person.has_file()
+    asked = "select options -> 'face' from public.jobs where user_id = %s and options ? 'face'"
+    ((face,),) = person.cloud.rows(asked, person.user_id())
+    assert face == {"x": pytest.approx(y / 100, abs=0.001), "y": pytest.approx(0.99 - x / 100, abs=0.001)}
