@@ -12,9 +12,10 @@ import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
 import { all, forgetEverything } from "./storage.js";
 import { creditsOf } from "./view-make.js";
-import { back, MissingError, note } from "./view.js";
+import { back, MissingError, note, untilLeft } from "./view.js";
 
 const MOST = 50;
+const LOOK_MS = 10_000;
 const STATES = Object.freeze({ pending: "running", processing: "running", completed: "completed", failed: "failed" });
 
 /** @param {import("./view.js").App} app @returns {Promise<import("./view.js").View>} */
@@ -60,7 +61,7 @@ export async function deviceView(app) {
         ),
       ),
     );
-    void elsewhere().catch(() => undefined);
+    void look();
     const available = await creditsOf(app, account);
     credits.textContent =
       available === null ? t("device.credits.unknown") : t("device.credits", { count: number(available) });
@@ -87,18 +88,19 @@ export async function deviceView(app) {
     if (focused) /** @type {HTMLElement | null} */ (history.querySelector(`a[href="${focused}"]`))?.focus();
   };
   list();
-  /** What is still under way is followed, so that its line says what has come of it. */
-  const leaving = here
-    .filter(({ state }) => !ENDED.includes(state))
-    .map(({ id, state }) => {
-      let shown = state;
-      return app.orders.watch(id, async ({ order }) => {
+  const leaving = untilLeft();
+  // What is still under way is followed, so that its line says what has come of it.
+  for (const { id, state } of here.filter(({ state }) => !ENDED.includes(state))) {
+    let shown = state;
+    leaving.push(
+      app.orders.watch(id, async ({ order }) => {
         if (order.state === shown) return;
         shown = order.state;
         here = await ordersHere();
         list();
-      });
-    });
+      }),
+    );
+  }
   /** What other devices of the account made. */
   const elsewhere = async () => {
     const found = [];
@@ -119,6 +121,22 @@ export async function deviceView(app) {
     others = found;
     list();
   };
+  let clock = 0;
+  let isLeft = false;
+  /** Look there now, whenever somebody comes back to the page, and as long as something is under way there. */
+  const look = async () => {
+    clearTimeout(clock);
+    if (document.hidden || !app.auth?.session) return;
+    await elsewhere().catch(() => undefined);
+    clearTimeout(clock);
+    if (!isLeft && others.some(({ state }) => state === "running")) clock = setTimeout(look, LOOK_MS);
+  };
+  document.addEventListener("visibilitychange", look);
+  leaving.push(() => {
+    isLeft = true;
+    clearTimeout(clock);
+    document.removeEventListener("visibilitychange", look);
+  });
   const forget = h(
     "button",
     {
@@ -147,7 +165,7 @@ export async function deviceView(app) {
   app.news = null;
   return {
     title: t("device.title"),
-    leave: () => leaving.forEach((leave) => leave()),
+    leave: leaving.leave,
     nodes: [
       h(
         "div",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
@@ -93,6 +94,40 @@ def test_a_cancel_that_comes_too_late(visit: Visit, busy: Busy, portrait: bytes)
     person.page.unroute(POLL)
     person.download()
     assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_another_device_s_file_is_followed_in_the_list(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """What the other one makes is under way there, and then ready, without a reload."""
+    with busy():
+        person = _waiting(visit, portrait)
+        other = _another_device(visit, person)
+        line = other.page.locator("section[aria-labelledby=history] li")
+        expect(line).to_contain_text(other.say("order.running"))
+    person.has_file()
+    expect(line).to_contain_text(other.say("order.completed"), timeout=30_000)
+
+
+def test_whoever_comes_back_to_the_list_sees_what_came_meanwhile(visit: Visit, portrait: bytes) -> None:
+    """A file of another device stands there once the page is seen again."""
+    person = visit().choose(("asha.jpg", portrait))
+    person.press("check.make")
+    person.sign_in()
+    other = _another_device(visit, person)
+    other.sees("device.history.none")
+    person.agree()
+    person.has_file()
+    other.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    other.page.locator("section[aria-labelledby=history] li").wait_for()
+
+
+def _another_device(visit: Visit, person: Visitor) -> Visitor:
+    """Its list of files, signed in as the same person."""
+    other = visit()
+    other.email = person.email
+    other.open("/device")
+    other.sign_in()
+    other.sees("device.as", email=person.email)
+    return other
 
 
 def _waiting(visit: Visit, portrait: bytes) -> Visitor:
