@@ -11,7 +11,6 @@ Source: docs/specification/worker.md, docs/specification/executors.md.
 import contextlib
 import ctypes
 import os
-import resource
 import select
 import selectors
 import signal
@@ -25,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from rythmiq.contracts.result import MAX_STDOUT_BYTES
 from rythmiq.settings.worker import WorkerSettings
-from rythmiq_worker.walls.lockdown import die_with_parent
+from rythmiq_worker.walls.lockdown import die_with_parent, hide
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -112,7 +111,7 @@ WORKER_ENVIRONMENT = (*_PYTHON_ENVIRONMENT, *WorkerSettings.variables().values()
 """Every name that the worker may see. No KEK, no webhook secret, no API key is among them (tested)."""
 
 _FIXED_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_PR_SET_CHILD_SUBREAPER = 36
 _OOM_SCORE = "500"
 _READ_BYTES = 64 * 1024
 _MOST_LEFT_READS = 64
@@ -138,19 +137,9 @@ class Ended:
     stdout: bytes
 
 
-def close_to_looks() -> None:
-    """Before anything is read: no core file with plaintext in it, and no look into our memory and environment.
-
-    The worker runs as the same user and could else read the dispatch keys from `/proc/{pid}/environ` (Linux).
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the worker inherits it
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
 def harden() -> None:
-    """Close the launcher to looks, and let it adopt what the worker's processes leave behind."""
-    close_to_looks()
+    """Hide the launcher from the worker, which runs as the same user, and let it adopt the worker's orphans."""
+    hide()  # before anything is read: the dispatch keys are in our environment
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

@@ -110,7 +110,7 @@ def _parts(look: Look, outline: Points) -> tuple[NDArray[np.bool_], NDArray[np.b
 
 
 def _unevenness(look: Look, part: NDArray[np.bool_]) -> float:
-    """The 90th percentile distance of a part from a linear colour gradient; weighted L*a*b*."""
+    """How uneven the desk or the page is: 90th percentile distance from a linear gradient; weighted L*a*b*."""
     if not part.any():
         return math.inf
     down, across = (axis / look.long_px for axis in np.nonzero(part))
