@@ -23,9 +23,9 @@ import jwt
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from rythmiq_cli.local import serving
 from rythmiq_cli.local.auth import MAIL_NAME, MAILS_AN_HOUR, PREFIX, WRONG_CODES, LocalAuth
 from rythmiq_cli.local.auth_google import FLOW_TTL_S
-from rythmiq_cli.local.http_server import serving
 
 SECRET = "a-secret-that-only-this-test-knows-of"
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import Stage
 from rythmiq.crypto import is_sealed
-from rythmiq_cli.cloud_access import CloudFile
+from rythmiq_cli.service import CloudFile
 
 _STAGES = get_args(Stage)
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024

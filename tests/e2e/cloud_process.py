@@ -20,7 +20,7 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.client import Client
-from rythmiq_cli.cloud_access import CloudFile
+from rythmiq_cli.service import CloudFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

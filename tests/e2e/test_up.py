@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rythmiq_cli.cloud_access import CloudFile
+from rythmiq_cli.service import CloudFile
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, descendants, processes, within
 from tests.support import worker_uploads
 

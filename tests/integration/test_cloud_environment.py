@@ -10,7 +10,6 @@ import pytest
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.crypto.key_ring import KeyRing
-from rythmiq_cli.cloud_access import CloudFile, CloudFileError, S3Access
 from rythmiq_cli.local.environment import (
     Ports,
     Secrets,
@@ -21,6 +20,7 @@ from rythmiq_cli.local.environment import (
     store_keys,
 )
 from rythmiq_cli.operator.env_check import FUNCTIONS
+from rythmiq_cli.service import CloudFile, CloudFileError, S3Access
 
 PROJECT = (Path(__file__).parents[2] / "project.yml").read_text(encoding="utf-8")
 STORE = StoreConfig("http://127.0.0.1:1", "sgp1", "rythmiq", "access", "secret-of-the-store")

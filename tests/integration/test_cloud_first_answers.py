@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rythmiq_cli.cloud_access import CloudError
+from rythmiq_cli.local import CloudError
 from rythmiq_cli.local.functions.pool import first_answers
 from rythmiq_cli.operator.env_check import FUNCTIONS
 

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Request, Response
 
 from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.functions import sign_in_findings
+from rythmiq_cli.local import serving
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
-from rythmiq_cli.local.http_server import serving
 
 
 def findings(url: str, key: str = "sb_publishable_local", guest_credits: int = 1) -> dict[str, Finding]:

@@ -9,7 +9,7 @@ import pytest
 
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.errors import CATALOGUE
-from rythmiq_cli.local.http_server import Environ, StartResponse
+from rythmiq_cli.local import Environ, StartResponse
 from rythmiq_cli.local.store.s3_server import LocalStore, local_store
 from tests.support.launch_run import Order, is_alive, until
 from tests.support.webhook_receiver import Receiver

@@ -16,8 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rythmiq_cli.cloud_access import free_port
-from rythmiq_cli.local import postgres
+from rythmiq_cli.local import free_port, postgres
 from rythmiq_cli.local.postgres import (
     LocalPostgres,
     PostgresError,

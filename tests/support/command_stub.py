@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from rythmiq_cli.cloud_access import CloudFile, S3Access
 from rythmiq_cli.commands import app
 from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.service import CloudFile, S3Access
 from tests.support.client_stub import Stub
 
 SECRET = "a secret of at least thirty-two bytes"

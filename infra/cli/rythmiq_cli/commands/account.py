@@ -48,7 +48,7 @@ def export(
     if output is None:
         print(text)
         return
-    from rythmiq_cli.cloud_access import write_private  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_cli.service import write_private  # noqa: PLC0415  `--help` needs none of it
 
     try:
         write_private(output, text + "\n")

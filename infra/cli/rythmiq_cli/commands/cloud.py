@@ -14,7 +14,7 @@ from rythmiq_cli.exits import stop_by_signal, unreachable, usage
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:
-    from rythmiq_cli.cloud_access import CloudFile
+    from rythmiq_cli.service import CloudFile
 
 
 _DEFAULT_DATA_DIR = Path(".rythmiq-cloud")
@@ -47,9 +47,7 @@ def up(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     """
     environ = _environ(s3_endpoint, s3_access_key, s3_secret_key, s3_bucket)
     try:
-        from rythmiq_cli.cloud_access import CloudUsageError  # noqa: PLC0415  ditto
-        from rythmiq_cli.local import cloud  # noqa: PLC0415  heavy, and `--help` needs none
-        from rythmiq_cli.local.log import CloudLog  # noqa: PLC0415  ditto
+        from rythmiq_cli.local import CloudLog, CloudUsageError, cloud  # noqa: PLC0415  heavy, and `--help` needs none
     except ImportError as error:
         usage(f"{error.name} is missing: install rythmiq-one[cli,local]")
     is_ready = False
@@ -117,7 +115,7 @@ def token(
     Without --cloud the issuer and its secret are SUPABASE_URL and SUPABASE_JWT_SECRET, or else what runs here.
     """
     who = checked_id(user, "--user")
-    from rythmiq_cli.cloud_access import Issuer, found_cloud, mint_token  # noqa: PLC0415  heavy for `--help`
+    from rythmiq_cli.service import Issuer, found_cloud, mint_token  # noqa: PLC0415  heavy for `--help`
 
     issuer = Issuer.of_environment(os.environ) if cloud is None else None
     if issuer is None:

@@ -12,7 +12,6 @@ import httpx
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.settings.api import AuthSettings, CorsSettings, DatabaseSettings, MetricsSettings
-from rythmiq_cli.cloud_access import write_private
 from rythmiq_cli.doctor import Area, Finding, Reporter
 from rythmiq_cli.doctor.database import data_api_findings, database_findings, jwks_findings
 from rythmiq_cli.doctor.functions import FunctionProbes, sign_in_findings
@@ -21,6 +20,7 @@ from rythmiq_cli.doctor.recording import REQUESTS, Recording
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.doctor.worker import wall_findings, worker_findings
 from rythmiq_cli.operator import is_set, page_origins, store_config
+from rythmiq_cli.service import write_private
 
 AREAS: tuple[Area, ...] = get_args(Area)
 _TIMEOUT_S = 30.0

@@ -27,9 +27,9 @@ from typing import Any
 import jwt
 from werkzeug.wrappers import Request, Response
 
-from rythmiq_cli.cloud_access import write_private
 from rythmiq_cli.local.auth_answers import CORS, AuthError, digest, json_answer
 from rythmiq_cli.local.auth_google import GoogleFlows
+from rythmiq_cli.service import write_private
 
 PREFIX = "/auth/v1/"
 MAIL_NAME = "mail.jsonl"

@@ -22,20 +22,19 @@ import httpx
 from rich.markup import escape
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.cloud_access import FILE_NAME, CloudError, CloudFile, CloudUsageError, S3Access
-from rythmiq_cli.local import environment
+from rythmiq_cli.local import CloudError, CloudLog, CloudUsageError, environment
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
 from rythmiq_cli.local.executor import Journal, launchers
 from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import SOURCES, FunctionPool, first_answers, functions_of, unpacked_bundles
 from rythmiq_cli.local.functions.process import FunctionError
-from rythmiq_cli.local.log import CloudLog
 from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, apply_migrations
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor, program
 from rythmiq_cli.local.tether import Tether
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from rythmiq_cli.operator import page_origins
+from rythmiq_cli.service import FILE_NAME, CloudFile, S3Access
 
 RECONCILE_EVERY_S = 60.0
 _EXECUTOR_GRACE_S = 3

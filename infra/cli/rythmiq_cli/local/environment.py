@@ -15,9 +15,10 @@ from rythmiq.adapters.spaces import StoreConfig
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.settings.worker import LauncherSettings, WorkerSettings
-from rythmiq_cli.cloud_access import CloudUsageError, free_port, made_once, made_store_keys, write_private
+from rythmiq_cli.local import CloudUsageError, free_port, made_once, made_store_keys
 from rythmiq_cli.local.executor.launchers import ENVIRONMENT as LAUNCHER_ENVIRONMENT
 from rythmiq_cli.operator.env_check import FUNCTIONS
+from rythmiq_cli.service import write_private
 
 REGION, BUCKET = "sgp1", "rythmiq"
 ANON_KEY = "sb_publishable_local"

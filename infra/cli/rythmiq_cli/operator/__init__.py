@@ -111,7 +111,7 @@ def owners_database_url(environ: Mapping[str, str], env_file: Path | None) -> st
 
 
 def _of_cloud(data_dir: Path) -> Mapping[str, str]:
-    from rythmiq_cli.cloud_access import CloudFile, CloudFileError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq_cli.service import CloudFile, CloudFileError  # noqa: PLC0415  `--help` needs none of it
 
     try:
         cloud = CloudFile.read(data_dir)
@@ -206,7 +206,7 @@ def _open(cloud: Path | None, env_file: Path | None) -> "Database":
     named = env_file is not None or any(is_set(environ, name) for name in ("DATABASE_URL", "SUPABASE_URL"))
     found = None
     if cloud is not None or not named:
-        from rythmiq_cli.cloud_access import found_cloud  # noqa: PLC0415  ditto
+        from rythmiq_cli.service import found_cloud  # noqa: PLC0415  ditto
 
         found = found_cloud(cloud)
     url = None if found is None else found.database_url

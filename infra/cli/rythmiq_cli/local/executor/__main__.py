@@ -32,10 +32,10 @@ from werkzeug.wrappers import Request, Response
 from rythmiq.contracts.attempt import Attempt
 from rythmiq.contracts.payload import Uuid4
 from rythmiq.ports import Order
+from rythmiq_cli.local import serving
 from rythmiq_cli.local.executor import FaultPlan
 from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
 from rythmiq_cli.local.executor.launchers import PROGRAM
-from rythmiq_cli.local.http_server import serving
 from rythmiq_worker.launcher.process import close_to_looks
 
 MAX_BODY_BYTES = 4 * 1024

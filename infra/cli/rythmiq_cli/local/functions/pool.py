@@ -23,7 +23,7 @@ import httpx
 
 from rythmiq.contracts.problems import ProblemCode
 from rythmiq_cli import bundles
-from rythmiq_cli.cloud_access import CloudError, CloudUsageError
+from rythmiq_cli.local import CloudError, CloudUsageError
 from rythmiq_cli.local.environment import function_environ
 from rythmiq_cli.local.functions.process import (
     INIT_TIMEOUT_S,

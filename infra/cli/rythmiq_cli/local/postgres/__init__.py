@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.cloud_access import free_port, made_once
+from rythmiq_cli.local import free_port, made_once
 from rythmiq_cli.local.postgres.binaries import PostgresBinaries, find_binaries, major_version
 from rythmiq_cli.local.tether import Tether
 from rythmiq_cli.operator import migrations

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from werkzeug.test import Client, run_wsgi_app
 
-from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
+from rythmiq_cli.local import Environ, StartResponse, WsgiApp
 
 _PREFIX = "access-control-"
 

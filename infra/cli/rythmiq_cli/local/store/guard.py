@@ -27,7 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from werkzeug.formparser import parse_form_data
 
-from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp
+from rythmiq_cli.local import Environ, StartResponse, WsgiApp
 
 MAX_SKEW_S = 15 * 60
 MAX_EXPIRES_S = 7 * 24 * 60 * 60

@@ -27,8 +27,7 @@ from werkzeug.test import Client, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from rythmiq.adapters.spaces import StoreConfig
-from rythmiq_cli.cloud_access import made_store_keys
-from rythmiq_cli.local.http_server import Environ, StartResponse, WsgiApp, serving
+from rythmiq_cli.local import Environ, StartResponse, WsgiApp, made_store_keys, serving
 from rythmiq_cli.local.store.cors import ReadableRefusals
 from rythmiq_cli.local.store.guard import SigV4Guard
 
