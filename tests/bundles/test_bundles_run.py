@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from rythmiq_cli.bundles import MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES, Bundle
-from rythmiq_cli.local.functions.process import FunctionProcess
+from rythmiq_cli.local.functions import FunctionProcess
 from rythmiq_cli.operator.env_check import FUNCTIONS
 from tests.bundles.events import MACHINE_SECRET, USER, environment, token, upload_event, web_event
 

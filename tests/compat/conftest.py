@@ -23,7 +23,7 @@ from rythmiq.contracts.errors import ObjectMissingError
 from rythmiq.crypto import seal
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.bundles import build_bundles, unpack
-from rythmiq_cli.local.functions.process import FunctionProcess
+from rythmiq_cli.local.functions import FunctionProcess
 from rythmiq_cli.local.postgres import OWNER
 from rythmiq_cli.local.store.s3_server import LocalStore, local_store
 from rythmiq_cli.operator.migrations import bootstrap, migrate, open_database, read_migrations

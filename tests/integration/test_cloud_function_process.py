@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_cli.local.functions.process import (
+from rythmiq_cli.local.functions import (
     FunctionCrashedError,
     FunctionNotInitializedError,
     FunctionProcess,

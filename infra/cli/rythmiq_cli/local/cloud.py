@@ -25,9 +25,9 @@ from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.local import CloudError, CloudLog, CloudUsageError, environment
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
 from rythmiq_cli.local.executor import Journal, launchers
+from rythmiq_cli.local.functions import FunctionError
 from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import SOURCES, FunctionPool, first_answers, functions_of, unpacked_bundles
-from rythmiq_cli.local.functions.process import FunctionError
 from rythmiq_cli.local.postgres import LocalPostgres, PostgresError, apply_migrations
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.local.supervisor import Part, Supervisor, program

@@ -1,7 +1,7 @@
 """Runs one function in this process, as the platform's Python launcher does.
 
 `python function_launcher.py {package}/{function} RESULT_FD`, in the directory that holds `__main__.py`. Only
-`function_process` starts it. It needs nothing but the standard library, so that a bundle runs on what it brings.
+`FunctionProcess` starts it. It needs nothing but the standard library, so that a bundle runs on what it brings.
 
 A `virtualenv` directory is activated by its own bin/activate_this.py; `__main__.py` becomes the module `main__`, so
 that its `if __name__ == "__main__"` stays quiet. Each line of STDIN is one call: `value` is the event, every other

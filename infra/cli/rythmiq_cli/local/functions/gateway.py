@@ -30,8 +30,8 @@ from werkzeug.wrappers import Request, Response
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.problems import PROBLEM_TYPE, PROBLEMS, ProblemCode
 from rythmiq_cli.local import LoopbackServer
+from rythmiq_cli.local.functions import FunctionError, FunctionNotInitializedError, FunctionTimeoutError
 from rythmiq_cli.local.functions.pool import FunctionPool, PoolBusyError
-from rythmiq_cli.local.functions.process import FunctionError, FunctionNotInitializedError, FunctionTimeoutError
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024

@@ -25,7 +25,7 @@ from rythmiq.contracts.problems import ProblemCode
 from rythmiq_cli import bundles
 from rythmiq_cli.local import CloudError, CloudUsageError
 from rythmiq_cli.local.environment import function_environ
-from rythmiq_cli.local.functions.process import (
+from rythmiq_cli.local.functions import (
     INIT_TIMEOUT_S,
     FunctionError,
     FunctionNotInitializedError,
