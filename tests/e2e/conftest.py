@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rythmiq.client import Client
-from rythmiq_cli.local.store.guard import SigV4Guard
+from rythmiq_cli.local.store import SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store
 from tests.e2e.cloud_process import CloudProcess
 from tests.e2e.proxy import Proxy

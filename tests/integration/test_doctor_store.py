@@ -20,7 +20,7 @@ from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.doctor.worker import worker_findings
 from rythmiq_cli.local import Environ, StartResponse, WsgiApp
-from rythmiq_cli.local.store.guard import SigV4Guard
+from rythmiq_cli.local.store import SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store, make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from tests.support.store_clients import operator

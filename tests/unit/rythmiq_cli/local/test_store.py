@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.contracts.errors import AccessDeniedError
 from rythmiq.contracts.keys import output_key, raw_key
-from rythmiq_cli.local.store.guard import MAX_BODY_BYTES, SigV4Guard
+from rythmiq_cli.local.store import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store
 from tests.support.store_clients import operator
 

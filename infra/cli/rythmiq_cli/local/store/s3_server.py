@@ -28,8 +28,7 @@ from werkzeug.wrappers import Response
 
 from rythmiq.adapters.spaces import StoreConfig
 from rythmiq_cli.local import Environ, StartResponse, WsgiApp, made_store_keys, serving
-from rythmiq_cli.local.store.cors import ReadableRefusals
-from rythmiq_cli.local.store.guard import SigV4Guard
+from rythmiq_cli.local.store import ReadableRefusals, SigV4Guard
 
 # moto would allow every origin everywhere; a browser is to meet the bucket's own CORS rules, as on a real store.
 vars(moto_server)["DISABLE_GLOBAL_CORS"] = True
