@@ -8,8 +8,8 @@ from typing import Any
 from rythmiq.contracts.errors import JobError
 from rythmiq.contracts.payload import Options
 from rythmiq.contracts.result import Operation, Receipt
+from rythmiq_cli.commands.conform import run_local
 from rythmiq_cli.job_arguments import rules_for
-from rythmiq_cli.local_job import run_local
 from rythmiq_worker.people.face import Box
 from tests.bench.real_pictures import RealPicture, overlap
 
