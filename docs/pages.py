@@ -4,6 +4,7 @@
 """
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +22,9 @@ from rythmiq.contracts.problems import PROBLEMS, FieldCode, ProblemCode
 from rythmiq.gateway import Operation
 from rythmiq.gateway.openapi import FUNCTIONS
 from rythmiq.portals import all_portals
-from rythmiq_cli import exits
 from rythmiq_cli.commands import app
 from rythmiq_cli.commands.portals import kb_of, lowest, pixels_of
+from rythmiq_cli.output import ExitCode
 
 DOCS = Path(__file__).parent
 _NO_RULES = frozenset({"slot", "kind", "sources"})
@@ -268,7 +269,7 @@ def _address(source: Source) -> str:
 def cli_page() -> str:
     """Every command with its arguments and options, and the exit codes."""
     group = cast("TyperGroup", typer.main.get_command(app))
-    codes = (exits.__doc__ or "").partition("\n\n")[2].strip()
+    codes = (inspect.getdoc(ExitCode) or "").partition("\n\n")[2]
     return f"{_CLI_HEAD}{''.join(_commands(group, 'rythmiq'))}\n## Exit codes\n\n{codes}\n"
 
 

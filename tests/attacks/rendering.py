@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from rythmiq.adapters.spaces import content_disposition
 from rythmiq.contracts.keys import InvalidKeyError, parse_key, raw_key, sanitize_filename
 from rythmiq.services.output import document_filename, receipt_page, zip_bytes
-from rythmiq_cli.exits import json_line, plain
+from rythmiq_cli.output import json_line, plain
 from tests.attacks.arena import Arena, Attack
 from tests.support.gateway_doors import AS_OPERATOR
 from tests.support.service_rig import receipt

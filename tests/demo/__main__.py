@@ -26,10 +26,10 @@ from rich.table import Table
 
 from rythmiq.client import Client
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.exits import ExitCode, stop_by_signal
 from rythmiq_cli.local import CloudLog
 from rythmiq_cli.local.cloud import CloudOptions, running_cloud
 from rythmiq_cli.local.environment import process_environ
+from rythmiq_cli.output import ExitCode, stop_by_signal
 from rythmiq_cli.service import CloudFile, Issuer, mint_token
 from tests.demo.report import PlaintextError, count_sealed, gallery_page, ledger_table, metrics_table
 from tests.demo.run import DemoError, Result, run_scenario

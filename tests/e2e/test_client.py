@@ -26,7 +26,7 @@ from rythmiq.client import (
     RefusedError,
 )
 from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
 from tests.support import worker_uploads

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.support.client_stub import Stub, stub
 from tests.support.database_calls import Calls
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.data.portraits import portrait
 
 COMMAND = [sys.executable, "-m", "rythmiq_cli.main"]
@@ -167,7 +167,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_half_of_a_file(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("at", ["rythmiq_cli.commands", "typer", "rich.console", "rythmiq_cli.exits"])
+@pytest.mark.parametrize("at", ["rythmiq_cli.commands", "typer", "rich.console", "rythmiq_cli.output"])
 def test_ctrl_c_while_it_is_imported_ends_it_with_130_and_not_a_word(at: str) -> None:
     script = (
         "import os, signal, sys\n"

@@ -3,7 +3,7 @@
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 
 
 def rythmiq_command(*arguments: object) -> Result:

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from rythmiq_cli.service import CloudFile, S3Access
 from tests.support.client_stub import Stub
 

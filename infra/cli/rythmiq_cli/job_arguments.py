@@ -19,7 +19,7 @@ from rythmiq.contracts.job_bodies import JobOptions
 from rythmiq.contracts.payload import Caption, Crop, Options, Point, refused_options
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.portals import PortalUnknownError, load_portal
-from rythmiq_cli.exits import usage
+from rythmiq_cli.output import usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-_INTERRUPTED = 130  # ExitCode.INTERRUPTED of `exits`, which has to be imported
+_INTERRUPTED = 130  # ExitCode.INTERRUPTED of `output`, which has to be imported
 
 
 def main() -> None:

@@ -1,31 +1,119 @@
-"""Output of the commands: progress on STDERR, receipts as tables, and files that are written whole or not at all.
+"""What every command prints and writes, and how it ends: exit codes with advice.
 
-Nothing moves when STDERR is not a terminal.
+Text of others is made fit for a terminal, nothing moves when STDERR is not one, and files are written whole or not at
+all.
 """
 
 import contextlib
-import io
+import json
 import os
+import re
+import signal
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from rythmiq.contracts.keys import sanitize_filename
-from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode, json_line, plain, usage
+from rythmiq.contracts.errors import CATALOGUE, JobError
+from rythmiq.contracts.keys import CONTROLS
 
 if TYPE_CHECKING:
-    from rythmiq.client import Client, JobFile
-    from rythmiq.contracts.job_bodies import JobView
+    from rythmiq.contracts.result import Receipt
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command.
+
+    | code | meaning |
+    |---|---|
+    | 0 | done, and everything conforms |
+    | 1 | done, and something does not conform |
+    | 2 | the command was used wrongly, or the service refuses what it asks |
+    | 3 | the job failed, or cannot be made now: no credit, too many at once |
+    | 4 | a service could not be reached, or not in time |
+    | 130 | interrupted |
+    """
+
+    OK = 0
+    DOES_NOT_CONFORM = 1
+    USAGE = 2
+    JOB_FAILED = 3
+    UNREACHABLE = 4
+    INTERRUPTED = 130
+
+
+EPILOG = (
+    "Exit codes: 0 ok, 1 does not conform, 2 usage, 3 job failed, 4 service unreachable, 130 interrupted. "
+    "With --json, STDOUT holds one JSON document, or nothing where STDERR says why the command did not run."
+)
+
+
+def plain(text: str) -> str:
+    """Text of a service, a file or a result, without characters that steer a terminal or turn the direction of text."""
+    return re.sub(f"[{CONTROLS}]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def plain_lines(text: str) -> str:
+    """Text as `plain` gives it, in its own lines."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def json_line(document: object) -> str:
+    """JSON in one line, in which every such character is escaped."""
+    text = json.dumps(document, ensure_ascii=False)
+    return re.sub(f"[{CONTROLS}]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def usage(message: str) -> NoReturn:
+    """End with exit code 2 and one sentence.
+
+    Raises:
+        typer.Exit: always.
+    """
+    print(f"rythmiq: {plain_lines(message)}", file=sys.stderr)
+    raise typer.Exit(ExitCode.USAGE)
+
+
+def unreachable(message: str) -> NoReturn:
+    """End with exit code 4 and one sentence.
+
+    Raises:
+        typer.Exit: always.
+    """
+    print(f"rythmiq: {plain_lines(message)}", file=sys.stderr)
+    raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def job_failed(error: JobError, *, as_json: bool) -> NoReturn:
+    """End with exit code 3, the code of the catalogue and its advice.
+
+    Raises:
+        typer.Exit: always.
+    """
+    entry = CATALOGUE[error.code]
+    if as_json:
+        report = {
+            "status": "failed",
+            "error": {
+                "code": error.code.value,
+                "stage": error.stage,
+                "message": error.message,
+                "retryable": error.retryable,
+                "detail": error.detail,
+                "advice": entry.advice,
+            },
+        }
+        print(json_line(report))
+    else:
+        print(f"rythmiq: {error.code}: {plain(error.message)}\n  {entry.advice}", file=sys.stderr)
+    raise typer.Exit(ExitCode.JOB_FAILED)
 
 
 _MARKS = {
@@ -47,7 +135,7 @@ def stage_progress(stages: Sequence[str]) -> Iterator[Callable[[str], object]]:
         yield lambda stage: status.update(f"{stage} ({stages.index(stage) + 1} of {len(stages)}) ...")
 
 
-def print_receipt(receipt: Receipt, warnings: Sequence[str]) -> None:
+def print_receipt(receipt: "Receipt", warnings: Sequence[str]) -> None:
     """Print the clauses, and then what would make the file better."""
     console = Console()
     table = Table(box=None, pad_edge=False)
@@ -62,96 +150,6 @@ def print_receipt(receipt: Receipt, warnings: Sequence[str]) -> None:
     for warning in warnings:
         console.print(f"[yellow]![/] {escape(plain(warning))}")
     console.print("[green]conforms[/]" if receipt.conforms else "[red]does not conform in every point[/]")
-
-
-_NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
-_MAX_MEMBER_BYTES = 64 * 1024 * 1024
-_NAMES = {"preview": "preview.jpg", "before": "before.jpg", "output": "output.zip", "text": "text.txt"}
-
-
-@contextlib.contextmanager
-def transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], object] | None]:
-    """Show how much has been sent; yields a callback for the bytes sent so far, or None without a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=total_bytes)
-        yield lambda sent: progress.update(task, completed=min(sent, total_bytes))
-
-
-def follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> "JobView":
-    """Show a job's stages until it has ended; Ctrl-C prints how to resume, and is raised again."""
-    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
-
-    console = Console(stderr=True)
-    try:
-        if not console.is_terminal:
-            return client.wait(job_id, timeout_s=timeout_s)
-        with console.status("waiting ...") as status:
-            for view in client.watch(job_id, timeout_s=timeout_s):
-                status.update(_words(view))
-    except JobFailedError as failed:
-        return failed.view
-    except KeyboardInterrupt:
-        print(f"rythmiq: the job goes on; see `rythmiq watch {job_id}`", file=sys.stderr)
-        raise
-    return view
-
-
-def _words(view: "JobView") -> str:
-    if view.status == "pending":
-        place = f" ({view.queue_position} before it)" if view.queue_position else ""
-        start = f", likely to start at {view.expected_start_at:%H:%M:%S} UTC" if view.expected_start_at else ""
-        return f"waiting for its turn{place}{start} ..."
-    again = f", attempt {view.attempt}" if view.attempt > 1 else ""
-    return f"{escape(plain(view.stage or view.status))}{again} ..."
-
-
-def print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
-    """Print how a job ended, and end the command so.
-
-    Raises:
-        JobFailedError's exit, or typer.Exit with 0 or 1.
-    """
-    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
-    from rythmiq.contracts.result import Receipt  # noqa: PLC0415  ditto
-    from rythmiq_cli.service import service_errors  # noqa: PLC0415  ditto
-
-    if view.status == "failed":
-        with service_errors(as_json=as_json):
-            raise JobFailedError(view)
-    if as_json:
-        shown = view.model_dump(mode="json", exclude=_NOT_SHOWN)
-        print(json_line({**shown, "files": files}))
-    else:
-        print_receipt(Receipt.model_validate(view.receipt, extra="ignore"), view.warnings)
-        print("\n".join(files) if files else view.job_id)
-    raise typer.Exit(ExitCode.OK if view.conforms else ExitCode.DOES_NOT_CONFORM)
-
-
-def save_all(client: "Client", view: "JobView", folder: Path) -> list[str]:
-    """Unpack a job's ZIP into a folder; the names of its files."""
-    archive = client.download(view.job_id, "output")
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        members = opened.infolist()
-        # The ZIP is authentic, and still it is data: only plain names of a sane size go to disk.
-        names = [member.filename for member in members if member.file_size <= _MAX_MEMBER_BYTES]
-        names = [name for name in names if name == sanitize_filename(name)]
-        for name in names:
-            write_whole(folder / name, opened.read(name))
-    return sorted(names)
-
-
-def save_one(client: "Client", view: "JobView", what: "JobFile", folder: Path) -> str:
-    """Download one file into a folder; its name there."""
-    data = client.download(view.job_id, what)
-    receipt_name = str((view.receipt or {}).get("document", {}).get("filename", ""))
-    name = _NAMES.get(what) or sanitize_filename(receipt_name or "document")
-    write_whole(folder / name, data)
-    return name
 
 
 @contextlib.contextmanager
@@ -177,3 +175,22 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_by_signal() -> None:
+    """Unwind at the first of these signals; later ones do not interrupt the cleanup."""
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _stop(*_: object) -> NoReturn:
+    for number in _SIGNALS:
+        signal.signal(number, _ignored)  # not SIG_IGN, which processes that are started meanwhile would inherit
+    raise KeyboardInterrupt
+
+
+def _ignored(*_: object) -> None:
+    """The cleanup is already running."""

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rythmiq.contracts.errors import RythmiqError
 from rythmiq.contracts.keys import UUID4_PATTERN
 from rythmiq.contracts.origins import LOOPBACK_HOSTS
-from rythmiq_cli.exits import ExitCode, json_line, plain, plain_lines, unreachable, usage
+from rythmiq_cli.output import ExitCode, json_line, plain, plain_lines, unreachable, usage
 
 if TYPE_CHECKING:
     from rythmiq.client import Client, ClientError

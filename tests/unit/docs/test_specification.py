@@ -12,7 +12,7 @@ from rythmiq.contracts.keys import parse_key
 from rythmiq.contracts.portal import SchemaDefinition
 from rythmiq.contracts.result import ClauseName, Receipt, Verdict
 from rythmiq.gateway.openapi import FUNCTIONS
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from rythmiq_worker.conform.person_clauses import CENTRING_BOUNDS, EYE_LINE_BOUNDS, FACE_SIZE_BOUNDS
 from rythmiq_worker.people.looks import (
     COLOUR,

@@ -20,7 +20,7 @@ from rythmiq_cli.commands import (
     spaces,
     submit,
 )
-from rythmiq_cli.exits import EPILOG, ExitCode
+from rythmiq_cli.output import EPILOG, ExitCode
 
 app = typer.Typer(
     name="rythmiq",

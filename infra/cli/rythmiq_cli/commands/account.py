@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rythmiq_cli.exits import EPILOG, usage
 from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_actor, operator_database, operator_environ
+from rythmiq_cli.output import EPILOG, usage
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 
 if TYPE_CHECKING:

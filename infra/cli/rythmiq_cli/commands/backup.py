@@ -18,8 +18,8 @@ import typer
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports import DatabaseFaultError, UnavailableError
-from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import EnvFile, operator_environ, owners_database_url
+from rythmiq_cli.output import EPILOG, ExitCode, unreachable, usage
 
 app = typer.Typer(help="Keep the database's rows, and restore them (operator).", no_args_is_help=True, epilog=EPILOG)
 _ROWS = ("--data-only", "--schema=public", "--exclude-table=public.portal_*")  # the migrations bring the rest

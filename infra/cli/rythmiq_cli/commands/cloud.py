@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.exits import stop_by_signal, unreachable, usage
+from rythmiq_cli.output import stop_by_signal, unreachable, usage
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from rythmiq.contracts.errors import ErrorCode, JobError, SettingsError
 from rythmiq.contracts.keys import raw_key, sanitize_filename
 from rythmiq.contracts.payload import InputReference, Options, Payload, PortalSchema, StorageReference
 from rythmiq.contracts.result import Receipt
-from rythmiq_cli.exits import ExitCode, job_failed, json_line, plain, usage
 from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
@@ -42,7 +41,17 @@ from rythmiq_cli.job_arguments import (
     rules_for,
     worker_options,
 )
-from rythmiq_cli.output import output_folder, print_receipt, stage_progress, write_whole
+from rythmiq_cli.output import (
+    ExitCode,
+    job_failed,
+    json_line,
+    output_folder,
+    plain,
+    print_receipt,
+    stage_progress,
+    usage,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from rythmiq.settings.worker import WorkerSettings

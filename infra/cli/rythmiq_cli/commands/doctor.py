@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq_cli.exits import EPILOG, ExitCode, plain, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, is_set, operator_environ, owners_database_url
+from rythmiq_cli.output import EPILOG, ExitCode, plain, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import owners_database_url, read_env
+from rythmiq_cli.output import EPILOG, ExitCode, unreachable, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rythmiq_cli.exits import EPILOG, ExitCode, plain, usage
 from rythmiq_cli.operator import DatabaseCloud, EnvFile, operator_actor, operator_database
+from rythmiq_cli.output import EPILOG, ExitCode, plain, usage
 from rythmiq_cli.service import checked_id
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.crypto.key_ring import KeyRing
 from rythmiq_cli.commands import keys_retire
-from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
+from rythmiq_cli.output import EPILOG, ExitCode, unreachable, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

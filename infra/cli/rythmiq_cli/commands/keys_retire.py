@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq_cli.exits import ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
+from rythmiq_cli.output import ExitCode, unreachable, usage
 
 if TYPE_CHECKING:
     import psycopg

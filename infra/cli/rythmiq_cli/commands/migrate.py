@@ -8,8 +8,8 @@ import typer
 
 from rythmiq.contracts.errors import SettingsError
 from rythmiq.ports import DatabaseFaultError, DatabaseUnavailableError
-from rythmiq_cli.exits import ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ, owners_database_url
+from rythmiq_cli.output import ExitCode, unreachable, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.exits import EPILOG, usage
+from rythmiq_cli.output import EPILOG, usage
 
 app = typer.Typer(help="The page as static files (operator).", no_args_is_help=True, epilog=EPILOG)
 

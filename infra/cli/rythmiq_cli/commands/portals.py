@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rythmiq.contracts.portal import Portal, Slot
 from rythmiq.portals import PortalUnknownError, all_portals, load_portal, portal_document, portals_document
-from rythmiq_cli.exits import usage
+from rythmiq_cli.output import usage
 
 STALE_AFTER_DAYS = 180
 ENDS_SOON_DAYS = 60

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq_cli.exits import EPILOG, ExitCode, unreachable, usage
 from rythmiq_cli.operator import AnyCloud, EnvFile, operator_environ
+from rythmiq_cli.output import EPILOG, ExitCode, unreachable, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,13 +1,21 @@
 """`rythmiq submit`, `watch`, `download` and `delete`: create a job from a file, follow it, download or delete it."""
 
+import contextlib
+import io
 import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from rythmiq.contracts.keys import sanitize_filename
 from rythmiq_cli.commands.conform import MAX_INPUT_BYTES
-from rythmiq_cli.exits import json_line
 from rythmiq_cli.job_arguments import (
     Background,
     CaptionDate,
@@ -22,12 +30,16 @@ from rythmiq_cli.job_arguments import (
     options_of,
     read_files,
 )
-from rythmiq_cli.output import follow, output_folder, print_ended, save_all, save_one, transfer_progress
+from rythmiq_cli.output import ExitCode, json_line, output_folder, plain, print_receipt, write_whole
 from rythmiq_cli.service import CloudFolder, CloudUser, Token, Url, checked_id, open_client, service_errors
 
 if TYPE_CHECKING:
-    from rythmiq.client import Client
-    from rythmiq.contracts.job_bodies import JobOptions
+    from rythmiq.client import Client, JobFile
+    from rythmiq.contracts.job_bodies import JobOptions, JobView
+
+_NOT_SHOWN = {"encryption", "links", "artifacts"}  # keys and signed links are not for logs
+_MAX_MEMBER_BYTES = 64 * 1024 * 1024
+_NAMES = {"preview": "preview.jpg", "before": "before.jpg", "output": "output.zip", "text": "text.txt"}
 
 
 def submit(  # noqa: PLR0913, PLR0917  the command's options
@@ -79,19 +91,19 @@ def submit(  # noqa: PLR0913, PLR0917  the command's options
     with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
         if options.background is not None or options.caption is not None or options.text_layer:
             _hold_to_service(client, portal, slot, options)
-        with transfer_progress(f"uploading {files[0].name}", sum(map(len, contents))) as on_sent:
+        with _transfer_progress(f"uploading {files[0].name}", sum(map(len, contents))) as on_sent:
             job = client.submit(
                 contents, portal, slot, filename=files[0].name, options=options, job_id=known, on_sent=on_sent
             )
         if not watch and output is None:
             print(json.dumps({"job_id": job.job_id, "status": job.status}) if as_json else job.job_id)
             return
-        view = follow(client, job.job_id)
+        view = _follow(client, job.job_id)
         saved: list[str] = []
         if output is not None and view.status == "completed":
             with output_folder(output):
-                saved = save_all(client, view, output)
-    print_ended(view, saved, as_json=as_json)
+                saved = _save_all(client, view, output)
+    _print_ended(view, saved, as_json=as_json)
 
 
 def _hold_to_service(client: "Client", portal: str, slot: str | None, options: "JobOptions") -> None:
@@ -117,8 +129,8 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
     """
     known = checked_id(job_id, "JOB_ID")
     with open_client(url, token, cloud, user) as client, service_errors(as_json=as_json):
-        view = follow(client, known, timeout_s=timeout_s)
-    print_ended(view, [], as_json=as_json)
+        view = _follow(client, known, timeout_s=timeout_s)
+    _print_ended(view, [], as_json=as_json)
 
 
 def download(  # noqa: PLR0913, PLR0917  the command's options
@@ -147,7 +159,7 @@ def download(  # noqa: PLR0913, PLR0917  the command's options
         if view.status == "failed":
             raise JobFailedError(view)
         with output_folder(output):
-            files = save_all(client, view, output) if only is None else [save_one(client, view, only, output)]
+            files = _save_all(client, view, output) if only is None else [_save_one(client, view, only, output)]
     if as_json:
         print(json_line({"job_id": known, "files": files}))
     else:
@@ -174,3 +186,87 @@ def delete(  # noqa: PLR0913, PLR0917  the command's options
         else:
             client.delete(known)
     print(json.dumps({"deleted": "upload" if upload else "job", "job_id": known}) if as_json else f"deleted {known}")
+
+
+@contextlib.contextmanager
+def _transfer_progress(what: str, total_bytes: int) -> Iterator[Callable[[int], object] | None]:
+    """Show how much has been sent; yields a callback for the bytes sent so far, or None without a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total_bytes)
+        yield lambda sent: progress.update(task, completed=min(sent, total_bytes))
+
+
+def _follow(client: "Client", job_id: str, *, timeout_s: float | None = None) -> "JobView":
+    """Show a job's stages until it has ended; Ctrl-C prints how to resume, and is raised again."""
+    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
+
+    console = Console(stderr=True)
+    try:
+        if not console.is_terminal:
+            return client.wait(job_id, timeout_s=timeout_s)
+        with console.status("waiting ...") as status:
+            for view in client.watch(job_id, timeout_s=timeout_s):
+                status.update(_words(view))
+    except JobFailedError as failed:
+        return failed.view
+    except KeyboardInterrupt:
+        print(f"rythmiq: the job goes on; see `rythmiq watch {job_id}`", file=sys.stderr)
+        raise
+    return view
+
+
+def _words(view: "JobView") -> str:
+    if view.status == "pending":
+        place = f" ({view.queue_position} before it)" if view.queue_position else ""
+        start = f", likely to start at {view.expected_start_at:%H:%M:%S} UTC" if view.expected_start_at else ""
+        return f"waiting for its turn{place}{start} ..."
+    again = f", attempt {view.attempt}" if view.attempt > 1 else ""
+    return f"{escape(plain(view.stage or view.status))}{again} ..."
+
+
+def _print_ended(view: "JobView", files: list[str], *, as_json: bool) -> None:
+    """Print how a job ended, and end the command so.
+
+    Raises:
+        JobFailedError's exit, or typer.Exit with 0 or 1.
+    """
+    from rythmiq.client import JobFailedError  # noqa: PLC0415  `--help` needs none of it
+    from rythmiq.contracts.result import Receipt  # noqa: PLC0415  ditto
+
+    if view.status == "failed":
+        with service_errors(as_json=as_json):
+            raise JobFailedError(view)
+    if as_json:
+        shown = view.model_dump(mode="json", exclude=_NOT_SHOWN)
+        print(json_line({**shown, "files": files}))
+    else:
+        print_receipt(Receipt.model_validate(view.receipt, extra="ignore"), view.warnings)
+        print("\n".join(files) if files else view.job_id)
+    raise typer.Exit(ExitCode.OK if view.conforms else ExitCode.DOES_NOT_CONFORM)
+
+
+def _save_all(client: "Client", view: "JobView", folder: Path) -> list[str]:
+    """Unpack a job's ZIP into a folder; the names of its files."""
+    archive = client.download(view.job_id, "output")
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        members = opened.infolist()
+        # The ZIP is authentic, and still it is data: only plain names of a sane size go to disk.
+        names = [member.filename for member in members if member.file_size <= _MAX_MEMBER_BYTES]
+        names = [name for name in names if name == sanitize_filename(name)]
+        for name in names:
+            write_whole(folder / name, opened.read(name))
+    return sorted(names)
+
+
+def _save_one(client: "Client", view: "JobView", what: "JobFile", folder: Path) -> str:
+    """Download one file into a folder; its name there."""
+    data = client.download(view.job_id, what)
+    receipt_name = str((view.receipt or {}).get("document", {}).get("filename", ""))
+    name = _NAMES.get(what) or sanitize_filename(receipt_name or "document")
+    write_whole(folder / name, data)
+    return name

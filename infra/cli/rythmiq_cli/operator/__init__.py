@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import typer
 
 from rythmiq.contracts.errors import SettingsError
-from rythmiq_cli.exits import unreachable, usage
+from rythmiq_cli.output import unreachable, usage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -11,7 +11,7 @@ from PIL import Image
 import rythmiq
 from rythmiq.contracts.result import Receipt
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.support.command_line import misused, rythmiq_command
 
 FLAT = {"target_width": 200, "target_height": 230, "target_dpi": 200, "max_kb": 100, "output_format": "jpg"}

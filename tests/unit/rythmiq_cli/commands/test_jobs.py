@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 
 USER = "0a7e3f52-5c1e-4d7a-9a39-2f8d1c0e4b7a"
 COMMANDS = [

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rythmiq_cli.commands import app
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 
 GIVEN = {
     "--api": "https://api.example/api/v1/web/fn-1",

@@ -6,7 +6,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.support.client_stub import USER, Stub, running_stub, stub
 from tests.support.command_stub import SECRET, at, cloud_in, command, ends_with, photo, somewhere_else, submitted
 

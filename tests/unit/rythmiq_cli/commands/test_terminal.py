@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from rythmiq_cli.commands import app, doctor
-from rythmiq_cli.exits import ExitCode, json_line, plain
+from rythmiq_cli.output import ExitCode, json_line, plain
 from tests.support.client_stub import Stub, stub
 from tests.support.command_stub import somewhere_else
 

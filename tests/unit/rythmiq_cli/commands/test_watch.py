@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rythmiq_cli.exits import ExitCode
+from rythmiq_cli.output import ExitCode
 from tests.support.client_stub import Stub, stub
 from tests.support.command_stub import at, ends_with, photo, somewhere_else, submitted
 
