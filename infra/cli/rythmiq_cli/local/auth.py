@@ -27,10 +27,15 @@ from typing import Any
 import jwt
 from werkzeug.wrappers import Request, Response
 
-from rythmiq_cli.local.auth_answers import CORS, AuthError, digest, json_answer
-from rythmiq_cli.local.auth_google import GoogleFlows
+from rythmiq_cli.local.auth_google import AuthError, GoogleFlows, digest
 from rythmiq_cli.service import write_private
 
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, apikey, content-type, x-client-info, x-supabase-api-version",
+    "Access-Control-Max-Age": "7200",
+}
 PREFIX = "/auth/v1/"
 MAIL_NAME = "mail.jsonl"
 _STATE_NAME = "auth.json"
@@ -102,24 +107,24 @@ class LocalAuth:
             name: what follows `/auth/v1/`.
         """
         if request.method == "OPTIONS":
-            return Response(status=HTTPStatus.NO_CONTENT, headers=CORS)
+            return Response(status=HTTPStatus.NO_CONTENT, headers=_CORS)
         asked = (request.method, name)
         call = self._open_calls.get(asked) or self._calls.get(asked)
         if call is None:
-            return json_answer({"message": "There is no such call"}, HTTPStatus.NOT_FOUND)
+            return _json_answer({"message": "There is no such call"}, HTTPStatus.NOT_FOUND)
         is_open = asked in self._open_calls
         if not is_open and not hmac.compare_digest(request.headers.get("apikey", "").encode(), self._api_key.encode()):
-            return json_answer({"message": "No API key found in request"}, HTTPStatus.UNAUTHORIZED)
+            return _json_answer({"message": "No API key found in request"}, HTTPStatus.UNAUTHORIZED)
         try:
             with self._lock:
                 said = call(request)
                 self._keep()
         except AuthError as error:
             said = {"code": error.status, "error_code": error.code, "msg": error.message}
-            return json_answer(said, error.status)
+            return _json_answer(said, error.status)
         if isinstance(said, Response):
             return said
-        return Response(status=HTTPStatus.NO_CONTENT, headers=CORS) if said is None else json_answer(said)
+        return Response(status=HTTPStatus.NO_CONTENT, headers=_CORS) if said is None else _json_answer(said)
 
     # --- calls ---
 
@@ -364,3 +369,9 @@ def _email(body: Mapping[str, Any]) -> str:
 
 def _iso(at_s: float) -> str:
     return dt.datetime.fromtimestamp(at_s, tz=dt.UTC).isoformat()
+
+
+def _json_answer(body: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
+    """An answer that no cache keeps."""
+    headers = {**_CORS, "Cache-Control": "no-store"}
+    return Response(json.dumps(body), status, headers, content_type="application/json")

@@ -19,8 +19,6 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from werkzeug.wrappers import Request, Response
 
-from rythmiq_cli.local.auth_answers import AuthError, digest
-
 FLOW_TTL_S = 300
 _MOST_FLOWS = 100
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -33,6 +31,14 @@ _CODE_FIELD = (
     "<p><label>Code from the terminal of <code>rythmiq up</code><br>"
     '<input name="code" inputmode="numeric" autocomplete="one-time-code" required autofocus></label></p>'
 )
+
+
+class AuthError(Exception):
+    """A refusal in GoTrue's form."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
 
 
 class Codes(Protocol):
@@ -161,3 +167,8 @@ def _page(flow_id: str, flow: _Flow, field: str, error: AuthError | None = None)
         f"form-action 'self' {url.scheme}://{url.netloc}",
     }
     return Response(html, HTTPStatus.OK if error is None else error.status, headers, content_type="text/html")
+
+
+def digest(text: str) -> str:
+    """What is kept in place of a secret."""
+    return hashlib.sha256(text.encode()).hexdigest()
