@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 import threading
 import time
 import uuid
@@ -22,7 +23,7 @@ from rythmiq.crypto.key_ring import KeyRing
 from rythmiq.settings import EnvironmentSettings
 from rythmiq.settings.api import HealthSettings, UploadsSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings
-from rythmiq.wiring import APPLICATIONS, application, functions
+from rythmiq.wiring import APPLICATIONS, allowed_origins, application
 from rythmiq.wiring.factories import executor_of
 from tests.support.web_calls import Seen, ask
 
@@ -73,7 +74,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
 
 def forget() -> None:
     """Begin as a new process would."""
-    functions.allowed_origins.cache_clear()
+    allowed_origins.cache_clear()
     APPLICATIONS.clear()
 
 
@@ -251,10 +252,7 @@ def test_a_database_that_is_gone_is_503(deployed: Environment) -> None:
 def test_a_function_that_cannot_be_put_together_still_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(name: str) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr("importlib.import_module", broken)
+    monkeypatch.setitem(sys.modules, "rythmiq.gateway.routes", None)
     result = application("api/uploads")({"http": {}}, None)
     assert (result["statusCode"], result["body"]["code"]) == (500, "INTERNAL")
     assert json.loads(capsys.readouterr().err)["event"] == "not_wired"

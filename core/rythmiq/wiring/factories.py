@@ -7,8 +7,6 @@ Imports are inside the functions: of several adapters a process imports the one 
 
 from typing import TYPE_CHECKING
 
-from rythmiq.contracts.errors import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -51,6 +49,7 @@ def page_config(environ: "Mapping[str, str]") -> "PageConfig":
     """Return the page's configuration; variables that cannot be used are logged and left out."""
     from urllib.parse import urlsplit
 
+    from rythmiq.contracts.errors import SettingsError
     from rythmiq.gateway.routes.app import PageConfig
     from rythmiq.log import log
     from rythmiq.settings.api import AppSettings
@@ -89,6 +88,8 @@ def database_of(settings: "DatabaseSettings", headers: "Mapping[str, str] | None
         try:
             from rythmiq.adapters.postgres import PostgresTransport
         except ImportError:
+            from rythmiq.contracts.errors import SettingsError
+
             raise SettingsError("DATABASE_URL is set, and this bundle was built without psycopg") from None
         return SqlDatabase(PostgresTransport(settings.database_url.get_secret_value()).presenting(headers or {}))
     from rythmiq.adapters.supabase import SupabaseTransport
