@@ -191,11 +191,10 @@ class Executor(Protocol):
 
 
 class SignIns(Protocol):
-    """Who may sign in."""
+    """Who may sign in.
+
+    Raises, each method: UnavailableError when it does not answer, or refuses the key.
+    """
 
     def delete(self, user_id: str) -> None:
-        """Delete an account's sign-in; one that is not there is no error.
-
-        Raises:
-            UnavailableError: it does not answer, or refuses the key.
-        """
+        """Delete an account's sign-in; one that is not there is no error."""

@@ -62,15 +62,14 @@ def export(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
     from rythmiq.gateway.routes.app import PageConfig  # noqa: PLC0415  see above
     from rythmiq.settings.api import AppSettings  # noqa: PLC0415  ditto
 
+    given = {
+        "PUBLIC_URL": api,
+        "SUPABASE_URL": supabase_url,
+        "SUPABASE_ANON_KEY": supabase_anon_key,
+        "DO_SPACES_ENDPOINT": store_origin,
+    }
     try:
-        settings = AppSettings.from_environ(
-            {
-                "PUBLIC_URL": api,
-                "SUPABASE_URL": supabase_url,
-                "SUPABASE_ANON_KEY": supabase_anon_key,
-                "DO_SPACES_ENDPOINT": store_origin,
-            }
-        )
+        settings = AppSettings.from_environ(given)
         base = (settings.public_url or "").removesuffix("/api")
         config = PageConfig(
             api_url=f"{base}/api",
@@ -92,9 +91,7 @@ def export(  # noqa: PLR0913, PLR0917  typer reads an option off a parameter
 
 def _sources() -> Path:
     """The page's sources: of this checkout, or carried by the installed distribution."""
-    import rythmiq_cli  # noqa: PLC0415  its place
-
-    here = Path(rythmiq_cli.__file__).parent
+    here = Path(__file__).parents[1]
     carried = here / "page"
     return carried if carried.is_dir() else here.parents[2] / "page"
 

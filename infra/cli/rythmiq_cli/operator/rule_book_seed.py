@@ -127,7 +127,8 @@ def _book_of(portals: Sequence[Portal]) -> _Book:
     for portal in portals:
         book.current[portal.portal] = portal.version
         book.versions[portal.portal, portal.version] = {
-            slot.slot: _Slot(portal.name, _json(slot.stated_rules())) for slot in portal.slots
+            slot.slot: _Slot(portal.name, json.dumps(slot.stated_rules(), ensure_ascii=False, sort_keys=True))
+            for slot in portal.slots
         }
         book.aliases |= dict.fromkeys(portal.aliases, portal.portal)
     return book
@@ -176,10 +177,6 @@ def _alias_statements(before: Mapping[str, str], aliases: Mapping[str, str]) -> 
         pairs = ",\n".join(f"  ({_literal(alias)}, {_literal(portal)})" for alias, portal in new)
         statements.append(_ALIASES + pairs + _MOVED)
     return statements
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _literal(text: str) -> str:
