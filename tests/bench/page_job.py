@@ -35,7 +35,7 @@ DENSE = 56
 MOST_OF_BEFORE = 1.05
 MOST_OF_ENGLISH = 2.5
 MOST_PSS_MB = 700.0
-_START = "import sys; from rythmiq_cli.main import main; sys.exit(main())"
+_START = "from rythmiq_cli import main; getattr(main, 'main', main)()"  # before, a module of that name
 _ROOMS = ("core", "layers/worker", "infra/cli")
 
 

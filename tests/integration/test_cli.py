@@ -15,7 +15,7 @@ from rythmiq.contracts.result import Receipt
 from rythmiq_cli.output import ExitCode
 from tests.data.portraits import portrait
 
-COMMAND = [sys.executable, "-m", "rythmiq_cli.main"]
+COMMAND = [str(Path(sys.executable).with_name("rythmiq"))]
 HEAVY = {"cv2", "numpy", "PIL", "onnxruntime", "httpx", "botocore", "rythmiq_worker"}
 
 
@@ -175,7 +175,7 @@ def test_ctrl_c_while_it_is_imported_ends_it_with_130_and_not_a_word(at: str) ->
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {at!r}: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupts())\n"
-        "from rythmiq_cli.main import main; main()\n"
+        "from rythmiq_cli import main; main()\n"
     )
     done = subprocess.run([sys.executable, "-c", script, "portals"], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
@@ -186,7 +186,7 @@ def test_ctrl_c_that_is_ignored_outside_is_ignored() -> None:
     script = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from rythmiq_cli.main import main\n"
+        "from rythmiq_cli import main\n"
         "import rythmiq_cli.commands\n"
         "os.kill(os.getpid(), signal.SIGINT)\n"
         "main()\n"

@@ -30,7 +30,7 @@ def run(url: str | None, *arguments: str) -> Result:
 def process(url: str, **environment: str) -> subprocess.Popen[str]:
     """The command in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "rythmiq_cli.main", "migrate", "--json"],
+        [str(Path(sys.executable).with_name("rythmiq")), "migrate", "--json"],
         env={**os.environ, "DATABASE_URL": url, **environment},
         stdout=subprocess.PIPE,
         text=True,

@@ -63,7 +63,7 @@ def test_ctrl_c_while_watching_says_how_to_go_on(stub: Stub, photo: Path) -> Non
 
     stub.answer = noticing  # type: ignore[assignment, method-assign]  # looks, and answers the same
     process = subprocess.Popen(
-        [sys.executable, "-m", "rythmiq_cli.main", "watch", job_id, "--url", stub.url, "--token", "t"],
+        [Path(sys.executable).with_name("rythmiq"), "watch", job_id, "--url", stub.url, "--token", "t"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
