@@ -36,7 +36,7 @@ from rythmiq_cli.local import serving
 from rythmiq_cli.local.executor import FaultPlan
 from rythmiq_cli.local.executor.engine import Engine, ExecutorConfig
 from rythmiq_cli.local.executor.launchers import PROGRAM
-from rythmiq_worker.launcher.process import close_to_looks
+from rythmiq_worker.walls.lockdown import hide
 
 MAX_BODY_BYTES = 4 * 1024
 _ROUTES = Map(
@@ -136,7 +136,7 @@ def _json(status: HTTPStatus, content: object = None) -> Response:
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, then end everything that was started."""
-    close_to_looks()  # the workers run as the same user, and our environment holds the launchers'
+    hide()  # the workers run as the same user, and our environment holds the launchers'
     parser = argparse.ArgumentParser(prog="rythmiq-executor", description="Starts launchers on this machine.")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--data-dir", type=Path, required=True, help="orders and logs are kept there over restarts")
