@@ -141,6 +141,8 @@ export class Orders {
     // The other tab's person was told why; but a page that is reloaded sees its own requests fail, and tells nobody.
     if (waited && order.state === "stopped" && !PASSING.includes(order.problem?.kind ?? "refused")) return;
     const step = async (/** @type {Event} */ event, /** @type {Parameters<Step>[1]} */ line = null) => {
+      // Whoever signs in meanwhile takes no step of it: what was under way would be theirs, and not found.
+      if (event.type !== "stop" && this.#isOthers(/** @type {Order} */ (order))) throw signedOut();
       const next = after(/** @type {Order} */ (order), event);
       const now = await this.#change(id, ({ leaving = false }) => ({ ...next, leaving }), line);
       if (now === null || now.leaving) throw new GoneError();
@@ -151,15 +153,15 @@ export class Orders {
     // Of what was not signed yet nothing is anybody's: it goes on as whoever signs in for it.
     if (byHand && this.#isOthers(order) && !order.asked && order.parts.every(({ upload }) => upload === null))
       order = { ...order, user_id: this.#whose() };
-    await step({ type: "resume" });
     for (let again = 0; ; again += 1) {
       try {
-        if (this.#isOthers(order)) throw signedOut();
+        if (again === 0) await step({ type: "resume" });
         if (order.job_id === null) await this.#order(() => /** @type {Order} */ (order), step, signal);
         await this.#follow(() => /** @type {Order} */ (order), step, signal);
         return;
-      } catch (error) {
-        if (error instanceof GoneError || (signal.aborted && signal.reason !== OFFLINE)) return;
+      } catch (thrown) {
+        if (thrown instanceof GoneError || (signal.aborted && signal.reason !== OFFLINE)) return;
+        const error = this.#isOthers(order) ? signedOut() : thrown;
         const remedy = again === 0 && order.job_id === null ? remedyOf(error) : null;
         if (remedy !== null && canResume(after(order, remedy))) await step(remedy);
         else {

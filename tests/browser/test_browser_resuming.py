@@ -1,5 +1,8 @@
 """An order goes on after a reload, in another tab and after the back button: nothing is lost or charged twice."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from playwright.sync_api import Route
 
 from tests.browser.conftest import Visit
@@ -200,6 +203,27 @@ def test_somebody_else_signs_in(visit: Visit, portrait: bytes) -> None:
     _sign_out(person)
     person.email = first
     person.sign_in()
+    person.page.goto(address)
+    went_well(person)
+
+
+def test_somebody_else_signs_in_while_it_is_made(
+    visit: Visit, busy: Callable[[], AbstractContextManager[None]], portrait: bytes
+) -> None:
+    """The next person cannot see the job, which is no refusal: its own account finds the file that it paid for."""
+    with busy():
+        person = visit().make(("asha.jpg", portrait))
+        person.sees("order.queue", place=1)
+        address, first = person.page.url, person.email
+        _sign_out(person)
+        person.email = f"next-{first}"
+        person.sign_in()
+        within(40, lambda: person.kept("orders")[0]["state"] == "stopped", "the stop")
+        person.page.goto(address)
+        person.sees("problem.sign-in.title")
+        _sign_out(person)
+        person.email = first
+        person.sign_in()
     person.page.goto(address)
     went_well(person)
 

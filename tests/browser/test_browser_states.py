@@ -207,6 +207,7 @@ def test_a_draft_becomes_an_order_at_once(visit: Visit, portrait: bytes) -> None
     person.page.wait_for_function("() => window.dead")
     person.page.reload()
     assert person.kept("drafts") == []
+    person.open("/p/neet-2026/photo/make")  # the page that goes away still led to the order
     person.sees("make.no_file")
     within(60, lambda: [status for _, status in person.jobs()] == ["completed"], "the job's end")
     assert person.credits() == (CREDITS - 1, 0)
