@@ -3,8 +3,9 @@
 Each line on STDIN names a directory with a file `payload`; a fork runs the worker's own `main` on it, with `stdout` and
 `stderr` beside it as its descriptors 1 and 2. For each, one line of JSON on STDOUT says how it ended and what it took.
 
-A worker's walled processes are forks, too: libraries are there, and our own modules are imported anew by `walls/start`,
-so that contracts are without validation and the walls go up as ever. Tests that run the worker itself start it anew.
+A worker's walled processes are forks, too: libraries are there, and our own modules are imported anew by
+`walls/__main__`, so that contracts are without validation and the walls go up as ever. Tests that run the worker itself
+start it anew.
 """
 
 import contextlib

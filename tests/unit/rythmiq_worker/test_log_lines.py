@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rythmiq_worker.events import EVENTS, MAX_LINE_BYTES, known_event
 from rythmiq_worker.launcher.delivery import LaunchLog, WorkerStderr
 from rythmiq_worker.launcher.dispatch import Launch
-from rythmiq_worker.stdio import EVENTS, MAX_LINE_BYTES, known_event
 
 USER = "5f2b7c1e-9d34-4a6b-8c1d-0e2f3a4b5c6d"
 JOB = "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d"

@@ -75,6 +75,20 @@ def test_a_worker_whose_descriptors_are_closed_still_answers(closed: str) -> Non
     assert json.loads(done.stdout)["error"]["code"] == "PAYLOAD_MISSING"
 
 
+@pytest.mark.parametrize("package", ["rythmiq.contracts", "pydantic", "json"])
+def test_a_worker_whose_imports_fail_answers_with_the_last_resort(package: str) -> None:
+    done = ran(
+        f"""
+        import sys
+        sys.modules["{package}"] = None
+        from rythmiq_worker.__main__ import main
+        main()
+        """,
+        b"{}",
+    )
+    assert (done.returncode, done.stdout) == (0, LAST_RESORT + b"\n")
+
+
 def test_a_worker_that_nobody_listens_to_ends_quietly() -> None:
     """STDOUT closed, or its reader gone."""
     code = "from rythmiq_worker.__main__ import main; main()"

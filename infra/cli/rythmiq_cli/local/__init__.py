@@ -14,14 +14,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.markup import escape
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from rythmiq.contracts.errors import RythmiqError
-from rythmiq_cli.service import write_private
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -44,6 +44,8 @@ class CloudUsageError(CloudError):
 def made_once(file: Path, make: Callable[[], Any]) -> Any:
     """The JSON of a private file, which is made the first time."""
     if not file.exists():
+        from rythmiq_cli.service import write_private  # noqa: PLC0415  the executor's start needs none of it
+
         write_private(file, json.dumps(make()))
     return json.loads(file.read_text(encoding="utf-8"))
 
@@ -72,7 +74,9 @@ class CloudLog:
         console: where a few words go; by default STDERR, if that is a terminal.
     """
 
-    def __init__(self, data_dir: Path, *, console: Console | None = None) -> None:
+    def __init__(self, data_dir: Path, *, console: "Console | None" = None) -> None:
+        from rich.console import Console  # noqa: PLC0415  the cloud's alone, of all its parts
+
         stderr = Console(stderr=True, highlight=False)
         self._console = console or (stderr if stderr.is_terminal else None)
         self._shows_requests = console is None and self._console is not None
@@ -98,6 +102,10 @@ class CloudLog:
         with self._lock:
             if not self._stream.closed:  # a request may end after the cloud has
                 print(json.dumps(line), file=self._stream, flush=True)
+        if self._console is None:
+            return
+        from rich.markup import escape  # noqa: PLC0415  as in `__init__`
+
         if event.get("event") == "sign_in_code":
             self.say(f"[bold]sign-in code for {escape(event['email'])}: {event['code']}[/]")
         if self._shows_requests and event.get("event") == "request":

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 from rythmiq_worker.engines import BUNDLED, ModelChoice, PageText, PageTurn, Quad, TextLine, TextSight
-from rythmiq_worker.stdio import printable
+from rythmiq_worker.events import printable
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, write_all
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ Progress is best effort, on the launcher's one thread: an API that does not answ
 worker's pipes. The thread starts after the worker has been forked.
 
 Its log on STDERR has the launcher's own events and the worker's, one JSON line each. Of the worker's lines, known
-events with known fields pass, under this job's ids (`rythmiq_worker.stdio`). Whatever else it prints may quote what
+events with known fields pass, under this job's ids (`rythmiq_worker.events`). Whatever else it prints may quote what
 was read, or be forged by it: outside `dev` it is counted and not shown.
 
 Source: docs/specification/launcher.md, docs/specification/observability.md.
@@ -29,9 +29,10 @@ from rythmiq.adapters.bounded_http import exchange
 from rythmiq.clock import Deadline, backoff_s
 from rythmiq.contracts.attempt import SECRET_HEADER, Callback, Dispatch, ProgressBody
 from rythmiq.contracts.errors import Stage, StoreError, StoreUnavailableError
+from rythmiq_worker.events import MAX_LINE_BYTES, Fact, known_event
 from rythmiq_worker.launcher.dispatch import Launch
 from rythmiq_worker.launcher.process import TerminatedError, Termination
-from rythmiq_worker.stdio import MAX_LINE_BYTES, Fact, known_event, log_line
+from rythmiq_worker.stdio import log_line
 
 _STAGES: tuple[Stage, ...] = get_args(Stage)
 _MAX_SHOWN_BYTES = 256 * 1024

@@ -15,8 +15,8 @@ from rythmiq.contracts.errors import DetailValue, ErrorCode, JobError
 from rythmiq.contracts.keys import sanitize_filename
 from rythmiq.contracts.payload import Payload
 from rythmiq.contracts.result import Receipt
+from rythmiq_worker.events import printable
 from rythmiq_worker.pixels import FILES
-from rythmiq_worker.stdio import printable
 from rythmiq_worker.walls.lockdown import MAX_FILE_BYTES, WALLS
 
 _MAX_WARNINGS: Final = 50

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from rythmiq.contracts import StrictJsonError, read_object
 from rythmiq.contracts.errors import ErrorCode, JobError, Stage
+from rythmiq_worker.events import known_event
 from rythmiq_worker.job import Context, Files, Upload
 from rythmiq_worker.pixels import CPU_S, answers, context_bytes, line_of
 from rythmiq_worker.pixels.answers import InvalidAnswerError, Made, PageRequest, reading
-from rythmiq_worker.stdio import known_event
 from rythmiq_worker.walls.sibling import Program, Sibling, SiblingError, anonymous_file, seal, write_all
 
 if TYPE_CHECKING:
