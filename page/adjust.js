@@ -51,8 +51,10 @@ export function adjuster(app, order, view, files, leaving) {
     const found = isDocument ? pageOf(view) : faceOf(view);
     const start = found && turnedPoints(found, degrees - madeAt);
     const chosen = turnedChoices(options, further);
-    const choose = (/** @type {Parameters<typeof turnedChoices>[0]} */ choice, /** @type {string[]} */ ...instead) =>
-      (options = { ...without(options, ...instead), ...turnedChoices(choice, -further) });
+    const choose = (/** @type {Parameters<typeof turnedChoices>[0]} */ choice, /** @type {string[]} */ ...instead) => {
+      if (turn !== drawing) return; // the picture is being turned: its points are not those of the turn that is chosen
+      options = { ...without(options, ...instead), ...turnedChoices(choice, -further) };
+    };
     fill(
       picture,
       slot.kind === "photo" && faceChooser(shown, chosen.face, start, (face) => choose({ face })),

@@ -7,7 +7,7 @@
 import { after, canResume, ENDED } from "./order.js";
 import { calledOff, jobFor } from "./asking.js";
 import { delivered } from "./delivery.js";
-import { UnauthenticatedError } from "./rythmiq.js";
+import { NotFoundError, UnauthenticatedError } from "./rythmiq.js";
 import { isMissing, problemOf, remedyOf } from "./stops.js";
 import { all, change, forget, keep, keepInstead, kept } from "./storage.js";
 
@@ -135,8 +135,12 @@ export class Orders {
     if (signal.aborted) return;
     /** @type {Order | null} */
     let order = await kept("orders", id);
-    // A page that was closed meanwhile did not come to the end of it.
-    if (order?.leaving) order = (await this.#settled(id).catch(() => false)) ? null : await kept("orders", id);
+    if (order?.leaving && byHand) order = await this.#change(id, (found) => ({ ...found, leaving: false }));
+    else if (order?.leaving) {
+      // The page that cancels it did not come to the end of that; where this one does not either, another try will.
+      if ((await this.#settled(id).catch(() => null)) !== false) return;
+      order = await kept("orders", id);
+    }
     if (order === null || ENDED.includes(order.state)) return;
     // The other tab's person was told why; but a page that is reloaded sees its own requests fail, and tells nobody.
     if (waited && order.state === "stopped" && !PASSING.includes(order.problem?.kind ?? "refused")) return;
@@ -229,26 +233,27 @@ export class Orders {
   /**
    * Cancel an order: what has not begun costs nothing, what runs cannot be cancelled any more.
    *
+   * Where the service is not to be had, the order stops and stays marked: it is cancelled as soon as the service can be
+   * asked, unless its person goes on with it by hand.
+   *
    * @param {string} id
-   * @returns {Promise<boolean>} whether it is cancelled
+   * @returns {Promise<boolean | null>} whether it is cancelled; null where it is not on this device any more
    */
   async cancel(id) {
-    const order = await this.#change(id, (found) => ({ ...found, leaving: true }));
-    if (order === null) return (await kept("orders", id))?.state === "cancelled";
-    this.#letGo(id);
-    await this.#running.get(id)?.done.catch(() => undefined);
-    let isOff = null;
-    try {
-      await exclusively(lockOf(id), null, async () => void (isOff = await this.#settled(id)));
-      return isOff === true;
-    } finally {
-      // What had stopped does so still, unless it turns out that there is a job.
-      if (isOff === false || (isOff === null && order.state !== "stopped")) void this.run(id);
+    if ((await this.#change(id, (found) => ({ ...found, leaving: true }))) !== null) {
+      this.#letGo(id);
+      await this.#running.get(id)?.done.catch(() => undefined);
+      await exclusively(lockOf(id), null, async () => void (await this.#settled(id)));
     }
+    /** @type {Order | null} */
+    const order = await kept("orders", id);
+    if (order !== null && !ENDED.includes(order.state)) void this.run(id); // what has begun is shown to its end
+    return order && order.state === "cancelled";
   }
 
   /**
-   * Come to the end of a cancelling. Only whoever has the order's lock may, so that no step is under way.
+   * Come to the end of a cancelling. Only whoever has the order's lock may, so that no step is under way. Where it cannot
+   * be told whether it was in time, the order stops and the error is thrown.
    *
    * @param {string} id
    * @returns {Promise<boolean>} whether it is cancelled
@@ -261,9 +266,15 @@ export class Orders {
     try {
       if (this.#isOthers(order) && (order.asked || order.job_id !== null)) throw signedOut();
       isOff = await calledOff(this.#client, order);
-    } finally {
-      await this.#change(id, (found) => (isOff ? after(found, { type: "cancel" }) : { ...found, leaving: false }));
+    } catch (error) {
+      if (error instanceof NotFoundError && order.job_id !== null) {
+        await this.forgetDeleted(id, order.job_id); // by another device, at its end
+        return false;
+      }
+      await this.#change(id, (found) => after(found, { type: "stop", problem: problemOf(error) }));
+      throw error;
     }
+    await this.#change(id, (found) => (isOff ? after(found, { type: "cancel" }) : { ...found, leaving: false }));
     if (isOff && order.job_id !== null) await forget("history", order.job_id);
     return isOff;
   }

@@ -19,6 +19,7 @@
 const KEPT = "rythmiq.session";
 const VERIFIER = "rythmiq.pkce";
 const SOON_S = 60;
+const LONGEST_CALL_MS = 30_000;
 
 /** An answer of the auth service that is not a success. */
 export class AuthError extends Error {
@@ -175,6 +176,7 @@ export class Auth {
       body: JSON.stringify(body),
       credentials: "omit",
       referrerPolicy: "no-referrer",
+      signal: AbortSignal.timeout(LONGEST_CALL_MS),
     });
     const text = await answer.text();
     const said = parsed(text);

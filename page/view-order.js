@@ -131,7 +131,8 @@ async function orderOfJob(app, jobId) {
     user_id: app.auth.session.user.id,
     created_at: Date.parse(view.created_at),
   };
-  if (state === "running") await app.orders.begin(order);
+  const isNew = (await app.orders.ofJob(jobId)) === null && !(await app.orders.wasDeleted(jobId));
+  if (state === "running" && isNew) await app.orders.begin(order);
   return { order, view };
 }
 
@@ -285,7 +286,9 @@ function cancelButton(app, order, late) {
         button.setAttribute("aria-disabled", "true");
         late.textContent = "";
         try {
-          if (!(await app.orders.cancel(order.id))) late.textContent = t("order.cancel.late");
+          const isOff = await app.orders.cancel(order.id);
+          if (isOff === null) return app.again(); // forgotten or deleted meanwhile
+          if (!isOff) late.textContent = t("order.cancel.late");
         } catch (error) {
           late.textContent = t(`problem.${problemOf(error).kind}.title`);
         }

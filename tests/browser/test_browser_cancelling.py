@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -193,7 +194,7 @@ def test_offline_before_the_job_was_asked_for(visit: Visit, portrait: bytes) -> 
 
 
 def test_offline_after_the_job_was_asked_for(visit: Visit, busy: Busy, portrait: bytes) -> None:
-    """It may be there: nothing reads cancelled, and the order goes on with the network."""
+    """It may be there: nothing reads cancelled until the network is back, and then it is."""
     person = _agreed(visit, portrait)
     created: list[int] = []
     person.page.route("**/jobs", lambda route: created.append(route.fetch().status))
@@ -209,8 +210,40 @@ def test_offline_after_the_job_was_asked_for(visit: Visit, busy: Busy, portrait:
         assert _latest(person)["state"] == "stopped"
         person.page.unroute("**/jobs")
         person.page.context.set_offline(False)
-        person.sees("order.queue", place=1)
+        person.sees("order.cancelled.what")
+    assert [status for _, status in person.jobs()] == ["failed"]
+    assert person.credits() == (CREDITS, 0)
+
+
+def test_a_wish_that_could_not_be_granted_is_taken_back_by_hand(visit: Visit, portrait: bytes) -> None:
+    """The service was busy when it was asked to cancel; the person goes on after all."""
+    person = _agreed(visit, portrait)
+    person.page.route("**/jobs", lambda route: refuse(route, 503, "UNAVAILABLE", **{"Retry-After": "600"}))
+    person.page.route("**/uploads/*", lambda route: refuse(route, 503, "UNAVAILABLE", **{"Retry-After": "600"}))
+    person.agree()
+    person.sees("problem.busy.title")
+    person.press("order.cancel")
+    expect(person.page.locator("main p[role=alert]").last).to_have_text(
+        person.say("problem.busy.title"), timeout=40_000
+    )
+    assert _latest(person)["leaving"]
+    person.page.unroute("**/jobs")
+    person.page.unroute("**/uploads/*")
+    person.press("order.go_on")
     went_well(person)
+
+
+def test_a_job_that_another_device_deleted(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """Cancelling finds out, and the address says so from then on."""
+    person = visit()
+    with busy():
+        person.make(("asha.jpg", portrait))
+        person.sees("order.queue", place=1)
+        ((job_id, _),) = person.jobs()
+        person.page.route(re.compile(f"/jobs/{job_id}"), lambda route: refuse(route, 404, "NOT_FOUND"))
+        person.press("order.cancel")
+        person.sees("deleted.title")
+    assert person.kept("orders") == []
 
 
 def test_a_reload_while_it_is_cancelled(visit: Visit, busy: Busy, portrait: bytes) -> None:
