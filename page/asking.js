@@ -8,6 +8,7 @@ import { ConflictError, NotFoundError, RefusedError } from "./rythmiq.js";
 /** @typedef {import("./rythmiq.js").Client} Client */
 
 const NO_VERSION = "none";
+const LONGEST_CREATION_MS = 10_000;
 
 /**
  * The job of an order, created or found: asked for again, it is the same one.
@@ -49,8 +50,14 @@ export async function calledOff(client, order) {
   let jobId = order.job_id;
   if (jobId === null && order.asked) {
     const [first] = uploads;
-    if (first === undefined) jobId = await jobFound(client, order);
-    else if (!(await isUnclaimed(client, first.job_id))) jobId = first.job_id;
+    if (first === undefined) {
+      jobId = await jobFound(client, order);
+      if (jobId === null) {
+        // What a page asked for that was closed meanwhile may still be on its way.
+        await new Promise((resolve) => setTimeout(resolve, LONGEST_CREATION_MS));
+        jobId = await jobFound(client, order);
+      }
+    } else if (!(await isUnclaimed(client, first.job_id))) jobId = first.job_id;
   }
   if (jobId !== null) return isOff(client, jobId);
   // What was sent would lie there for a day; where the service is not to be had now, it does.

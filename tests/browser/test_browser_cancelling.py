@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import APIResponse, Error, Route, expect
+from playwright.sync_api import APIResponse, Error, Request, Route, expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.under_way import LOCKS, STORE, hold, refuse, went_well
@@ -174,6 +174,34 @@ def test_a_file_made_again_that_has_stopped(visit: Visit, busy: Busy, portrait: 
         person.press("order.cancel")
         person.sees("order.cancelled.what")
     assert sorted(status for _, status in person.jobs()) == ["completed", *(["failed"] if is_created else [])]
+    assert person.credits() == (CREDITS - 1, 0)
+
+
+def test_a_file_made_again_whose_job_comes_late(visit: Visit, busy: Busy, portrait: bytes) -> None:
+    """What was asked for is still on its way when the service is asked whether there is a job."""
+    person = _with_file(visit, portrait)
+    first: list[Request] = []
+    created: list[int] = []
+
+    def late(route: Route) -> None:
+        if not first:
+            first.append(route.request)
+            refuse(route, 503, "UNAVAILABLE", **{"Retry-After": "600"})
+        elif not created:
+            answer = route.fetch()
+            created.append(route.fetch(headers=first[0].headers, post_data=first[0].post_data).status)
+            route.fulfill(response=answer)
+        else:
+            route.continue_()
+
+    person.page.route("**/jobs", late)
+    with busy():
+        _again(person)
+        person.sees("problem.busy.title")
+        person.press("order.cancel")
+        person.sees("order.cancelled.what")
+    assert created == [202]
+    assert sorted(status for _, status in person.jobs()) == ["completed", "failed"]
     assert person.credits() == (CREDITS - 1, 0)
 
 
