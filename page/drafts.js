@@ -23,9 +23,9 @@ export function draftId(portal, slot) {
  * @returns {Promise<Draft | null>}
  */
 export async function draftOf(app, id) {
-  const found = app.drafts.get(id) ?? (await kept("drafts", id));
-  if (found) app.drafts.set(id, found);
-  return found;
+  const known = app.drafts.get(id);
+  if (known && !known.mark) return known; // the device had no room for it
+  return kept("drafts", id); // another tab may have changed or ordered it
 }
 
 /**

@@ -87,14 +87,14 @@ function remembered() {
 }
 
 /**
- * Say a sentence.
+ * Say a sentence; of a count of one, the sentence for one, where there is such.
  *
  * @param {string} key
  * @param {Parameters} [parameters] what stands for `{name}`
  * @returns {string} the key itself where there is no such sentence
  */
 export function t(key, parameters = {}) {
-  const sentence = sentences[key];
+  const sentence = (String(parameters["count"]) === "1" && sentences[`${key}.one`]) || sentences[key];
   return sentence === undefined ? key : filled(sentence, parameters);
 }
 

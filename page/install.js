@@ -37,7 +37,8 @@ export function register(config) {
 function filesOf(config) {
   const ours = `${location.origin}${config.scope}/a/`;
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  const asked = ["./print-sheet.js", "./qr.js", "./zip.js"].map((file) => new URL(file, import.meta.url).href); // fetched when wanted
+  const wanted = ["./measures.js", "./print-sheet.js", "./qr.js", "./zip.js"]; // fetched when they are
+  const asked = wanted.map((file) => new URL(file, import.meta.url).href);
   return [...new Set([...loaded, ...asked, import.meta.url])].filter((address) => address.startsWith(ours));
 }
 

@@ -69,9 +69,9 @@ export class Orders {
   }
 
   /**
-   * Be told of an order, now and at each change.
+   * Be told of an order, now and at each change; or of each change of an application's orders.
    *
-   * @param {string} id
+   * @param {string} id of the order or of the application
    * @param {(sight: Sight) => void} watcher
    * @returns {() => void} stops it
    */
@@ -85,6 +85,11 @@ export class Orders {
   /** The order that a job belongs to, if this device began it. @param {string} jobId @returns {Promise<Order | null>} */
   async ofJob(jobId) {
     return (await all("orders")).find((order) => order.job_id === jobId || order.id === jobId) ?? null;
+  }
+
+  /** The orders of an application, but for those of somebody else than who is signed in. @param {string} id @returns {Promise<Order[]>} */
+  async ofApplication(id) {
+    return (await all("orders")).filter((order) => order.application === id && !this.#isOthers(order));
   }
 
   /** Go on with everything that can go on: after a reload, or when the network is back. */
@@ -340,8 +345,9 @@ export class Orders {
 
   /** @param {Order} order */
   #show(order) {
-    for (const watcher of this.#watchers.get(order.id) ?? [])
-      watcher({ order, view: this.#views.get(order.id) ?? null });
+    const sight = { order, view: this.#views.get(order.id) ?? null };
+    for (const id of [order.id, order.application ?? ""])
+      for (const watcher of this.#watchers.get(id) ?? []) watcher(sight);
   }
 }
 

@@ -69,11 +69,7 @@ export function resultNodes(app, order, view, leaving) {
               h("p", null, t("result.conforms.what", { count: number(clauses.length - unseen.length) })),
               unseen.length > 0 && h("p", null, t("result.conforms.look", { names: unseen.join(", ") })),
             )
-          : note(
-              "warn",
-              t(wrong === 1 ? "result.but.one" : "result.but", { count: number(wrong) }),
-              h("p", null, t("result.but.what")),
-            ),
+          : note("warn", t("result.but", { count: number(wrong) }), h("p", null, t("result.but.what"))),
         adviceList(view),
         h(
           "section",

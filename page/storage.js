@@ -72,6 +72,25 @@ export async function keep(store, record) {
 }
 
 /**
+ * Keep a record unless there is one of its `id`.
+ *
+ * @param {Store} store
+ * @param {{ id: string, [name: string]: unknown }} record
+ */
+export async function keepFirst(store, record) {
+  await within(
+    store,
+    "readwrite",
+    (objects) => {
+      const request = objects.get(record.id);
+      request.onsuccess = () => request.result || objects.put(record);
+      return request;
+    },
+    () => fallback.has(`${store}/${record.id}`) || fallback.set(`${store}/${record.id}`, record),
+  );
+}
+
+/**
  * Change what is kept, in one step that no other tab comes between: it may have changed or removed it meanwhile.
  *
  * @param {Store} store

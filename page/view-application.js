@@ -8,20 +8,24 @@ import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
 import { consentFields } from "./consent.js";
-import { newOrder } from "./order.js";
+import { ENDED, newOrder } from "./order.js";
 import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { save } from "./result.js";
 import { slotName, slotSummary, takesPages } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
-import { keep, kept } from "./storage.js";
+import { change, keepFirst, kept } from "./storage.js";
 import { judge } from "./verdicts.js";
 import { creditsOf } from "./view-make.js";
 import { back, MissingError, oldRules, pathOf, portalOf, untilLeft } from "./view.js";
 
 /** @typedef {import("./view.js").App} App */
 /** @typedef {import("./rule-book.js").Slot} Slot */
-/** @typedef {{ id: string, slots: string[], orders: Record<string, string> }} Application */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {{ id: string, slots: string[] }} Application `slots`: that are wanted. Which order is of which slot, the orders say themselves. */
+
+/** How an order ends without a file. @type {readonly string[]} */
+const LOST = ["failed", "cancelled"];
 
 /** @param {App} app @param {string} name @returns {Promise<import("./view.js").View>} */
 export async function applicationView(app, name) {
@@ -29,43 +33,42 @@ export async function applicationView(app, name) {
   if (!app.config.isWhole) throw new MissingError("application");
   const id = `application/${portal.portal}`;
   /** @type {Application} */
-  const plan = (await kept("drafts", id)) ?? {
+  let plan = (await kept("drafts", id)) ?? {
     id,
     slots: portal.slots.filter(({ slot }) => ["photo", "signature"].includes(slot)).map(({ slot }) => slot),
-    orders: {},
   };
   const list = h("ul", { class: "list" });
   const foot = h("section", { class: "card stack", "aria-live": "off" });
-  /** @type {Map<string, import("./order.js").Order>} */
-  const orders = new Map();
+  /** @type {Map<string, Order>} */
+  let orders = new Map();
   const leaving = untilLeft();
 
-  const follow = async () => {
-    for (const [slot, orderId] of Object.entries(plan.orders)) {
-      const order = await kept("orders", orderId);
-      if (!order) {
-        delete plan.orders[slot];
-        continue;
-      }
-      orders.set(slot, order);
-      leaving.push(
-        app.orders.watch(orderId, (sight) => {
-          const before = orders.get(slot)?.state;
-          orders.set(slot, sight.order);
-          if (before !== sight.order.state) void show();
-        }),
-      );
+  /** @param {string} name @param {boolean} isWanted */
+  const want = async (name, isWanted) => {
+    const wanted = (/** @type {Application} */ { slots }) => ({
+      id,
+      slots: [...slots.filter((one) => one !== name), ...(isWanted ? [name] : [])],
+    });
+    try {
+      await keepFirst("drafts", plan);
+      plan = (await change("drafts", id, wanted)) ?? wanted(plan); // another tab may have ticked another one
+    } catch {
+      plan = wanted(plan); // a full device
     }
+    await show();
   };
   let drawing = 0;
   const show = async () => {
     const turn = ++drawing;
-    const drafts = new Map(
-      await Promise.all(
+    const [found, drafts] = await Promise.all([
+      app.orders.ofApplication(id),
+      Promise.all(
         portal.slots.map(async (slot) => /** @type {const} */ ([slot.slot, await draftOf(app, draftId(portal, slot))])),
-      ),
-    );
+      ).then((each) => new Map(each)),
+    ]);
     if (turn !== drawing) return; // a newer drawing knows more
+    // A file that is chosen once its order has ended is to be made in that one's place.
+    orders = standing(found.filter(({ slot, state }) => !ENDED.includes(state) || !drafts.get(slot)?.files.length));
     const focused = document.activeElement?.id;
     fill(
       list,
@@ -83,11 +86,7 @@ export async function applicationView(app, name) {
       type: "checkbox",
       id: `want-${slot.slot}`,
       checked: isWanted,
-      onchange: async () => {
-        plan.slots = box.checked ? [...plan.slots, slot.slot] : plan.slots.filter((one) => one !== slot.slot);
-        await keep("drafts", { ...plan });
-        await show();
-      },
+      onchange: () => want(slot.slot, box.checked),
     });
     const state = stateWords(slot, draft, order);
     const input = h("input", {
@@ -100,9 +99,6 @@ export async function applicationView(app, name) {
         const files = [...(input.files ?? [])];
         if (files.length === 0) return;
         await choose(app, draftId(portal, slot), files);
-        delete plan.orders[slot.slot];
-        orders.delete(slot.slot);
-        await keep("drafts", { ...plan });
         await show();
       },
     });
@@ -122,36 +118,32 @@ export async function applicationView(app, name) {
         ),
       ),
       isWanted &&
-        (order
-          ? h(
-              "a",
-              { class: "button", href: `#/o/${order.id}` },
-              t("application.look"),
-              h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
-            )
-          : h(
+        h(
+          "span",
+          { class: "row" },
+          (!order || ENDED.includes(order.state)) &&
+            h(
               "span",
-              { class: "row" },
+              { class: "drop-line" },
+              input,
               h(
-                "span",
-                { class: "drop-line" },
-                input,
-                h(
-                  "label",
-                  { class: "button", for: `pick-${slot.slot}` },
-                  icon("file"),
-                  t(draft ? "application.other" : "application.pick"),
-                  h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
-                ),
+                "label",
+                { class: "button", for: `pick-${slot.slot}` },
+                icon("file"),
+                t(draft || order ? "application.other" : "application.pick"),
+                h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
               ),
-              draft &&
-                h(
-                  "a",
-                  { class: "button bare", href: `#${pathOf(portal, slot)}` },
-                  t("application.check"),
-                  h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
-                ),
-            )),
+            ),
+          (order || draft) &&
+            h(
+              "a",
+              order
+                ? { class: "button", href: `#/o/${order.id}` }
+                : { class: "button bare", href: `#${pathOf(portal, slot)}` },
+              t(order ? "application.look" : "application.check"),
+              h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
+            ),
+        ),
     );
   };
 
@@ -160,14 +152,16 @@ export async function applicationView(app, name) {
     const wanted = portal.slots.filter(({ slot }) => plan.slots.includes(slot));
     const done = wanted.filter(({ slot }) => orders.get(slot)?.state === "completed");
     const ready = wanted.filter(({ slot }) => !orders.has(slot) && (drafts.get(slot)?.files.length ?? 0) > 0);
-    const missing = wanted.filter(({ slot }) => !orders.has(slot) && !drafts.get(slot)?.files.length);
+    const missing = wanted.filter(({ slot }) => {
+      const order = orders.get(slot);
+      return order ? LOST.includes(order.state) : !drafts.get(slot)?.files.length;
+    });
     const head = [
       h("h2", { tabindex: "-1" }, t("application.done", { done: number(done.length), of: number(wanted.length) })),
       missing.length > 0
         ? h("p", null, t("application.missing", { names: missing.map(({ slot }) => slotName(slot)).join(", ") }))
         : wanted.length > 0 && h("p", null, t("application.nothing_missing")),
-      done.length > 0 &&
-        zipButton(done.map(({ slot }) => /** @type {import("./order.js").Order} */ (orders.get(slot)))),
+      done.length > 0 && zipButton(done.map(({ slot }) => /** @type {Order} */ (orders.get(slot)))),
     ];
     if (ready.length === 0) return head;
     if (!app.auth?.session) return [...head, ...signInFields(app, () => void show())];
@@ -199,17 +193,10 @@ export async function applicationView(app, name) {
               user_id: app.auth?.session?.user.id ?? null,
               now: Date.now(),
             });
-            plan.orders[slot.slot] = order.id;
-            orders.set(slot.slot, order);
-            await keep("drafts", { ...plan });
             app.drafts.delete(draft.id);
-            if (await app.orders.begin(order, draft)) continue;
-            delete plan.orders[slot.slot]; // another tab has ordered or changed it: shown as it is by now
-            orders.delete(slot.slot);
-            await keep("drafts", { ...plan });
+            await app.orders.begin(order, draft); // not where another tab has ordered or changed it: shown as it is by now
           }
           app.credits = null;
-          await follow();
           await show();
           foot.querySelector("h2")?.focus();
         },
@@ -217,7 +204,7 @@ export async function applicationView(app, name) {
     ];
   };
 
-  /** @param {import("./order.js").Order[]} done */
+  /** @param {Order[]} done */
   const zipButton = (done) => {
     const button = h(
       "button",
@@ -252,7 +239,12 @@ export async function applicationView(app, name) {
     return button;
   };
 
-  await follow();
+  leaving.push(
+    app.orders.watch(id, ({ order }) => {
+      const shown = orders.get(order.slot);
+      if (shown?.id !== order.id || shown.state !== order.state) void show();
+    }),
+  );
   await show();
   return {
     title: t("application.title", { portal: portal.name }),
@@ -276,7 +268,18 @@ export async function applicationView(app, name) {
   };
 }
 
-/** @param {Slot} slot @param {import("./drafts.js").Draft | null} draft @param {import("./order.js").Order | undefined} order */
+/**
+ * The order that stands for each slot: the last one, but a file that is made is not lost to a later try that came to nothing.
+ *
+ * @param {Order[]} orders
+ */
+function standing(orders) {
+  const rank = (/** @type {Order} */ { state, created_at }) => (LOST.includes(state) ? 0 : created_at);
+  const lastly = [...orders].sort((one, other) => rank(one) - rank(other) || one.created_at - other.created_at);
+  return new Map(lastly.map((order) => [order.slot, order]));
+}
+
+/** @param {Slot} slot @param {import("./drafts.js").Draft | null} draft @param {Order | undefined} order */
 function stateWords(slot, draft, order) {
   if (order) {
     const look =

@@ -8,7 +8,6 @@ import { choose, draftId } from "./drafts.js";
 import { announce, fill, h, svg } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { measure, measureSource } from "./measures.js";
 import { picker, thumbnail } from "./picker.js";
 import { headOval, wantedShare } from "./portal-frame.js";
 import { frameRatio, slotName } from "./rule-book.js";
@@ -35,20 +34,23 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
   /** @type {(() => void)[]} */
   const leaving = [];
   const end = () => leaving.splice(0).forEach((leave) => leave());
+  let isLeft = false; // while the camera opened or took its picture
+  /** @type {typeof import("./measures.js") | null} */
+  let measures = null;
 
   const taken = async (/** @type {File} */ file) => {
     end();
+    if (isLeft) return;
     if (isRehearsal) return review(file);
     if (!slot) return;
     await choose(app, draftId(portal, slot), [file]);
-    app.go(home);
+    if (!isLeft) app.go(home);
   };
 
   const review = async (/** @type {File} */ file) => {
     const picture = thumbnail(file, t("check.picture"));
     leaving.push(picture.leave);
-    const found = await measure(file);
-    const hints = found?.hints ?? [];
+    const hints = (await measures?.measure(file))?.hints ?? [];
     const title = hints.length === 0 ? t("rehearse.good") : t("rehearse.but");
     fill(
       place,
@@ -87,6 +89,10 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     fill(place, h("p", { class: "quiet", role: "status" }, t("camera.opening")));
     /** @type {MediaStream} */
     let stream;
+    measures ??= await /** @type {Promise<typeof import("./measures.js")>} */ (
+      import(new URL("./measures.js", import.meta.url).href)
+    ).catch(() => null);
+    if (measures === null && isRehearsal) return offline(); // which is these measures; a picture can be taken without
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("no camera", "NotFoundError");
       stream = await navigator.mediaDevices.getUserMedia({
@@ -97,6 +103,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       return refused(error instanceof DOMException ? error.name : "");
     }
     const stop = () => stream.getTracks().forEach((track) => track.stop());
+    if (isLeft) return stop();
     leaving.push(stop);
     const video = h("video", { autoplay: true, playsinline: true, muted: true, "aria-label": t("camera.preview") });
     video.muted = true;
@@ -126,6 +133,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       h("p", { class: "small quiet" }, t(isRehearsal ? "rehearse.kept" : "camera.local")),
     );
     await video.play().catch(() => undefined);
+    if (isLeft) return;
 
     let steady = 0;
     let counting = false;
@@ -135,8 +143,8 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     const tilted = (/** @type {DeviceOrientationEvent} */ event) => (tilt = Math.abs(event.gamma ?? 0));
     if (!isPerson) addEventListener("deviceorientation", tilted);
     const look = () => {
-      const found = measureSource(video, video.videoWidth, video.videoHeight);
-      if (found === null || counting) return;
+      const found = measures?.measureSource(video, video.videoWidth, video.videoHeight);
+      if (!found || counting) return;
       const values = Float32Array.of(found.light, found.edge * 10, found.middle, found.around);
       const moved =
         before === null
@@ -177,6 +185,18 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     shoot.disabled = false; // there is a picture to be taken from here on
   };
 
+  const offline = () => {
+    const again = () => (end(), void open());
+    addEventListener("online", again);
+    leaving.push(() => removeEventListener("online", again));
+    fill(
+      place,
+      note("warn", t("problem.offline.title"), h("p", null, t("problem.offline.todo"))),
+      h("button", { class: "button", type: "button", onclick: again }, t("again")),
+    );
+    announce(t("problem.offline.title"), "alert");
+  };
+
   const refused = (/** @type {string} */ name) => {
     end();
     const denied = name === "NotAllowedError" || name === "SecurityError";
@@ -204,7 +224,10 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
   return {
     title: t(isRehearsal ? "rehearse.title" : "camera.title"),
     enter: () => void open(),
-    leave: end,
+    leave: () => {
+      isLeft = true;
+      end();
+    },
     nodes: [
       h(
         "div",

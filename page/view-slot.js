@@ -14,7 +14,6 @@ import { judge, sizeWords } from "./verdicts.js";
 import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine, untilLeft } from "./view.js";
 import { optionFields } from "./job-options.js";
 import { handOff } from "./hand-off.js";
-import { measure } from "./measures.js";
 
 /** @typedef {import("./view.js").App} App */
 /** @typedef {import("./drafts.js").Draft} Draft */
@@ -190,17 +189,17 @@ function result(app, portal, slot, draft, leaving, show) {
     ? t("check.unusable")
     : judgement.fits
       ? t("check.fits")
-      : t(wrong === 1 ? "check.wrong.one" : "check.wrong", { count: number(wrong) });
+      : t("check.wrong", { count: number(wrong) });
   const heading = h("h2", { tabindex: "-1" }, title);
   const picture = thumbnail(first.file, t("check.picture"));
   leaving.push(picture.leave);
   announce(title);
   const seen = h("div", { class: "stack" });
   if (slot.kind === "photo")
-    void measure(first.file).then(
-      (found) =>
-        found &&
-        fill(seen, ...found.hints.map((hint) => note("warn", t(`hint.${hint}`), h("p", null, t(`hint.${hint}.todo`))))),
+    void hintsOf(first.file).then(
+      (hints) =>
+        fill(seen, ...hints.map((hint) => note("warn", t(`hint.${hint}`), h("p", null, t(`hint.${hint}.todo`))))),
+      () => undefined, // they are hints: where their module cannot be had, there are none
     );
   return h(
     "div",
@@ -332,4 +331,12 @@ function factsLine(facts) {
         ? t("measured.pages", { count: facts.pages })
         : "";
   return [t(`format.${facts.format}`), size, sizeWords(facts.bytes)].filter(Boolean).join(" · ");
+}
+
+/** What a look at a picture tells that its file does not. @param {Blob} file @returns {Promise<string[]>} */
+async function hintsOf(file) {
+  const { measure } = /** @type {typeof import("./measures.js")} */ (
+    await import(new URL("./measures.js", import.meta.url).href)
+  );
+  return (await measure(file))?.hints ?? [];
 }

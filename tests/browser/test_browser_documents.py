@@ -1,7 +1,6 @@
-"""Papers: a signature, a certificate of three photos in their order, and a whole application in one ZIP."""
+"""Papers: a signature, and a certificate of three photos in their order."""
 
 import io
-import zipfile
 
 import pypdfium2
 import pytest
@@ -218,38 +217,28 @@ def test_corners_lie_on_the_picture_as_it_was_turned(visit: Visit, pages: list[t
     person.is_well()
 
 
-@pytest.mark.parametrize(("device", "language", "theme"), [("phone", "en", "light"), ("desktop", "hi", "dark")])
-def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
-    visit: Visit, portrait: bytes, signature: bytes, device: str, language: str, theme: str
-) -> None:
-    """Photo and signature for SBI: what is missing is said, both are made together, and one ZIP has both names."""
-    person = visit(device, language, theme).open("/a/sbi")
-    name = f"application-{device}-{language}"
-    person.screenshot(f"{name}-empty")
-    names = ", ".join(person.say(f"slot.{slot}") for slot in ("photo", "signature"))
-    person.sees("application.missing", names=names)
-    _pick(person, "photo", ("asha.jpg", portrait))
-    person.sees("application.missing", names=person.say("slot.signature"))
-    _pick(person, "signature", ("sign.jpg", signature))
-    person.sees("application.nothing_missing")
-    person.sign_in()
-    person.page.wait_for_selector("#agree")
-    person.screenshot(f"{name}-ready")
-    person.agree("application.make", count=2)
-    person.sees("application.done", done=2, of=2)
-    person.screenshot(f"{name}-done")
-    with person.page.expect_download() as waiting:
-        person.press("application.zip", count=2)
-    archive = zipfile.ZipFile(waiting.value.path())
-    assert archive.testzip() is None
-    sizes = {name: Image.open(io.BytesIO(archive.read(name))).size for name in archive.namelist()}
-    assert sorted(sizes.values()) == [(140, 60), (200, 230)]
-    assert person.credits() == (CREDITS - 2, 0)
-    person.page.reload()
-    person.sees("application.done", done=2, of=2)
+def test_corners_that_are_moved_while_the_page_is_being_turned(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """The points on the picture before the turn are not taken for points of the turned one."""
+    person = visit("desktop").make(pages[0], path=CERTIFICATE)
+    upright, _ = _corners(person)
+    person.page.evaluate(TURNS_LATE)
+    person.page.select_option("#turn", "90")
+    person.page.get_by_role("button", name=person.say("adjust.corner.upper_left")).press("ArrowRight")
+    person.page.wait_for_function("() => window.goOn")
+    person.page.evaluate("() => window.goOn()")
+    person.page.wait_for_function(IS_WIDE)
+    turned, _ = _corners(person, opened=True)
+    expected = [(1 - y, x) for x, y in (upright[3], *upright[:3])]
+    assert turned == [pytest.approx(point, abs=0.001) for point in expected]
     person.is_well()
 
 
+TURNS_LATE = """() => {
+  const { toBlob } = HTMLCanvasElement.prototype;
+  HTMLCanvasElement.prototype.toBlob = function (...wanted) {
+    window.goOn = () => toBlob.apply(this, wanted);
+  };
+}"""
 IS_WIDE = """() => {
   const image = document.querySelector(".adjust img");
   return image !== null && image.naturalWidth > image.naturalHeight;
@@ -265,12 +254,6 @@ def _corners(person: Visitor, *, opened: bool = False) -> tuple[list[tuple[float
     person.page.wait_for_function("() => document.querySelector('.adjust img')?.naturalWidth > 0")
     found = person.page.locator(".adjust .handle").evaluate_all(CORNERS)
     return [tuple(point) for point in found], not person.page.evaluate(IS_WIDE)
-
-
-def _pick(person: Visitor, slot: str, file: tuple[str, bytes]) -> None:
-    name, content = file
-    person.page.set_input_files(f"#pick-{slot}", {"name": name, "mimeType": "image/jpeg", "buffer": content})
-    person.page.wait_for_selector(f"#pick-{slot} + label >> text={person.say('application.other')}")
 
 
 def _names(person: Visitor) -> list[str]:

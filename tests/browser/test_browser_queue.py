@@ -3,20 +3,22 @@
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
+from tests.browser.under_way import hold
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import within
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Route
-
 Busy = Callable[[], AbstractContextManager[None]]
 POLL = re.compile(r"/jobs/[0-9a-f-]{36}\?wait")
+HEARS = """words => {
+  const main = document.querySelector("main");
+  const hear = () => { window.wasSaid ||= main.textContent.includes(words); };
+  new MutationObserver(hear).observe(main, { childList: true, subtree: true, characterData: true });
+}"""
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])
@@ -80,18 +82,16 @@ def test_another_tab_learns_that_it_is_cancelled(visit: Visit, busy: Busy, portr
 
 def test_a_cancel_that_comes_too_late(visit: Visit, busy: Busy, portrait: bytes) -> None:
     """Where the job has begun meanwhile it says so beside the button, and the file is made and charged once."""
-    polls: list[Route] = []
     with busy():
         person = _waiting(visit, portrait)
-        person.page.route(POLL, lambda route: polls.append(route))  # noqa: PLW0108  Playwright marks it
+        person.page.evaluate(HEARS, person.say("order.cancel.late"))
+        person.page.route(POLL, hold, times=1)
         with person.page.expect_request(POLL):  # the next one: it is held on its way
             pass
         ((job_id, _),) = person.jobs()
     person.cloud.wait_for(job_id, "completed")
     person.press("order.cancel")
-    person.sees("order.cancel.late")
-    polls[-1].continue_()
-    person.page.unroute(POLL)
+    person.page.wait_for_function("() => window.wasSaid")  # until the file is there, which may be at once
     person.download()
     assert person.credits() == (CREDITS - 1, 0)
 

@@ -49,7 +49,8 @@ class Visitor:
 
     def say(self, key: str, **parameters: Any) -> str:
         """A sentence of the page, in its language."""
-        sentence = SENTENCES[self.language][key]
+        sentences = SENTENCES[self.language]
+        sentence = sentences.get(f"{key}.one" if str(parameters.get("count")) == "1" else key, sentences[key])
         return re.sub(r"\{(\w+)\}", lambda match: str(parameters.get(match[1], match[0])), sentence)
 
     # --- moving about ---------------------------------------------------------------------------------------------
