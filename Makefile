@@ -68,14 +68,17 @@ demo: $(READY)  ## run the whole cloud on this machine and send real files throu
 up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
 	@exec $(BIN)/rythmiq up
 
-# Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores and servers. The whole
-# cloud's tests follow; the page's, in a browser, run beside both, because they leave more than half of two cores idle.
-PARALLEL := -n auto --maxprocesses=4 --dist
+# Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores, servers and clouds. Many
+# of those wait, so that one process more than there are processors keeps these busy.
+CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
+PARALLEL := -n $(CORES) --dist
 .PHONY: test
-test: test-unit $(NODE_READY)  ## run every test but those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
-	@log=$$(mktemp); status=0; $(BIN)/python -m pytest tests/browser >$$log 2>&1 & page=$$!; \
-	$(BIN)/python -m pytest $(PARALLEL) loadfile --ignore=tests/unit --ignore=tests/e2e --ignore=tests/browser || status=1; \
-	$(BIN)/python -m pytest tests/e2e || status=1; wait $$page || status=1; cat $$log; rm $$log; exit $$status
+test: test-unit  ## run every test but the page's in a browser and those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile tests/e2e tests --ignore=tests/unit --ignore=tests/browser
+
+.PHONY: test-browser
+test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium, fonts-noto-core)
+	$(BIN)/python -m pytest tests/browser
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests

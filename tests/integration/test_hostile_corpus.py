@@ -32,7 +32,7 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "ocr_language": (PAGES | {"ocr": "auto"}, {"ocr_language": "hi"}),
 }
 FILES_AN_OPTION = 12
-FILES_A_KIND = 8
+FILES_A_KIND = 4
 FILES_A_PAIR = 3
 
 
@@ -68,6 +68,7 @@ def test_each_hostile_file_gets_its_answer_within_time_and_memory(
     _each_gets_its_answer(workers, store, [each for each in corpus() if each.kind == kind])
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("option", OPTIONS)
 def test_each_option_meets_files_that_open_and_files_that_may(workers: Forks, store: SpacesStore, option: str) -> None:
     """Within the same bounds; a file that is refused meets no option."""

@@ -28,6 +28,7 @@ def read(engine: TurningEngine, page: Page) -> PageText:
     ("draw", "most"), [(form, MAX_HINDI_CER), (card, MAX_CARD_CER)], ids=["form", "card in two scripts"]
 )
 @pytest.mark.parametrize("size_px", SIZES_PX)
+@pytest.mark.pixels
 def test_drawn_letters_are_read(engine: TurningEngine, size_px: int, draw: Callable[[int], Page], most: float) -> None:
     page = draw(size_px)
     found = read(engine, page)
@@ -53,6 +54,7 @@ def test_a_page_that_is_read_with_reason_is_not_tried_another_way_up(
     assert asked == []
 
 
+@pytest.mark.pixels
 def test_the_text_of_a_turned_page_in_hindi_is_that_of_the_upright_one(engine: TurningEngine) -> None:
     page = form(24, rows=8)
     lying = engine.read_turned(np.ascontiguousarray(np.rot90(np.asarray(page.image, np.uint8), 2)))
