@@ -127,7 +127,16 @@ def test_every_exchange_of_the_page_is_answered_as_it_says(
         if shown.address == "{links.document}":
             key = base64.b64decode(known["encryption.data_key"])
             opened = code["open_sealed"](answer.content, known["artifacts.document_path"], key)
-            assert hashlib.sha256(opened).hexdigest() == known["receipt.document.sha256"]
+            made = hashlib.sha256(opened).hexdigest()
+            assert made == known["receipt.document.sha256"]
+            assert made == known["hashes.document"], "what the page tells a client to compare"
+
+
+def test_the_page_counts_the_lines_of_its_programs() -> None:
+    lines = [len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) for name in ("client.mjs", "rqe1.mjs")]
+    said = re.search(r"\(examples/client\.mjs\) \((\d+) lines, and (\d+) of RQE1\)", PAGE)
+    assert said
+    assert [round(count, -1) for count in lines] == [int(count) for count in said.groups()]
 
 
 def test_the_page_s_sealing_is_the_vectors_sealing(code: dict[str, Any]) -> None:
