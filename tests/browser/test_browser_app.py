@@ -74,6 +74,7 @@ def test_a_photo_from_the_share_sheet(visit: Visit, portrait: bytes) -> None:
     _share(person, "never-taken.jpg", portrait)
     _share(person, "shared.jpg", portrait)
     assert len(person.kept("shared")) == 1
+    person.accessible("shared.title")
     person.page.fill("#search", "photo neet")
     person.page.locator("button.line").first.click()
     person.page.wait_for_selector(".clauses")
@@ -190,6 +191,7 @@ def test_somebody_elses_order_is_not_shown(visit: Visit, portrait: bytes) -> Non
     other.sees("device.as", email=other.email)
     other.open(f"/o/{job_id}")
     other.sees("missing.home")
+    other.accessible("missing.home")
 
 
 def test_everything_on_the_device_is_forgotten(visit: Visit, portrait: bytes) -> None:

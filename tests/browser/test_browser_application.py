@@ -41,9 +41,11 @@ def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
     person.sign_in()
     person.page.wait_for_selector("#agree")
     person.screenshot(f"{name}-ready")
+    person.accessible()
     person.agree("application.make", count=2)
     person.sees("application.done", done=2, of=2)
     person.screenshot(f"{name}-done")
+    person.accessible()
     assert sorted(image.size for image in _zipped(person, count=2)) == [(140, 60), (200, 230)]
     assert person.credits() == (CREDITS - 2, 0)
     person.page.reload()

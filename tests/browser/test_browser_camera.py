@@ -124,6 +124,7 @@ def test_a_camera_that_is_not_allowed(visit: Visit, portrait: bytes) -> None:
     person.sees("camera.denied")
     person.sees("camera.denied.todo")
     person.screenshot("camera-denied")
+    person.accessible("camera.denied")
     person.page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
     person.page.wait_for_selector(".clauses")
     person.is_well()
@@ -135,3 +136,4 @@ def test_a_device_without_a_camera(visit: Visit) -> None:
     person.page.add_init_script(REFUSE % "NotFoundError")
     person.open("/p/neet-2026/photo/camera")
     person.sees("camera.none")
+    person.accessible("camera.none")

@@ -101,6 +101,7 @@ def test_three_photos_become_one_pdf_in_their_order(visit: Visit, pages: list[tu
     person.sees("operation.of_page", page=3, words=person.say("operation.page"))
     assert person.credits() == (CREDITS - 1, 0)
     person.screenshot("certificate")
+    person.accessible("order.completed.pages", count=3)
     person.is_well()
 
 

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 
@@ -35,3 +36,17 @@ def test_the_first_words_wait_for_nothing_and_stay_where_they_are(visit: Visit, 
     assert len(held) == 2
     assert person.page.evaluate("() => window.shifted") < 0.01
     person.is_well()
+
+
+def test_a_page_that_cannot_load_says_so_in_both_languages(visit: Visit) -> None:
+    """Its sentences do not come: what happened, that nothing was sent, and a button that tries it again."""
+    person = visit(service_workers="block")
+    person.page.route("**/en.json", lambda route: route.abort())
+    person.page.goto(f"{person.cloud.file.base_url}/app")
+    again = person.page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    expect(person.page.locator("main p[lang=hi]")).to_be_visible()
+    person.accessible()
+    person.page.unroute("**/en.json")
+    again.click()
+    person.page.wait_for_selector("#results a")

@@ -28,6 +28,7 @@ def test_a_file_that_fits_as_it_is(visit: Visit, language: str) -> None:
     person.sees("check.fits")
     person.sees("check.make.anyway")
     person.screenshot(f"fits-{language}")
+    person.accessible()
     person.is_well()
 
 

@@ -58,6 +58,7 @@ def test_a_job_in_the_queue_is_cancelled(visit: Visit, busy: Busy, portrait: byt
         person.press("order.cancel")
         person.sees("order.cancelled.what")
         person.screenshot("cancelled")
+        person.accessible("order.cancelled.what")
     assert person.credits() == (CREDITS, 0)
     assert "blob" not in str(person.kept("orders"))
     within(20, lambda: person.cloud.stored_keys(f"raw/{person.user_id()}/") == [], "the upload's removal")

@@ -120,6 +120,7 @@ def test_a_deletion_is_said_and_remembered(visit: Visit, portrait: bytes) -> Non
     expect(person.page.locator("#alert")).to_have_text(person.say("delete.done"))
     person.page.go_back()
     person.sees("deleted.title")
+    person.accessible("deleted.title")
     expect(person.page.get_by_text(person.say("missing.todo"))).to_have_count(0)
     person.page.reload()
     person.sees("deleted.title")

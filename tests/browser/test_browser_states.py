@@ -23,6 +23,15 @@ DIES_ONCE_THE_ORDER_IS_KEPT = """() => {
     return transaction.apply(this, names);
   };
 }"""
+WITHOUT_ITS_FILES = """() => new Promise((resolve) => {
+  indexedDB.open("rythmiq", 1).onsuccess = ({ target: { result: database } }) => {
+    const transaction = database.transaction("orders", "readwrite");
+    const orders = transaction.objectStore("orders");
+    orders.getAll().onsuccess = ({ target: { result } }) => result.forEach((order) =>
+      orders.put({ ...order, parts: order.parts.map((part) => ({ ...part, file: null, sealed: null })) }));
+    transaction.oncomplete = () => resolve(database.close());
+  };
+})"""
 STORE, UPLOADS, JOBS = re.compile(r"/raw/"), re.compile(r"/uploads$"), re.compile(r"/jobs$")
 
 
@@ -94,6 +103,7 @@ def test_too_many_calls_in_a_minute(visit: Visit, portrait: bytes) -> None:
     person.sees("refused.RATE_LIMITED")
     person.page.get_by_text(re.compile(r"^Try again in \d+ seconds\.$")).wait_for()
     person.screenshot("rate-limited")
+    person.accessible()  # drawn anew, it would go on
     person.page.unroute(UPLOADS)
     person.press("order.go_on")
     _once(person)
@@ -107,6 +117,7 @@ def test_the_day_s_limit(visit: Visit, portrait: bytes) -> None:
     person.sees("problem.limit.title")
     person.page.get_by_text(re.compile("^You can go on from .+")).wait_for()
     person.screenshot("daily-limit")
+    person.accessible("problem.limit.title")
     before = len(person.requests)
     person.page.reload()
     person.sees("problem.limit.title")
@@ -114,6 +125,21 @@ def test_the_day_s_limit(visit: Visit, portrait: bytes) -> None:
     person.page.unroute(UPLOADS)
     person.press("order.go_on")
     _once(person)
+
+
+def test_an_order_whose_file_the_browser_threw_away(visit: Visit, portrait: bytes) -> None:
+    """It says that it is gone, that nothing was charged, and leads to choosing it once more."""
+    person = _at_consent(visit, portrait)
+    person.page.route(UPLOADS, lambda route: _limited(route, "DAILY_LIMIT", 7_200))
+    person.agree()
+    person.sees("problem.limit.title")
+    person.page.evaluate(WITHOUT_ITS_FILES)
+    person.page.reload()
+    person.sees("problem.lost.title")
+    person.accessible("problem.lost.title")
+    person.press("order.choose_again")
+    person.sees("slot.wanted")
+    assert person.credits() == (CREDITS, 0)
 
 
 def test_a_failure_that_stays_charged(visit: Visit) -> None:
@@ -129,6 +155,7 @@ def test_a_failure_that_stays_charged(visit: Visit) -> None:
         person.sees("failed.DECODE_FAILED")
         person.sees("failed.charged" if number == FREE_FAILURES else "failed.free")
     person.screenshot("failed-charged")
+    person.accessible("failed.charged")
     assert person.credits() == (CREDITS - 1, 0)
 
 

@@ -41,6 +41,7 @@ def test_a_file_that_is_too_large(visit: Visit, large: bytes) -> None:
     person.sign_in()
     person.sees("make.too_large")
     person.screenshot("too-large")
+    person.accessible("make.too_large")
     assert uploads_of(person) == 0
     assert person.jobs() == []
 
@@ -54,6 +55,7 @@ def test_the_service_refuses_what_is_too_large(visit: Visit, portrait: bytes) ->
     person.agree()
     person.sees("refused.UPLOAD_TOO_LARGE")
     person.sees("order.choose_again")
+    person.accessible("refused.UPLOAD_TOO_LARGE")
 
 
 def test_offline_in_mid_upload(visit: Visit, portrait: bytes) -> None:
@@ -116,6 +118,7 @@ def test_no_credit_is_said_before_anything_is_sent(visit: Visit, portrait: bytes
     person.sees("problem.no-credit.title")
     expect(person.page.locator("button.main")).to_be_disabled()
     person.screenshot("no-credit")
+    person.accessible("problem.no-credit.title")
     assert uploads_of(person) == 0
 
 
@@ -153,6 +156,7 @@ def test_a_guest_tries_once_and_then_gives_an_address(visit: Visit, portrait: by
     person.press("check.make")
     person.sees("problem.no-credit.guest")
     person.screenshot("guest-used-up")
+    person.accessible("problem.no-credit.guest")
     person.open("/device")
     person.link()
     person.sees("device.as", email=person.email)
@@ -169,6 +173,7 @@ def test_a_guest_who_is_refused(visit: Visit, portrait: bytes) -> None:
     person.agree()
     person.sees("problem.guest.title")
     person.screenshot("guest-refused")
+    person.accessible("problem.guest.title")
     person.page.unroute("**/uploads")
     person.link()
     filename, _ = person.download()
@@ -189,6 +194,7 @@ def test_a_session_that_is_over(visit: Visit, portrait: bytes) -> None:
     )
     person.agree()
     person.sees("problem.sign-in.title")
+    person.accessible("problem.sign-in.title")
     person.sign_in()
     went_well(person)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
+from tests.browser.axe import violations
 from tests.e2e.cloud_process import CloudProcess
 
 PAGE_DIRECTORY = Path(__file__).parents[2] / "page"
@@ -152,6 +153,27 @@ class Visitor:
         for request in self.requests:
             assert any(request.url.startswith(origin) for origin in (*origins, "blob:", "data:")), request.url
             assert "eyJ" not in request.url
+
+    def accessible(self, key: str | None = None, **parameters: Any) -> None:
+        """Axe finds nothing in this state, in both themes, and in both languages.
+
+        Args:
+            key: words of the state, which is drawn anew in the other language, and then in its own; None for what would
+                not be the same then: its own language alone.
+            parameters: of these words.
+        """
+        found = violations(self.page)
+        if key is not None:
+            self._turn_language(key, **parameters)
+            found += violations(self.page)
+            self._turn_language(key, **parameters)
+        assert found == []
+
+    def _turn_language(self, key: str, **parameters: Any) -> None:
+        before = self.language
+        self.page.locator("#top button").click()
+        self.page.wait_for_function("before => document.documentElement.lang !== before", arg=before)
+        self.sees(key, **parameters)
 
     def screenshot(self, name: str, *, whole: bool = True) -> None:
         """Keep a picture of the state, as an artefact of the run."""
