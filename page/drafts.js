@@ -3,12 +3,36 @@
  * so that a reload or the way through Google loses nothing.
  */
 
-import { readFacts } from "./file-facts.js";
+import { fetched } from "./on-demand.js";
 import { uprightSize } from "./one-scale.js";
 import { forget, keep, kept } from "./storage.js";
 
 /** @typedef {{ file: File, facts: import("./file-facts.js").FileFacts }} DraftFile */
 /** @typedef {{ id: string, files: DraftFile[], options: Record<string, unknown>, mark?: string }} Draft `mark`: which of a slot's, where the device keeps it */
+
+export const MIME_TYPES = Object.freeze({
+  jpeg: "image/jpeg",
+  png: "image/png",
+  pdf: "application/pdf",
+  webp: "image/webp",
+  heic: "image/heic",
+  avif: "image/avif",
+  gif: "image/gif",
+  bmp: "image/bmp",
+  tiff: "image/tiff",
+  unknown: "application/octet-stream",
+});
+
+/** What reads files. @returns {Promise<typeof import("./file-facts.js")>} */
+const reader = () => fetched(new URL("./file-facts.js", import.meta.url));
+
+/** Whether files can be read: fetches what does, once a view takes files. @returns {Promise<boolean>} */
+export function canRead() {
+  return reader().then(
+    () => true,
+    () => false,
+  );
+}
 
 /** @param {import("./view.js").Portal} portal @param {import("./view.js").Slot} slot */
 export function draftId(portal, slot) {
@@ -38,6 +62,7 @@ export async function draftOf(app, id) {
  * @returns {Promise<Draft>}
  */
 export async function choose(app, id, files, options = {}) {
+  const { readFacts } = await reader();
   const read = await Promise.all(files.map(async (file) => ({ file, facts: await readFacts(file) })));
   const draft = { id, files: read, options };
   await remember(app, draft);

@@ -2,7 +2,7 @@
  * What a file is, read from its bytes on the device: format, pixels, DPI, colour, metadata, place, orientation.
  *
  * Names are never trusted. Only headers are read, so that a 12 megapixel photo takes milliseconds; nothing is decoded.
- * Sources: JFIF 1.02, EXIF 2.32 (CIPA DC-008), PNG (ISO 15948), ISO 32000, ISO 23008-12.
+ * Fetched on demand (`on-demand.js`), so it imports nothing. Sources: JFIF 1.02, EXIF 2.32 (CIPA DC-008), PNG (ISO 15948), ISO 32000, ISO 23008-12.
  */
 
 /** @typedef {"jpeg" | "png" | "pdf" | "webp" | "heic" | "avif" | "gif" | "bmp" | "tiff" | "unknown"} Format */
@@ -24,19 +24,6 @@
  * @property {boolean} animated
  * @property {boolean} broken its header promises what its bytes do not hold
  */
-
-export const MIME_TYPES = Object.freeze({
-  jpeg: "image/jpeg",
-  png: "image/png",
-  pdf: "application/pdf",
-  webp: "image/webp",
-  heic: "image/heic",
-  avif: "image/avif",
-  gif: "image/gif",
-  bmp: "image/bmp",
-  tiff: "image/tiff",
-  unknown: "application/octet-stream",
-});
 
 const CM_PER_INCH = 2.54;
 const METRES_PER_INCH = 0.0254;

@@ -4,6 +4,7 @@
 
 import { h, svg } from "./dom.js";
 import { t } from "./i18n.js";
+import { fetched } from "./on-demand.js";
 import { more } from "./view.js";
 
 /** @returns {HTMLElement} */
@@ -26,7 +27,7 @@ export function handOff() {
 
 /** The code with its quiet edge; nothing where the address is too long for one. @param {string} text @param {string} label */
 async function picture(text, label) {
-  const { qrCode } = /** @type {typeof import("./qr.js")} */ (await import(new URL("./qr.js", import.meta.url).href));
+  const { qrCode } = /** @type {typeof import("./qr.js")} */ (await fetched(new URL("./qr.js", import.meta.url)));
   const grid = qrCode(text);
   if (grid === null) return null;
   const path = grid.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : ""))).join("");

@@ -36,8 +36,8 @@ export function register(config) {
 /** What this page is made of, for the worker to keep. @param {import("./config.js").PageConfig} config */
 function filesOf(config) {
   const ours = `${location.origin}${config.scope}/a/`;
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  const wanted = ["./measures.js", "./print-sheet.js", "./qr.js", "./zip.js"]; // fetched when they are
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name.replace(/\?.*/, ""));
+  const wanted = ["./file-facts.js", "./measures.js", "./print-sheet.js", "./qr.js", "./zip.js"]; // fetched when they are
   const asked = wanted.map((file) => new URL(file, import.meta.url).href);
   return [...new Set([...loaded, ...asked, import.meta.url])].filter((address) => address.startsWith(ours));
 }

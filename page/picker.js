@@ -2,9 +2,26 @@
  * Choosing files: the camera, a file, dropping and pasting. Names and types that the browser claims are not believed.
  */
 
+import { canRead } from "./drafts.js";
 import { announce, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
+
+/**
+ * Whether files can be read here, which is fetched from now on; and the words for where it cannot be had.
+ *
+ * @returns {{ node: HTMLElement, isReady: () => Promise<boolean> }}
+ */
+export function readability() {
+  const node = h("p", { class: "note bad", hidden: true }, t("pick.offline"));
+  const isReady = async () => {
+    node.hidden = await canRead();
+    if (!node.hidden) announce(t("pick.offline"), "alert");
+    return node.hidden;
+  };
+  void canRead();
+  return { node, isReady };
+}
 
 /**
  * The place where files are chosen.
@@ -14,12 +31,15 @@ import { icon, kindIcon } from "./icons.js";
  * @returns {{ node: HTMLElement, leave: () => void }}
  */
 export function picker({ kind, several, camera, again, onFiles }) {
-  const take = (/** @type {FileList | File[] | null | undefined} */ list) => {
+  const reading = readability();
+  const take = async (/** @type {FileList | File[] | null | undefined} */ list) => {
     const files = [...(list ?? [])];
+    shot.value = file.value = ""; // the same file can be chosen again
     if (files.length === 0) return;
     const isEmpty = files.some((file) => file.size === 0);
     empty.hidden = !isEmpty;
     if (isEmpty) return announce(t("pick.empty"), "alert");
+    if (!(await reading.isReady())) return;
     onFiles(several ? files : files.slice(0, 1));
   };
   const isPicture = ["photo", "signature", "thumb"].includes(kind);
@@ -70,6 +90,7 @@ export function picker({ kind, several, camera, again, onFiles }) {
     h("label", { class: "button full" }, shot, icon("camera"), t(`pick.shot.${kind === "photo" ? "photo" : "paper"}`)),
     camera && h("a", { class: "button full", href: `#${camera}` }, kindIcon(kind), t("pick.guided")),
     empty,
+    reading.node,
     h("p", { class: "small quiet" }, h("span", { class: "no-touch" }, `${t("pick.drop")} `), t("pick.stays")),
   );
   const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData?.files);

@@ -10,6 +10,7 @@ import { icon } from "./icons.js";
 import { clauseList, clauseName, ofReceipt } from "./clauses.js";
 import { comparison } from "./compare.js";
 import { problemOf } from "./stops.js";
+import { fetched } from "./on-demand.js";
 import { finishedPages } from "./pdf-pages.js";
 import { problemNote } from "./problems.js";
 import { frameRatio } from "./rule-book.js";
@@ -319,7 +320,7 @@ function printButton(app, content, name, slot) {
       onclick: async () => {
         try {
           const { printSheet } = /** @type {typeof import("./print-sheet.js")} */ (
-            await import(new URL("./print-sheet.js", import.meta.url).href)
+            await fetched(new URL("./print-sheet.js", import.meta.url))
           );
           save(await printSheet(content, slot), `${name.replace(/\.[^.]*$/, "")}-print-4x6.jpg`);
         } catch (error) {

@@ -2,13 +2,14 @@
  * A whole application: several files of one portal, what is still missing, and one ZIP of all.
  */
 
-import { choose, draftId, draftOf, sizeOf } from "./drafts.js";
-import { MIME_TYPES } from "./file-facts.js";
+import { MIME_TYPES, choose, draftId, draftOf, sizeOf } from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
 import { consentFields } from "./consent.js";
 import { ENDED, newOrder } from "./order.js";
+import { fetched } from "./on-demand.js";
+import { readability } from "./picker.js";
 import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { save } from "./result.js";
@@ -43,6 +44,7 @@ export async function applicationView(app, name) {
   let orders = new Map();
   const leaving = untilLeft();
 
+  const reading = readability();
   /** @param {string} name @param {boolean} isWanted */
   const want = async (name, isWanted) => {
     const wanted = (/** @type {Application} */ { slots }) => ({
@@ -98,6 +100,8 @@ export async function applicationView(app, name) {
       onchange: async () => {
         const files = [...(input.files ?? [])];
         if (files.length === 0) return;
+        input.value = ""; // the same file can be chosen again
+        if (!(await reading.isReady())) return input.closest("li")?.append(reading.node);
         await choose(app, draftId(portal, slot), files);
         await show();
       },
@@ -223,7 +227,7 @@ export async function applicationView(app, name) {
               });
             }
             const { zip } = /** @type {typeof import("./zip.js")} */ (
-              await import(new URL("./zip.js", import.meta.url).href)
+              await fetched(new URL("./zip.js", import.meta.url))
             );
             save(zip(files), `${portal.portal}.zip`);
           } catch (error) {

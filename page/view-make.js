@@ -2,8 +2,7 @@
  * From a checked file to an order: sign in, consent, start.
  */
 
-import { draftId, draftOf, sizeOf } from "./drafts.js";
-import { MIME_TYPES } from "./file-facts.js";
+import { MIME_TYPES, draftId, draftOf, sizeOf } from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { newOrder } from "./order.js";

@@ -6,7 +6,7 @@ import { choose, draftId } from "./drafts.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon, kindIcon } from "./icons.js";
-import { thumbnail } from "./picker.js";
+import { readability, thumbnail } from "./picker.js";
 import { slotName, slotSummary } from "./rule-book.js";
 import { search } from "./search.js";
 import { all, forget } from "./storage.js";
@@ -32,6 +32,7 @@ export async function sharedView(app) {
   const [first] = files;
   const picture = first ? thumbnail(first, t("check.picture")) : null;
   const list = h("ul", { class: "list" });
+  const reading = readability();
   const input = h("input", { class: "input", type: "search", id: "search", oninput: () => show() });
   const show = () =>
     list.replaceChildren(
@@ -40,13 +41,14 @@ export async function sharedView(app) {
         .flatMap(({ portal, slots }) => slots.map((slot) => h("li", null, line(portal, slot)))),
     );
   /** @param {import("./rule-book.js").Portal} portal @param {import("./rule-book.js").Slot} slot */
-  const line = (portal, slot) =>
-    h(
+  const line = (portal, slot) => {
+    const button = h(
       "button",
       {
         class: "line plain",
         type: "button",
         onclick: async () => {
+          if (!(await reading.isReady())) return button.after(reading.node);
           await choose(app, draftId(portal, slot), files);
           await forget("shared", shared.id);
           app.go(pathOf(portal, slot));
@@ -61,6 +63,8 @@ export async function sharedView(app) {
       ),
       icon("next"),
     );
+    return button;
+  };
   show();
   return {
     title: t("shared.title"),

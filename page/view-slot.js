@@ -6,6 +6,7 @@ import { choose, draftId, draftOf, drop, remember } from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { fetched } from "./on-demand.js";
 import { sheets } from "./page-order.js";
 import { picker, thumbnail } from "./picker.js";
 import { formatWords, kbWords, pixelBounds, pixelWords, slotName, sourceOf, takesPages } from "./rule-book.js";
@@ -336,7 +337,7 @@ function factsLine(facts) {
 /** What a look at a picture tells that its file does not. @param {Blob} file @returns {Promise<string[]>} */
 async function hintsOf(file) {
   const { measure } = /** @type {typeof import("./measures.js")} */ (
-    await import(new URL("./measures.js", import.meta.url).href)
+    await fetched(new URL("./measures.js", import.meta.url))
   );
   return (await measure(file))?.hints ?? [];
 }

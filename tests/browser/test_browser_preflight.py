@@ -1,14 +1,17 @@
 """The check on the device: what it says, that it sends nothing, and how fast it is."""
 
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from rythmiq.portals import load_portal
 from tests.browser.conftest import Visit
+
+OWN = re.compile(r"http://127\.0\.0\.1:\d+/app/(a/[0-9a-f]{16}/[\w-]+\.(js|webmanifest)|sw\.js)")
 
 
 def _photo(size: tuple[int, int], *, dpi: int = 300, quality: int = 90, exif: Image.Exif | None = None) -> bytes:
@@ -33,14 +36,41 @@ def test_a_file_that_fits_as_it_is(visit: Visit, language: str) -> None:
 
 
 def test_nothing_is_sent(visit: Visit, portrait: bytes) -> None:
-    """Choosing and checking is one visit's own calls, and no more."""
+    """Choosing and checking asks for the page's own files at most, and gives nothing away."""
     person = visit().open("/p/neet-2026/photo")
     before = len(person.requests)
     person.page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
     person.page.wait_for_selector(".clauses")
-    person.page.wait_for_timeout(300)
-    later = [request.url for request in person.requests[before:] if not request.url.startswith("blob:")]
-    assert [url for url in later if not url.endswith(("/sw.js", ".webmanifest"))] == []
+    person.page.wait_for_load_state("networkidle")
+    later = [request for request in person.requests[before:] if not request.url.startswith("blob:")]
+    assert {request.method for request in later} <= {"GET"}
+    assert [request.url for request in later if not OWN.fullmatch(request.url)] == []
+
+
+def test_what_reads_files_is_there_before_a_file_is(visit: Visit) -> None:
+    """A first visit does without it; a form's file is where it will be needed."""
+    person = visit().open()
+    assert not any("file-facts" in request.url for request in person.requests)
+    with person.page.expect_response("**/file-facts.js"):
+        person.open("/p/neet-2026/photo")
+
+
+@pytest.mark.parametrize("path", ["/p/neet-2026/photo", "/a/neet-2026"])
+def test_without_what_reads_files_a_second_try_is_asked_for(visit: Visit, portrait: bytes, path: str) -> None:
+    """It says that the network is missing; the same file, chosen again, is checked without a reload."""
+    person = visit()
+    person.page.route("**/file-facts.js*", lambda route: route.abort())
+    person.open(path)
+    chosen: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait}
+    field = person.page.locator("#file, #pick-photo")
+    field.set_input_files(chosen)
+    person.sees("pick.offline")
+    assert person.kept("drafts") == []
+    person.page.unroute("**/file-facts.js*")
+    field.set_input_files(chosen)
+    person.page.get_by_text(person.say("check.make" if path.startswith("/p/") else "application.state.make")).wait_for()
+    expect(person.page.locator("main").get_by_text(person.say("pick.offline"))).to_be_hidden()
+    person.is_well()
 
 
 def test_place_and_orientation_are_told(visit: Visit) -> None:
