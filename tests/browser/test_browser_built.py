@@ -1,10 +1,13 @@
 """The page as it is deployed: joined, from the function's bundle, as an exported site, and on a shared origin."""
 
 import contextlib
+import fnmatch
 import functools
 import gzip
+import html
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +24,9 @@ from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import CloudProcess
 
 FIRST_CALLS, RETURN_CALLS, FIRST_BYTES = 5, 1, 100_000
+MARKUP_FROM_A_STRING = """() => {
+  try { document.createElement("div").innerHTML = "<b>x</b>"; return "done"; } catch (error) { return error.name; }
+}"""
 SHARED = "https://faas.example/api/v1/web/fn-1"
 
 
@@ -69,9 +75,9 @@ def test_a_first_visit_is_few_calls_and_a_return_is_one(built: CloudProcess, see
 def test_the_first_load_is_small(built: CloudProcess) -> None:
     """As a CDN sends it: each file compressed by itself."""
     base = built.file.base_url
-    html = httpx.get(f"{base}/app", trust_env=False).text
-    (script,) = {part for part in html.split('"') if part.endswith("/main.js")}
-    parts = [html.encode(), *(httpx.get(f"{base}/{path}", trust_env=False).content for path in (script, "portals"))]
+    document = httpx.get(f"{base}/app", trust_env=False).text
+    (script,) = {part for part in document.split('"') if part.endswith("/main.js")}
+    parts = [document.encode(), *(httpx.get(f"{base}/{path}", trust_env=False).content for path in (script, "portals"))]
     assert sum(len(gzip.compress(part)) for part in parts) <= FIRST_BYTES
 
 
@@ -83,31 +89,6 @@ def test_everything_comes_from_the_page_s_own_origin(built: CloudProcess, seen: 
     )
     seen.open(f"{base}/app")
     assert foreign == []
-
-
-def test_an_operator_sees_the_queue_by_a_token_that_is_kept_nowhere(built: CloudProcess, seen: Seen) -> None:
-    page = seen.open(f"{built.file.base_url}/app/operator")
-    page.fill("#token", "not the token")
-    page.click("button")
-    assert "METRICS_TOKEN" in page.inner_text("#problem")
-    page.fill("#token", built.file.metrics_token)
-    page.click("button")
-    page.wait_for_selector(".tiles")
-    assert "Last tick" in page.inner_text(".tiles")
-    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])")
-    assert built.file.metrics_token not in kept
-    assert [error for error in seen.errors if "401" not in error] == []
-
-
-def test_the_reference_shows_every_call_without_a_script(built: CloudProcess, seen: Seen) -> None:
-    page = seen.open(f"{built.file.base_url}/app/docs")
-    described = httpx.get(f"{built.file.base_url}/app/openapi.json", trust_env=False).json()
-    names = {call["operationId"] for methods in described["paths"].values() for call in methods.values()}
-    assert {name for name in names if page.locator(f"#{name}").count() == 1} == names
-    assert page.locator("script").count() == 0
-    broken = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.getElementById(a.hash.slice(1)))"
-    assert page.evaluate(f"{broken}.map(a => a.hash)") == []
-    assert seen.errors == []
 
 
 def test_a_slash_at_the_end_leads_to_the_page_too(built: CloudProcess, seen: Seen) -> None:
@@ -129,15 +110,25 @@ def test_a_whole_job_on_the_joined_page(built: CloudProcess, visit: Visit, portr
 # --- an exported site --------------------------------------------------------
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Host(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        """Send what `_headers` names, as hosts of static pages do."""
+        said, applies = Path(self.directory, "_headers").read_text(encoding="utf-8"), False
+        for line in said.splitlines():
+            if not line.startswith(" "):
+                applies = fnmatch.fnmatchcase(self.path, line)
+            elif applies:
+                self.send_header(*line.strip().split(": ", 1))
+        super().end_headers()
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @contextlib.contextmanager
 def served(directory: Path) -> Iterator[str]:
-    """A static host that knows nothing of the page."""
-    handler = functools.partial(_Quiet, directory=str(directory))
+    """A static host that knows nothing of the page but its `_headers`."""
+    handler = functools.partial(_Host, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -148,10 +139,10 @@ def served(directory: Path) -> Iterator[str]:
             thread.join()
 
 
-def test_an_exported_page_reads_the_rule_book_of_the_service_elsewhere(
-    built: CloudProcess, seen: Seen, tmp_path: Path
-) -> None:
-    file = built.file
+@pytest.fixture(scope="module")
+def exported(built: CloudProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page exported for the service, on a host of its own; where."""
+    file, site = built.file, tmp_path_factory.mktemp("export") / "site"
     options = {
         "--api": file.base_url,
         "--supabase-url": file.supabase_url,
@@ -159,14 +150,53 @@ def test_an_exported_page_reads_the_rule_book_of_the_service_elsewhere(
         "--store-origin": file.s3.endpoint,
     }
     words = [word for pair in options.items() for word in pair]
-    done = CliRunner().invoke(app, ["page", "export", str(tmp_path / "site"), *words])
+    done = CliRunner().invoke(app, ["page", "export", str(site), *words])
     assert done.exit_code == 0, done.output
-    with served(tmp_path / "site") as url:
-        page = seen.open(f"{url}/")
-        page.wait_for_url(f"{url}/app/**")
-        page.wait_for_selector("a[href='#/p/neet-2026']")
-        page.wait_for_function("async () => (await indexedDB.databases()).length === 1")  # an origin of one's own
-        assert seen.errors == []
+    with served(site) as url:
+        yield url
+
+
+def test_an_exported_page_reads_the_rule_book_of_the_service_elsewhere(exported: str, seen: Seen) -> None:
+    page = seen.open(f"{exported}/")
+    page.wait_for_url(f"{exported}/app/**")
+    page.wait_for_selector("a[href='#/p/neet-2026']")
+    page.wait_for_function("async () => (await indexedDB.databases()).length === 1")  # an origin of one's own
+    assert seen.errors == []
+
+
+def test_a_whole_job_on_the_exported_page(built: CloudProcess, exported: str, visit: Visit, portrait: bytes) -> None:
+    """Page, service, sign-in and store are each another origin: from choosing to the download."""
+    person = Visitor(visit().page, built, f"{exported}/app/")
+    filename, content = person.make(("asha.jpg", portrait)).download()
+    assert filename == "asha_photo.jpg"
+    assert content[:3] == b"\xff\xd8\xff"
+    assert [status for _, status in person.jobs()] == ["completed"]
+    person.is_well()
+    assert person.page.url.startswith(exported)
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/operator", "/app/docs"])
+def test_every_document_has_the_policy(built: CloudProcess, exported: str, seen: Seen, path: str) -> None:
+    """As the service serves it and as it is exported: nothing unsafe or inline, and Trusted Types, which hold."""
+    answer = httpx.get(f"{built.file.base_url}{path}", trust_env=False)
+    copy = httpx.get(f"{exported}{path}/", trust_env=False)
+    (in_markup,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)"', copy.text)
+    policies = (answer.headers["content-security-policy"], html.unescape(in_markup))
+    for policy in policies:
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert "unsafe" not in policy
+        assert (rules["default-src"], rules["script-src"], rules["base-uri"]) == ("'none'", "'self'", "'none'")
+        assert (rules["require-trusted-types-for"], rules["trusted-types"]) == ("'script'", "rythmiq")
+    assert "frame-ancestors 'none'" in policies[0]
+    by_host = httpx.get(f"{exported}/_headers", trust_env=False).text
+    for address in (path, f"{path}/"):
+        (said,) = re.findall(rf"^{address}\n((?:  .+\n)+)", by_host, re.MULTILINE)
+        assert f"{policies[1].split('; require', 1)[0]}; frame-ancestors 'none'; require" in said
+    for text in (answer.text, copy.text):
+        assert not re.search(r"""<[^>]*\s(?:on\w+|style)=["']|<script(?![^>]*\bsrc=)""", text)
+    for url in (f"{built.file.base_url}{path}", f"{exported}{path}/"):
+        page = seen.open(url)
+        assert page.evaluate(MARKUP_FROM_A_STRING) == "TypeError"
 
 
 # --- an origin that is shared ------------------------------------------------

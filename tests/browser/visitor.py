@@ -24,11 +24,13 @@ class Visitor:
     Args:
         page: of a context of its own.
         cloud: the service.
+        address: of the page, where it is not the service's own.
     """
 
-    def __init__(self, page: Page, cloud: CloudProcess) -> None:
+    def __init__(self, page: Page, cloud: CloudProcess, address: str | None = None) -> None:
         self.page = page
         self.cloud = cloud
+        self.address = address or f"{cloud.file.base_url}/app"
         self.email = f"{uuid.uuid4().hex[:12]}@example.com"
         self.requests: list[Request] = []
         self.errors: list[str] = []
@@ -58,7 +60,7 @@ class Visitor:
 
     def open(self, path: str = "/") -> "Visitor":
         """Go to a view; the page is loaded if it is not there."""
-        self.page.goto(f"{self.cloud.file.base_url}/app#{path}")
+        self.page.goto(f"{self.address}#{path}")
         # Going from one view to another loads nothing, and for a moment shows the view before.
         self.page.wait_for_selector(f'#main[data-path="{path}"] h1')
         return self
@@ -148,8 +150,8 @@ class Visitor:
 
     def is_well(self) -> None:
         """Nothing was thrown, no policy was broken, nothing of another origin was asked for, no token in an address."""
-        assert self.errors == []
-        origins = {self.cloud.file.base_url, self.cloud.file.s3.endpoint.rstrip("/")}
+        assert self.errors == [], "\n".join(self.errors)
+        origins = {self.address, self.cloud.file.base_url, self.cloud.file.s3.endpoint.rstrip("/")}
         for request in self.requests:
             assert any(request.url.startswith(origin) for origin in (*origins, "blob:", "data:")), request.url
             assert "eyJ" not in request.url
