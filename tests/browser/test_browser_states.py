@@ -101,7 +101,7 @@ def test_too_many_calls_in_a_minute(visit: Visit, portrait: bytes) -> None:
     person.agree()
     person.sees("problem.busy.title")
     person.sees("refused.RATE_LIMITED")
-    person.page.get_by_text(re.compile(r"^Try again in \d+ seconds\.$")).wait_for()
+    person.page.get_by_text(re.compile(r"^Try again in \d+ s\.$")).wait_for()
     person.screenshot("rate-limited")
     person.accessible()  # drawn anew, it would go on
     person.page.unroute(UPLOADS)

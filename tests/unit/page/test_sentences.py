@@ -16,6 +16,12 @@ from tests.support.node import node
 
 PAGE = Path(__file__).parents[3] / "page"
 ENGLISH, HINDI = (json.loads((PAGE / f"{name}.json").read_text(encoding="utf-8")) for name in ("en", "hi"))
+NEVER_ONE = {
+    *("application.state.pages", "make.pages", "pages.title", "order.completed.pages"),  # one page is a file
+    *("receipt.face.several", "receipt.signature.several"),
+    *("measured.bytes", "receipt.bytes.least", "receipt.bytes.most", "receipt.bytes.range"),  # of a picture
+    "pages.moved",  # "is" is no plural
+}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ASKED = re.compile(r"""\bt\(\s*"([^"]+)"|\b(?:press|t)\([^"`]*\? "([a-z_.-]+)" : "([a-z_.-]+)\"""")
 
@@ -41,6 +47,15 @@ def test_a_sentence_says_the_same_in_both(key: str) -> None:
     assert set(_PARAMETER.findall(ENGLISH[key])) == set(_PARAMETER.findall(HINDI[key]))
     assert re.search("[\u0900-\u097f]", HINDI[key]) or HINDI[key] == ENGLISH[key]
     assert not re.search("[\u0966-\u096f]", HINDI[key]), "digits are Latin, so that KB read alike"
+
+
+def test_a_count_of_one_is_said_right() -> None:
+    """A number before a plural has a sentence for one, or is never one; `t` takes it for `count` alone."""
+    plural = re.compile(r"\{(\w+)\} [a-z]+s\b")
+    said = {key: text for key, text in ENGLISH.items() if not key.startswith("advice.")}
+    counted = {key: plural.findall(text) for key, text in said.items() if key not in NEVER_ONE}
+    wrong = {key for key, names in counted.items() if names and not (names == ["count"] and f"{key}.one" in ENGLISH)}
+    assert wrong == set()
 
 
 def test_the_advice_is_the_apis_own() -> None:
