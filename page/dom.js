@@ -76,6 +76,9 @@ function safeLink(address) {
   }
 }
 
+// What would turn the direction of a line, or is no letter: a stranger's name changes nothing around it.
+const STEERING = /[\p{Bidi_C}\p{Cc}]/gu;
+
 /**
  * Replace everything inside an element.
  *
@@ -94,7 +97,7 @@ export function fill(parent, ...children) {
 function put(parent, children) {
   for (const child of children.flat()) {
     if (child === null || child === undefined || child === false) continue;
-    parent.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    parent.append(child instanceof Node ? child : document.createTextNode(String(child).replace(STEERING, "\ufffd")));
   }
 }
 

@@ -8,66 +8,6 @@ from playwright.sync_api import Route
 
 from tests.browser.conftest import Visit
 
-HOSTILE = "<img src=x onerror=window.hacked=1>\"'><script>window.hacked=1</script>{brand}.jpg"
-
-
-def test_hostile_file_names_are_words(visit: Visit, portrait: bytes) -> None:
-    """A name with markup, quotes and one of our parameters is shown as it is, everywhere to the end."""
-    person = visit().choose((HOSTILE, portrait))
-    person.page.get_by_text(HOSTILE, exact=True).first.wait_for()
-    person.press("check.make")
-    person.sign_in()
-    person.page.get_by_text(HOSTILE, exact=True).first.wait_for()
-    person.agree()
-    filename, _ = person.download()
-    assert re.fullmatch(r"[A-Za-z0-9._-]+", filename)
-    assert person.page.evaluate("() => window.hacked") is None
-    person.is_well()
-
-
-def test_hostile_portals_and_receipts_are_words(visit: Visit, portrait: bytes) -> None:
-    """A rule book, a receipt and advice that somebody has put markup into stay words, and their links lead nowhere."""
-    person = visit()
-
-    def poisoned(route: Route) -> None:
-        answer = route.fetch()
-        portals = answer.json()
-        for portal in portals["portals"]:
-            portal["name"] = f"{portal['name']} {HOSTILE}"
-            for slot in portal["slots"]:
-                for source in slot["sources"].values():
-                    source["source_url"] = "javascript:window.hacked=1"
-                    source["note"] = HOSTILE
-        route.fulfill(response=answer, json=portals)
-
-    def poisoned_job(route: Route) -> None:
-        answer = route.fetch()
-        if answer.status != 200:
-            route.fulfill(response=answer)
-            return
-        text = answer.text()
-        view = json.loads(text)
-        if view.get("receipt"):
-            for clause in view["receipt"]["clauses"]:
-                clause["measured"] = HOSTILE
-                clause["wanted"] = HOSTILE
-                clause["clause"] = HOSTILE
-            view["warnings"] = [f"NEW: {HOSTILE}"]
-            view["advice"] = [{"code": HOSTILE, "parameters": {"reason": HOSTILE}}]
-        route.fulfill(response=answer, json=view)
-
-    person.page.route("**/portals", poisoned)
-    person.page.route(re.compile(r"/jobs/[0-9a-f-]{36}"), poisoned_job)
-    person.make(("a.jpg", portrait))
-    person.has_file()
-    assert person.page.get_by_text(HOSTILE).count() > 0
-    person.page.go_back()
-    person.press("slot.sources")
-    links = person.page.locator(".source a")
-    assert {links.nth(index).get_attribute("href") for index in range(links.count())} == {"#"}
-    assert person.page.evaluate("() => window.hacked") is None
-    person.is_well()
-
 
 def test_the_policy_refuses_strings_as_code(visit: Visit) -> None:
     """Trusted Types hold: markup, scripts and workers from strings throw, and a second policy cannot be made."""
