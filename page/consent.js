@@ -30,7 +30,12 @@ export function consentFields({ credits, isGuest, cost, words, onStart }) {
   const wrong = h("p", { class: "note bad", role: "alert", hidden: true }, t("consent.needed"));
   let started = false;
   const poor = credits !== null && credits < cost;
-  const start = h("button", { class: "button main full", type: "submit", disabled: poor }, icon("lock"), words);
+  const start = h(
+    "button",
+    { class: "button main full", type: "submit", id: "start", disabled: poor },
+    icon("lock"),
+    words,
+  );
   return [
     h("h2", { tabindex: "-1" }, t("consent.title")),
     h(

@@ -3,9 +3,11 @@
  * so that a reload or the way through Google loses nothing.
  */
 
+import { number, t } from "./i18n.js";
 import { fetched } from "./on-demand.js";
 import { uprightSize } from "./one-scale.js";
 import { forget, keep, kept } from "./storage.js";
+import { isUsable } from "./verdicts.js";
 
 /** @typedef {{ file: File, facts: import("./file-facts.js").FileFacts }} DraftFile */
 /** @typedef {{ id: string, files: DraftFile[], options: Record<string, unknown>, mark?: string }} Draft `mark`: which of a slot's, where the device keeps it */
@@ -49,7 +51,7 @@ export function draftId(portal, slot) {
 export async function draftOf(app, id) {
   const known = app.drafts.get(id);
   if (known && !known.mark) return known; // the device had no room for it
-  return kept("drafts", id); // another tab may have changed or ordered it
+  return kept("drafts", id).catch(() => known ?? null); // another tab may have changed or ordered it
 }
 
 /**
@@ -72,7 +74,7 @@ export async function choose(app, id, files, options = {}) {
 /** Keep a changed draft. @param {import("./view.js").App} app @param {Draft} draft */
 export async function remember(app, draft) {
   app.drafts.set(draft.id, draft);
-  const mark = draft.mark ?? crypto.randomUUID();
+  const mark = crypto.randomUUID(); // another each time: who agreed to what it was before has not agreed to this
   try {
     await keep("drafts", { ...draft, mark });
     draft.mark = mark;
@@ -81,6 +83,25 @@ export async function remember(app, draft) {
     delete draft.mark;
     await forget("drafts", draft.id).catch(() => undefined);
   }
+}
+
+/**
+ * What is in the way of making a file of a draft, as far as the device knows, and what to do; null where nothing is.
+ *
+ * @param {import("./view.js").App} app
+ * @param {Draft} draft
+ * @returns {[string, string] | null}
+ */
+export function obstacleTo({ maxBytes, maxPages }, { files }) {
+  if (!files.every(({ facts }) => isUsable(facts))) return [t("check.unusable"), t("check.unusable.todo")];
+  const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
+  if (maxBytes !== null && bytes > maxBytes) {
+    const [most, has] = [number(maxBytes / 1_000_000, 1), number(bytes / 1_000_000, 1)];
+    return [t("make.too_large"), t("make.too_large.todo", { most, has })];
+  }
+  if (maxPages !== null && files.length > maxPages)
+    return [t("make.too_many"), t("make.too_many.todo", { most: number(maxPages), has: number(files.length) })];
+  return null;
 }
 
 /** The size of a draft's one picture, upright; null of several, and where the file does not tell. @param {Draft} draft */

@@ -67,6 +67,7 @@ async function start() {
       portals: [],
       credits: null,
       maxBytes: null,
+      maxPages: null,
       news: null,
       signInFailed: false,
       drafts: new Map(),

@@ -42,9 +42,10 @@
  * @property {number} sent_bytes
  * @property {number} total_bytes
  * @property {Problem | null} problem
- * @property {string | null} application the list of files that it belongs to
+ * @property {string | null} application the list of files that it was begun in, to which its page leads back
  * @property {string | null} user_id whose it is
  * @property {number} created_at milliseconds since 1970
+ * @property {boolean | null} [conforms] whether what was made holds every rule
  * @property {boolean} [asked] whether the job was asked for: the service may have it, also where no answer came
  * @property {boolean} [leaving] the person cancels it: nobody takes another step until it is known whether that was in time
  */
@@ -52,7 +53,7 @@
 /**
  * @typedef {{ type: "seal" } | { type: "sealed", part: number, sealed: Blob } | { type: "signed", part: number, upload: { job_id: string, raw_path: string } }
  *   | { type: "send" } | { type: "progress", sent: number, total: number } | { type: "arrived", part: number } | { type: "create" } | { type: "accepted", job_id: string }
- *   | { type: "completed" } | { type: "failed" } | { type: "stop", problem: Problem } | { type: "resume" } | { type: "cancel" } | { type: "lapsed" } | { type: "unsent" }} Event
+ *   | { type: "completed" | "failed", conforms?: boolean | null } | { type: "stop", problem: Problem } | { type: "resume" } | { type: "cancel" } | { type: "lapsed" } | { type: "unsent" }} Event
  */
 
 export const ENDED = /** @type {readonly State[]} */ (["completed", "failed", "cancelled"]);
@@ -156,7 +157,7 @@ export function after(order, event) {
         parts: order.parts.map((part) => ({ ...part, file: null, sealed: null, sent: true })),
       };
     case "completed":
-      return order.state === "running" ? { ...order, state: "completed" } : order;
+      return order.state === "running" ? { ...order, state: "completed", conforms: event.conforms ?? null } : order;
     case "failed":
       return order.state === "running" ? { ...order, state: "failed" } : order;
     case "stop":
@@ -192,6 +193,13 @@ function allSent(order) {
 /** Whether the order can go on on this device: nothing that it still needs is lost. @param {Order} order */
 export function canResume(order) {
   return order.job_id !== null || order.parts.every((part) => part.sent || part.sealed !== null || part.file !== null);
+}
+
+/** Whether an order has stopped and cannot go on: another one is to be begun in its place. @param {Order} order */
+export function isStuck(order) {
+  return (
+    order.state === "stopped" && (["refused", "lost"].includes(order.problem?.kind ?? "lost") || !canResume(order))
+  );
 }
 
 /** @param {Order} order @param {number} index @param {Partial<Part>} change @returns {Order} */

@@ -14,7 +14,7 @@ import { all, change, forget, keep, keepInstead, kept } from "./storage.js";
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./order.js").Event} Event */
 /** @typedef {import("./rythmiq.js").JobView} JobView */
-/** @typedef {{ order: Order, view: JobView | null }} Sight */
+/** @typedef {{ order: Order, view: JobView | null, isGone?: boolean }} Sight `isGone`: deleted in another tab */
 /** @typedef {(event: Event, line?: { id: string, [name: string]: unknown } | null) => Promise<void>} Step `line`: of the history */
 
 const OFFLINE = "offline";
@@ -34,6 +34,7 @@ export class Orders {
     this.#whose = whose;
     this.#channel.onmessage = async ({ data }) => {
       if (data === END) return this.#endOwn();
+      if (data.id) return (this.#letGo(data.id), this.#show(data, true)); // it is deleted
       const order = await kept("orders", data);
       if (order) this.#show(order);
       if (order === null || order.leaving || ENDED.includes(order.state)) this.#letGo(data);
@@ -62,16 +63,19 @@ export class Orders {
    */
   async begin(order, draft = null) {
     if (draft === null) await keep("orders", { ...order });
-    else if (!(await keepInstead("orders", { ...order }, "drafts", draft.id, draft.mark))) return false;
+    else {
+      if (!(await keepInstead("orders", { ...order }, "drafts", draft.id, draft.mark))) return false;
+      draft.mark = order.id; // it is not ordered again, also where it had none: the device had no room for it
+    }
     this.#told(order);
     void this.run(order.id);
     return true;
   }
 
   /**
-   * Be told of an order, now and at each change; or of each change of an application's orders.
+   * Be told of an order, now and at each change; or of each change of a portal's orders, by its name.
    *
-   * @param {string} id of the order or of the application
+   * @param {string} id
    * @param {(sight: Sight) => void} watcher
    * @returns {() => void} stops it
    */
@@ -87,9 +91,9 @@ export class Orders {
     return (await all("orders")).find((order) => order.job_id === jobId || order.id === jobId) ?? null;
   }
 
-  /** The orders of an application, but for those of somebody else than who is signed in. @param {string} id @returns {Promise<Order[]>} */
-  async ofApplication(id) {
-    return (await all("orders")).filter((order) => order.application === id && !this.#isOthers(order));
+  /** The orders of a portal, but for those of somebody else than who is signed in. @param {string} name @returns {Promise<Order[]>} */
+  async ofPortal(name) {
+    return (await all("orders")).filter((order) => order.portal === name && !this.#isOthers(order));
   }
 
   /** Go on with everything that can go on: after a reload, or when the network is back. */
@@ -101,6 +105,7 @@ export class Orders {
   goesOn(order) {
     if (ENDED.includes(order.state)) return false;
     if (order.leaving) return true;
+    if (order.user_id === null) return false; // or it would be whoever signs in next who pays for it
     const kind = order.problem?.kind ?? "refused";
     const waits = PASSING.includes(kind) || (kind === "sign-in" && order.user_id === this.#whose());
     return (order.state !== "stopped" || waits) && canResume(order);
@@ -160,7 +165,8 @@ export class Orders {
     // A tab that was closed in mid-step left its state behind: begin from what is done.
     if (order.state !== "stopped") order = { ...order, state: "stopped" };
     // Of what was not signed yet nothing is anybody's: it goes on as whoever signs in for it.
-    if (byHand && this.#isOthers(order) && !order.asked && order.parts.every(({ upload }) => upload === null))
+    const isOpen = order.user_id === null || (!order.asked && order.parts.every(({ upload }) => upload === null));
+    if (byHand && this.#whose() !== null && order.user_id !== this.#whose() && isOpen)
       order = { ...order, user_id: this.#whose() };
     for (let again = 0; ; again += 1) {
       try {
@@ -230,7 +236,10 @@ export class Orders {
       if (view.status === "completed" || view.status === "failed") {
         const line = await kept("history", jobId);
         const { status, conforms } = view;
-        await step({ type: status }, line && { ...line, status, conforms, filename: view.receipt?.document.filename });
+        await step(
+          { type: status, conforms },
+          line && { ...line, status, conforms, filename: view.receipt?.document.filename },
+        );
       } else this.#show(now());
     }
   }
@@ -302,8 +311,10 @@ export class Orders {
    */
   async forgetDeleted(id, jobId) {
     this.#letGo(id);
+    const order = await kept("orders", id);
     await keep("history", { id: jobId, order: id, deleted_at: Date.now() });
     await forget("orders", id);
+    if (order) this.#channel.postMessage(order);
   }
 
   /** Whether the person deleted the order or job of that id from this device. @param {string} id */
@@ -343,11 +354,10 @@ export class Orders {
     this.#show(order);
   }
 
-  /** @param {Order} order */
-  #show(order) {
-    const sight = { order, view: this.#views.get(order.id) ?? null };
-    for (const id of [order.id, order.application ?? ""])
-      for (const watcher of this.#watchers.get(id) ?? []) watcher(sight);
+  /** @param {Order} order @param {boolean} [isGone] */
+  #show(order, isGone = false) {
+    const sight = { order, view: this.#views.get(order.id) ?? null, isGone };
+    for (const id of [order.id, order.portal]) for (const watcher of this.#watchers.get(id) ?? []) watcher(sight);
   }
 }
 

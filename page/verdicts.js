@@ -73,8 +73,13 @@ export function judge(whole, slot, filename) {
   return {
     clauses,
     fits: clauses.every((clause) => clause.verdict !== "fail"),
-    usable: facts.format !== "unknown" && facts.bytes > 0,
+    usable: isUsable(facts),
   };
+}
+
+/** Whether a file can be made from it. @param {FileFacts} facts */
+export function isUsable(facts) {
+  return facts.format !== "unknown" && facts.bytes > 0;
 }
 
 /**

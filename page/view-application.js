@@ -2,31 +2,30 @@
  * A whole application: several files of one portal, what is still missing, and one ZIP of all.
  */
 
-import { MIME_TYPES, choose, draftId, draftOf, sizeOf } from "./drafts.js";
+import { choose, draftId, draftOf } from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { advise, number, t } from "./i18n.js";
-import { icon, kindIcon } from "./icons.js";
+import { icon } from "./icons.js";
 import { consentFields } from "./consent.js";
-import { ENDED, newOrder } from "./order.js";
 import { fetched } from "./on-demand.js";
 import { readability } from "./picker.js";
+import { draftState, orderState, placeOf } from "./places.js";
 import { problemOf } from "./stops.js";
 import { problemNote } from "./problems.js";
 import { save } from "./result.js";
 import { slotName, slotSummary, takesPages } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
 import { change, keepFirst, kept } from "./storage.js";
-import { judge } from "./verdicts.js";
-import { creditsOf } from "./view-make.js";
-import { back, MissingError, oldRules, pathOf, portalOf, untilLeft } from "./view.js";
+import { creditsOf, noRoom, orderOf } from "./view-make.js";
+import { back, MissingError, note, oldRules, pathOf, portalOf, untilLeft } from "./view.js";
 
 /** @typedef {import("./view.js").App} App */
-/** @typedef {import("./rule-book.js").Slot} Slot */
+/** @typedef {import("./places.js").Place} Place */
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {{ id: string, slots: string[] }} Application `slots`: that are wanted. Which order is of which slot, the orders say themselves. */
 
-/** How an order ends without a file. @type {readonly string[]} */
-const LOST = ["failed", "cancelled"];
+/** What a screen reader is told of. @type {readonly string[]} */
+const TOLD = ["completed", "failed", "stopped"];
 
 /** @param {App} app @param {string} name @returns {Promise<import("./view.js").View>} */
 export async function applicationView(app, name) {
@@ -39,9 +38,19 @@ export async function applicationView(app, name) {
     slots: portal.slots.filter(({ slot }) => ["photo", "signature"].includes(slot)).map(({ slot }) => slot),
   };
   const list = h("ul", { class: "list" });
-  const foot = h("section", { class: "card stack", "aria-live": "off" });
-  /** @type {Map<string, Order>} */
-  let orders = new Map();
+  const head = h("div", { class: "stack" });
+  const form = h("div", { class: "stack" });
+  const foot = h("section", { class: "card stack", "aria-live": "off" }, head, form);
+  /** @type {Order[]} */
+  let orders = [];
+  /** @type {Map<string, import("./drafts.js").Draft | null>} */
+  let drafts = new Map();
+  /** The states of orders that are known, by their ids. @type {Map<string, string>} */
+  const states = new Map();
+  /** What went wrong with what was asked for last. @type {Node | null} */
+  let trouble = null;
+  let isStarting = false;
+  let isZipping = false;
   const leaving = untilLeft();
 
   const reading = readability();
@@ -59,38 +68,111 @@ export async function applicationView(app, name) {
     }
     await show();
   };
-  let drawing = 0;
+
+  let turn = 0;
   const show = async () => {
-    const turn = ++drawing;
-    const [found, drafts] = await Promise.all([
-      app.orders.ofApplication(id),
+    const mine = ++turn;
+    const found = await Promise.all([
+      app.orders.ofPortal(portal.portal),
       Promise.all(
         portal.slots.map(async (slot) => /** @type {const} */ ([slot.slot, await draftOf(app, draftId(portal, slot))])),
-      ).then((each) => new Map(each)),
+      ),
     ]);
-    if (turn !== drawing) return; // a newer drawing knows more
-    // A file that is chosen once its order has ended is to be made in that one's place.
-    orders = standing(found.filter(({ slot, state }) => !ENDED.includes(state) || !drafts.get(slot)?.files.length));
-    const focused = document.activeElement?.id;
-    fill(
-      list,
-      portal.slots.map((slot) => h("li", null, row(slot, drafts.get(slot.slot) ?? null))),
-    );
-    fill(foot, ...(await summary(drafts)));
-    if (focused) document.getElementById(focused)?.focus();
+    if (mine !== turn) return; // a newer drawing knows more
+    [orders, drafts] = [found[0], new Map(found[1])];
+    for (const { id, state } of orders) states.set(id, state);
+    draw();
+    if (app.credits === null && offer().ready.length > 0 && app.auth?.session) void limits(mine);
+  };
+  /** The account's limits, which say more of what is chosen. @param {number} mine */
+  const limits = async (mine) => {
+    await creditsOf(app, foot);
+    if (mine === turn) draw(true);
   };
 
-  /** @param {Slot} slot @param {import("./drafts.js").Draft | null} draft */
-  const row = (slot, draft) => {
-    const isWanted = plan.slots.includes(slot.slot);
-    const order = orders.get(slot.slot);
+  const placesNow = () =>
+    portal.slots
+      .filter(({ slot }) => plan.slots.includes(slot))
+      .map((slot) => placeOf(app, slot, orders, drafts.get(slot.slot) ?? null));
+
+  /** What can be made now, and for whom: whoever agrees to it agrees to `terms`. */
+  const offer = () => {
+    const user = app.auth?.session?.user ?? null;
+    const ready = placesNow().filter(({ isReady }) => isReady);
+    return { user, ready, terms: ready.length && `${ready.length}/${user?.id}/${user?.is_anonymous}` };
+  };
+
+  /** @param {boolean} [isAsked] whether the service was asked for the credits, also where it did not say */
+  const draw = (isAsked = false) => {
+    const focused = document.activeElement?.id;
+    const places = placesNow();
+    fill(
+      list,
+      portal.slots.map((slot) => h("li", null, row(slot, places.find((place) => place.slot === slot) ?? null))),
+    );
+    fill(head, ...summary(places));
+    if (!isStarting) drawForm(isAsked);
+    if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+  };
+  let [drawnTerms, drawn] = ["", ""];
+  /** Where it says the same as before it stays: somebody may be typing. @param {boolean} isAsked */
+  const drawForm = (isAsked) => {
+    const { user, ready, terms } = offer();
+    if (String(terms) !== drawnTerms) fill(form);
+    drawnTerms = String(terms);
+    form.hidden = ready.length === 0;
+    if (user !== null && app.credits === null && !isAsked) return;
+    const says = `${terms} ${app.credits}`;
+    if (says === drawn && form.hasChildNodes()) return;
+    drawn = says;
+    if (ready.length === 0) return;
+    fill(
+      form,
+      user === null
+        ? signInFields(app, () => void show().then(toHead))
+        : consentFields({
+            credits: app.credits,
+            isGuest: user.is_anonymous === true,
+            cost: ready.length,
+            words: t("application.make", { count: number(ready.length) }),
+            onStart: () => start(terms),
+          }),
+    );
+  };
+  const toHead = () => head.querySelector("h2")?.focus();
+
+  /** @param {string | number} agreed */
+  const start = async (agreed) => {
+    const { user, ready, terms } = offer();
+    // Another tab may have signed in somebody else, or ordered one of them.
+    if (isStarting || user === null || terms !== agreed) return show();
+    isStarting = true;
+    trouble = null;
+    for (const { slot, draft, stopped } of ready) {
+      if (!draft) continue;
+      try {
+        // Not where another tab has ordered or changed it: what there is by now is shown.
+        const isBegun = await app.orders.begin(orderOf(portal, slot, draft, user.id, id), draft);
+        app.drafts.delete(draft.id);
+        if (isBegun) for (const { id } of stopped) void app.orders.cancel(id).catch(() => undefined);
+      } catch {
+        trouble = noRoom(); // and the next may be smaller
+      }
+    }
+    isStarting = false;
+    app.credits = null;
+    await show();
+    toHead();
+  };
+
+  /** @param {import("./rule-book.js").Slot} slot @param {Place | null} place null where it is not wanted */
+  const row = (slot, place) => {
     const box = h("input", {
       type: "checkbox",
       id: `want-${slot.slot}`,
-      checked: isWanted,
+      checked: place !== null,
       onchange: () => want(slot.slot, box.checked),
     });
-    const state = stateWords(slot, draft, order);
     const input = h("input", {
       type: "file",
       accept: "image/*,application/pdf",
@@ -106,6 +188,15 @@ export async function applicationView(app, name) {
         await show();
       },
     });
+    const { order, later, draft } = place ?? { order: null, later: null, draft: null };
+    const said = place ? [order && orderState(slot, order), draft || !order ? draftState(place) : null] : [];
+    const link = (/** @type {string} */ to, /** @type {string} */ words, /** @type {string} */ step) =>
+      h(
+        "a",
+        { class: `button ${step === "look" ? "" : "bare"}`, id: `${step}-${slot.slot}`, href: `#${to}` },
+        words,
+        h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
+      );
     return h(
       "div",
       { class: "line slot-row" },
@@ -118,14 +209,17 @@ export async function applicationView(app, name) {
           { class: "stack tight" },
           h("strong", null, slotName(slot.slot)),
           h("span", { class: "small quiet" }, slotSummary(slot)),
-          isWanted && h("span", { class: `state ${state.look}` }, state.icon, state.words),
+          said.flatMap((state) => [
+            state && h("span", { class: `state ${state.look}` }, state.icon, state.words),
+            state?.todo && h("span", { class: "small" }, state.todo),
+          ]),
         ),
       ),
-      isWanted &&
+      place &&
         h(
           "span",
           { class: "row" },
-          (!order || ENDED.includes(order.state)) &&
+          !place.isOpen &&
             h(
               "span",
               { class: "drop-line" },
@@ -138,115 +232,75 @@ export async function applicationView(app, name) {
                 h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
               ),
             ),
-          (order || draft) &&
-            h(
-              "a",
-              order
-                ? { class: "button", href: `#/o/${order.id}` }
-                : { class: "button bare", href: `#${pathOf(portal, slot)}` },
-              t(order ? "application.look" : "application.check"),
-              h("span", { class: "heard" }, ` ${slotName(slot.slot)}`),
-            ),
+          order && link(`/o/${order.id}`, t("application.look"), "look"),
+          later && link(`/o/${later.id}`, orderState(slot, later).words, "later"),
+          draft && link(pathOf(portal, slot), t("application.check"), "check"),
         ),
     );
   };
 
-  /** @param {Map<string, import("./drafts.js").Draft | null>} drafts */
-  const summary = async (drafts) => {
-    const wanted = portal.slots.filter(({ slot }) => plan.slots.includes(slot));
-    const done = wanted.filter(({ slot }) => orders.get(slot)?.state === "completed");
-    const ready = wanted.filter(({ slot }) => !orders.has(slot) && (drafts.get(slot)?.files.length ?? 0) > 0);
-    const missing = wanted.filter(({ slot }) => {
-      const order = orders.get(slot);
-      return order ? LOST.includes(order.state) : !drafts.get(slot)?.files.length;
-    });
-    const head = [
-      h("h2", { tabindex: "-1" }, t("application.done", { done: number(done.length), of: number(wanted.length) })),
-      missing.length > 0
-        ? h("p", null, t("application.missing", { names: missing.map(({ slot }) => slotName(slot)).join(", ") }))
-        : wanted.length > 0 && h("p", null, t("application.nothing_missing")),
-      done.length > 0 && zipButton(done.map(({ slot }) => /** @type {Order} */ (orders.get(slot)))),
-    ];
-    if (ready.length === 0) return head;
-    if (!app.auth?.session) return [...head, ...signInFields(app, () => void show())];
+  /** @param {Place[]} places that are wanted */
+  const summary = (places) => {
+    const done = places.filter(({ isMade }) => isMade);
+    const missing = places.filter(({ isMissing }) => isMissing).map(({ slot }) => slotName(slot.slot));
     return [
-      ...head,
-      ...consentFields({
-        credits: await creditsOf(app, foot),
-        isGuest: app.auth.session.user.is_anonymous === true,
-        cost: ready.length,
-        words: t("application.make", { count: number(ready.length) }),
-        onStart: async () => {
-          for (const slot of ready) {
-            const draft = drafts.get(slot.slot);
-            if (!draft) continue;
-            const order = newOrder({
-              id: crypto.randomUUID(),
-              portal: portal.portal,
-              portal_name: portal.name,
-              slot: slot.slot,
-              version: portal.version,
-              files: draft.files.map(({ file, facts }) => ({
-                name: file.name || slot.slot,
-                mime: MIME_TYPES[facts.format],
-                file,
-              })),
-              size: sizeOf(draft),
-              options: draft.options,
-              application: id,
-              user_id: app.auth?.session?.user.id ?? null,
-              now: Date.now(),
-            });
-            app.drafts.delete(draft.id);
-            await app.orders.begin(order, draft); // not where another tab has ordered or changed it: shown as it is by now
-          }
-          app.credits = null;
-          await show();
-          foot.querySelector("h2")?.focus();
-        },
-      }),
+      h(
+        "h2",
+        { id: "done", tabindex: "-1" },
+        t("application.done", { done: number(done.length), of: number(places.length) }),
+      ),
+      missing.length > 0
+        ? h("p", null, t("application.missing", { names: missing.join(", ") }))
+        : places.length > 0 && h("p", null, t("application.nothing_missing")),
+      done.length > 0 &&
+        h(
+          "button",
+          {
+            class: "button main full",
+            id: "zip",
+            type: "button",
+            "aria-disabled": isZipping && "true",
+            onclick: () => zip(done.flatMap(({ order }) => order ?? [])),
+          },
+          icon("download"),
+          t("application.zip", { count: number(done.length) }),
+        ),
+      trouble,
     ];
   };
 
   /** @param {Order[]} done */
-  const zipButton = (done) => {
-    const button = h(
-      "button",
-      {
-        class: "button main full",
-        type: "button",
-        onclick: async () => {
-          button.setAttribute("aria-disabled", "true");
-          try {
-            const files = [];
-            for (const order of done) {
-              const view = await app.client.job(order.job_id ?? "");
-              files.push({
-                name: view.receipt?.document.filename ?? order.slot,
-                content: await app.client.download(view, "document"),
-              });
-            }
-            const { zip } = /** @type {typeof import("./zip.js")} */ (
-              await fetched(new URL("./zip.js", import.meta.url))
-            );
-            save(zip(files), `${portal.portal}.zip`);
-          } catch (error) {
-            button.after(problemNote(app, problemOf(error)) ?? "");
-            announce(t("problem.title"), "alert");
-          }
-          button.removeAttribute("aria-disabled");
-        },
-      },
-      icon("download"),
-      t("application.zip", { count: number(done.length) }),
-    );
-    return button;
+  const zip = async (done) => {
+    if (isZipping) return;
+    isZipping = true;
+    trouble = null;
+    draw();
+    try {
+      const { zipOf } = /** @type {typeof import("./zip.js")} */ (await fetched(new URL("./zip.js", import.meta.url)));
+      const { zip, gone } = await zipOf(app.client, done, () => app.auth?.session?.user.id);
+      for (const { id, job_id } of gone) await app.orders.forgetDeleted(id, job_id ?? "");
+      if (gone.length > 0) {
+        const words = t("application.gone", { names: gone.map(({ slot }) => slotName(slot)).join(", ") });
+        announce(words, "alert");
+        trouble = note("warn", words);
+      } else save(zip, `${portal.portal}.zip`);
+    } catch (error) {
+      trouble = problemNote(app, problemOf(error));
+      announce(t("problem.title"), "alert");
+    }
+    isZipping = false;
+    await show();
   };
 
   leaving.push(
-    app.orders.watch(id, ({ order }) => {
-      const shown = orders.get(order.slot);
-      if (shown?.id !== order.id || shown.state !== order.state) void show();
+    app.orders.watch(portal.portal, ({ order, isGone }) => {
+      const before = states.get(order.id);
+      if (before === order.state && !isGone) return;
+      states.set(order.id, order.state);
+      const slot = portal.slots.find(({ slot }) => slot === order.slot);
+      if (slot && before && !isGone && plan.slots.includes(slot.slot) && TOLD.includes(order.state))
+        announce(`${slotName(slot.slot)}: ${orderState(slot, order).words}`);
+      void show();
     }),
   );
   await show();
@@ -270,39 +324,4 @@ export async function applicationView(app, name) {
       ),
     ],
   };
-}
-
-/**
- * The order that stands for each slot: the last one, but a file that is made is not lost to a later try that came to nothing.
- *
- * @param {Order[]} orders
- */
-function standing(orders) {
-  const rank = (/** @type {Order} */ { state, created_at }) => (LOST.includes(state) ? 0 : created_at);
-  const lastly = [...orders].sort((one, other) => rank(one) - rank(other) || one.created_at - other.created_at);
-  return new Map(lastly.map((order) => [order.slot, order]));
-}
-
-/** @param {Slot} slot @param {import("./drafts.js").Draft | null} draft @param {Order | undefined} order */
-function stateWords(slot, draft, order) {
-  if (order) {
-    const look =
-      order.state === "completed" ? "good" : order.state === "failed" || order.state === "stopped" ? "bad" : "quiet";
-    return {
-      look,
-      words: t(`order.${order.state}`),
-      icon: look === "good" ? icon("pass") : look === "bad" ? icon("fail") : kindIcon(slot.kind),
-    };
-  }
-  const [first] = draft?.files ?? [];
-  if (!draft || !first) return { look: "quiet", words: t("application.state.missing"), icon: icon("not_checked") };
-  if (draft.files.length > 1)
-    return {
-      look: "quiet",
-      words: t("application.state.pages", { count: draft.files.length }),
-      icon: icon("document"),
-    };
-  return judge(first.facts, slot, first.file.name).fits
-    ? { look: "good", words: t("check.fits"), icon: icon("pass") }
-    : { look: "quiet", words: t("application.state.make"), icon: kindIcon(slot.kind) };
 }

@@ -2,7 +2,7 @@
  * From a checked file to an order: sign in, consent, start.
  */
 
-import { MIME_TYPES, draftId, draftOf, sizeOf } from "./drafts.js";
+import { MIME_TYPES, draftId, draftOf, obstacleTo, sizeOf } from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { newOrder } from "./order.js";
@@ -39,47 +39,28 @@ export async function makeView(app, portalName, slotName) {
     if (moved) step.querySelector("h2")?.focus();
   };
   const stepOf = async () => {
-    if (!app.auth?.session) return signInFields(app, () => void show(true));
-    const credits = await creditsOf(app, step);
-    const bytes = draft.files.reduce((sum, { file }) => sum + file.size, 0);
-    if (app.maxBytes !== null && bytes > app.maxBytes) {
+    const user = app.auth?.session?.user;
+    const credits = user ? await creditsOf(app, step) : null;
+    const obstacle = obstacleTo(app, draft);
+    if (obstacle !== null) {
       return [
-        note(
-          "bad",
-          t("make.too_large"),
-          h(
-            "p",
-            null,
-            t("make.too_large.todo", { most: number(app.maxBytes / 1_000_000, 1), has: number(bytes / 1_000_000, 1) }),
-          ),
-        ),
+        note("bad", obstacle[0], h("p", null, obstacle[1])),
         h("a", { class: "button", href: `#${pathOf(portal, slot)}` }, t("order.choose_again")),
       ];
     }
+    if (!user) return signInFields(app, () => void show(true));
     return consentFields({
       credits,
-      isGuest: app.auth.session.user.is_anonymous === true,
+      isGuest: user.is_anonymous === true,
       cost: 1,
       words: t("consent.start"),
       onStart: async () => {
+        // Another tab may have signed out or somebody else in, who agreed to nothing.
+        if (app.auth?.session?.user.id !== user.id) return show(true);
         const here = location.hash;
-        const order = newOrder({
-          id: crypto.randomUUID(),
-          portal: portal.portal,
-          portal_name: portal.name,
-          slot: slot.slot,
-          version: portal.version,
-          files: draft.files.map(({ file, facts }) => ({
-            name: file.name || slot.slot,
-            mime: MIME_TYPES[facts.format],
-            file,
-          })),
-          size: sizeOf(draft),
-          options: draft.options,
-          user_id: app.auth?.session?.user.id ?? null,
-          now: Date.now(),
-        });
-        const isBegun = await app.orders.begin(order, draft);
+        const order = orderOf(portal, slot, draft, user.id);
+        const isBegun = await app.orders.begin(order, draft).catch(() => null);
+        if (isBegun === null) return step.before(noRoom());
         app.credits = null;
         app.drafts.delete(id);
         if (!isBegun) return app.again(); // it shows what there is by now
@@ -116,6 +97,44 @@ export async function makeView(app, portalName, slotName) {
 }
 
 /**
+ * A draft as an order of whoever agreed to it.
+ *
+ * @param {import("./view.js").Portal} portal
+ * @param {import("./view.js").Slot} slot
+ * @param {import("./drafts.js").Draft} draft
+ * @param {string} user_id
+ * @param {string | null} [application]
+ */
+export function orderOf(portal, slot, draft, user_id, application = null) {
+  return newOrder({
+    id: crypto.randomUUID(),
+    portal: portal.portal,
+    portal_name: portal.name,
+    slot: slot.slot,
+    version: portal.version,
+    files: draft.files.map(({ file, facts }) => ({
+      name: file.name || slot.slot,
+      mime: MIME_TYPES[facts.format],
+      file,
+    })),
+    size: sizeOf(draft),
+    options: draft.options,
+    application,
+    user_id,
+    now: Date.now(),
+  });
+}
+
+/** That the device could not keep an order, which is said at once. */
+export function noRoom() {
+  document.getElementById("no-room")?.remove();
+  announce(t("make.no_room"), "alert");
+  const said = note("bad", t("make.no_room"), h("p", null, t("make.no_room.todo")));
+  said.id = "no-room";
+  return said;
+}
+
+/**
  * The credits of the account; null where the service does not say, which `step` then shows.
  *
  * @param {import("./view.js").App} app
@@ -124,13 +143,17 @@ export async function makeView(app, portalName, slotName) {
  */
 export async function creditsOf(app, step) {
   if (app.credits === null) {
+    document.getElementById("credits-unknown")?.remove(); // one is enough
     try {
       const { credits, limits } = await app.client.account();
       app.credits = credits.available;
       app.maxBytes = limits["max_upload_bytes"] ?? null;
+      app.maxPages = limits["max_pages"] ?? null;
     } catch (error) {
       announce(t("problem.title"), "alert");
-      step.before(problemNote(app, problemOf(error)) ?? note("bad", t("problem.title")));
+      const unknown = problemNote(app, problemOf(error)) ?? note("bad", t("problem.title"));
+      unknown.id = "credits-unknown";
+      step.before(unknown);
     }
   }
   return app.credits;

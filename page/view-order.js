@@ -7,7 +7,7 @@ import { hour, number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failureWords, problemNote } from "./problems.js";
 import { kept } from "./storage.js";
-import { canResume } from "./order.js";
+import { canResume, isStuck } from "./order.js";
 import { resultNodes } from "./result.js";
 import { slotName } from "./rule-book.js";
 import { signInFields } from "./sign-in.js";
@@ -71,7 +71,10 @@ export async function orderView(app, id) {
       progress(place, current);
     }
   };
-  if (found) leaving.push(app.orders.watch(order.id, (sight) => void show(sight.order, sight.view)));
+  if (found)
+    leaving.push(
+      app.orders.watch(order.id, ({ order, view, isGone }) => (isGone ? app.again() : void show(order, view))),
+    );
   await show(order, seen);
   if (found && app.orders.goesOn(order)) void app.orders.run(order.id);
 
@@ -87,8 +90,8 @@ export async function orderView(app, id) {
           "div",
           { class: "stack tight" },
           order.application
-            ? back(`/a/${order.portal}`, t("application.back"))
-            : back(`/p/${order.portal}/${order.slot}`, `${slotName(order.slot)} · ${order.portal_name}`),
+            ? back(whereFrom(order), t("application.back"))
+            : back(whereFrom(order), `${slotName(order.slot)} · ${order.portal_name}`),
           heading,
         ),
         place,
@@ -154,7 +157,7 @@ function underWay(app, order, view, late) {
       note(
         "info",
         t("order.cancelled.what"),
-        h("p", null, h("a", { class: "button", href: `#/p/${order.portal}/${order.slot}` }, t("order.begin_again"))),
+        h("p", null, h("a", { class: "button", href: `#${whereFrom(order)}` }, t("order.begin_again"))),
       ),
     ];
   const meter = h("progress", { class: "meter", max: "1", value: "0", "aria-label": t("order.sent") });
@@ -238,17 +241,17 @@ function progress(place, order) {
 
 /** @param {import("./view.js").App} app @param {Order} order @param {HTMLElement} late */
 function stopped(app, order, late) {
-  const kind = order.problem?.kind;
-  if (!canResume(order)) return h("div", { class: "stack" }, problemNote(app, { kind: "lost" }, chooseAgain(order)));
+  /** @type {import("./order.js").Problem | null} */
+  const problem = canResume(order) ? order.problem : { kind: "lost" };
+  const kind = problem?.kind;
   const run = () => void app.orders.run(order.id, true);
-  if (kind === "sign-in") return signInCard(app, order.problem, run);
+  if (kind === "sign-in") return signInCard(app, problem, run);
   if ((kind === "guest" || kind === "no-credit") && app.auth?.session?.user.is_anonymous)
-    return signInCard(app, order.problem, run, true);
-  const final = kind === "refused" || kind === "lost";
+    return signInCard(app, problem, run, true);
   return h(
     "div",
     { class: "stack" },
-    problemNote(app, order.problem, final ? chooseAgain(order) : againButton(run)),
+    problemNote(app, problem, isStuck(order) ? chooseAgain(order) : againButton(run)),
     cancelButton(app, order, late),
   );
 }
@@ -265,9 +268,14 @@ function signInCard(app, problem, onDone, linking = false) {
   return h("div", { class: "card stack" }, problemNote(app, problem), ...signInFields(app, onDone, linking));
 }
 
+/** Where its file was chosen. @param {Order} order */
+function whereFrom({ application, portal, slot }) {
+  return application ? `/a/${portal}` : `/p/${portal}/${slot}`;
+}
+
 /** @param {Order} order */
 function chooseAgain(order) {
-  return h("p", null, h("a", { class: "button", href: `#/p/${order.portal}/${order.slot}` }, t("order.choose_again")));
+  return h("p", null, h("a", { class: "button", href: `#${whereFrom(order)}` }, t("order.choose_again")));
 }
 
 /** @param {() => void} act */
@@ -312,15 +320,7 @@ function failed(order, view) {
       h("p", null, words.todo),
       h("p", null, t(view?.charged ? "failed.charged" : "failed.free")),
     ),
-    h(
-      "div",
-      { class: "row" },
-      h(
-        "a",
-        { class: "button main", href: order.application ? `#/a/${order.portal}` : `#/p/${order.portal}/${order.slot}` },
-        t("order.choose_again"),
-      ),
-    ),
+    h("div", { class: "row" }, h("a", { class: "button main", href: `#${whereFrom(order)}` }, t("order.choose_again"))),
     h("p", { class: "small quiet" }, t("failed.code", { code: words.code, job: order.job_id ?? "" })),
   );
 }

@@ -11,7 +11,7 @@ import { sheets } from "./page-order.js";
 import { picker, thumbnail } from "./picker.js";
 import { formatWords, kbWords, pixelBounds, pixelWords, slotName, sourceOf, takesPages } from "./rule-book.js";
 import { clauseList } from "./clauses.js";
-import { judge, sizeWords } from "./verdicts.js";
+import { isUsable, judge, sizeWords } from "./verdicts.js";
 import { back, more, note, oldRules, pathOf, portalOf, slotOf, slotTitle, sourceLine, untilLeft } from "./view.js";
 import { optionFields } from "./job-options.js";
 import { handOff } from "./hand-off.js";
@@ -310,7 +310,7 @@ function pages(app, portal, slot, draft, pictureOf, show) {
       show(changed, false, files.length < draft.files.length ? draft : null);
     },
   );
-  const unreadable = draft.files.filter(({ facts }) => facts.format === "unknown");
+  const unreadable = draft.files.filter(({ facts }) => !isUsable(facts));
   return h(
     "div",
     { class: "card stack" },

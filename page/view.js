@@ -21,6 +21,7 @@ import { slotName } from "./rule-book.js";
  * @property {Portal[]} portals
  * @property {number | null} credits of the account, once known
  * @property {number | null} maxBytes of all files of a job, once known
+ * @property {number | null} maxPages of a job, once known
  * @property {boolean} signInFailed somebody came back from Google without being signed in; said where they sign in
  * @property {Map<string, import("./drafts.js").Draft>} drafts by portal and slot
  * @property {string | null} news said once at the top of the next list of files

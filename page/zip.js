@@ -97,3 +97,27 @@ function packed(fields) {
   }
   return bytes;
 }
+
+/**
+ * The files of several orders as one ZIP; and those of them whose job is not there any more.
+ *
+ * @param {import("./rythmiq.js").Client} client
+ * @param {import("./order.js").Order[]} orders completed ones
+ * @param {() => string | undefined} whose the id of whoever is signed in: anybody else is told of a job that it is not there
+ */
+export async function zipOf(client, orders, whose) {
+  const files = [];
+  const gone = [];
+  for (const order of orders) {
+    try {
+      const view = await client.job(order.job_id ?? "");
+      const name = view.receipt?.document.filename ?? order.slot;
+      files.push({ name, content: await client.download(view, "document") });
+    } catch (error) {
+      const isGone = error instanceof Error && "code" in error && error.code === "NOT_FOUND";
+      if (!isGone || order.user_id !== whose()) throw error;
+      gone.push(order);
+    }
+  }
+  return { zip: zip(files), gone };
+}

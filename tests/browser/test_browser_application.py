@@ -1,7 +1,5 @@
 """A whole application: what is missing, two tabs at once, files made again, and one ZIP of all."""
 
-import io
-import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -11,11 +9,9 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
+from tests.browser.whole_application import BROKEN, PATH, another_tab, make_it_again, pick, zipped
 from tests.samples.signature import signature_photo
 from tests.support.worker_uploads import encoded
-
-PATH = "/a/sbi"
-BROKEN = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(2_000)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +30,9 @@ def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
     person.screenshot(f"{name}-empty")
     names = ", ".join(person.say(f"slot.{slot}") for slot in ("photo", "signature"))
     person.sees("application.missing", names=names)
-    _pick(person, "photo", ("asha.jpg", portrait))
+    pick(person, "photo", ("asha.jpg", portrait))
     person.sees("application.missing", names=person.say("slot.signature"))
-    _pick(person, "signature", ("sign.jpg", signature))
+    pick(person, "signature", ("sign.jpg", signature))
     person.sees("application.nothing_missing")
     person.sign_in()
     person.page.wait_for_selector("#agree")
@@ -46,7 +42,7 @@ def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
     person.sees("application.done", done=2, of=2)
     person.screenshot(f"{name}-done")
     person.accessible()
-    assert sorted(image.size for image in _zipped(person, count=2)) == [(140, 60), (200, 230)]
+    assert sorted(image.size for image in zipped(person, count=2)) == [(140, 60), (200, 230)]
     assert person.credits() == (CREDITS - 2, 0)
     person.page.reload()
     person.sees("application.done", done=2, of=2)
@@ -56,19 +52,19 @@ def test_a_whole_application(  # noqa: PLR0913, PLR0917  a table
 def test_two_tabs_each_make_a_file_of_it(visit: Visit, portrait: bytes, signature: bytes) -> None:
     """Both tabs show both orders, which are made and charged once, and either gives the ZIP; so does a reload."""
     person = visit().open(PATH)
-    _pick(person, "photo", ("asha.jpg", portrait))
+    pick(person, "photo", ("asha.jpg", portrait))
     person.sign_in()
     person.page.wait_for_selector("#agree")
-    other = _another_tab(person)
-    _pick(other, "signature", ("sign.jpg", signature))
+    other = another_tab(person)
+    pick(other, "signature", ("sign.jpg", signature))
     person.agree("application.make", count=1)
     other.agree("application.make", count=1)  # it has learnt of the photo's
     for tab in (person, other):
         tab.sees("application.done", done=2, of=2)
-    assert len(_zipped(person, count=2)) == 2
+    assert len(zipped(person, count=2)) == 2
     person.page.reload()
     person.sees("application.done", done=2, of=2)
-    assert len(_zipped(other, count=2)) == 2
+    assert len(zipped(other, count=2)) == 2
     assert person.credits() == (CREDITS - 2, 0)
     person.is_well()
     other.is_well()
@@ -77,7 +73,7 @@ def test_two_tabs_each_make_a_file_of_it(visit: Visit, portrait: bytes, signatur
 def test_two_tabs_each_tick_a_file(visit: Visit) -> None:
     """What was ticked or left out in one stays so when the other ticks another."""
     person = visit().open(PATH)
-    other = _another_tab(person)
+    other = another_tab(person)
     assert _ticked(person) == ["photo", "signature"]
     more, third, *_ = (name for name in _slots(person) if name not in {"photo", "signature"})
     person.page.click("#want-photo")
@@ -94,7 +90,7 @@ def test_a_file_that_could_not_be_made_is_chosen_anew(visit: Visit, portrait: by
     """It counts as missing; its page leads back to the list, where another one is chosen and made in its place."""
     person = visit().open(PATH)
     person.page.click("#want-signature")
-    _pick(person, "photo", ("broken.jpg", BROKEN))
+    pick(person, "photo", ("broken.jpg", BROKEN))
     person.sign_in()
     person.agree("application.make", count=1)
     person.sees("order.failed")
@@ -102,11 +98,11 @@ def test_a_file_that_could_not_be_made_is_chosen_anew(visit: Visit, portrait: by
     person.page.click("main a[href^='#/o/']")
     person.sees("failed.DECODE_FAILED")
     person.press("order.choose_again")
-    _pick(person, "photo", ("asha.jpg", portrait))
+    pick(person, "photo", ("asha.jpg", portrait))
     person.sees("application.nothing_missing")
     person.agree("application.make", count=1)
     person.sees("application.done", done=1, of=1)
-    assert [image.size for image in _zipped(person, count=1)] == [(200, 230)]
+    assert [image.size for image in zipped(person, count=1)] == [(200, 230)]
     person.is_well()
 
 
@@ -116,23 +112,23 @@ def test_a_file_that_is_made_again_is_the_one_in_the_zip(
     """As it was turned last; a later try that comes to nothing leaves it where it is."""
     person = visit("desktop").open(PATH)
     person.page.click("#want-photo")
-    _pick(person, "signature", ("sign.jpg", signature))
+    pick(person, "signature", ("sign.jpg", signature))
     person.sign_in()
     person.agree("application.make", count=1)
     person.sees("application.done", done=1, of=1)
-    (first,) = _zipped(person, count=1)
-    _make_it_again(person, turn=180)
+    (first,) = zipped(person, count=1)
+    make_it_again(person, turn=180)
     person.press("application.back")
     person.sees("application.done", done=1, of=1)
-    (second,) = _zipped(person, count=1)
+    (second,) = zipped(person, count=1)
     assert _distance(second, first.rotate(180)) < _distance(second, first) / 2
     with busy():
-        _make_it_again(person, turn=0)
+        make_it_again(person, turn=0)
         person.press("order.cancel")
         person.sees("order.cancelled.what")
         person.press("application.back")
         person.sees("application.done", done=1, of=1)
-    assert _zipped(person, count=1) == [second]
+    assert zipped(person, count=1) == [second]
     person.is_well()
 
 
@@ -140,7 +136,7 @@ def test_somebody_else_s_files_are_not_theirs(visit: Visit, signature: bytes) ->
     """Whoever signs in next on the device begins with nothing, and whoever was there before finds it all again."""
     person = visit().open(PATH)
     person.page.click("#want-photo")
-    _pick(person, "signature", ("sign.jpg", signature))
+    pick(person, "signature", ("sign.jpg", signature))
     person.sign_in()
     person.agree("application.make", count=1)
     person.sees("application.done", done=1, of=1)
@@ -161,24 +157,8 @@ def _signs_in_next(person: Visitor, email: str) -> None:
     person.open(PATH)
 
 
-def _make_it_again(person: Visitor, *, turn: int) -> None:
-    person.page.click("main a[href^='#/o/']")
-    person.has_file()
-    address = person.page.url
-    person.press("adjust.open")
-    person.page.select_option("#turn", str(turn))
-    person.press("adjust.again")
-    person.page.wait_for_function("address => location.href !== address", arg=address)
-
-
 def _distance(one: Image.Image, other: Image.Image) -> float:
     return ImageStat.Stat(ImageChops.difference(one.convert("L"), other.convert("L"))).mean[0]
-
-
-def _another_tab(person: Visitor) -> Visitor:
-    tab = Visitor(person.page.context.new_page(), person.cloud)
-    tab.email = person.email
-    return tab.open(PATH)
 
 
 def _slots(person: Visitor) -> list[str]:
@@ -188,18 +168,3 @@ def _slots(person: Visitor) -> list[str]:
 
 def _ticked(person: Visitor) -> list[str]:
     return [name for name in _slots(person) if person.page.is_checked(f"#want-{name}")]
-
-
-def _zipped(person: Visitor, *, count: int) -> list[Image.Image]:
-    """The pictures in the ZIP that the list gives."""
-    with person.page.expect_download() as waiting:
-        person.press("application.zip", count=count)
-    archive = zipfile.ZipFile(waiting.value.path())
-    assert archive.testzip() is None
-    return [Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist()]
-
-
-def _pick(person: Visitor, slot: str, file: tuple[str, bytes]) -> None:
-    name, content = file
-    person.page.set_input_files(f"#pick-{slot}", {"name": name, "mimeType": "image/jpeg", "buffer": content})
-    person.page.wait_for_selector(f"#pick-{slot} + label >> text={person.say('application.other')}")
