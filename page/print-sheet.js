@@ -8,7 +8,7 @@ const MARGIN_PX = 30;
 const GAP_PX = 24;
 const MARK_PX = 18;
 const MM_PER_INCH = 25.4;
-const PASSPORT_MM = Object.freeze([35, 45]);
+const PASSPORT_WIDTH_MM = 35;
 
 /**
  * Where the copies lie.
@@ -29,16 +29,17 @@ function placesOf(width, height) {
 }
 
 /**
- * The size of a copy on paper, px at 300 DPI: the slot's millimetres, else the passport size's width.
+ * The size of a copy on paper, px at 300 DPI: the largest of the file's own shape within the slot's millimetres, else as
+ * wide as a passport photo. What has another shape than the slot's paper is not stretched to it.
  *
  * @param {import("./rule-book.js").Slot} slot
  * @param {number} ratio width over height
  */
 function copySize(slot, ratio) {
-  const px = (/** @type {number} */ mm) => Math.round((mm / MM_PER_INCH) * DPI);
-  if (slot.width_mm && slot.height_mm) return { width: px(slot.width_mm), height: px(slot.height_mm) };
-  const width = px(PASSPORT_MM[0] ?? 35);
-  return { width, height: Math.round(width / ratio) };
+  const px = (/** @type {number} */ mm) => (mm / MM_PER_INCH) * DPI;
+  const most = slot.width_mm && slot.height_mm ? px(slot.height_mm) : Infinity;
+  const width = Math.min(px(slot.width_mm ?? PASSPORT_WIDTH_MM), most * ratio);
+  return { width: Math.round(width), height: Math.round(width / ratio) };
 }
 
 /**

@@ -1,11 +1,14 @@
 """A photo from the phone to the portal's file: the whole way, and what is there to see at its end."""
 
 import io
+import itertools
 import json
 import zipfile
 
+import cv2
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import expect
 
 from tests.browser.conftest import CREDITS, Visit
@@ -64,7 +67,7 @@ def test_the_zip_holds_document_and_receipt(visit: Visit, portrait: bytes) -> No
 def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> None:
     """Eight copies of 35 x 45 mm, with cut marks, at 300 DPI."""
     person = visit().make(("asha.jpg", portrait))
-    person.has_file()
+    _, content = person.download()
     with person.page.expect_download() as waiting:
         person.press("result.print")
     sheet = Image.open(waiting.value.path())
@@ -72,6 +75,44 @@ def test_a_print_sheet_is_six_by_four_inches(visit: Visit, portrait: bytes) -> N
     assert sheet.info["dpi"] == (300, 300)
     above_the_copies = sheet.convert("L").crop((0, 40, 1800, 54))
     assert min(above_the_copies.tobytes()) < 200, "no cut marks"
+    photo = Image.open(io.BytesIO(content)).convert("L")
+    across, down = range(38, 1800 - 413, 413 + 24), range(57, 1200 - 531, 531 + 24)
+    assert (len(across), len(down)) == (4, 2)
+    for x, y in itertools.product(across, down):
+        copy = sheet.convert("L").crop((x, y, x + 413, y + 531))
+        assert ImageStat.Stat(ImageChops.difference(copy, photo)).mean[0] < 3, (x, y)
+
+
+@pytest.mark.parametrize(
+    ("size", "paper_mm", "copies", "printed"),
+    [
+        ((827, 1063), (35, 45), 8, (413, 531)),  # a Schengen visa's, at 600 DPI
+        ((600, 600), None, 8, (413, 413)),  # a US visa's: no paper is stated
+        ((600, 600), (35, 45), 8, (413, 413)),
+        ((300, 900), (35, 45), 16, (177, 531)),
+    ],
+)
+def test_a_print_sheet_stretches_nothing(
+    visit: Visit, size: tuple[int, int], paper_mm: tuple[int, int] | None, copies: int, printed: tuple[int, int]
+) -> None:
+    """A file of another shape than the form's paper keeps its own, within it."""
+    person = visit().open()
+    sheet_bytes = person.page.evaluate(
+        """async ([[width, height], slot]) => {
+          const folder = performance.getEntriesByType("resource").map(({ name }) => name)
+            .find((name) => name.endsWith("/main.js")).replace("main.js", "");
+          const { printSheet } = await import(`${folder}print-sheet.js`);
+          const black = new OffscreenCanvas(width, height);
+          black.getContext("2d").fillRect(0, 0, width, height);
+          const sheet = await printSheet(await black.convertToBlob({ type: "image/png" }), slot);
+          return [...new Uint8Array(await sheet.arrayBuffer())];
+        }""",
+        [size, dict(zip(("width_mm", "height_mm"), paper_mm, strict=True)) if paper_mm else {}],
+    )
+    dark = np.asarray(Image.open(io.BytesIO(bytes(sheet_bytes))).convert("L")) < 60
+    found, _, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))
+    sizes = {(int(width), int(height)) for _, _, width, height, _ in stats[1:]}  # the first is the paper
+    assert (found - 1, sizes) == (copies, {printed})
 
 
 def test_a_print_sheet_that_cannot_be_drawn_now(visit: Visit, portrait: bytes) -> None:
