@@ -4,11 +4,29 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
+from playwright.sync_api import TimeoutError as TooLateError
 
 from tests.browser.axe import Violations, violations
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 
+HAS_FOCUS = """([selector, words]) =>
+  document.activeElement.matches(selector) && document.activeElement.textContent.includes(words)"""
+FOCUS_IS_SEEN = """() => {
+  const { activeElement: element } = document;
+  // Between the page's end and its beginning; or the heading of a view that has come meanwhile, which is no stop.
+  if (element === document.body || element.tabIndex < 0) return true;
+  const isSeen = (one) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(one);
+    const { left, top, right, bottom } = one.getBoundingClientRect();
+    const inside = Math.min(bottom, innerHeight) - Math.max(top, 0);
+    const at = document.elementFromPoint((left + right) / 2, (Math.max(top, 0) + Math.min(bottom, innerHeight)) / 2);
+    const isInside = right - left > 8 && inside >= Math.min(24, bottom - top);
+    const isCovered = at === null || !(one.contains(at) || at.contains(one));
+    return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && isInside && !isCovered;
+  };
+  return [element, element.closest("label"), ...(element.labels ?? [])].some((one) => one !== null && isSeen(one));
+}"""
 BOTH = pytest.mark.parametrize("language", ["en", "hi"])
 
 
@@ -162,35 +180,56 @@ def test_keys_alone_go_the_whole_way(visit: Visit, portrait: bytes) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     person.sees("slot.wanted")
-    _tab_to(person, "#file")
-    assert (
-        page.evaluate(
-            "() => getComputedStyle(document.activeElement.closest('label') ?? document.activeElement).outlineStyle"
-        )
-        == "solid"
-    )
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
+    _choose_by_keys(person, "#file", portrait)
     page.wait_for_selector(".clauses")
-    _tab_to(person, "a[href$='/make']")
-    page.keyboard.press("Enter")
+    _press_by_keys(person, "a[href$='/make']")
     page.wait_for_selector("#email:focus")
-    page.keyboard.type(person.email)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#code")
-    page.keyboard.type(person.code())
-    page.wait_for_selector("#agree")
-    _tab_to(person, "#agree")
-    page.keyboard.press("Space")
-    _tab_to(person, "button.main")
-    page.keyboard.press("Enter")
+    _sign_in_by_keys(person)
+    _press_by_keys(person, "button.main")
     person.has_file()
     _tab_to(person, "input[type=range]")
     page.keyboard.press("ArrowRight")
     _tab_to(person, "a[download].main")
     with page.expect_download():
         page.keyboard.press("Enter")
+    person.is_well()
+
+
+def test_keys_alone_make_an_application_cancel_and_delete(
+    visit: Visit, busy: Callable[[], AbstractContextManager[None]], portrait: bytes
+) -> None:
+    """On a phone's screen in Hindi: files picked and left out, the ZIP, deleting one, and cancelling the next."""
+    person = visit("phone", "hi").open("/p/sbi")
+    page = person.page
+    _press_by_keys(person, "a[href='#/a/sbi']")
+    _choose_by_keys(person, "#pick-photo", portrait)
+    person.sees("application.missing", names=person.say("slot.signature"))
+    _tab_to(person, "#want-signature")
+    page.keyboard.press("Space")
+    person.sees("application.nothing_missing")
+    _tab_to(person, "#email")
+    _sign_in_by_keys(person)
+    _press_by_keys(person, "button.main")
+    person.sees("application.done", done=1, of=1)
+    _tab_to(person, "#zip")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    _press_by_keys(person, "#look-photo")
+    person.has_file()
+    _press_by_keys(person, "button", "delete.now")
+    page.wait_for_selector("button.danger:focus")
+    page.keyboard.press("Enter")
+    person.sees("delete.done")
+    with busy():
+        person.open("/p/sbi/photo")
+        _choose_by_keys(person, "#file", portrait)
+        page.wait_for_selector(".clauses")
+        _press_by_keys(person, "a[href$='/make']")
+        page.wait_for_selector("#agree:checked")
+        _press_by_keys(person, "button.main")
+        person.sees("order.queue", place=1)
+        _press_by_keys(person, "button", "order.cancel")
+        person.sees("order.cancelled.what")
     person.is_well()
 
 
@@ -260,10 +299,37 @@ def test_reduced_motion_is_respected(visit: Visit) -> None:
     assert float(duration.removesuffix("s")) <= 0.001
 
 
-def _tab_to(person: Visitor, selector: str) -> None:
-    """Press Tab until something has the focus; its focus can be seen and is within the window."""
+def _tab_to(person: Visitor, selector: str, words: str = "") -> None:
+    """Press Tab until something of these words has the focus; at each stop it can be seen, and is within the window."""
     for _ in range(80):
         person.page.keyboard.press("Tab")
-        if person.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+        try:
+            person.page.wait_for_function(FOCUS_IS_SEEN, timeout=5_000)
+        except TooLateError:
+            pytest.fail(f"unseen: {person.page.evaluate('() => document.activeElement.outerHTML')[:300]}")
+        if person.page.evaluate(HAS_FOCUS, [selector, words]):
             return
-    pytest.fail(f"no {selector} by Tab")
+    pytest.fail(f"no {selector} {words} by Tab")
+
+
+def _choose_by_keys(person: Visitor, selector: str, content: bytes) -> None:
+    _tab_to(person, selector)
+    with person.page.expect_file_chooser() as chooser:
+        person.page.keyboard.press("Space")
+    chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": content})
+
+
+def _press_by_keys(person: Visitor, selector: str, key: str = "") -> None:
+    _tab_to(person, selector, person.say(key) if key else "")
+    person.page.keyboard.press("Enter")
+
+
+def _sign_in_by_keys(person: Visitor) -> None:
+    """Where the address has the focus; then agree."""
+    person.page.keyboard.type(person.email)
+    person.page.keyboard.press("Enter")
+    person.page.wait_for_selector("#code:focus")
+    person.page.keyboard.type(person.code())
+    person.page.wait_for_selector("#agree")
+    _tab_to(person, "#agree")
+    person.page.keyboard.press("Space")
