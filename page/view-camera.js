@@ -4,13 +4,14 @@
  * The preview is mirrored as in a mirror; the picture that is taken is not.
  */
 
-import { choose, draftId } from "./drafts.js";
+import { canRead, choose, draftId, draftOf } from "./drafts.js";
 import { announce, fill, h, svg } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { fetched } from "./on-demand.js";
 import { picker, thumbnail } from "./picker.js";
 import { headOval, wantedShare } from "./portal-frame.js";
-import { frameRatio, slotName } from "./rule-book.js";
+import { frameRatio, slotName, takesPages } from "./rule-book.js";
 import { MissingError, back, note, pathOf, portalOf, slotOf } from "./view.js";
 
 /** @typedef {import("./measures.js").Hint | "moving" | "tilted" | "ready"} Hint */
@@ -38,61 +39,87 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
   /** @type {typeof import("./measures.js") | null} */
   let measures = null;
 
+  /** Show something in place of what was there, which takes the focus along. @param {HTMLElement} focus @param {...(HTMLElement | null)} rest */
+  const draw = (focus, ...rest) => {
+    const hadFocus = place.contains(document.activeElement);
+    fill(place, ...rest);
+    if (hadFocus) focus.focus();
+  };
+  const heading = (/** @type {string} */ words) => h("h2", { tabindex: "-1" }, words);
+  const onceMore = () => (end(), void open());
+
   const taken = async (/** @type {File} */ file) => {
     end();
     if (isLeft) return;
-    if (isRehearsal) return review(file);
+    await (isRehearsal ? review(file) : use(file));
+  };
+
+  /** Choose a picture for the slot: after the pages that are there, and with what was chosen beside them. @param {File} file */
+  const use = async (file) => {
     if (!slot) return;
-    await choose(app, draftId(portal, slot), [file]);
-    if (!isLeft) app.go(home);
+    const isReadable = await canRead();
+    if (isLeft) return;
+    if (!isReadable) return offline(() => void use(file));
+    const id = draftId(portal, slot);
+    const draft = await draftOf(app, id);
+    const before = draft && takesPages(slot) ? draft.files.map((one) => one.file) : [];
+    await choose(app, id, [...before, file], draft?.options);
+    if (!isLeft) app.go(pathOf(portal, slot));
   };
 
   const review = async (/** @type {File} */ file) => {
+    const found = (await measures?.measure(file)) ?? null;
+    if (isLeft) return;
     const picture = thumbnail(file, t("check.picture"));
     leaving.push(picture.leave);
-    const hints = (await measures?.measure(file))?.hints ?? [];
-    const title = hints.length === 0 ? t("rehearse.good") : t("rehearse.but");
-    fill(
-      place,
+    const hints = found?.hints ?? [];
+    const kind = found === null ? "unseen" : hints.length === 0 ? "good" : "but";
+    const title = heading(t(`rehearse.${kind}`));
+    draw(
+      title,
       picture.node,
-      hints.length === 0 ? note("good", title, h("p", null, t("rehearse.good.what"))) : note("warn", title),
+      kind === "but"
+        ? note("warn", title)
+        : note(kind === "good" ? "good" : "info", title, h("p", null, t(`rehearse.${kind}.what`))),
       ...hints.map((hint) => note("warn", t(`hint.${hint}`), h("p", null, t(`hint.${hint}.todo`)))),
       h("h2", null, t("rehearse.list")),
       h(
         "ul",
         { class: "stack tight" },
         ["face", "eyes", "ears", "wall", "light", "glasses", "same"].map((key) =>
-          h("li", { class: "row-top" }, icon("pass"), h("span", null, t(`rehearse.list.${key}`))),
+          h("li", { class: "row-top" }, icon("info"), h("span", null, t(`rehearse.list.${key}`))),
         ),
       ),
       h("p", { class: "small quiet" }, t("rehearse.kept")),
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button main", type: "button", onclick: () => (end(), void open()) }, t("camera.again")),
+        h("button", { class: "button main", type: "button", onclick: onceMore }, t("camera.again")),
         slot &&
           h(
             "button",
-            {
-              class: "button",
-              type: "button",
-              onclick: async () => (await choose(app, draftId(portal, slot), [file]), app.go(pathOf(portal, slot))),
-            },
+            { class: "button", type: "button", onclick: () => use(file) },
             t("rehearse.use", { slot: slotName(slot.slot) }),
           ),
       ),
     );
-    announce(title);
+    announce(title.textContent ?? "");
   };
 
   const open = async () => {
-    fill(place, h("p", { class: "quiet", role: "status" }, t("camera.opening")));
+    const opening = h("p", { class: "quiet", role: "status", tabindex: "-1" }, t("camera.opening"));
+    draw(opening, opening);
     /** @type {MediaStream} */
     let stream;
-    measures ??= await /** @type {Promise<typeof import("./measures.js")>} */ (
-      import(new URL("./measures.js", import.meta.url).href)
-    ).catch(() => null);
-    if (measures === null && isRehearsal) return offline(); // which is these measures; a picture can be taken without
+    const measuring = fetched(new URL("./measures.js", import.meta.url)).then(
+      (found) => (measures = found),
+      () => undefined,
+    );
+    if (isRehearsal) {
+      await measuring; // which is what it is for; a picture can be taken without
+      if (isLeft) return;
+      if (measures === null) return offline(onceMore);
+    }
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("no camera", "NotFoundError");
       stream = await navigator.mediaDevices.getUserMedia({
@@ -125,11 +152,13 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       t("camera.shoot"),
     );
     const auto = h("input", { type: "checkbox", id: "auto", checked: true });
-    fill(
-      place,
+    const byItself = h("label", { class: "choice", hidden: true }, auto, h("span", null, t("camera.auto")));
+    video.tabIndex = -1;
+    draw(
+      video,
       frame,
       shoot,
-      h("label", { class: "choice" }, auto, h("span", null, t("camera.auto"))),
+      byItself,
       h("p", { class: "small quiet" }, t(isRehearsal ? "rehearse.kept" : "camera.local")),
     );
     await video.play().catch(() => undefined);
@@ -144,6 +173,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     if (!isPerson) addEventListener("deviceorientation", tilted);
     const look = () => {
       const found = measures?.measureSource(video, video.videoWidth, video.videoHeight);
+      byItself.hidden = !found; // its module may still come, or never
       if (!found || counting) return;
       const values = Float32Array.of(found.light, found.edge * 10, found.middle, found.around);
       const moved =
@@ -172,7 +202,7 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       const tick = () => {
         if (left === 0) {
           count.hidden = true;
-          void still(video, stream).then(taken, () => refused("shot"));
+          still(video, stream).then(taken, () => refused("shot"));
           return;
         }
         count.textContent = number(left);
@@ -185,20 +215,22 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
     shoot.disabled = false; // there is a picture to be taken from here on
   };
 
-  const offline = () => {
-    const again = () => (end(), void open());
-    addEventListener("online", again);
-    leaving.push(() => removeEventListener("online", again));
-    fill(
-      place,
-      note("warn", t("problem.offline.title"), h("p", null, t("problem.offline.todo"))),
-      h("button", { class: "button", type: "button", onclick: again }, t("again")),
+  const offline = (/** @type {() => void} */ again) => {
+    const goOn = () => (end(), again());
+    addEventListener("online", goOn);
+    leaving.push(() => removeEventListener("online", goOn));
+    const title = heading(t("problem.offline.title"));
+    draw(
+      title,
+      note("warn", title, h("p", null, t("problem.offline.todo"))),
+      h("button", { class: "button", type: "button", onclick: goOn }, t("again")),
     );
     announce(t("problem.offline.title"), "alert");
   };
 
   const refused = (/** @type {string} */ name) => {
     end();
+    if (isLeft) return;
     const denied = name === "NotAllowedError" || name === "SecurityError";
     const other = picker({
       kind: isPerson ? "photo" : "document",
@@ -208,22 +240,22 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
       onFiles: ([file]) => file && void taken(file),
     });
     leaving.push(other.leave);
-    fill(
-      place,
-      note(
-        "warn",
-        t(denied ? "camera.denied" : "camera.none"),
-        h("p", null, t(denied ? "camera.denied.todo" : "camera.none.todo")),
-      ),
+    const title = heading(t(denied ? "camera.denied" : "camera.none"));
+    draw(
+      title,
+      note("warn", title, h("p", null, t(denied ? "camera.denied.todo" : "camera.none.todo"))),
       other.node,
-      h("button", { class: "button", type: "button", onclick: () => (end(), void open()) }, t("again")),
+      h("button", { class: "button", type: "button", onclick: onceMore }, t("again")),
     );
-    announce(t(denied ? "camera.denied" : "camera.none"), "alert");
+    announce(title.textContent ?? "", "alert");
   };
 
   return {
     title: t(isRehearsal ? "rehearse.title" : "camera.title"),
-    enter: () => void open(),
+    enter: () => {
+      if (!isRehearsal) void canRead();
+      void open();
+    },
     leave: () => {
       isLeft = true;
       end();

@@ -87,7 +87,7 @@ export function back(path, words) {
  * A note with an icon.
  *
  * @param {"good" | "bad" | "warn" | "info"} kind
- * @param {string} title
+ * @param {string | HTMLElement} title a heading where the focus goes to it
  * @param {...(Node | string | null | false)} rest
  */
 export function note(kind, title, ...rest) {
@@ -96,7 +96,7 @@ export function note(kind, title, ...rest) {
     "div",
     { class: `note ${kind}` },
     icon(name),
-    h("div", { class: "stack tight" }, h("strong", null, title), ...rest),
+    h("div", { class: "stack tight" }, typeof title === "string" ? h("strong", null, title) : title, ...rest),
   );
 }
 

@@ -11,6 +11,7 @@ from playwright.sync_api import FilePayload, expect
 from rythmiq.portals import load_portal
 from tests.browser.conftest import Visit
 
+READS = re.compile(r"/file-facts\.js")
 OWN = re.compile(r"http://127\.0\.0\.1:\d+/app/(a/[0-9a-f]{16}/[\w-]+\.(js|webmanifest)|sw\.js)")
 
 
@@ -58,15 +59,15 @@ def test_what_reads_files_is_there_before_a_file_is(visit: Visit) -> None:
 @pytest.mark.parametrize("path", ["/p/neet-2026/photo", "/a/neet-2026"])
 def test_without_what_reads_files_a_second_try_is_asked_for(visit: Visit, portrait: bytes, path: str) -> None:
     """It says that the network is missing; the same file, chosen again, is checked without a reload."""
-    person = visit()
-    person.page.route("**/file-facts.js*", lambda route: route.abort())
+    person = visit(service_workers="block")
+    person.page.route(READS, lambda route: route.abort())
     person.open(path)
     chosen: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait}
     field = person.page.locator("#file, #pick-photo")
     field.set_input_files(chosen)
     person.sees("pick.offline")
     assert person.kept("drafts") == []
-    person.page.unroute("**/file-facts.js*")
+    person.page.unroute(READS)
     field.set_input_files(chosen)
     person.page.get_by_text(person.say("check.make" if path.startswith("/p/") else "application.state.make")).wait_for()
     expect(person.page.locator("main").get_by_text(person.say("pick.offline"))).to_be_hidden()
