@@ -12,9 +12,10 @@ import { scriptUrl } from "./scripts.js";
  */
 export function register(config) {
   if (!config.isWhole || !("serviceWorker" in navigator)) return;
-  navigator.serviceWorker.addEventListener("message", ({ data, source }) => {
-    if (data === "files?") source?.postMessage(filesOf(config));
-  });
+  // At each start, as a new deploy brings new files and leaves the worker as it is.
+  const tell = () => navigator.serviceWorker.controller?.postMessage(filesOf(config));
+  navigator.serviceWorker.addEventListener("controllerchange", tell);
+  tell();
   const go = () => {
     removeEventListener("pointerdown", go);
     removeEventListener("keydown", go);
@@ -22,9 +23,9 @@ export function register(config) {
     link.rel = "manifest";
     link.href = `${config.scope}/a/${treeOf()}/app.webmanifest`;
     document.head.append(link);
-    void navigator.serviceWorker
-      .register(scriptUrl(new URL(`${config.scope}/sw.js`, location.origin)), { scope: config.scope })
-      .catch(() => undefined);
+    const worker = new URL(`${config.scope}/sw.js`, location.origin);
+    worker.searchParams.set("api", config.apiUrl);
+    void navigator.serviceWorker.register(scriptUrl(worker), { scope: config.scope }).catch(() => undefined);
   };
   if (navigator.serviceWorker.controller) go();
   else {

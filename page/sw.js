@@ -7,7 +7,8 @@
 
 const CACHE = "rythmiq-page";
 const SCOPE = new URL(self.registration.scope).pathname.replace(/\/$/, "");
-const API = SCOPE.replace(/\/[^/]*$/, "");
+// The API may be elsewhere, and a worker that is woken has nothing but its own address.
+const RULES = `${new URL(self.location).searchParams.get("api")}/portals`;
 const SHARED_AT_MOST = 20;
 
 self.addEventListener("install", () => self.skipWaiting());
@@ -15,29 +16,34 @@ self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
-      await self.clients.claim();
-      // The page was loaded before there was a worker: fetch what it is made of once more, from the browser's cache.
-      const cache = await caches.open(CACHE);
-      await cache.add(new Request(SCOPE, { cache: "no-cache" })).catch(() => undefined);
+      await self.clients.claim(); // the page then says which files it is made of
+      // The page was loaded before there was a worker: fetch what it began with once more.
+      const document = new Request(SCOPE, { cache: "no-cache" });
       await Promise.all(
-        [`${SCOPE}/config.json`, `${API}/portals`].map((address) => cache.add(address).catch(() => undefined)),
+        [document, new Request(`${SCOPE}/config.json`), new Request(RULES)].map((request) =>
+          fetch(request)
+            .then((answer) => keep(request === document ? SCOPE : request.url, answer))
+            .catch(() => undefined),
+        ),
       );
-      for (const client of await self.clients.matchAll()) client.postMessage("files?");
     })(),
   );
 });
 
-// The page says which files it is made of.
+// The page says at each start which files it is made of, those too that it has not asked for yet.
 self.addEventListener("message", (event) => {
   const files = Array.isArray(event.data)
     ? event.data.filter((address) => isAsset(new URL(address, self.location)))
     : [];
+  const [tree] = files[0]?.match(/^.*\/a\/[^/]+\//) ?? [];
+  if (!tree) return;
   event.waitUntil(
     caches.open(CACHE).then(async (cache) => {
-      const folder = files[0]?.replace(/[^/]*$/, "");
-      for (const { url } of await cache.keys())
-        if (isAsset(new URL(url)) && folder && !url.startsWith(folder)) await cache.delete(url);
-      await Promise.all(files.map((address) => cache.add(address).catch(() => undefined)));
+      const kept = (await cache.keys()).map(({ url }) => url);
+      const missing = files.filter((address) => !kept.includes(address));
+      await Promise.all(missing.map((address) => cache.add(address).catch(() => undefined)));
+      const old = kept.filter((url) => isAsset(new URL(url)) && !url.startsWith(tree));
+      await Promise.all(old.map((url) => cache.delete(url)));
     }),
   );
 });
@@ -45,41 +51,50 @@ self.addEventListener("message", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
-  if (url.origin !== self.location.origin) return;
-  if (request.method === "POST" && url.pathname === `${SCOPE}/share`) event.respondWith(shared(request));
+  if (request.method === "GET" && request.url === RULES) event.respondWith(fresh(request, RULES));
+  else if (url.origin !== self.location.origin) return;
+  else if (request.method === "POST" && url.pathname === `${SCOPE}/share`) event.respondWith(shared(request));
   else if (request.method !== "GET") return;
   else if (isAsset(url)) event.respondWith(fromCache(request));
-  else if (url.pathname === SCOPE && request.mode === "navigate") event.respondWith(fresh(request, SCOPE));
-  else if (url.pathname === `${SCOPE}/config.json` || url.pathname === `${API}/portals`)
-    event.respondWith(fresh(request, url.pathname));
+  else if ([SCOPE, `${SCOPE}/`].includes(url.pathname) && request.mode === "navigate")
+    event.respondWith(fresh(request, SCOPE));
+  else if (url.pathname === `${SCOPE}/config.json`) event.respondWith(fresh(request, url.href));
 });
 
 function isAsset(url) {
   return url.origin === self.location.origin && url.pathname.startsWith(`${SCOPE}/a/`);
 }
 
-/** Files never change under one address. */
+/** Files never change under one address; a query is a second try (`on-demand.js`). */
 async function fromCache(request) {
-  const cache = await caches.open(CACHE);
-  const found = await cache.match(request.url);
+  const [address] = request.url.split("?");
+  const found = await (await caches.open(CACHE)).match(address);
   if (found) return found;
   const answer = await fetch(request);
-  if (answer.ok) await cache.put(request.url, answer.clone());
+  await keep(address, answer.clone());
   return answer;
 }
 
 /** From the network, and what was kept where there is none. */
 async function fresh(request, name) {
-  const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok && !answer.redirected) await cache.put(name, answer.clone());
+    await keep(name, answer.clone());
     return answer;
   } catch (error) {
-    const found = await cache.match(name);
+    const found = await (await caches.open(CACHE)).match(name, { ignoreVary: true });
     if (found) return found;
     throw error;
   }
+}
+
+/** Keep an answer, without that it was led on: static hosts lead from `/app` to `/app/`, and no browser takes such a page. */
+async function keep(name, answer) {
+  if (!answer.ok) return;
+  const { status, headers } = answer;
+  const plain = answer.redirected ? new Response(await answer.blob(), { status, headers }) : answer;
+  const cache = await caches.open(CACHE);
+  await cache.put(name, plain).catch(() => undefined); // a full device goes without
 }
 
 /** Photos from the share sheet: kept on the device, then shown. */

@@ -4,35 +4,19 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.service_worker import ON_DEMAND, install, kept, until
 from tests.browser.visitor import PAGE_DIRECTORY, Visitor
-from tests.e2e.cloud_process import within
 
 _FIRST_LINE = '    self.addEventListener("install", () => self.skipWaiting());'
 
 
-def _installed(person: Visitor) -> None:
-    """Tap once, and wait until the worker is there and has everything."""
-    person.page.locator("h1").click()
-    person.page.evaluate("async () => { await navigator.serviceWorker.ready; }")
-    _until(
-        person.page,
-        """async () => {
-          const cache = await caches.open("rythmiq-page");
-          const kept = (await cache.keys()).map(({ url }) => url);
-          const needed = performance.getEntriesByType("resource").map(({ name }) => name)
-            .filter((name) => name.includes("/app/a/") && !name.endsWith(".webmanifest"));
-          return needed.every((name) => kept.includes(name)) && kept.some((url) => url.endsWith("/portals"));
-        }""",
-    )
-
-
-def test_preflight_and_history_work_offline(visit: Visit, portrait: bytes) -> None:
+def test_preflight_works_offline(visit: Visit, portrait: bytes) -> None:
     """After one visit the page opens, finds a form and checks a file without a network."""
     person = visit().open()
-    _installed(person)
+    install(person.page)
     person.page.reload()
     person.page.wait_for_selector("h1")
     person.page.context.set_offline(True)
@@ -41,8 +25,52 @@ def test_preflight_and_history_work_offline(visit: Visit, portrait: bytes) -> No
     person.choose(("a.jpg", portrait))
     person.sees("check.make")
     person.screenshot("offline-preflight")
+
+
+def test_the_list_of_this_device_works_offline(visit: Visit, portrait: bytes) -> None:
+    """What was made here is named; to be shown it needs the network, and is there again with it."""
+    person = visit().make(("asha.jpg", portrait))
+    person.has_file()
+    person.open()
+    install(person.page)
+    person.page.context.set_offline(True)
+    person.page.reload()
+    person.page.wait_for_selector("#search")
     person.open("/device")
-    person.sees("device.history.none")
+    line = person.page.locator("#main a.line", has_text="asha_photo.jpg")
+    expect(line).to_have_count(1)
+    line.click()
+    person.page.wait_for_selector("#main[data-path^='/o/']")
+    person.sees("problem.offline.title")
+    person.page.context.set_offline(False)
+    person.press("order.go_on")
+    person.has_file()
+
+
+def test_what_is_asked_for_on_demand_is_kept_before_it_is(visit: Visit) -> None:
+    """At each start: a deploy brings new files, and the worker that keeps them stays the same one."""
+    person = visit().open()
+    install(person.page)
+    assert {"file-facts.js", "measures.js", "qr.js", "zip.js", "print-sheet.js"} == ON_DEMAND
+    assert kept(person.page) >= ON_DEMAND
+    for name in sorted(ON_DEMAND):
+        address = person.page.evaluate(
+            """async (name) => {
+              const cache = await caches.open("rythmiq-page");
+              const { url } = (await cache.keys()).find(({ url }) => url.endsWith(`/${name}`));
+              await cache.delete(url);
+              return url;
+            }""",
+            name,
+        )
+        assert name in address
+    person.page.reload()
+    until(person.page, "() => navigator.serviceWorker.controller !== null")
+    install(person.page)
+    person.page.context.set_offline(True)
+    person.open("/p/ssc/rehearse")
+    person.press("camera.shoot")
+    person.sees("rehearse.list")
 
 
 def _share(person: Visitor, name: str, content: bytes) -> None:
@@ -68,7 +96,7 @@ def _share(person: Visitor, name: str, content: bytes) -> None:
 def test_a_photo_from_the_share_sheet(visit: Visit, portrait: bytes) -> None:
     """What another app shares waits on the device until a form is chosen for it, or something else is shared."""
     person = visit().open()
-    _installed(person)
+    install(person.page)
     person.page.reload()
     person.page.wait_for_selector("h1")
     _share(person, "never-taken.jpg", portrait)
@@ -129,21 +157,17 @@ def test_one_deploy_removes_the_worker(browser: Browser) -> None:
               await navigator.serviceWorker.ready;
             }"""
         )
-        _until(page, "async () => (await caches.keys()).includes('rythmiq-page')")
+        until(page, "async () => (await caches.keys()).includes('rythmiq-page')")
         script = (PAGE_DIRECTORY.parent / "docs" / "page.md").read_text(encoding="utf-8")
         lines = [line for line in script.splitlines() if line.startswith("    ")]
         deployed[0] = "\n".join(lines[lines.index(_FIRST_LINE) :]).encode()
         page.evaluate("async () => { await (await navigator.serviceWorker.getRegistration('/app')).update(); }")
-        _until(page, "async () => !(await caches.keys()).includes('rythmiq-page')")
+        until(page, "async () => !(await caches.keys()).includes('rythmiq-page')")
         page.goto("about:blank")
         page.goto(f"http://127.0.0.1:{server.server_port}/other")
-        _until(page, "async () => (await navigator.serviceWorker.getRegistrations()).length === 0")
+        until(page, "async () => (await navigator.serviceWorker.getRegistrations()).length === 0")
         page.close()
         server.shutdown()
-
-
-def _until(page: Page, condition: str) -> None:
-    within(20, lambda: page.evaluate(condition), condition)
 
 
 def test_a_code_leads_the_phone_to_the_same_form(visit: Visit) -> None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from rythmiq_cli.commands import app
 from tests.browser.conftest import Visit
+from tests.browser.service_worker import install
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import CloudProcess
 
@@ -67,9 +68,22 @@ def test_a_first_visit_is_few_calls_and_a_return_is_one(built: CloudProcess, see
     first = calls(built)[before:]
     assert len(first) <= FIRST_CALLS, first
     seen.open(f"{built.file.base_url}/app").close()
-    again = [path for path in calls(built)[before + len(first) :] if not path.endswith("/sw.js")]
+    again = calls(built)[before + len(first) :]
     assert len(again) <= RETURN_CALLS, again
     assert seen.errors == []
+
+
+def test_a_return_with_the_worker_asks_for_it_too(built: CloudProcess, seen: Seen) -> None:
+    """Within five minutes the document and the worker alone, whatever it has to keep."""
+    page = seen.open(f"{built.file.base_url}/app")
+    install(page)
+    page.close()
+    before = len(calls(built))
+    page = seen.open(f"{built.file.base_url}/app")
+    assert page.evaluate("() => navigator.serviceWorker.controller !== null")
+    install(page)
+    again = [path.rsplit("/", 1)[-1] for path in calls(built)[before:]]
+    assert sorted(again) in (["app"], ["app", "sw.js"]), again
 
 
 def test_the_first_load_is_small(built: CloudProcess) -> None:
@@ -116,7 +130,7 @@ class _Host(http.server.SimpleHTTPRequestHandler):
         said, applies = Path(self.directory, "_headers").read_text(encoding="utf-8"), False
         for line in said.splitlines():
             if not line.startswith(" "):
-                applies = fnmatch.fnmatchcase(self.path, line)
+                applies = fnmatch.fnmatchcase(self.path.partition("?")[0], line)
             elif applies:
                 self.send_header(*line.strip().split(": ", 1))
         super().end_headers()
@@ -197,6 +211,21 @@ def test_every_document_has_the_policy(built: CloudProcess, exported: str, seen:
     for url in (f"{built.file.base_url}{path}", f"{exported}{path}/"):
         page = seen.open(url)
         assert page.evaluate(MARKUP_FROM_A_STRING) == "TypeError"
+
+
+@pytest.mark.parametrize("path", ["/app/", "/app"])
+def test_an_exported_page_works_offline(exported: str, seen: Seen, portrait: bytes, path: str) -> None:
+    """By the address that the host leads on to, and by the one that it leads on from."""
+    page = seen.open(f"{exported}/app/")
+    install(page)
+    seen.context.set_offline(True)
+    answer = page.goto(f"{exported}{path}?")
+    assert answer is not None
+    assert answer.from_service_worker
+    page.wait_for_selector("#search")
+    page.goto(f"{page.url}#/p/neet-2026/photo")
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
+    page.wait_for_selector(".clauses")
 
 
 # --- an origin that is shared ------------------------------------------------
