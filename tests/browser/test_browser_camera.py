@@ -168,7 +168,8 @@ def test_a_page_is_added_and_choices_stay(visit: Visit, portrait: bytes) -> None
 
 def test_a_rehearsal_shows_what_the_form_will_look_at(visit: Visit) -> None:
     """The same frame and checks; nothing is sent or kept."""
-    person = visit(language="hi").open("/p/ssc/rehearse")
+    person = visit(language="hi").open("/p/ssc")
+    person.press("portal.rehearse")
     person.page.wait_for_selector("video")
     before = len(person.requests)
     person.press("camera.shoot")

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from playwright.sync_api import Route
 
 from tests.browser.conftest import Visit
+from tests.browser.service_worker import install
 from tests.browser.under_way import LOCKS, STORE, hold, refuse, uploads_of, went_well
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import within
@@ -36,6 +37,25 @@ def test_a_reload_in_mid_upload(visit: Visit, portrait: bytes) -> None:
     person.page.unroute(STORE)
     person.page.reload()
     went_well(person)
+
+
+def test_a_reload_in_mid_upload_without_a_network(visit: Visit, portrait: bytes) -> None:
+    """The worker has the page and the device the sealed file: it says what is missing, and goes on once it is there."""
+    person = visit().choose(("asha.jpg", portrait))
+    install(person.page)
+    person.press("check.make")
+    person.sign_in()
+    person.page.route(STORE, hold)
+    with person.page.expect_request(STORE):
+        person.agree()
+    person.page.wait_for_url("**/app#/o/*")
+    person.page.context.set_offline(True)
+    person.page.unroute(STORE)
+    person.page.reload()
+    person.sees("problem.offline.title")
+    person.page.context.set_offline(False)
+    went_well(person)
+    assert person.cloud.rows("select count(*) from public.uploads where user_id = %s", person.user_id()) == [(1,)]
 
 
 def test_a_reload_when_the_upload_has_arrived_unheard(visit: Visit, portrait: bytes) -> None:
