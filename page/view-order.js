@@ -44,11 +44,14 @@ export async function orderView(app, id) {
     /** @type {JobView | null} */ view,
   ) => {
     try {
+      if (!place.hasChildNodes()) fill(place, h("p", { class: "quiet" }, t("result.opening")));
       const whole = view?.status === state ? view : await app.client.job(current.job_id ?? id);
       fill(place, ...(state === "completed" ? resultNodes(app, current, whole, leaving) : [failed(current, whole)]));
     } catch (error) {
       const problem = problemOf(error);
       const again = () => app.again();
+      addEventListener("online", again, { once: true });
+      leaving.push(() => removeEventListener("online", again));
       fill(
         place,
         problem.kind === "sign-in" ? signInCard(app, problem, again) : problemNote(app, problem, againButton(again)),
