@@ -28,6 +28,8 @@ _LATER = re.compile(r'\bimport\("(\.[^"]+)"\)')
 _REST = re.compile(r"^(?:import\b(?!\s*[.(])|export\b).*$", re.MULTILINE)
 _AS = re.compile(r"^([\w$]+)\s+as\s+([\w$]+)$")
 _COMMENT_LINE = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
+# Behind code, unless a quote follows: then it may be a part of a text.
+_COMMENT_BEHIND = re.compile(r"(?<=[;,{}()\]])[ \t]+// [^\"'`\n]*$", re.MULTILINE)
 _COMMENT_BLOCK = re.compile(r"^[ \t]*/\*\*?(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
 _COMMENT_INLINE = re.compile(r"/\*\* .*? \*/")
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
@@ -107,7 +109,9 @@ class Joiner:
         text = path.read_text(encoding="utf-8")
         if name.endswith(".json"):
             return text
-        return _COMMENT_INLINE.sub("", _COMMENT_BLOCK.sub("", _COMMENT_LINE.sub("", text)))
+        for comment in (_COMMENT_LINE, _COMMENT_BEHIND, _COMMENT_BLOCK, _COMMENT_INLINE):
+            text = comment.sub("", text)
+        return text
 
     @staticmethod
     def _beside(name: str, path: str) -> str:

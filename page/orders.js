@@ -105,7 +105,8 @@ export class Orders {
   goesOn(order) {
     if (ENDED.includes(order.state)) return false;
     if (order.leaving) return true;
-    if (order.user_id === null) return false; // or it would be whoever signs in next who pays for it
+    // Or it would be whoever signs in next who pays for it.
+    if (order.user_id === null && order.job_id === null && !order.asked) return false;
     const kind = order.problem?.kind ?? "refused";
     const waits = PASSING.includes(kind) || (kind === "sign-in" && order.user_id === this.#whose());
     return (order.state !== "stopped" || waits) && canResume(order);

@@ -26,21 +26,25 @@ export function readability() {
 /**
  * The place where files are chosen.
  *
- * @param {{ kind: string, several: boolean, camera: string | null, again: boolean, onFiles: (files: File[]) => void }} what
+ * @param {{ kind: string, several: boolean, camera: string | null, again: boolean, onFiles: (files: File[]) => void | Promise<void> }} what
  *   `camera`: the address of the guided camera; `again`: files were chosen before
  * @returns {{ node: HTMLElement, leave: () => void }}
  */
 export function picker({ kind, several, camera, again, onFiles }) {
   const reading = readability();
-  const take = async (/** @type {FileList | File[] | null | undefined} */ list) => {
+  let turn = Promise.resolve();
+  const take = (/** @type {FileList | File[] | null | undefined} */ list) => {
     const files = [...(list ?? [])];
+    turn = turn.catch(() => undefined).then(() => taken(files)); // each after those that were chosen before
+  };
+  const taken = async (/** @type {File[]} */ files) => {
     shot.value = file.value = ""; // the same file can be chosen again
     if (files.length === 0) return;
     const isEmpty = files.some((file) => file.size === 0);
     empty.hidden = !isEmpty;
     if (isEmpty) return announce(t("pick.empty"), "alert");
     if (!(await reading.isReady())) return;
-    onFiles(several ? files : files.slice(0, 1));
+    await onFiles(several ? files : files.slice(0, 1));
   };
   const isPicture = ["photo", "signature", "thumb"].includes(kind);
   const empty = h("p", { class: "note bad", hidden: true }, t("pick.empty"));

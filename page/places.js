@@ -63,15 +63,21 @@ export function placeOf(app, slot, orders, draft) {
     isOpen,
     isMade,
     isReady,
-    isMissing: !isMade && !isOpen && !isReady,
+    isMissing: !isMade && !isReady && (!isOpen || waitsForSomebody(order)),
   };
 }
 
+/** Whether an order has stopped for what its person has to do. @param {Order | null} order */
+function waitsForSomebody(order) {
+  return order?.state === "stopped" && !["offline", "busy"].includes(order.problem?.kind ?? "");
+}
+
 /** @param {Slot} slot @param {Order} order @returns {State} */
-export function orderState(slot, { state, conforms }) {
+export function orderState(slot, { state, conforms, problem }) {
   const words = t(`order.${state}${conforms === false ? ".but" : ""}`);
   if (state === "completed") return { look: "good", icon: icon(conforms === false ? "advice" : "pass"), words };
-  if (state === "failed" || state === "stopped") return { look: "bad", icon: icon("fail"), words };
+  const todo = state === "stopped" && problem ? t(`problem.${problem.kind}.title`) : "";
+  if (state === "failed" || state === "stopped") return { look: "bad", icon: icon("fail"), words, todo };
   return { look: "quiet", icon: kindIcon(slot.kind), words };
 }
 

@@ -92,7 +92,7 @@ async function fresh(request, name) {
 async function keep(name, answer) {
   if (!answer.ok) return;
   const { status, headers } = answer;
-  const plain = answer.redirected ? new Response(await answer.blob(), { status, headers }) : answer;
+  const plain = new Response(await answer.blob(), { status, headers }); // read first: one that breaks off is not taken
   const cache = await caches.open(CACHE);
   await cache.put(name, plain).catch(() => undefined); // a full device goes without
 }

@@ -40,7 +40,8 @@ export async function applicationView(app, name) {
   const list = h("ul", { class: "list" });
   const head = h("div", { class: "stack" });
   const form = h("div", { class: "stack" });
-  const foot = h("section", { class: "card stack", "aria-live": "off" }, head, form);
+  const heading = h("h2", { tabindex: "-1" });
+  const foot = h("section", { class: "card stack", "aria-live": "off" }, heading, head, form);
   /** @type {Order[]} */
   let orders = [];
   /** @type {Map<string, import("./drafts.js").Draft | null>} */
@@ -112,7 +113,8 @@ export async function applicationView(app, name) {
     );
     fill(head, ...summary(places));
     if (!isStarting) drawForm(isAsked);
-    if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+    if (focused && document.activeElement?.id !== focused)
+      document.getElementById(focused)?.focus({ preventScroll: true });
   };
   let [drawnTerms, drawn] = ["", ""];
   /** Where it says the same as before it stays: somebody may be typing. @param {boolean} isAsked */
@@ -139,7 +141,7 @@ export async function applicationView(app, name) {
           }),
     );
   };
-  const toHead = () => head.querySelector("h2")?.focus();
+  const toHead = () => heading.focus();
 
   /** @param {string | number} agreed */
   const start = async (agreed) => {
@@ -183,7 +185,10 @@ export async function applicationView(app, name) {
         const files = [...(input.files ?? [])];
         if (files.length === 0) return;
         input.value = ""; // the same file can be chosen again
-        if (!(await reading.isReady())) return input.closest("li")?.append(reading.node);
+        if (!(await reading.isReady())) {
+          trouble = reading.node;
+          return draw();
+        }
         await choose(app, draftId(portal, slot), files);
         await show();
       },
@@ -243,12 +248,9 @@ export async function applicationView(app, name) {
   const summary = (places) => {
     const done = places.filter(({ isMade }) => isMade);
     const missing = places.filter(({ isMissing }) => isMissing).map(({ slot }) => slotName(slot.slot));
+    const counted = t("application.done", { done: number(done.length), of: number(places.length) });
+    if (heading.textContent !== counted) heading.textContent = counted;
     return [
-      h(
-        "h2",
-        { id: "done", tabindex: "-1" },
-        t("application.done", { done: number(done.length), of: number(places.length) }),
-      ),
       missing.length > 0
         ? h("p", null, t("application.missing", { names: missing.join(", ") }))
         : places.length > 0 && h("p", null, t("application.nothing_missing")),

@@ -57,6 +57,8 @@ export function cameraView(app, portalName, slotName_, isRehearsal) {
   /** Choose a picture for the slot: after the pages that are there, and with what was chosen beside them. @param {File} file */
   const use = async (file) => {
     if (!slot) return;
+    const wait = h("p", { class: "quiet", role: "status", tabindex: "-1" }, t("result.opening"));
+    draw(wait, wait);
     const isReadable = await canRead();
     if (isLeft) return;
     if (!isReadable) return offline(() => void use(file));

@@ -93,8 +93,8 @@ export async function deviceView(app) {
   for (const { id, state } of here.filter(({ state }) => !ENDED.includes(state))) {
     let shown = state;
     leaving.push(
-      app.orders.watch(id, async ({ order }) => {
-        if (order.state === shown) return;
+      app.orders.watch(id, async ({ order, isGone }) => {
+        if (order.state === shown && !isGone) return;
         shown = order.state;
         here = await ordersHere();
         list();

@@ -47,8 +47,9 @@ export async function slotView(app, portalName, slotName_) {
       camera: app.config.isOwn ? pathOf(portal, slot, "camera") : null,
       again: draft !== null,
       onFiles: async (files) => {
-        const old = draft && several ? draft.files.map(({ file }) => file) : [];
-        show(await choose(app, id, [...old, ...files], draft?.options), true);
+        const now = await draftOf(app, id); // more may have been chosen since this was drawn
+        const old = now && several ? now.files.map(({ file }) => file) : [];
+        show(await choose(app, id, [...old, ...files], now?.options), true);
       },
     });
     leaving.push(place.leave);

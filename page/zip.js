@@ -99,7 +99,7 @@ function packed(fields) {
 }
 
 /**
- * The files of several orders as one ZIP; and those of them whose job is not there any more.
+ * The files of several orders as one ZIP; and those of them that are not there any more: deleted, or past their time.
  *
  * @param {import("./rythmiq.js").Client} client
  * @param {import("./order.js").Order[]} orders completed ones
@@ -109,13 +109,17 @@ export async function zipOf(client, orders, whose) {
   const files = [];
   const gone = [];
   for (const order of orders) {
+    /** @type {import("./rythmiq.js").JobView | null} */
+    let view = null;
     try {
-      const view = await client.job(order.job_id ?? "");
+      view = await client.job(order.job_id ?? "");
       const name = view.receipt?.document.filename ?? order.slot;
       files.push({ name, content: await client.download(view, "document") });
     } catch (error) {
-      const isGone = error instanceof Error && "code" in error && error.code === "NOT_FOUND";
-      if (!isGone || order.user_id !== whose()) throw error;
+      const isDeleted = error instanceof Error && "code" in error && error.code === "NOT_FOUND";
+      const isOver = view !== null && Date.parse(view.expires_at ?? "") <= Date.now();
+      const isTheirs = order.user_id === null || order.user_id === whose();
+      if (!isOver && !(isDeleted && isTheirs)) throw error;
       gone.push(order);
     }
   }

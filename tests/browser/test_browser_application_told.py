@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.under_way import refuse
 from tests.browser.whole_application import PATH, another_tab, only, pick, zipped
 from tests.samples.signature import signature_photo
 from tests.support.worker_uploads import encoded
@@ -46,6 +47,35 @@ def test_a_file_that_was_deleted_leaves_the_zip(visit: Visit, portrait: bytes, s
     other.press("delete.now")
     other.press("delete.yes")
     person.sees("application.done", done=0, of=2)
+
+
+def test_a_file_past_its_time_leaves_the_zip(visit: Visit, portrait: bytes, signature: bytes) -> None:
+    """The service still knows the job, but has no file of it any more: that is said, and the ZIP is of the others."""
+    person = visit().open(PATH)
+    pick(person, "photo", ("asha.jpg", portrait))
+    pick(person, "signature", ("sign.jpg", signature))
+    person.sign_in()
+    person.agree("application.make", count=2)
+    person.sees("application.done", done=2, of=2)
+    (job,) = (order["job_id"] for order in person.kept("orders") if order["slot"] == "photo")
+    person.page.route(re.compile(rf"/jobs/{job}(\?.*)?$"), _past_its_time)
+    person.page.route(re.compile(rf"/output/.*{job}"), lambda route: route.fulfill(status=404))
+    person.press("application.zip", count=2)
+    person.sees("application.gone", names=person.say("slot.photo"))
+    person.sees("application.missing", names=person.say("slot.photo"))
+    assert len(zipped(person, count=1)) == 1
+
+
+def test_what_waits_for_the_person_is_missing(visit: Visit, portrait: bytes) -> None:
+    """A file that no credit is left for: the list says so, and not that nothing is missing."""
+    person = visit().open(PATH)
+    only(person, "photo")
+    pick(person, "photo", ("asha.jpg", portrait))
+    person.sign_in()
+    person.page.route("**/jobs", lambda route: refuse(route, 402, "NO_CREDIT"))
+    person.agree("application.make", count=1)
+    person.sees("problem.no-credit.title")
+    person.sees("application.missing", names=person.say("slot.photo"))
 
 
 def test_one_that_does_not_hold_every_rule_says_so(visit: Visit, portrait: bytes) -> None:
@@ -104,6 +134,11 @@ def test_a_device_that_reads_nothing_any_more(visit: Visit, portrait: bytes) -> 
     person.page.evaluate(NOTHING_IS_READ)
     person.press("check.make")
     person.page.wait_for_selector("#email")
+
+
+def _past_its_time(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "expires_at": "2026-01-01T00:00:00Z"})
 
 
 def _with_something_to_look_at(route: Route) -> None:

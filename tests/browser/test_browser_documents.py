@@ -1,11 +1,12 @@
 """Papers: a signature, and a certificate of three photos in their order."""
 
 import io
+import re
 
 import pypdfium2
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import CREDITS, Visit
 from tests.browser.visitor import Visitor
@@ -166,6 +167,19 @@ def test_a_page_can_be_added_later(visit: Visit, pages: list[tuple[str, bytes]])
     person.page.set_input_files("#file", {"name": name, "mimeType": "image/jpeg", "buffer": content})
     person.page.wait_for_selector(".sheet >> nth=2")
     assert _names(person) == [name for name, _ in pages]
+
+
+def test_pages_that_are_chosen_while_none_can_be_read_yet(visit: Visit, pages: list[tuple[str, bytes]]) -> None:
+    """What reads files is still on its way: each comes behind the one that was chosen before."""
+    person = visit(service_workers="block")
+    held: list[Route] = []
+    person.page.route(re.compile(r"/file-facts\.js"), lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    person.open(CERTIFICATE)
+    for name, content in pages[:2]:
+        person.page.set_input_files("#file", {"name": name, "mimeType": "image/jpeg", "buffer": content})
+    held[0].continue_()
+    person.page.wait_for_selector(".sheet >> nth=1")
+    assert _names(person) == [name for name, _ in pages[:2]]
 
 
 def test_corners_are_dragged_and_the_page_made_again(visit: Visit, pages: list[tuple[str, bytes]]) -> None:

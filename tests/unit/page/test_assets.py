@@ -59,7 +59,8 @@ def said(script: Path) -> str:
             "words.txt\n",
         ),
         ('import words from "./w.json" with { type: "json" };\nconsole.log(words.one);', "", "eins\n"),
-        ("// gone\nconsole.log(1); // stays", "", "1\n"),
+        ("// gone\nconsole.log(1); // gone, too", "", "1\n"),
+        ("console.log('a; // b'); // stays: a 'quote' follows", "", "a; // b\n"),
         ("if (true) {\n  console.log(`${1}`);\n}", "", "1\n"),
     ],
 )
