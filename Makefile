@@ -74,7 +74,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PARALLEL := -n $(CORES) --dist
 .PHONY: test
 test: test-unit  ## run every test but the page's in a browser and those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
-	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile tests/e2e tests --ignore=tests/unit --ignore=tests/browser
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile --ignore=tests/unit --ignore=tests/browser
 
 .PHONY: test-browser
 test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium, fonts-noto-core)

@@ -7,6 +7,7 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.under_way import refuse
+from tests.browser.visitor import Visitor
 from tests.browser.whole_application import PATH, another_tab, only, pick, zipped
 from tests.samples.signature import signature_photo
 from tests.support.worker_uploads import encoded
@@ -29,13 +30,7 @@ def signature() -> bytes:
 
 def test_a_file_that_was_deleted_leaves_the_zip(visit: Visit, portrait: bytes, signature: bytes) -> None:
     """By another device: it is said, and the ZIP is of the others. In another tab: the list knows at once."""
-    person = visit().open(PATH)
-    pick(person, "photo", ("asha.jpg", portrait))
-    pick(person, "signature", ("sign.jpg", signature))
-    person.sign_in()
-    person.agree("application.make", count=2)
-    person.sees("application.done", done=2, of=2)
-    (job,) = (order["job_id"] for order in person.kept("orders") if order["slot"] == "photo")
+    person, job = _with_both_made(visit, portrait, signature)
     person.page.evaluate(DELETED_ELSEWHERE, f"{person.cloud.file.base_url}/api/jobs/{job}")
     person.press("application.zip", count=2)
     person.sees("application.gone", names=person.say("slot.photo"))
@@ -51,13 +46,7 @@ def test_a_file_that_was_deleted_leaves_the_zip(visit: Visit, portrait: bytes, s
 
 def test_a_file_past_its_time_leaves_the_zip(visit: Visit, portrait: bytes, signature: bytes) -> None:
     """The service still knows the job, but has no file of it any more: that is said, and the ZIP is of the others."""
-    person = visit().open(PATH)
-    pick(person, "photo", ("asha.jpg", portrait))
-    pick(person, "signature", ("sign.jpg", signature))
-    person.sign_in()
-    person.agree("application.make", count=2)
-    person.sees("application.done", done=2, of=2)
-    (job,) = (order["job_id"] for order in person.kept("orders") if order["slot"] == "photo")
+    person, job = _with_both_made(visit, portrait, signature)
     person.page.route(re.compile(rf"/jobs/{job}(\?.*)?$"), _past_its_time)
     person.page.route(re.compile(rf"/output/.*{job}"), lambda route: route.fulfill(status=404))
     person.press("application.zip", count=2)
@@ -134,6 +123,18 @@ def test_a_device_that_reads_nothing_any_more(visit: Visit, portrait: bytes) -> 
     person.page.evaluate(NOTHING_IS_READ)
     person.press("check.make")
     person.page.wait_for_selector("#email")
+
+
+def _with_both_made(visit: Visit, portrait: bytes, signature: bytes) -> tuple[Visitor, str]:
+    """Somebody whose two files are made, and the photo's job."""
+    person = visit().open(PATH)
+    pick(person, "photo", ("asha.jpg", portrait))
+    pick(person, "signature", ("sign.jpg", signature))
+    person.sign_in()
+    person.agree("application.make", count=2)
+    person.sees("application.done", done=2, of=2)
+    (job,) = (order["job_id"] for order in person.kept("orders") if order["slot"] == "photo")
+    return person, str(job)
 
 
 def _past_its_time(route: Route) -> None:
