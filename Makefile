@@ -73,8 +73,8 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PARALLEL := -n $(CORES) --dist
 .PHONY: test
-test: test-unit  ## run every test but the page's in a browser and those marked pixels; COVER=--cov holds the unit tests' coverage to its floor
-	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile --ignore=tests/unit --ignore=tests/browser
+test: test-unit  ## run every test but the page's in a browser and those marked pixels or openapi; COVER=--cov holds the unit tests' coverage to its floor
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
 
 .PHONY: test-browser
 test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium, fonts-noto-core)
@@ -86,7 +86,11 @@ test-unit: $(READY)  ## run the unit tests
 
 .PHONY: test-pixels
 test-pixels: $(READY)  ## run the properties over many real pictures, and each hostile file
-	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration
+	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration tests/fuzz
+
+.PHONY: test-openapi
+test-openapi: $(READY)  ## have schemathesis call the service by its own OpenAPI document, for 45 seconds
+	$(BIN)/python -m pytest -m openapi tests/e2e/test_openapi.py
 
 .PHONY: test-speed
 test-speed: $(READY)  ## hold the page to its times, in a browser on a quiet machine

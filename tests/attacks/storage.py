@@ -9,13 +9,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import httpx
-
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq.contracts.keys import dispatch_key, result_key
 from rythmiq.crypto import DecryptionError, open_sealed
 from rythmiq.crypto.key_ring import KeyRing
 from tests.attacks.arena import Arena, Attack, rows_of
+from tests.support import loopback
 
 DATA = b"seventeen bytes!!"
 STAMP = "20260102T030405Z"
@@ -86,7 +85,7 @@ def _got(kind: str, change: Change) -> Callable[[Arena], None]:
         key = keys_of(arena.victim.user_id)[kind]
         arena.store.upload_object(key, DATA)
         changed = change(arena.store.generate_download_url(key, expires_s=900))
-        answer = httpx.get(changed, trust_env=False)
+        answer = loopback.get(changed)
         assert answer.status_code in {400, 403, 404}, answer.status_code
         assert DATA not in answer.content
 
@@ -97,9 +96,7 @@ def _with_another_method(kind: str, method: str) -> Callable[[Arena], None]:
     def run(arena: Arena) -> None:
         key = keys_of(arena.victim.user_id)[kind]
         arena.store.upload_object(key, DATA)
-        answer = httpx.request(
-            method, arena.store.generate_download_url(key, expires_s=900), content=b"evil", trust_env=False
-        )
+        answer = loopback.request(method, arena.store.generate_download_url(key, expires_s=900), content=b"evil")
         assert answer.status_code in {400, 403, 405, 411}, answer.status_code
         assert arena.store.fetch_object(key, max_bytes=100) == DATA
 
@@ -114,7 +111,7 @@ def _put(change: Change, content: bytes = DATA, **headers: str) -> Callable[[Are
         upload = arena.store.generate_upload_url(key, size_bytes=len(DATA), expires_s=900)
         sent = {**upload.headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
         sent = {name: text for name, text in sent.items() if name.lower() != "content-length"}
-        answer = httpx.put(change(upload.url), content=content, headers=sent, trust_env=False)
+        answer = loopback.put(change(upload.url), content=content, headers=sent)
         assert answer.status_code in {400, 403, 404, 412}, answer.status_code
         assert arena.store.object_exists(key) is None
 
@@ -139,7 +136,7 @@ def _anonymous(method: str, path: Callable[[SpacesStore, str], str]) -> Callable
         key = keys_of(arena.victim.user_id)["an upload"]
         arena.store.upload_object(key, DATA)
         url = f"{arena.store.config.endpoint}{path(arena.store, key)}"
-        answer = httpx.request(method, url, content=b"x" if method in {"PUT", "POST"} else None, trust_env=False)
+        answer = loopback.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
         assert answer.status_code in {400, 403, 405, 411}, answer.status_code
         assert arena.store.fetch_object(key, max_bytes=100) == DATA
 

@@ -27,6 +27,8 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
+# The page in one file: in 80 it is as good, but each test would have all of them served. Bundles are of 3.11.
+JOINED = ("--bundles",) if sys.version_info[:2] == (3, 11) else ()
 CREDITS, GUEST_CREDITS, MAX_UPLOAD_BYTES, FREE_FAILURES = 20, 1, 4_000_000, 1
 
 
@@ -61,6 +63,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, faults_file: Path) -> Iterat
     process = CloudProcess(
         tmp_path_factory.mktemp("browser") / "cloud",
         *("--port", "0", "--reconcile-every-s", "1", "--executor-faults", str(faults_file)),
+        *JOINED,
         environ={
             "INITIAL_CREDITS": str(CREDITS),
             "GUEST_CREDITS": str(GUEST_CREDITS),

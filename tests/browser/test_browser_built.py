@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from typer.testing import CliRunner
@@ -23,6 +22,7 @@ from tests.browser.conftest import Visit
 from tests.browser.service_worker import install
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import CloudProcess
+from tests.support import loopback
 
 FIRST_CALLS, RETURN_CALLS, FIRST_BYTES = 5, 1, 100_000
 MARKUP_FROM_A_STRING = """() => {
@@ -89,9 +89,9 @@ def test_a_return_with_the_worker_asks_for_it_too(built: CloudProcess, seen: See
 def test_the_first_load_is_small(built: CloudProcess) -> None:
     """As a CDN sends it: each file compressed by itself."""
     base = built.file.base_url
-    document = httpx.get(f"{base}/app", trust_env=False).text
+    document = loopback.get(f"{base}/app").text
     (script,) = {part for part in document.split('"') if part.endswith("/main.js")}
-    parts = [document.encode(), *(httpx.get(f"{base}/{path}", trust_env=False).content for path in (script, "portals"))]
+    parts = [document.encode(), *(loopback.get(f"{base}/{path}").content for path in (script, "portals"))]
     assert sum(len(gzip.compress(part)) for part in parts) <= FIRST_BYTES
 
 
@@ -192,8 +192,8 @@ def test_a_whole_job_on_the_exported_page(built: CloudProcess, exported: str, vi
 @pytest.mark.parametrize("path", ["/app", "/app/operator", "/app/docs"])
 def test_every_document_has_the_policy(built: CloudProcess, exported: str, seen: Seen, path: str) -> None:
     """As the service serves it and as it is exported: nothing unsafe or inline, and Trusted Types, which hold."""
-    answer = httpx.get(f"{built.file.base_url}{path}", trust_env=False)
-    copy = httpx.get(f"{exported}{path}/", trust_env=False)
+    answer = loopback.get(f"{built.file.base_url}{path}")
+    copy = loopback.get(f"{exported}{path}/")
     (in_markup,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)"', copy.text)
     policies = (answer.headers["content-security-policy"], html.unescape(in_markup))
     for policy in policies:
@@ -202,7 +202,7 @@ def test_every_document_has_the_policy(built: CloudProcess, exported: str, seen:
         assert (rules["default-src"], rules["script-src"], rules["base-uri"]) == ("'none'", "'self'", "'none'")
         assert (rules["require-trusted-types-for"], rules["trusted-types"]) == ("'script'", "rythmiq")
     assert "frame-ancestors 'none'" in policies[0]
-    by_host = httpx.get(f"{exported}/_headers", trust_env=False).text
+    by_host = loopback.get(f"{exported}/_headers").text
     for address in (path, f"{path}/"):
         (said,) = re.findall(rf"^{address}\n((?:  .+\n)+)", by_host, re.MULTILINE)
         assert f"{policies[1].split('; require', 1)[0]}; frame-ancestors 'none'; require" in said

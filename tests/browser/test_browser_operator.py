@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-import httpx
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.e2e.cloud_process import CloudProcess
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 
 EVERY_MS = 15_000
 BROKEN = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(2_000)
@@ -30,7 +29,7 @@ def _row(page: Page, title: str, name: str) -> Locator:
 def _counted(cloud: CloudProcess, sample: str) -> int:
     """A sample of the metrics as they are, by its name and labels."""
     headers = {"Authorization": f"Bearer {cloud.file.metrics_token}"}
-    text = httpx.get(f"{cloud.file.base_url}/internal/metrics", headers=headers, trust_env=False).text
+    text = loopback.get(f"{cloud.file.base_url}/internal/metrics", headers=headers).text
     (value,) = re.findall(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
     return int(float(value))
 
@@ -96,7 +95,7 @@ def test_the_reference_shows_every_call_without_a_script(built: CloudProcess, vi
     person = Visitor(visit().page, built)
     page = person.page
     page.goto(f"{built.file.base_url}/app/docs")
-    described = httpx.get(f"{built.file.base_url}/app/openapi.json", trust_env=False).json()
+    described = loopback.get(f"{built.file.base_url}/app/openapi.json").json()
     names = {call["operationId"] for methods in described["paths"].values() for call in methods.values()}
     assert {name for name in names if page.locator(f"#{name}").count() == 1} == names
     assert page.locator("script").count() == 0

@@ -98,16 +98,18 @@ def test_a_print_sheet_stretches_nothing(
     """A file of another shape than the form's paper keeps its own, within it."""
     person = visit().open()
     sheet_bytes = person.page.evaluate(
-        """async ([[width, height], slot]) => {
-          const folder = performance.getEntriesByType("resource").map(({ name }) => name)
-            .find((name) => name.endsWith("/main.js")).replace("main.js", "");
-          const { printSheet } = await import(`${folder}print-sheet.js`);
+        """async ([source, [width, height], slot]) => {
+          const { printSheet } = await import(source);
           const black = new OffscreenCanvas(width, height);
           black.getContext("2d").fillRect(0, 0, width, height);
           const sheet = await printSheet(await black.convertToBlob({ type: "image/png" }), slot);
           return [...new Uint8Array(await sheet.arrayBuffer())];
         }""",
-        [size, dict(zip(("width_mm", "height_mm"), paper_mm, strict=True)) if paper_mm else {}],
+        [
+            person.source("print-sheet.js"),
+            size,
+            dict(zip(("width_mm", "height_mm"), paper_mm, strict=True)) if paper_mm else {},
+        ],
     )
     dark = np.asarray(Image.open(io.BytesIO(bytes(sheet_bytes))).convert("L")) < 60
     found, _, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))

@@ -262,16 +262,14 @@ def test_an_upload_that_never_begins_is_given_up(visit: Visit) -> None:
     person = visit().open()
     person.page.route(STORE, lambda _route: None)
     told = person.page.evaluate(
-        """async (address) => {
-          const folder = performance.getEntriesByType("resource").map(({ name }) => name)
-            .find((name) => name.endsWith("/main.js")).replace("main.js", "");
-          const { Client } = await import(`${folder}rythmiq.js`);
+        """async ([source, address]) => {
+          const { Client } = await import(source);
           const client = new Client(location.origin, { root: true, timeoutMs: 100, tries: 1 });
           const upload = { method: "PUT", url: address, headers: {}, fields: {} };
           const sent = client.put({ job_id: "j", upload }, new Blob(["1"]), { onProgress: () => undefined });
           return sent.then(() => "sent", (error) => error.name);
         }""",
-        f"{person.cloud.file.s3.endpoint}/bucket/raw/a",
+        [person.source("rythmiq.js"), f"{person.cloud.file.s3.endpoint}/bucket/raw/a"],
     )
     assert told == "UnreachableError"
 

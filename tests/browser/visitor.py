@@ -65,6 +65,12 @@ class Visitor:
         self.page.wait_for_selector(f'#main[data-path="{path}"] h1')
         return self
 
+    def source(self, name: str) -> str:
+        """Where a test may import one of the page's modules by itself: what is deployed has it joined with others."""
+        folder = f"{self.cloud.file.base_url}/sources/"
+        self.page.route(f"{folder}*", lambda route: route.fulfill(path=PAGE_DIRECTORY / Path(route.request.url).name))
+        return f"{folder}{name}"
+
     def choose(self, *files: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> "Visitor":
         """Choose files for a slot."""
         self.open(path)

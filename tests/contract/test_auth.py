@@ -26,6 +26,7 @@ from werkzeug.wrappers import Request, Response
 from rythmiq_cli.local import serving
 from rythmiq_cli.local.auth import MAIL_NAME, MAILS_AN_HOUR, PREFIX, WRONG_CODES, LocalAuth
 from rythmiq_cli.local.auth_google import FLOW_TTL_S
+from tests.support import loopback
 
 SECRET = "a-secret-that-only-this-test-knows-of"
 
@@ -42,7 +43,7 @@ class Auth:
         self, method: str, path: str, body: dict[str, Any] | None = None, token: str | None = None
     ) -> httpx.Response:
         headers = {"apikey": self.key, **({} if token is None else {"Authorization": f"Bearer {token}"})}
-        return httpx.request(method, f"{self.url}/{path}", json=body, headers=headers, trust_env=False, timeout=20)
+        return loopback.request(method, f"{self.url}/{path}", json=body, headers=headers, timeout=20)
 
     def sign_in(self, email: str) -> dict[str, Any]:
         assert self("POST", "otp", {"email": email, "create_user": True}).status_code == 200
@@ -216,7 +217,7 @@ def test_the_page_learns_which_ways_in_there_are(auth: Auth) -> None:
 
 def test_a_browser_may_ask_from_any_page(auth: Auth) -> None:
     asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
-    answer = httpx.options(f"{auth.url}/otp", headers=asked, trust_env=False, timeout=20)
+    answer = loopback.options(f"{auth.url}/otp", headers=asked, timeout=20)
     assert answer.headers["access-control-allow-origin"] in {"*", "https://page.example"}
 
 
@@ -278,7 +279,7 @@ def test_mails_and_guesses_are_bounded(local: Local, served: Auth) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
 def test_what_is_no_json_object_is_refused(served: Auth, body: bytes) -> None:
-    answer = httpx.post(f"{served.url}/otp", content=body, headers={"apikey": served.key}, trust_env=False)
+    answer = loopback.post(f"{served.url}/otp", content=body, headers={"apikey": served.key})
     assert (answer.status_code, answer.json()["error_code"]) == (400, "bad_json")
 
 
@@ -291,12 +292,12 @@ PAGE = "http://127.0.0.1:8640/app"
 
 def at_google(served: Auth, **changes: str) -> httpx.Response:
     query = {"provider": "google", "redirect_to": PAGE, "code_challenge": CHALLENGE, "code_challenge_method": "s256"}
-    return httpx.get(f"{served.url}/authorize", params=query | changes, trust_env=False)
+    return loopback.get(f"{served.url}/authorize", params=query | changes)
 
 
 def told(served: Auth, page: httpx.Response, **fields: str) -> httpx.Response:
     (flow,) = re.findall(r'name="flow" value="([^"]+)"', page.text)
-    return httpx.post(f"{served.url}/callback", data={"flow": flow, **fields}, trust_env=False)
+    return loopback.post(f"{served.url}/callback", data={"flow": flow, **fields})
 
 
 def came_back(local: Local, served: Auth, email: str, **changes: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from rythmiq_cli.doctor.store import StoreProbes, bucket_findings
 from rythmiq_cli.local.store.s3_server import make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
 from rythmiq_cli.operator import operator_client
+from tests.support import loopback
 from tests.support.store_clients import AdapterClient, Server, operator
 
 DATA = b"seventeen bytes!!"
@@ -87,7 +88,7 @@ def test_a_policy_that_was_refused_is_remembered_explained_and_tried_again_when_
     )
     shown = command(bare.config, "--dry-run")
     assert (shown.exit_code, "--again" in shown.stdout) == (0, True)
-    with httpx.Client(trust_env=False, timeout=10) as http:
+    with loopback.Client(timeout=10) as http:
         (policy,) = [f for f in bucket_findings(bare.config, http, {PAGE}) if f.probe == "policy"]
     assert (policy.state, "refuses" in policy.said) == ("ok", True)
     again = json.loads(command(bare.config, "--json", "--again").stdout)

@@ -21,6 +21,7 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore, StoreConfig
 from rythmiq.client import Client
 from rythmiq_cli.service import CloudFile
+from tests.support import loopback
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -114,7 +115,7 @@ class CloudProcess:
     def http(self, user_id: str | None = None) -> Iterator[httpx.Client]:
         """Plain HTTP as a user; a new one by default."""
         headers = {"Authorization": f"Bearer {self.token(user_id or str(uuid.uuid4()))}"}
-        with httpx.Client(base_url=self.file.base_url, headers=headers, timeout=70, trust_env=False) as client:
+        with loopback.Client(base_url=self.file.base_url, headers=headers, timeout=70) as client:
             yield client
 
     # --- as the operator ------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ class CloudProcess:
         """Post to the webhook as an executor would, with the true secret by default."""
         headers = {"X-Webhook-Secret": self.file.webhook_secret if secret is None else secret}
         url = f"{self.file.base_url}/internal/webhooks/camber"
-        return httpx.post(url, json=dict(body), headers=headers, timeout=70, trust_env=False)
+        return loopback.post(url, json=dict(body), headers=headers, timeout=70)
 
     def events(self) -> list[dict[str, Any]]:
         """The cloud's own log so far."""

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from rythmiq.client import Client, JobFailedError
@@ -18,6 +17,7 @@ from rythmiq.contracts.errors import CATALOGUE
 from rythmiq.contracts.keys import MasterKey, OutputKey, RawKey, master_key, output_key, parse_key
 from tests.e2e.cloud_process import CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
+from tests.support import loopback
 
 HOUR = dt.timedelta(hours=1)
 RECEIPT = {
@@ -104,12 +104,12 @@ def test_a_presigned_put_works_once_and_an_expired_one_gets_403(cloud: Cloud, us
     with cloud.process.http(user_id) as http:
         signed = http.post("/uploads", json=body).json()["upload"]
         expiring = http.post("/uploads", json=body).json()["upload"]
-    answers = [httpx.put(signed["url"], headers=signed["headers"], content=b"x" * 134) for _ in range(2)]
+    answers = [loopback.put(signed["url"], headers=signed["headers"], content=b"x" * 134) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 412]
     now = cloud.guard.now
     cloud.guard.now = lambda: now() + HOUR
     try:
-        assert httpx.put(expiring["url"], headers=expiring["headers"], content=b"x" * 134).status_code == 403
+        assert loopback.put(expiring["url"], headers=expiring["headers"], content=b"x" * 134).status_code == 403
     finally:
         cloud.guard.now = now
 
@@ -118,11 +118,11 @@ def test_presigned_gets_work_and_expired_ones_get_403(cloud: Cloud, done: tuple[
     client, job_id = done
     links = client.job(job_id).links
     urls = [url for url in (links.preview, links.document, links.output) if url is not None]
-    assert [httpx.get(url).status_code for url in urls] == [200, 200, 200]
+    assert [loopback.get(url).status_code for url in urls] == [200, 200, 200]
     now = cloud.guard.now
     cloud.guard.now = lambda: now() + 25 * HOUR
     try:
-        assert [httpx.get(url).status_code for url in urls] == [403, 403, 403]
+        assert [loopback.get(url).status_code for url in urls] == [403, 403, 403]
     finally:
         cloud.guard.now = now
 
@@ -200,7 +200,7 @@ def test_a_webhook_without_the_secret_or_with_another_is_401(held: str, process:
     ]
     assert {process.webhook(failure(held, "OCR_FAILED"), secret=text).status_code for text in wrong} == {401}
     url = f"{process.file.base_url}/internal/webhooks/camber"
-    assert httpx.post(url, json=failure(held, "OCR_FAILED")).status_code == 401
+    assert loopback.post(url, json=failure(held, "OCR_FAILED")).status_code == 401
     assert process.job(held)["status"] == "processing"
 
 

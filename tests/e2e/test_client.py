@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -29,7 +28,7 @@ from rythmiq.contracts.result import Receipt
 from rythmiq_cli.output import ExitCode
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 from tests.support.node_client import NodeClient
 
 MOST_S = 240
@@ -134,7 +133,7 @@ def test_an_erased_account_is_gone_with_all_its_files_and_its_token_gets_nothing
 
     def swept() -> bool:
         secret = {"X-Reconcile-Secret": process.file.reconcile_secret}
-        httpx.post(f"{process.file.base_url}/internal/reconcile", headers=secret, timeout=30, trust_env=False)
+        loopback.post(f"{process.file.base_url}/internal/reconcile", headers=secret, timeout=30)
         return not theirs()
 
     assert len(theirs()) > 2

@@ -10,7 +10,7 @@ import httpx
 from rythmiq.crypto import OVERHEAD_BYTES
 from tests.e2e.cloud_process import CloudProcess, within
 from tests.e2e.conftest import CREDITS, Cloud
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 
 JOB = {"portal": "college-generic", "slot": "signature"}
 
@@ -20,7 +20,7 @@ def uploaded(http: httpx.Client) -> str:
     body = {"filename": "a.jpg", "mime_type": "image/jpeg", "size_bytes": 10}
     made = http.post("/uploads", json=body).json()
     content = b"RQE1" + b"x" * (10 + OVERHEAD_BYTES - 4)
-    httpx.put(made["upload"]["url"], headers=made["upload"]["headers"], content=content).raise_for_status()
+    loopback.put(made["upload"]["url"], headers=made["upload"]["headers"], content=content).raise_for_status()
     return str(made["raw_path"])
 
 

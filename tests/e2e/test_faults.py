@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.cloud_process import CloudProcess, descendants, processes, within
 from tests.e2e.conftest import Cloud
 from tests.e2e.proxy import Does, Exchange, Proxy
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 
 FILE = worker_uploads.blank(600)
 
@@ -194,5 +194,5 @@ def test_a_get_past_the_lease_heals_a_job_without_any_schedule(cloud: Cloud) -> 
 def _connects(process: CloudProcess) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         headers = {"Authorization": f"Bearer {process.file.metrics_token}"}
-        return httpx.get(f"{process.file.base_url}/health", headers=headers, timeout=10).status_code == 200
+        return loopback.get(f"{process.file.base_url}/health", headers=headers, timeout=10).status_code == 200
     return False

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
 
 from tests.e2e.cloud_process import CloudProcess
+from tests.support import loopback
 from tests.support.node import node
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -107,12 +107,10 @@ def test_every_exchange_of_the_page_is_answered_as_it_says(
         body = told(shown.body) if shown.body != _SEALED else sealed
         if "size_bytes" in shown.body:
             body = json.dumps({**json.loads(shown.body), "size_bytes": len(portrait)})
-        answer = httpx.request(
-            shown.method, told(shown.address), headers=headers, content=body, timeout=MOST_S, trust_env=False
-        )
+        answer = loopback.request(shown.method, told(shown.address), headers=headers, content=body, timeout=MOST_S)
         where = f"{shown.method} {shown.address}: {answer.text[:300]}"
         while answer.status_code == 200 and answer.headers.get("retry-after"):  # the job goes on
-            answer = httpx.get(told(shown.address), headers=headers, timeout=MOST_S, trust_env=False)
+            answer = loopback.get(told(shown.address), headers=headers, timeout=MOST_S)
         assert answer.status_code == shown.status, where
         assert shown.answer_headers <= set(answer.headers), where
         if shown.answer is not None:

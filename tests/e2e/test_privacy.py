@@ -9,15 +9,13 @@ import uuid
 import zipfile
 from pathlib import Path
 
-import httpx
-
 from rythmiq.client import Caption, Client, JobOptions
 from rythmiq.contracts.keys import dispatch_key, parse_key
 from rythmiq.crypto import is_sealed, parse_header, seal
 from rythmiq.crypto.key_ring import KeyRing
 from tests.e2e.cloud_process import CloudProcess, processes, within
 from tests.e2e.conftest import Cloud
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 
 CARD_WORDS = (b"GOVERNMENT", b"SPECIMEN", b"1111 2222")
 PLAIN = {
@@ -145,9 +143,9 @@ def test_a_link_opens_one_object_and_no_other(client: Client, portrait: bytes) -
     preview, document = view.links.preview, (view.artifacts or {})["document_path"]
     assert preview is not None
     own = (view.artifacts or {})["preview_path"]
-    assert httpx.get(preview).status_code == 200
-    assert httpx.get(preview.replace(own, document)).status_code == 403
-    assert httpx.get(preview.partition("?")[0]).status_code == 403
+    assert loopback.get(preview).status_code == 200
+    assert loopback.get(preview.replace(own, document)).status_code == 403
+    assert loopback.get(preview.partition("?")[0]).status_code == 403
 
 
 def test_no_process_of_the_worker_sees_the_keys_or_the_webhook_secret(

@@ -16,7 +16,7 @@ import pytest
 
 from rythmiq_cli.service import CloudFile
 from tests.e2e.cloud_process import RYTHMIQ, CloudProcess, descendants, processes, within
-from tests.support import worker_uploads
+from tests.support import loopback, worker_uploads
 
 GIVEN = {
     "EXECUTOR": "hold",
@@ -114,7 +114,7 @@ def test_every_function_answers_at_the_root_and_under_its_package(up: CloudProce
             assert http.get(f"{base}/portals").json()["portals"]
             assert http.get(f"{base}/account").json()["credits"] == {"available": 3, "reserved": 0}
             assert http.get(f"{base}/jobs").json() == {"jobs": [], "next_cursor": None}
-            assert httpx.get(f"{up.file.base_url}{base}/health").status_code == 200
+            assert loopback.get(f"{up.file.base_url}{base}/health").status_code == 200
             assert http.get(f"{base}/uploads").status_code == 405
         assert http.get(up.file.page_url).status_code == 200
         assert http.get("/").headers["Location"] == "/api/app"
@@ -132,7 +132,7 @@ def test_the_store_takes_uploads_from_the_page_and_from_no_other(up: CloudProces
     allowed = {}
     for origin in (up.file.base_url, up.file.base_url.replace("127.0.0.1", "localhost"), "http://elsewhere.example"):
         headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-        allowed[origin] = httpx.options(url, headers=headers).headers.get("Access-Control-Allow-Origin") == origin
+        allowed[origin] = loopback.options(url, headers=headers).headers.get("Access-Control-Allow-Origin") == origin
     assert list(allowed.values()) == [True, True, False]
 
 

@@ -54,6 +54,7 @@ def test_whatever_is_done_to_the_corpus_is_read_or_refused(target: str) -> None:
     holds()
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_whatever_is_done_to_a_picture_it_is_decoded_or_refused(decoder: str) -> None:
     command = [

@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-import httpx
 import pytest
 
 import rythmiq
@@ -19,6 +18,7 @@ from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.database import data_api_findings, jwks_findings
 from rythmiq_cli.doctor.functions import EXPECTED, FunctionProbes
 from rythmiq_cli.operator.migrations import read_migrations
+from tests.support import loopback
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "metrics-token-of-the-operator"
@@ -103,7 +103,7 @@ def found(
     secret: str | None = None,
 ) -> dict[str, Finding]:
     """What is found on such a platform, by probe."""
-    with platform(answering) as url, httpx.Client(trust_env=False, timeout=10) as client:
+    with platform(answering) as url, loopback.Client(timeout=10) as client:
         return {finding.probe: finding for finding in FunctionProbes(url, client, origins, token, secret).run()}
 
 
@@ -250,7 +250,7 @@ def test_a_wrong_url_is_one_finding_and_no_dozen(answer: Answer) -> None:
 
 
 def test_functions_that_are_away_are_unreachable() -> None:
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with loopback.Client(timeout=5) as client:
         findings = list(FunctionProbes("http://127.0.0.1:9", client).run())
     assert [(finding.probe, finding.state) for finding in findings] == [("reach", "unreachable")]
 
@@ -271,7 +271,7 @@ def data_api(**answers: Answer) -> dict[str, Finding]:
             return answers.get("account", as_json(401, {"code": "42501"}))
         return answers.get("jobs", as_json(401, {"code": "42501"}))
 
-    with platform(answering) as url, httpx.Client(trust_env=False, timeout=5) as client:
+    with platform(answering) as url, loopback.Client(timeout=5) as client:
         environ = {
             "SUPABASE_URL": url,
             "SUPABASE_ANON_KEY": "sb_publishable_a",
@@ -317,20 +317,20 @@ def test_a_data_api_that_lets_strangers_in_is_broken() -> None:
     ],
 )
 def test_the_keys_of_tokens_are_looked_at(answer: Answer, state: str) -> None:
-    with platform(lambda *_: answer) as url, httpx.Client(trust_env=False, timeout=5) as client:
+    with platform(lambda *_: answer) as url, loopback.Client(timeout=5) as client:
         (finding,) = jwks_findings(AuthSettings.from_environ({"SUPABASE_URL": url, "AUTH_MODE": "jwks"}), client)
     assert finding.state == state
 
 
 def test_a_secret_needs_no_keys() -> None:
     environ = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_JWT_SECRET": "s" * 32}
-    with httpx.Client(trust_env=False) as client:
+    with loopback.Client() as client:
         (finding,) = jwks_findings(AuthSettings.from_environ(environ), client)
     assert finding.state == "ok"
 
 
 def test_supabase_that_is_away_is_unreachable() -> None:
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with loopback.Client(timeout=5) as client:
         environ = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_ANON_KEY": "a", "SUPABASE_SERVICE_ROLE_KEY": "b"}
         (api,) = data_api_findings(DatabaseSettings.from_environ(environ), client)
         (keys,) = jwks_findings(AuthSettings.from_environ(environ), client)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from werkzeug.wrappers import Request, Response
 
@@ -13,10 +12,11 @@ from rythmiq_cli.doctor import Finding
 from rythmiq_cli.doctor.functions import sign_in_findings
 from rythmiq_cli.local import serving
 from rythmiq_cli.local.auth import PREFIX, LocalAuth
+from tests.support import loopback
 
 
 def findings(url: str, key: str = "sb_publishable_local", guest_credits: int = 1) -> dict[str, Finding]:
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with loopback.Client(timeout=10) as client:
         return {each.probe: each for each in sign_in_findings(url, key, guest_credits=guest_credits, client=client)}
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import httpx
 import pytest
 from moto.moto_server import werkzeug_app as moto_server
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -23,6 +22,7 @@ from rythmiq_cli.local import Environ, StartResponse, WsgiApp
 from rythmiq_cli.local.store import SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store, make_bucket
 from rythmiq_cli.operator import bucket_settings as spaces_rules
+from tests.support import loopback
 from tests.support.store_clients import operator
 
 PAGE = "https://page.test"
@@ -30,13 +30,13 @@ PAGE = "https://page.test"
 
 def found(config: StoreConfig, **options: object) -> dict[str, Finding]:
     """What the probes of objects find, by probe."""
-    with httpx.Client(trust_env=False, timeout=20) as http:
+    with loopback.Client(timeout=20) as http:
         return {finding.probe: finding for finding in StoreProbes(config, http, **options).run()}  # type: ignore[arg-type]  # as the test says
 
 
 def settings_found(config: StoreConfig, *origins: str) -> dict[str, Finding]:
     """What the probes of settings find, by probe."""
-    with httpx.Client(trust_env=False, timeout=20) as http:
+    with loopback.Client(timeout=20) as http:
         return {finding.probe: finding for finding in bucket_findings(config, http, origins)}
 
 

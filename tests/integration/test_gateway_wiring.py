@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +24,7 @@ from rythmiq.settings.api import HealthSettings, UploadsSettings
 from rythmiq.settings.execution import ExecutorSettings, JobsSettings
 from rythmiq.wiring import APPLICATIONS, allowed_origins, application
 from rythmiq.wiring.factories import executor_of
+from tests.support import loopback
 from tests.support.web_calls import Seen, ask
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -135,7 +135,7 @@ def test_a_job_is_created_on_what_was_uploaded() -> None:
         wrapped_key=base64.b64decode(key["wrapped_key"]),
     )
     upload = signed["upload"]
-    put = httpx.request(upload["method"], upload["url"], headers=upload["headers"], content=sealed)
+    put = loopback.request(upload["method"], upload["url"], headers=upload["headers"], content=sealed)
     assert put.status_code == 200
     wanted = {"portal": "neet-2026", "slot": "photo", "raw_path": signed["raw_path"]}
     created = call("api/jobs", "POST", headers=user, document=wanted)

@@ -32,7 +32,7 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "ocr_language": (PAGES | {"ocr": "auto"}, {"ocr_language": "hi"}),
 }
 FILES_AN_OPTION = 12
-FILES_A_KIND = 4
+FILES_A_KIND = 2
 FILES_A_PAIR = 3
 
 
@@ -77,6 +77,7 @@ def test_each_option_meets_files_that_open_and_files_that_may(workers: Forks, st
     _each_gets_its_answer(workers, store, files, OPTIONS[option])
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_a_hostile_file_behind_a_good_page_gets_its_answer(workers: Forks, store: SpacesStore, kind: Kind) -> None:
     """One job of two uploads: the second decides, as it does alone."""

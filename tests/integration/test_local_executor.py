@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from rythmiq.contracts.keys import result_key
 from rythmiq_cli.local.environment import executor_environ
+from tests.support import loopback
 from tests.support.executor_run import TIMEOUT_S, RunningExecutor, new_order, running_executor
 from tests.support.launch_run import Order, until
 from tests.support.local_executor_rig import idle, order, ordered, real, running
@@ -198,20 +198,20 @@ def test_an_executor_without_slots_takes_orders_and_starts_nothing(tmp_path: Pat
     [(b"", 400), (b"{}", 400), (b"[1]", 400), (b"{" * 100, 400), (b'{"job_id": "x"}', 400), (b"x" * 5000, 404)],
 )
 def test_what_is_no_order_is_not_taken(idle: RunningExecutor, body: bytes, status: int) -> None:
-    assert httpx.post(f"{idle.url}/jobs", content=body, trust_env=False).status_code == status
-    assert httpx.get(f"{idle.url}/jobs", trust_env=False).json() == {"jobs": []}
+    assert loopback.post(f"{idle.url}/jobs", content=body).status_code == status
+    assert loopback.get(f"{idle.url}/jobs").json() == {"jobs": []}
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/1", "/jobs/1/logs", "/jobs/../x", "/nothing", "/jobs/25001/"])
 def test_what_is_not_there_is_404(idle: RunningExecutor, path: str) -> None:
-    assert httpx.get(idle.url + path, trust_env=False).status_code == 404
+    assert loopback.get(idle.url + path).status_code == 404
 
 
 def test_cancelling_is_for_those_who_ask_for_it(running: RunningExecutor, tmp_path: Path) -> None:
     """Camber has none."""
     order = new_order()
     reference = running.submit(order)
-    assert httpx.delete(f"{running.url}/jobs/{reference}", trust_env=False).status_code == 405
+    assert loopback.delete(f"{running.url}/jobs/{reference}").status_code == 405
     running.finish(order)
     folder = tmp_path / "other"
     folder.mkdir()

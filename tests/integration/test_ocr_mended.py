@@ -13,14 +13,14 @@ from tests.data.page_defects import DEFECTS, Defect, pages
 PIXELS = pytest.mark.pixels
 HURT = (
     pytest.param("hard shadow", "marksheet", 0.95, marks=PIXELS),
-    ("rotation on white", "admit card", 50),
+    pytest.param("rotation on white", "admit card", 50, marks=PIXELS),
     pytest.param("rotation on a desk", "licence", 50, marks=PIXELS),
     ("perspective", "ID card", 0.9),
     pytest.param("dark noise", "admit card", 0.08, marks=PIXELS),
 )
 # What nothing mends, or what does not hurt.
 LEFT = (
-    ("nothing", "licence", 0),
+    pytest.param("nothing", "licence", 0, marks=PIXELS),
     pytest.param("shadow", "marksheet", 0.75, marks=PIXELS),
     pytest.param("blur", "ID card", 3.5, marks=PIXELS),
     pytest.param("JPEG", "admit card", 4, marks=PIXELS),

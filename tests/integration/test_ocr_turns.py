@@ -6,8 +6,9 @@ import pytest
 from rythmiq_worker.engines import TurningEngine, rapidocr
 from tests.data.turned_pages import KINDS, textless
 
-# The quarters of each kind of page that every run of the tests tries; `make test-pixels` tries all three.
-TRIED = {"one line": 1, "stamps": 2, "table": 3, "Hindi": 1, "ID card": 2}
+# What every run of the tests tries; `make test-pixels` tries each kind of page in each quarter.
+PAGES = ("one line", "stamps", "table", "Hindi", "ID card")
+TRIED = {("one line", 1), ("ID card", 2)}
 PIXELS = pytest.mark.pixels
 
 
@@ -20,8 +21,8 @@ def engine() -> TurningEngine:
 @pytest.mark.parametrize(
     ("kind", "quarters"),
     [
-        pytest.param(kind, quarters, marks=() if quarters == tried else PIXELS)
-        for kind, tried in TRIED.items()
+        pytest.param(kind, quarters, marks=() if (kind, quarters) in TRIED else PIXELS)
+        for kind in PAGES
         for quarters in (1, 2, 3)
     ],
 )

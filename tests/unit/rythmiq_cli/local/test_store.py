@@ -22,6 +22,7 @@ from rythmiq.contracts.errors import AccessDeniedError
 from rythmiq.contracts.keys import output_key, raw_key
 from rythmiq_cli.local.store import MAX_BODY_BYTES, SigV4Guard
 from rythmiq_cli.local.store.s3_server import local_store
+from tests.support import loopback
 from tests.support.store_clients import operator
 
 if TYPE_CHECKING:
@@ -90,21 +91,21 @@ def test_a_killed_store_comes_back_with_everything(tmp_path: Path) -> None:
         first.store.upload_object(replaced, b"old")
         first.store.upload_object(replaced, b"newer")
         upload = first.store.generate_upload_url(raw, size_bytes=3)
-        assert httpx.put(upload.url, content=b"raw", headers=upload.headers).status_code == 200
+        assert loopback.put(upload.url, content=b"raw", headers=upload.headers).status_code == 200
         form = first.store.generate_upload_url(posted, size_bytes=6, method="post")
-        assert httpx.post(form.url, data=form.fields, files={"file": b"posted"}).status_code == 204
+        assert loopback.post(form.url, data=form.fields, files={"file": b"posted"}).status_code == 204
         allow_origin(first.config, "https://page.test")
         first.kill()
     with started("--data-dir", str(data_dir), "--port", first.config.endpoint.rpartition(":")[2]) as second:
         assert second.config == first.config
-        answer = httpx.get(second.store.generate_download_url(put))
+        answer = loopback.get(second.store.generate_download_url(put))
         assert answer.content == b"\x00\n\xff" * 1000
         assert answer.headers["content-type"] == "image/jpeg"
         assert second.store.fetch_object(posted, max_bytes=10) == b"posted"
         assert second.store.fetch_object(raw, max_bytes=10) == b"raw"
         assert second.store.fetch_object(replaced, max_bytes=10) == b"newer"
         assert second.store.object_exists(deleted) is None
-        assert httpx.put(upload.url, content=b"two", headers=upload.headers).status_code == 412
+        assert loopback.put(upload.url, content=b"two", headers=upload.headers).status_code == 412
         assert preflight(second.config, "https://page.test").headers["access-control-allow-origin"]
 
 
@@ -114,11 +115,11 @@ def test_a_page_may_read_why_it_was_refused() -> None:
     with local_store(bucket="refusals") as local:
         allow_origin(local.config, "https://page.test")
         upload = SpacesStore(local.config, attempts=1).generate_upload_url(raw, size_bytes=3)
-        assert httpx.put(upload.url, content=b"raw", headers=upload.headers).status_code == 200
+        assert loopback.put(upload.url, content=b"raw", headers=upload.headers).status_code == 200
         for status in (412, 403):
             for origin, read in (("https://page.test", "https://page.test"), ("https://other.test", None)):
                 headers = {**upload.headers, "Origin": origin}
-                answer = httpx.put(upload.url, content=b"raw", headers=headers)
+                answer = loopback.put(upload.url, content=b"raw", headers=headers)
                 assert answer.status_code == status
                 assert answer.headers.get("access-control-allow-origin") == read
             local.guard.now = lambda: dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)
@@ -189,4 +190,4 @@ def allow_origin(config: StoreConfig, origin: str) -> None:
 def preflight(config: StoreConfig, origin: str) -> httpx.Response:
     """What a browser asks before a PUT."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-    return httpx.options(f"{config.endpoint}/{config.bucket}/{keys(1)[0]}", headers=headers)
+    return loopback.options(f"{config.endpoint}/{config.bucket}/{keys(1)[0]}", headers=headers)

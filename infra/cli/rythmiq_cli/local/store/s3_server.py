@@ -59,7 +59,8 @@ def local_store(
         region: for clients' configuration; the guard accepts any, as Ceph does.
         data_dir: where objects and keys outlive the process; without it both are new and lost again.
     """
-    app: WsgiApp = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)
+    # Its application for every service of Amazon's looks for the right one at each request, in moto's folders.
+    app: WsgiApp = moto_server.create_backend_app("s3")
     if data_dir is not None:
         app = Journal(app, data_dir / "objects")
         app.replay()
