@@ -29,4 +29,4 @@ def arena(postgres: PostgresForTests) -> Iterator[Arena]:
         finally:
             next(people, None)
             made.connection.close()
-            rig.transport.close()
+            rig.close()

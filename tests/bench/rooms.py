@@ -11,6 +11,7 @@ import keyword
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,13 +65,17 @@ def _is_text(node: ast.stmt) -> bool:
 
 def draw(seed: int) -> list[Line]:
     """Draw MANY lines of the tree."""
-    everything = [
+    return random.Random(seed).sample(_everything(), MANY)  # noqa: S311  no secret
+
+
+@cache
+def _everything() -> list[Line]:
+    return [
         line
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
         for line in lines_of(room_of(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
     ]
-    return random.Random(seed).sample(everything, MANY)  # noqa: S311  no secret
 
 
 def main() -> None:

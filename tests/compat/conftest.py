@@ -230,7 +230,7 @@ def world(
         with open_database(url) as connection:
             migrate(connection)  # of the release that has just been cut there is nothing to apply
         yield made
-        rig.transport.close()
+        rig.close()
 
 
 def is_full_hash(text: str) -> bool:

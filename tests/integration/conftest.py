@@ -7,13 +7,13 @@ import pytest
 from rythmiq.adapters.spaces import SpacesStore
 from rythmiq_cli.local.store.s3_server import local_store
 from tests.support import worker_uploads
-from tests.support.database_fixtures import sql, untouched_database_url
+from tests.support.database_fixtures import sql, untouched_database, untouched_database_url
 from tests.support.hostile_store import HostileStore, hostile_store
 from tests.support.service_rig import rig, service_database, user
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 from tests.support.worker_run import Job
 
-__all__ = ["rig", "service_database", "sql", "untouched_database_url", "user"]
+__all__ = ["rig", "service_database", "sql", "untouched_database", "untouched_database_url", "user"]
 
 
 @pytest.fixture(scope="session")

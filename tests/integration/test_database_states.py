@@ -7,12 +7,13 @@ that capacity is kept, and that a call after the end changes nothing.
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from tests.support.database_calls import METRICS, Calls, calls_on_a_set_clock, new_id
+from tests.support.database_calls import METRICS, Calls, new_id, undone_calls_on_a_set_clock
 from tests.support.database_invariants import broken_invariants
 from tests.support.postgres_fixture import PostgresForTests
 
@@ -22,13 +23,13 @@ MAX_INFLIGHT = 2
 class Database(RuleBasedStateMachine):
     """Two users with few credits, and every call that there is."""
 
-    url: str
+    connection: psycopg.Connection[Any]
     jobs = Bundle("jobs")
     claims = Bundle("claims")
 
     def __init__(self) -> None:
         super().__init__()
-        self._context = calls_on_a_set_clock(self.url)
+        self._context = undone_calls_on_a_set_clock(self.connection)
         self.sql: Calls = self._context.__enter__()
         self.sql.capacity = {"max_inflight": MAX_INFLIGHT, "lease_s": 300, "max_attempts": 3}
         self.ended: dict[str, str] = {}
@@ -176,9 +177,12 @@ class Database(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module", autouse=True)
 def _on_a_real_database(postgres: PostgresForTests) -> Iterator[None]:
-    with postgres.database() as Database.url:  # of its own: the queue is everybody's
+    with (
+        postgres.database() as url,
+        psycopg.connect(url) as Database.connection,
+    ):  # of its own: the queue is everybody's
         yield
-    del Database.url
+    del Database.connection
 
 
 TestDatabase = Database.TestCase

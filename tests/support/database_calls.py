@@ -234,15 +234,25 @@ def failure(job: Mapping[str, Any], capacity: Mapping[str, Any] = CAPACITY, atte
 
 
 @contextmanager
-def calls_on_a_set_clock(url: str) -> Iterator[Calls]:
+def undone_calls_on_a_set_clock(connection: psycopg.Connection[Any]) -> Iterator[Calls]:
     """Calls in one transaction that is rolled back, on a clock that starts at `START`."""
-    with psycopg.connect(url) as connection:
-        try:
-            connection.execute("select set_config('test.now', %s, false)", [START.isoformat()])
-            connection.execute(_SET_CLOCK)
-            yield Calls(connection, START)
-        finally:
-            connection.rollback()
+    try:
+        yield _on_a_set_clock(connection)
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def calls_on_a_set_clock(url: str) -> Iterator[Calls]:
+    """Calls that stay, in a database of one's own: for thousands, which slow an open transaction down."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield _on_a_set_clock(connection)
+
+
+def _on_a_set_clock(connection: psycopg.Connection[Any]) -> Calls:
+    connection.execute("select set_config('test.now', %s, false)", [START.isoformat()])
+    connection.execute(_SET_CLOCK)
+    return Calls(connection, START)
 
 
 def handed_out(sql: Calls) -> dict[str, list[str]]:

@@ -60,6 +60,7 @@ from rythmiq.services.reconcile import ReconcilePolicy, Reconciler, WorkLoop
 from rythmiq.services.settle import Settlement, Webhooks
 from rythmiq.services.uploads import UploadPolicy, Uploads
 from tests.support.memory import FixedClock, MemoryExecutor, MemoryStore
+from tests.support.operators_database import SET_CLOCK, OperatorsDatabase, empty
 from tests.support.postgres_fixture import PostgresForTests
 
 BASE_URL = "https://api.test"
@@ -120,11 +121,11 @@ class User:
         return Caller(self.user_id, "token", claims)
 
 
-class Rig:
+class Rig(OperatorsDatabase):
     """Everything, once."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        super().__init__(url)
         self.transport = PostgresTransport(url)
         self.database = SqlDatabase(self.transport)
         self.capacity = Capacity(max_inflight=4, lease_s=LEASE_S, max_attempts=3)
@@ -191,44 +192,15 @@ class Rig:
             guest_credits=self.guest_credits,
         )
 
-    # --- time, and what the database holds ----------------------------------------------------------------------------
+    def close(self) -> None:
+        """Close what asks the database, too."""
+        self.transport.close()
+        super().close()
 
     def advance(self, seconds: float) -> None:
         """Let time pass for everybody."""
         self.clock.sleep(seconds)
-        self.sql(
-            "create or replace function public.instant() returns timestamptz language sql stable set search_path = ''"
-            f" as $$ select pg_catalog.now() + interval '{self.clock.monotonic_s():f} seconds' $$"
-        )
-
-    def sql(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Ask as the operator of the database; row level security is out of the way."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("set role service_role" if query.lstrip().startswith("select") else "reset role")
-            cursor = connection.execute(query.encode(), arguments or None)
-            return cursor.fetchall() if cursor.description else []
-
-    def row(self, job_id: str) -> dict[str, Any]:
-        """A job's whole row."""
-        [(row,)] = self.sql("select to_jsonb(j) from public.jobs j where id = %s", job_id)
-        assert isinstance(row, dict)
-        return row
-
-    def ledger(self, job_id: str) -> list[str]:
-        """The kinds of a job's entries, in order."""
-        return [
-            kind for (kind,) in self.sql("select kind from public.credit_ledger where job_id = %s order by id", job_id)
-        ]
-
-    def balances_are_the_ledgers(self) -> bool:
-        """Whether what is kept summed up equals the ledger, for everybody."""
-        return not self.sql(
-            "select c.user_id from public.user_credits c left join ("
-            "  select user_id, sum(amount) as total, count(*) filter (where kind = 'reserve')"
-            "    - count(*) filter (where kind in ('settle', 'refund')) as open"
-            "  from public.credit_ledger group by user_id"
-            ") l using (user_id) where c.balance <> coalesce(l.total, 0) or c.reserved <> coalesce(l.open, 0)"
-        )
+        self.sql(SET_CLOCK.format(seconds=self.clock.monotonic_s()))
 
     # --- a client ---------------------------------------------------------------------------------------------------
 
@@ -381,36 +353,22 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def service_database(postgres: PostgresForTests) -> Iterator[tuple[str, str]]:
-    """One migrated database for all tests of use cases: its owner's URL, and its superuser's."""
+def service_database(postgres: PostgresForTests) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
+    """One migrated database for all tests of use cases: its owner's URL, and its superuser."""
     with postgres.database() as url:
-        yield url, postgres.superuser_url(url.rsplit("/", 1)[1])
+        superuser_url = postgres.superuser_url(url.rsplit("/", 1)[1])
+        with psycopg.connect(superuser_url, autocommit=True) as superuser:
+            yield url, superuser
 
 
 @pytest.fixture
-def rig(service_database: tuple[str, str]) -> Iterator[Rig]:
+def rig(service_database: tuple[str, psycopg.Connection[Any]]) -> Iterator[Rig]:
     """Use cases on an empty database; a copy of one's own for each test would take a second."""
-    url, superuser_url = service_database
-    _empty(superuser_url)
+    url, superuser = service_database
+    empty(superuser)
     made = Rig(url)
     yield made
-    made.transport.close()
-
-
-def _empty(superuser_url: str) -> None:
-    """Empty what the triggers keep from being emptied, and set the database's clock right."""
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        connection.execute("set session_replication_role = replica")
-        tables = connection.execute(
-            "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables"
-            " where schemaname = 'public' and tablename not in ('portal_schemas', 'portal_aliases')"
-        ).fetchone()
-        assert tables is not None
-        connection.execute(f"truncate {tables[0]}".encode())
-        connection.execute(
-            "create or replace function public.instant() returns timestamptz language sql stable set search_path = ''"
-            " as $$ select pg_catalog.now() $$"
-        )
+    made.close()
 
 
 @pytest.fixture

@@ -99,6 +99,24 @@ class _Handler(BaseHTTPRequestHandler):
     roles: ClassVar[dict[str, str]]
     stub: ClassVar[SupabaseStub]
 
+    database: psycopg.Connection[Any] | None = None
+
+    def finish(self) -> None:
+        """Let the connection to the database go with the caller's."""
+        super().finish()
+        if self.database is not None:
+            self.database.close()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        """The connection, as PostgREST's pool has them: a new one where the server has closed it."""
+        if self.database is not None:
+            with contextlib.suppress(psycopg.OperationalError):
+                self.database.execute("")
+                return self.database
+            self.database.close()
+        self.database = psycopg.connect(self.url)
+        return self.database
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's own name
         """Say nothing."""
 
@@ -178,7 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(400, "PGRST102", "Empty or invalid json") from None
         if self.headers.get("Content-Profile", "public") != "public":
             raise _RefusedError(406, "PGRST106", "Invalid schema")
-        with psycopg.connect(self.url) as connection:
+        connection = self._connected()
+        try:
             parameters, is_volatile = _signature(connection, function, arguments)
             connection.rollback()
             connection.read_only = not is_volatile
@@ -187,7 +206,12 @@ class _Handler(BaseHTTPRequestHandler):
                 " set_config('request.headers', %s, true)",
                 [claims["role"], json.dumps(claims), json.dumps(self.stub.headers[-1])],
             )
-            row = connection.execute(_query(function, parameters), [body.decode()] if parameters else []).fetchone()
+            query, given = _query(function, parameters), [body.decode()] if parameters else []
+            row = connection.execute(query, given).fetchone()
+            connection.commit()
+        finally:
+            if not connection.closed:
+                connection.rollback()
         return (str(row[0]) if row is not None and row[0] is not None else "null").encode()
 
 

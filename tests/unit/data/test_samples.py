@@ -295,6 +295,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path, monkeypatch: pyte
 # --- the list ----------------------------------------------------------------
 
 
+@pytest.mark.pixels
 def test_the_docs_list_every_picture_with_its_size() -> None:
     listed = (Path(__file__).parents[3] / "docs" / "test-pictures.md").read_text(encoding="utf-8")
     pictures = [(each.name, each.size_px) for each in portraits()] + [

@@ -81,7 +81,7 @@ def seen(image: Image.Image, kind: str = "signature") -> InkSight:
     return find_ink(image, "signature" if kind == "signature" else "thumb")[1]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.pixels) for seed in SEEDS[1:])])
 @pytest.mark.parametrize("rules", [0, 9, 16])
 def test_a_signature_on_paper_is_taken_without_a_word(seed: int, rules: int) -> None:
     made = enhanced(shaded(sheet(signature(seed), rules=rules)))
@@ -178,7 +178,7 @@ def test_a_printed_box_around_the_signature_goes() -> None:
     ],
     ids=["blank", "blank in shade", "ruled", "ruled in shade", "ruled on a desk", "black"],
 )
-@pytest.mark.parametrize("kind", ["signature", "thumb"])
+@pytest.mark.parametrize("kind", ["signature", pytest.param("thumb", marks=pytest.mark.pixels)])
 def test_paper_without_ink_is_called_so(draw: Callable[[], Image.Image], kind: str) -> None:
     image = draw()
     made = enhanced(image, kind)
@@ -228,7 +228,7 @@ def test_writing_of_several_lines_is_told_from_a_signature(lines: int, said: set
         assert notice.parameters == {"found": lines}
 
 
-@pytest.mark.parametrize("wanted", [2, 3])
+@pytest.mark.parametrize("wanted", [2, pytest.param(3, marks=pytest.mark.pixels)])
 @pytest.mark.parametrize("made", [1, 2, 3, 4])
 def test_stacked_signatures_are_counted(made: int, wanted: int) -> None:
     freed = enhanced(shaded(sheet(*(signature(seed) for seed in range(made)), size=(1200, 1600))), signatures=wanted)

@@ -165,6 +165,7 @@ def _digest(threads: str) -> str:
     return ran.stdout.strip()
 
 
+@pytest.mark.pixels
 def test_the_same_page_gives_the_same_pixels_with_any_number_of_threads() -> None:
     assert len({_digest("1"), _digest("3")}) == 1
 
