@@ -68,13 +68,13 @@ demo: $(READY)  ## run the whole cloud on this machine and send real files throu
 up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127.0.0.1:8640
 	@exec $(BIN)/rythmiq up
 
-# Unit tests share nothing. Of the others, a file's tests stay in one process: they share stores, servers and clouds. Many
-# of those wait, so that one process more than there are processors keeps these busy.
+# Unit tests share nothing. Of the others, a file's tests stay in one process, and so do those of one cloud: they share
+# stores and servers. Many of those wait, so that two processes more than there are processors keep these busy.
 CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PARALLEL := -n $(CORES) --dist
 .PHONY: test
 test: test-unit  ## run every test but the page's in a browser and those marked pixels or openapi; COVER=--cov holds the unit tests' coverage to its floor
-	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
+	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
 
 .PHONY: test-browser
 test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium, fonts-noto-core)
