@@ -73,7 +73,7 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PARALLEL := -n $(CORES) --dist
 .PHONY: test
-test: test-unit  ## run every test but the page's in a browser and those marked pixels or openapi; COVER=--cov holds the unit tests' coverage to its floor
+test: test-unit  ## run every test but the page's in a browser and those marked pixels or explores; COVER=--cov holds the unit tests' coverage to its floor
 	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
 
 .PHONY: test-browser
@@ -88,9 +88,9 @@ test-unit: $(READY)  ## run the unit tests
 test-pixels: $(READY)  ## run the properties over many real pictures, and each hostile file
 	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration tests/fuzz
 
-.PHONY: test-openapi
-test-openapi: $(READY)  ## have schemathesis call the service by its own OpenAPI document, for 45 seconds
-	$(BIN)/python -m pytest -m openapi tests/e2e/test_openapi.py
+.PHONY: test-explores
+test-explores: $(READY)  ## run what calls the service or its database thousands of times; schemathesis, by the OpenAPI document
+	$(BIN)/python -m pytest -m explores tests/e2e tests/integration
 
 .PHONY: test-speed
 test-speed: $(READY)  ## hold the page to its times, in a browser on a quiet machine

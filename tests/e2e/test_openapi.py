@@ -13,7 +13,7 @@ SECONDS = 45
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
-@pytest.mark.openapi
+@pytest.mark.explores
 def test_the_service_does_what_its_openapi_document_says(process: CloudProcess, user_id: str, tmp_path: Path) -> None:
     document = tmp_path / "openapi.json"
     document.write_bytes(loopback.get(f"{process.file.base_url}/api/app/openapi.json").content)

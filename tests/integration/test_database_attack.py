@@ -118,6 +118,7 @@ def p95(took_s: list[float]) -> float:
     return sorted(took_s)[math.ceil(0.95 * len(took_s)) - 1]
 
 
+@pytest.mark.explores
 @pytest.mark.parametrize(
     ("attacks", "head_start_s"),
     [

@@ -27,6 +27,7 @@ def fault_database(postgres: PostgresForTests) -> Iterator[tuple[str, str]]:
         yield url, superuser_url
 
 
+@pytest.mark.explores
 def test_a_thousand_submits_with_a_fifth_of_the_replies_lost_are_a_thousand_executions(
     fault_database: tuple[str, str],
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_thousand_submits_with_a_fifth_of_the_replies_lost_are_a_thousand_exec
         world.close()
 
 
+@pytest.mark.explores
 def test_five_thousand_deliveries_in_random_order_make_no_transition_twice(fault_database: tuple[str, str]) -> None:
     """Successes and failures of a hundred jobs, first attempts and second ones, each fifty times, shuffled."""
     world = World(*fault_database, max_inflight=DELIVERED_JOBS)

@@ -197,7 +197,9 @@ def play(machine: type[Fate], number: int, runs: int) -> None:
     run_state_machine_as_test(seed(number)(type("Seeded", (machine,), {})), settings=terms)
 
 
-@pytest.mark.parametrize("number", SEEDS)
+@pytest.mark.parametrize(
+    "number", [SEEDS[0], *(pytest.param(number, marks=pytest.mark.explores) for number in SEEDS[1:])]
+)
 def test_whatever_goes_wrong_together_every_job_ends_once(fate: type[Fate], number: int) -> None:
     play(fate, number, RUNS_A_SEED)
 
