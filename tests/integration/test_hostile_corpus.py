@@ -32,7 +32,7 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "ocr_language": (PAGES | {"ocr": "auto"}, {"ocr_language": "hi"}),
 }
 FILES_AN_OPTION = 12
-FILES_A_KIND = 2
+FILES_A_KIND = 1
 FILES_A_PAIR = 3
 
 

@@ -115,6 +115,7 @@ def test_a_strip_with_one_line_is_read(engine: OcrEngine) -> None:
     ]
 
 
+@pytest.mark.pixels
 def test_the_same_picture_is_read_the_same_to_the_last_digit() -> None:
     image = Image.fromarray(drawn(CARD[:3], size=(1300, 500)))
     with write_frame(image) as frame:
