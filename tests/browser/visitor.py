@@ -68,7 +68,9 @@ class Visitor:
     def source(self, name: str) -> str:
         """Where a test may import one of the page's modules by itself: what is deployed has it joined with others."""
         folder = f"{self.cloud.file.base_url}/sources/"
-        self.page.route(f"{folder}*", lambda route: route.fulfill(path=PAGE_DIRECTORY / Path(route.request.url).name))
+        self.page.route(
+            f"{folder}**", lambda route: route.fulfill(path=PAGE_DIRECTORY / route.request.url.removeprefix(folder))
+        )
         return f"{folder}{name}"
 
     def choose(self, *files: tuple[str, bytes], path: str = "/p/neet-2026/photo") -> "Visitor":
