@@ -177,10 +177,8 @@ class Database(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module", autouse=True)
 def _on_a_real_database(postgres: PostgresForTests) -> Iterator[None]:
-    with (
-        postgres.database() as url,
-        psycopg.connect(url) as Database.connection,
-    ):  # of its own: the queue is everybody's
+    # Of its own: the queue is everybody's.
+    with postgres.database() as url, psycopg.connect(url) as Database.connection:
         yield
     del Database.connection
 

@@ -1,4 +1,4 @@
-"""What ENHANCE and the turn by text do for reading, on a few spoilt pages, most by `make test-pixels`.
+"""What ENHANCE and the turn by text do for reading, on a few spoilt pages.
 
 `make bench` takes every one.
 """
@@ -9,23 +9,23 @@ from rythmiq_worker.engines import TurningEngine, rapidocr
 from tests.bench.enhance import MOST_HARM, RAISED_TO, read_both
 from tests.data.page_defects import DEFECTS, Defect, pages
 
+pytestmark = pytest.mark.pixels
 # A defect, a page, and the level at which a tenth of the page's letters are misread.
-PIXELS = pytest.mark.pixels
 HURT = (
-    pytest.param("hard shadow", "marksheet", 0.95, marks=PIXELS),
-    pytest.param("rotation on white", "admit card", 50, marks=PIXELS),
-    pytest.param("rotation on a desk", "licence", 50, marks=PIXELS),
+    ("hard shadow", "marksheet", 0.95),
+    ("rotation on white", "admit card", 50),
+    ("rotation on a desk", "licence", 50),
     ("perspective", "ID card", 0.9),
-    pytest.param("dark noise", "admit card", 0.08, marks=PIXELS),
+    ("dark noise", "admit card", 0.08),
 )
 # What nothing mends, or what does not hurt.
 LEFT = (
-    pytest.param("nothing", "licence", 0, marks=PIXELS),
-    pytest.param("shadow", "marksheet", 0.75, marks=PIXELS),
-    pytest.param("blur", "ID card", 3.5, marks=PIXELS),
-    pytest.param("JPEG", "admit card", 4, marks=PIXELS),
+    ("nothing", "licence", 0),
+    ("shadow", "marksheet", 0.75),
+    ("blur", "ID card", 3.5),
+    ("JPEG", "admit card", 4),
     ("noise", "ID card", 60),
-    pytest.param("low contrast", "licence", 0.1, marks=PIXELS),
+    ("low contrast", "licence", 0.1),
 )
 
 
