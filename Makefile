@@ -77,7 +77,7 @@ test: test-unit  ## run every test but the page's in a browser and those marked 
 	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
 
 .PHONY: test-browser
-test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium, fonts-noto-core)
+test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser (Debian: chromium-headless-shell, fonts-noto-core)
 	$(BIN)/python -m pytest tests/browser
 
 .PHONY: test-unit
@@ -86,7 +86,7 @@ test-unit: $(READY)  ## run the unit tests
 
 .PHONY: test-pixels
 test-pixels: $(READY)  ## run the properties over many real pictures, and each hostile file
-	$(BIN)/python -m pytest $(PARALLEL) worksteal -m pixels tests/unit tests/integration tests/fuzz
+	$(BIN)/python -m pytest $(PARALLEL) loadfile -m pixels tests/unit tests/integration tests/fuzz
 
 .PHONY: test-explores
 test-explores: $(READY)  ## run what calls the service or its database thousands of times; schemathesis, by the OpenAPI document

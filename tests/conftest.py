@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 # Rewriting 340 modules' assertions is half of what a collection costs, and every xdist process collects: pytest's cache
 # of it is kept even where the environment asks for no bytecode.
 sys.dont_write_bytecode = False
-CLOUDS_OF_THEIR_OWN = {"test_attack.py", "test_demo.py", "test_mistakes.py", "test_up.py"}
+CLOUDS_OF_THEIR_OWN = {"test_demo.py", "test_up.py"}
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
