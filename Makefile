@@ -69,9 +69,8 @@ up: $(READY)  ## run the whole cloud on this machine until Ctrl-C, at http://127
 	@exec $(BIN)/rythmiq up
 
 # Unit tests share nothing. Of the others, a file's tests stay in one process, and so do those of one cloud: they share
-# stores and servers. Many of those wait, so that two processes more than there are processors keep these busy.
+# stores and servers. Some unit tests wait, and many of the others: more processes than processors keep these busy.
 CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
-PARALLEL := -n $(CORES) --dist
 .PHONY: test
 test: test-unit  ## run every test but the page's in a browser and those marked pixels or explores; COVER=--cov holds the unit tests' coverage to its floor
 	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder --ignore=tests/unit --ignore=tests/browser
@@ -82,11 +81,11 @@ test-browser: $(READY) $(NODE_READY)  ## run the page's tests, in a real browser
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests
-	$(BIN)/python -m pytest $(PARALLEL) worksteal tests/unit $(COVER)
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist worksteal tests/unit $(COVER)
 
 .PHONY: test-pixels
 test-pixels: $(READY)  ## run the properties over many real pictures, and each hostile file
-	$(BIN)/python -m pytest $(PARALLEL) loadfile -m pixels tests/unit tests/integration tests/fuzz
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m pixels tests/unit tests/integration tests/fuzz
 
 .PHONY: test-explores
 test-explores: $(READY)  ## run what calls the service or its database thousands of times; schemathesis, by the OpenAPI document
